@@ -1,0 +1,1 @@
+"""The decision trail: opaque entries in, receipts out; and what the entries say."""

@@ -1,0 +1,724 @@
+"""The frozen vocabulary of the service: what a fact, an application, evidence and an outcome are.
+
+Every type is immutable, closed and strict. There is no float and no null that means "not known":
+what is not known has a type and a reason (`Unknown`). Names follow CCCEV 2.1 and CPSV-AP 3.1.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal, NewType, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────
+
+MatterId = NewType("MatterId", str)
+"""What one can apply for, e.g. ``old_age_allowance``; the same in rules/ and matters/."""
+
+Concept = NewType("Concept", str)
+"""An information concept (CCCEV) with its role, e.g. ``applicant.birth_date``."""
+
+EvidenceType = NewType("EvidenceType", str)
+"""A kind of proof and the key of the register that answers, e.g. ``population_register``."""
+
+CaseId = NewType("CaseId", str)
+"""One application of one person, minted by the server: 128 random bits in hexadecimal."""
+
+
+
+def _tagged(value: bool | Decimal | date | str) -> bool | str | dict[str, str]:  # noqa: FBT001
+    """A value in JSON such that it can be read back as what it was."""
+    match value:
+        case Decimal():
+            return {"number": format(value, "f")}
+        case date():
+            return {"date": value.isoformat()}
+        case _:
+            return value
+
+
+def _untagged(value: object) -> object:
+    """The inverse of `_tagged`; anything else is left for pydantic to refuse."""
+    match value:
+        case {"number": str(number), **rest} if not rest:
+            return Decimal(number)
+        case {"date": str(day), **rest} if not rest:
+            return date.fromisoformat(day)
+        case _:
+            return value
+
+
+Value: TypeAlias = Annotated[
+    bool | Decimal | date | str,
+    BeforeValidator(_untagged),
+    PlainSerializer(_tagged, when_used="json"),
+]
+"""What a concept can hold; an option holds its code. There is no float here, and no null."""
+
+DECLARED = "declared"
+"""Source of a fact that the applicant vouches for."""
+
+SERVICE = "service"
+"""Source of a fact that the service itself knows: ``filing_date`` and nothing else."""
+
+FILING_DATE = Concept("filing_date")
+"""The civil day, in the city's zone, on which the application was handed in."""
+
+
+class Frozen(BaseModel):
+    """Base of every type here: immutable, closed, and never coercing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Text(Frozen):
+    """The same words in both languages of the city."""
+
+    zh: str
+    en: str
+
+
+# ── what a concept can hold ──────────────────────────────────────────────────────────────────────
+
+
+class BooleanType(Frozen):
+    """是 or 否."""
+
+    kind: Literal["boolean"] = "boolean"
+
+
+class NumberType(Frozen):
+    """An exact decimal.
+
+    Attributes:
+        unit: The unit in the law's own word, e.g. ``元``, ``岁``, ``月``; units never mix.
+        scale: Digits after the point; every text form has exactly that many.
+    """
+
+    kind: Literal["number"] = "number"
+    unit: str = ""
+    scale: int = Field(default=0, ge=0, le=9)
+
+
+class DateType(Frozen):
+    """A civil day."""
+
+    kind: Literal["date"] = "date"
+
+
+class TextType(Frozen):
+    """Free text; compared for equality only."""
+
+    kind: Literal["text"] = "text"
+
+
+class OptionType(Frozen):
+    """One of a closed list; the value is the code, people read the label.
+
+    Attributes:
+        options: Label of each code, in the order of the file.
+    """
+
+    kind: Literal["option"] = "option"
+    options: Mapping[str, Text] = Field(min_length=1)
+
+
+ConceptType: TypeAlias = Annotated[
+    BooleanType | NumberType | DateType | TextType | OptionType, Field(discriminator="kind")
+]
+
+
+class Range(Frozen):
+    """Lowest and highest value that a concept can have, both included."""
+
+    low: Decimal | date
+    high: Decimal | date
+
+
+class Meaning(Frozen):
+    """What a concept means in this city: its row of ``matters/concepts.toml`` (CCCEV).
+
+    Attributes:
+        source: The one evidence type that vouches for it (一数一源), `DECLARED` or `SERVICE`.
+        range: Values outside are not believed. None where every value of the type is possible.
+        fresh_for: Evidence older than this, at the time of deciding, is stale. None for
+            concepts that no register gives.
+    """
+
+    concept: Concept
+    name: Text
+    type: ConceptType
+    source: str
+    range: Range | None = None
+    fresh_for: timedelta | None = None
+    confidentiality: Literal["public", "personal", "sensitive"] = "personal"
+
+
+# ── facts ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Why(StrEnum):
+    """Why a fact is not known. The lower half are the statuses of evidence, by the same names."""
+
+    NOT_ASKED = "NOT_ASKED"
+    NOT_ANSWERED = "NOT_ANSWERED"
+    CONTESTED = "CONTESTED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    MISMATCH = "MISMATCH"
+    NO_RECORD_AUTHORITATIVE = "NO_RECORD_AUTHORITATIVE"
+    NO_RECORD_INCONCLUSIVE = "NO_RECORD_INCONCLUSIVE"
+    AMBIGUOUS = "AMBIGUOUS"
+    STALE = "STALE"
+    DISPUTED = "DISPUTED"
+    UNAVAILABLE = "UNAVAILABLE"
+    DENIED = "DENIED"
+    MALFORMED = "MALFORMED"
+    PENDING = "PENDING"
+
+
+class Known(Frozen):
+    """A concept's value, and who vouches for it (CCCEV SupportedValue)."""
+
+    value: Value
+    source: str
+
+
+class Unknown(Frozen):
+    """A concept that nobody vouches for, and why."""
+
+    why: Why
+
+
+Fact: TypeAlias = Known | Unknown
+Facts: TypeAlias = Mapping[Concept, Fact]
+"""Every concept of the rule file's vocabulary; one that is absent is unknown, NOT_ASKED."""
+
+
+# ── evidence ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class EvidenceStatus(StrEnum):
+    """What a register answered. Only MATCH and NO_RECORD_AUTHORITATIVE carry values."""
+
+    MATCH = "MATCH"
+    MISMATCH = "MISMATCH"
+    NO_RECORD_AUTHORITATIVE = "NO_RECORD_AUTHORITATIVE"
+    NO_RECORD_INCONCLUSIVE = "NO_RECORD_INCONCLUSIVE"
+    AMBIGUOUS = "AMBIGUOUS"
+    STALE = "STALE"
+    DISPUTED = "DISPUTED"
+    UNAVAILABLE = "UNAVAILABLE"
+    DENIED = "DENIED"
+    MALFORMED = "MALFORMED"
+    PENDING = "PENDING"
+
+
+class Query(Frozen):
+    """One question to one register. Without matter, case, purpose and basis it cannot be built.
+
+    Attributes:
+        query_id: Random, new for every question (X-Road ``X-Road-Id``).
+        keys: What the register finds the record by, e.g. ``{"id_number": "99000019…"}``.
+        about: Role of the party that the question is about, e.g. ``applicant``.
+        legal_basis: The consent or the article that allows the question.
+        filing_date: The day that the question refers to.
+    """
+
+    query_id: str = Field(min_length=1)
+    evidence_type: EvidenceType
+    about: str = Field(min_length=1)
+    keys: Mapping[str, str] = Field(min_length=1)
+    matter: MatterId = Field(min_length=1)
+    case_id: CaseId = Field(min_length=1)
+    purpose: str = Field(min_length=1)
+    legal_basis: str = Field(min_length=1)
+    filing_date: date
+
+
+class Evidence(Frozen):
+    """The envelope around what a register answered, as it was seen (CCCEV Evidence; X-Road).
+
+    Attributes:
+        query_id: The question that it answers.
+        provider: Who answered, in both languages; from the register file.
+        reference: The register's own number of the record or answer; empty if it gave none.
+        as_of: The instant for which the register vouches. None where it did not say; then the
+            values are not fresh for any concept.
+        retrieved_at: When the answer was complete here. The guard stamps it, nobody else.
+        digest: SHA-256 (hex) of the bytes as received; empty if there were none.
+        pending_until: When a PENDING source has promised to answer. None otherwise.
+        mismatched: Keys that the register found different, for MISMATCH.
+        detail: For operators: why the status is what it is, without personal data.
+        values: What it vouches for. Empty unless MATCH or NO_RECORD_AUTHORITATIVE.
+    """
+
+    query_id: str
+    evidence_type: EvidenceType
+    about: str
+    provider: Text
+    status: EvidenceStatus
+    retrieved_at: datetime
+    as_of: datetime | None = None
+    reference: str = ""
+    transport: str = ""
+    digest: str = ""
+    pending_until: datetime | None = None
+    mismatched: tuple[str, ...] = ()
+    detail: str = ""
+    values: Mapping[Concept, Value] = Field(default_factory=dict)
+
+
+class RegisterMeaning(Frozen):
+    """What a register's answers mean: the part of its file that a release freezes.
+
+    Attributes:
+        complete: Whether "no record" proves that there is none.
+        absent: The value that an authoritative absence means, by concept.
+        concepts: What it vouches for.
+        digest: SHA-256 (hex) of the register file.
+    """
+
+    key: EvidenceType
+    name: Text
+    owner: Text
+    concepts: tuple[Concept, ...]
+    complete: bool
+    absent: Mapping[Concept, Value]
+    digest: str
+
+
+# ── the matter ───────────────────────────────────────────────────────────────────────────────────
+
+
+class AssuranceLevel(StrEnum):
+    """How surely the person's identity was established (GB/T 36633; eIDAS Article 8)."""
+
+    LOW = "low"
+    SUBSTANTIAL = "substantial"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """Place in the order of sureness, 0 is the lowest."""
+        return list(AssuranceLevel).index(self)
+
+
+class EvidencePlan(Frozen):
+    """One ``[[evidence]]`` of matter.toml: which register is asked, about whom, by which keys.
+
+    Attributes:
+        key: For each key of the register, where its value comes from: ``<role>.id_number`` is
+            the number of that party's resident identity card.
+    """
+
+    type: EvidenceType
+    about: str
+    key: Mapping[str, str] = Field(min_length=1)
+
+
+class Reconsideration(Frozen):
+    """行政复议: where and until when a decision can be reconsidered (行政复议法 Art. 20)."""
+
+    organ: Text
+    days: int = Field(ge=60)
+    link: str
+
+
+class Litigation(Frozen):
+    """行政诉讼: which court, and until when (行政诉讼法 Art. 46)."""
+
+    court: Text
+    months: int = Field(ge=6)
+
+
+class Remedies(Frozen):
+    """What an applicant can do against a decision; part of every notice (S12)."""
+
+    reconsideration: Reconsideration
+    litigation: Litigation
+
+
+class Replaced(Frozen):
+    """A paper that the applicant no longer brings, because evidence takes its place."""
+
+    zh: str
+    en: str
+
+
+class Limit(Frozen):
+    """The time that the authority has promised a person's decision in (承诺办结时限)."""
+
+    days: int = Field(gt=0)
+    unit: Literal["working", "calendar"]
+
+
+class Matter(Frozen):
+    """matter.toml: everything about a matter on and after a day that is not its rules or form.
+
+    Attributes:
+        kind: GB/T 39046 A.1. A penalty cannot be built with the instant mode.
+        automatic_refusal: Whether the machine may refuse at all; default no (S3, law 5).
+        once_per_subject: Whether one person can be granted it once only.
+        minimum_deadline: A caller's deadline below this is refused before any question.
+        retry_for: How long a case waits for a source that is away; zero refers at once.
+        consent_notice_version: Version of the notice that a consent must name.
+    """
+
+    id: MatterId
+    name: Text
+    kind: Literal[
+        "licence", "grant", "confirmation", "reward", "filing", "public_service", "other"
+    ]
+    competent_authority: Text
+    legal_resources: tuple[str, ...] = Field(min_length=1)
+    applicants: tuple[Literal["person", "organisation"], ...] = Field(min_length=1)
+    channels: tuple[str, ...] = Field(min_length=1)
+    modes: tuple[Literal["prefill", "instant", "proactive"], ...]
+    assurance_level: AssuranceLevel
+    automatic_refusal: bool = False
+    applies_by: Literal["filing_date"] = "filing_date"
+    age_convention: Literal["birthday", "day_after"] = "birthday"
+    once_per_subject: bool
+    minimum_deadline: timedelta
+    retry_for: timedelta
+    promised_limit: Limit
+    retention: str
+    purpose: str = Field(min_length=1)
+    consent_notice_version: str = Field(min_length=1)
+    two_persons_for: tuple[str, ...] = ()
+    override_reasons: tuple[str, ...] = Field(min_length=1)
+    evidence: tuple[EvidencePlan, ...]
+    replaces: tuple[Replaced, ...] = ()
+    remedies: Remedies
+
+
+# ── the application ──────────────────────────────────────────────────────────────────────────────
+
+
+class Document(Frozen):
+    """An identity document; a person or firm is a set of them.
+
+    Attributes:
+        kind: ``resident_id`` (GB 11643), ``organisation_code`` (GB 32100), ``travel_permit`` …
+    """
+
+    kind: str = Field(min_length=1, max_length=40)
+    number: str = Field(min_length=1, max_length=64)
+
+
+class Party(Frozen):
+    """Somebody who takes part in an application, in a role, e.g. ``applicant``."""
+
+    role: str
+    documents: tuple[Document, ...] = Field(min_length=1)
+
+
+class Consent(Frozen):
+    """The person allowed these evidence types to be asked (PIPL Articles 13–14).
+
+    Attributes:
+        notice_version: The version of the notice that the person was shown.
+        evidence_types: What may be asked; a type of the plan that is missing is not asked.
+    """
+
+    kind: Literal["consent"] = "consent"
+    notice_version: str
+    time: datetime
+    evidence_types: tuple[EvidenceType, ...]
+
+
+class StatutoryDuty(Frozen):
+    """The law itself allows the questions (PIPL Article 13(1)(3)); the article is named."""
+
+    kind: Literal["statutory_duty"] = "statutory_duty"
+    article: str = Field(min_length=1)
+
+
+class Authority(Frozen):
+    """Who stands behind the request, how surely, and what allows us to ask registers.
+
+    Attributes:
+        person: The one who authenticated: the applicant, or who acts for the applicant.
+        agent_for: Role that the person acts for; empty if the person is the applicant.
+    """
+
+    person: Party
+    assurance_level: AssuranceLevel
+    authentication_time: datetime
+    agent_for: str = ""
+    basis: Annotated[Consent | StatutoryDuty, Field(discriminator="kind")]
+
+
+class Contest(Frozen):
+    """The applicant says that a value shown to them is wrong."""
+
+    concept: Concept
+    claimed: str
+    text: str
+
+
+class Application(Frozen):
+    """One request to decide, as parsed from the wire; nothing in it is believed yet.
+
+    Attributes:
+        caller: Subject of the caller's token, e.g. ``portal-luohu``.
+        request_id: UUID4 of the caller; names this request for ever (AIP-155).
+        case_id: An existing case to go on with (a correction), or empty for a new one.
+        answers: Declared fields of the form only.
+        person_requested: The applicant wants a person to decide (PIPL 24; law 5).
+        content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
+    """
+
+    caller: str
+    request_id: str
+    content_digest: str
+    matter: MatterId
+    case_id: str = ""
+    channel: str
+    parties: tuple[Party, ...] = Field(min_length=1)
+    authority: Authority
+    answers: Mapping[str, Value]
+    contests: tuple[Contest, ...] = ()
+    person_requested: bool = False
+
+    def party(self, role: str) -> Party | None:
+        """The party in that role, or None if nobody has it."""
+        return next((party for party in self.parties if party.role == role), None)
+
+    @property
+    def subject(self) -> str:
+        """Who it is about: kind and number of the applicant's first document. Personal data."""
+        document = self.parties[0].documents[0]
+        return f"{document.kind}:{document.number}"
+
+
+# ── the outcome ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Status(StrEnum):
+    """What became of a requirement (CCCEV; strong Kleene)."""
+
+    MET = "met"
+    NOT_MET = "not_met"
+    UNKNOWN = "unknown"
+
+
+class Used(Frozen):
+    """A fact that a requirement rests on, as the applicant may see it (S9).
+
+    Attributes:
+        value: Text form of the value with its unit; empty if it is not known.
+        why: Why it is not known; None if it is known.
+    """
+
+    concept: Concept
+    name: Text
+    value: Text
+    source: str
+    why: Why | None = None
+
+
+class LegalBasis(Frozen):
+    """A row of the rule file's 依据."""
+
+    number: str
+    instrument: str
+    article: str
+
+
+class Reason(Frozen):
+    """Why the outcome is what it is: condition → value → source → law → result (S9).
+
+    Attributes:
+        code: ``REQUIREMENT_MET``, ``REQUIREMENT_NOT_MET``, ``REQUIREMENT_UNKNOWN``,
+            ``OUTPUT_UNKNOWN``, ``ANSWER_MISSING``, ``ANSWER_INVALID``, ``SOURCE_AWAY``,
+            ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED`` or ``PERSON_REQUESTED``.
+        requirement: ``R1``, or empty where no requirement is meant.
+        field: Key in the form to correct, or empty.
+        text: What the applicant reads.
+    """
+
+    code: str
+    text: Text
+    requirement: str = ""
+    title: Text | None = None
+    field: str = ""
+    legal_basis: tuple[LegalBasis, ...] = ()
+    used: tuple[Used, ...] = ()
+
+
+Reasons: TypeAlias = Annotated[tuple[Reason, ...], Field(min_length=1)]
+
+
+class Granted(Frozen):
+    """One output of an approval, e.g. the monthly allowance."""
+
+    id: str
+    name: Text
+    value: Value
+    type: ConceptType
+
+
+class Approved(Frozen):
+    """Every requirement is proven met and every output has exactly one known value."""
+
+    kind: Literal["approved"] = "approved"
+    grant: tuple[Granted, ...]
+    reasons: Reasons
+
+
+class Refused(Frozen):
+    """At least one requirement is proven not met, and the matter lets a machine say so."""
+
+    kind: Literal["refused"] = "refused"
+    reasons: Reasons
+
+
+class Referred(Frozen):
+    """A person decides; these are the reasons why the machine did not."""
+
+    kind: Literal["referred"] = "referred"
+    reasons: Reasons
+
+
+class NeedsCorrection(Frozen):
+    """The applicant can cure it; every gap at once (一次性告知补正)."""
+
+    kind: Literal["needs_correction"] = "needs_correction"
+    reasons: Reasons
+
+
+class Waiting(Frozen):
+    """A source is away or pending; the case is decided again, or referred at ``until``."""
+
+    kind: Literal["waiting"] = "waiting"
+    until: datetime
+    waiting_for: tuple[EvidenceType, ...] = Field(min_length=1)
+    reasons: Reasons
+
+
+Outcome: TypeAlias = Annotated[
+    Approved | Refused | Referred | NeedsCorrection | Waiting, Field(discriminator="kind")
+]
+
+
+# ── the decision ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Receipt(Frozen):
+    """Where an entry stands in the decision trail.
+
+    Attributes:
+        leaf_hash: RFC 6962 leaf hash in hexadecimal.
+    """
+
+    index: int = Field(ge=0)
+    leaf_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Decision(Frozen):
+    """An outcome and all that makes it a decision; it exists only with its receipt (law 2)."""
+
+    outcome: Outcome
+    case_id: CaseId
+    case_number: str
+    matter: MatterId
+    rules_effective_date: date
+    release_digest: str
+    filing_date: date
+    decide_time: datetime
+    evidence: tuple[Evidence, ...]
+    notice: Text
+    remedies: Remedies
+    receipt: Receipt
+
+
+class CaseState(StrEnum):
+    """How far a case has come."""
+
+    OPEN = "open"
+    WAITING = "waiting"
+    REFERRED = "referred"
+    NEEDS_CORRECTION = "needs_correction"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+class Case(Frozen):
+    """One application of one person.
+
+    Attributes:
+        filing_date: None until it is handed in.
+        decisions: The newest last.
+    """
+
+    case_id: CaseId
+    case_number: str
+    matter: MatterId
+    state: CaseState
+    filing_date: date | None
+    create_time: datetime
+    decisions: tuple[Decision, ...]
+
+
+# ── prefilling ───────────────────────────────────────────────────────────────────────────────────
+
+
+class PrefillRequest(Frozen):
+    """One request to prefill, as parsed from the wire; as `Application`, without answers."""
+
+    caller: str
+    request_id: str
+    matter: MatterId
+    case_id: str = ""
+    channel: str
+    parties: tuple[Party, ...] = Field(min_length=1)
+    authority: Authority
+
+
+class PrefilledField(Frozen):
+    """One field of the form that a register fills, or would have filled.
+
+    Attributes:
+        fact: The value, or why there is none.
+        display: The value in words; empty if it is not known.
+        as_of: The instant for which the register vouches; None if it is not known.
+    """
+
+    key: str
+    concept: Concept
+    name: Text
+    type: ConceptType
+    fact: Fact
+    display: Text
+    evidence_type: EvidenceType
+    as_of: datetime | None
+
+
+class PrefillStarted(Frozen):
+    """The access is recorded; these registers are being asked."""
+
+    case_id: CaseId
+    case_number: str
+    rules_effective_date: date
+    evidence_types: tuple[EvidenceType, ...]
+
+
+class EvidenceArrived(Frozen):
+    """One register has answered, or its time is over."""
+
+    evidence: Evidence
+    fields: tuple[PrefilledField, ...]
+
+
+class PrefillCompleted(Frozen):
+    """The whole form, recorded."""
+
+    fields: tuple[PrefilledField, ...]
+    declared_fields: tuple[str, ...]
+    receipt: Receipt
+
+
+PrefillEvent: TypeAlias = PrefillStarted | EvidenceArrived | PrefillCompleted

@@ -1,0 +1,434 @@
+"""The typed tree of a rule file: all that the evaluators share.
+
+`document` and `expression` build it, `checks` proves it sound; `interpret`, `evaluate` and
+`engine` read it, each in its own way and none with the help of another.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from decision_service.model import (
+    Concept,
+    ConceptType,
+    Fact,
+    MatterId,
+    Range,
+    Status,
+    Text,
+    Value,
+)
+
+# ── where, and what is wrong there ───────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the rule file; the first line and the first column are 1.
+
+    A column counts characters, not bytes, so that an editor goes to the same place.
+    """
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong, or doubtful, in a rule file (RULES.md lists the codes).
+
+    Attributes:
+        code: ``E…`` refuses the file, ``W…`` warns, ``A…`` comes from analysis (also refuses).
+        message: What is wrong: one line, lower case, no full stop, input in backticks.
+        hint: What to do about it, as one sentence.
+    """
+
+    code: str
+    at: Position
+    message: Text
+    hint: Text
+
+
+class RuleFileError(Exception):
+    """A rule file that cannot be used, with all its findings, in the order of the file.
+
+    Args:
+        where: Name of the file, as the author knows it.
+        findings: At least one; sorted by position here.
+    """
+
+    def __init__(self, where: str, findings: tuple[Finding, ...]) -> None:
+        self.where = where
+        self.findings = tuple(sorted(findings, key=lambda f: (f.at, f.code)))
+        first = self.findings[0]
+        super().__init__(
+            f"{where}:{first.at.line}:{first.at.column}: {first.code} {first.message.en}"
+        )
+
+
+# ── expressions ──────────────────────────────────────────────────────────────────────────────────
+
+Comparison: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value written in the file; the type is that of what it is compared with, if options."""
+
+    value: Value
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A concept of the vocabulary, or a derived value (whose id is its Chinese name)."""
+
+    id: Concept
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """``left op right``; both of one type and unit. Options, text, booleans: ``=`` and ``!=``."""
+
+    op: Comparison
+    left: "Expression"
+    right: "Expression"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range of values; an end that is None is open to infinity."""
+
+    low: "Expression | None"
+    high: "Expression | None"
+    low_included: bool
+    high_included: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """``item in (test, …)``: true if one of the tests is; a test that is an expression means =."""
+
+    item: "Expression"
+    tests: "tuple[Interval | Expression, ...]"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Conjunction: false beats unknown beats true (strong Kleene)."""
+
+    items: "tuple[Expression, ...]"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Disjunction: true beats unknown beats false (strong Kleene)."""
+
+    items: "tuple[Expression, ...]"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Negation; unknown stays unknown."""
+
+    item: "Expression"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Exact decimal arithmetic, 34 digits, ROUND_HALF_EVEN; dividing by zero is unknown.
+
+    ``/`` and ``**`` are rounded at 34 digits; an output must say how it is rounded (E039).
+    """
+
+    op: Literal["+", "-", "*", "/", "**"]
+    left: "Expression"
+    right: "Expression"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """``-item``."""
+
+    item: "Expression"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """``if condition then … else …``; an unknown condition is unknown, whatever the branches."""
+
+    condition: "Expression"
+    then: "Expression"
+    otherwise: "Expression"
+    type: ConceptType
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of `functions`; unknown if any argument is."""
+
+    function: str
+    arguments: "tuple[Expression, ...]"
+    type: ConceptType
+    at: Position
+
+
+Expression: TypeAlias = (
+    Constant | Name | Compare | Within | All | Some | Not | Arithmetic | Negative | If | Call
+)
+
+
+# ── the sections of a rule file ──────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """A row of 依据: where in the law a requirement or a table comes from."""
+
+    number: str
+    instrument: str
+    article: str
+    excerpt: Text
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A row of 词汇: a concept that the file uses, with all that is needed to read it alone."""
+
+    id: Concept
+    name: Text
+    type: ConceptType
+    range: Range | None
+    source: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A row of 推算: a value computed from others; its id is its Chinese name."""
+
+    id: Concept
+    name: Text
+    type: ConceptType
+    expression: Expression
+    at: Position
+
+
+class Consequence(StrEnum):
+    """What a requirement does to the verdict when it is not met, or unknown."""
+
+    REFUSE = "refuse"
+    CORRECT = "correct"
+    REFER = "refer"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """An ``R<n>`` of 条件 (CCCEV Requirement).
+
+    Attributes:
+        expression: Boolean.
+        if_unknown: Never REFUSE (law 1); CORRECT only if every concept that can be unknown is
+            declared.
+        notices: What the applicant reads for each status, with ``{name}`` placeholders.
+    """
+
+    id: str
+    name: Text
+    basis: tuple[str, ...]
+    expression: Expression
+    if_not_met: Consequence
+    if_unknown: Consequence
+    notices: Mapping[Status, Text]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a decision table: it applies when every condition is true.
+
+    Attributes:
+        number: As written in the file.
+        condition: Conjunction of the row's cells; an empty cell is always true.
+        values: One value for each of the table's outputs, in their order.
+    """
+
+    number: str
+    condition: Expression
+    values: tuple[Value, ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An output column of a table."""
+
+    id: Concept
+    type: ConceptType
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A decision table of 标准, hit policy UNIQUE: its rows are proven disjoint at load.
+
+    Its value is that of the row that applies; it is known only if one row is true and every
+    other row is false. No row true, or any row unknown, is unknown.
+    """
+
+    name: str
+    basis: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    at: Position
+
+
+Rounding: TypeAlias = Literal["exact", "half_up", "half_even", "up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A row of 结果: what an approval grants.
+
+    Attributes:
+        id: ASCII, the key on the wire, e.g. ``monthly_allowance``.
+        expression: A name (a table's column, a derived value, a concept) or any expression.
+        rounding: ``exact`` refuses a value with more digits than the scale: it is unknown then.
+    """
+
+    id: str
+    name: Text
+    type: ConceptType
+    rounding: Rounding
+    expression: Expression
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A row of 情形: an application to decide, and what must come out.
+
+    Attributes:
+        facts: The baseline with this row's differences; all of the vocabulary.
+        verdict: Expected.
+        outputs: Expected, by output id; those that the row leaves empty are not compared.
+        reasons: Ids of the requirements that are not met or unknown, as a set.
+    """
+
+    id: str
+    name: Text
+    facts: Mapping[Concept, Fact]
+    verdict: "VerdictKind"
+    outputs: Mapping[str, Value]
+    reasons: frozenset[str]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """A rule file, read and proven: every name resolved, every type and unit agreed.
+
+    Attributes:
+        derived: In the order of the file; each uses only concepts and earlier ones.
+        age_convention: Whether an age is reached on the birthday or the day after.
+        warnings: ``W…`` findings that do not refuse the file.
+    """
+
+    where: str
+    matter: MatterId
+    title: Text
+    effective: date
+    supersedes: date | None
+    authority: Text
+    bases: tuple[Basis, ...]
+    terms: tuple[Term, ...]
+    derived: tuple[Derived, ...]
+    requirements: tuple[Requirement, ...]
+    tables: tuple[Table, ...]
+    outputs: tuple[Output, ...]
+    scenarios: tuple[Scenario, ...]
+    age_convention: Literal["birthday", "day_after"]
+    warnings: tuple[Finding, ...] = field(default=())
+
+
+# ── what an evaluator says ───────────────────────────────────────────────────────────────────────
+
+
+class VerdictKind(StrEnum):
+    """What a rulebook says; the order is fixed: refuse > correct > refer > approve."""
+
+    REFUSE = "refuse"
+    CORRECT = "correct"
+    REFER = "refer"
+    APPROVE = "approve"
+
+
+class NotKnown:
+    """The one value `UNKNOWN`: Kleene's third truth value, and any value nobody knows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+    def __bool__(self) -> bool:
+        raise TypeError("unknown is neither true nor false")
+
+
+UNKNOWN = NotKnown()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an evaluator says about some facts. Two evaluators agree if these are equal.
+
+    Attributes:
+        statuses: Status of every requirement, in the order of the file.
+        outputs: Value of every output, in the order of the file.
+        rows: Number of the row that alone applies, by table; empty where none or unknown.
+    """
+
+    kind: VerdictKind
+    statuses: tuple[tuple[str, Status], ...]
+    outputs: tuple[tuple[str, Value | NotKnown], ...]
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A comparison or test inside a requirement, as it came out: the explanation's leaf.
+
+    Attributes:
+        text: As written in the file.
+        inputs: Concepts and derived values that it reads, with their values.
+    """
+
+    text: str
+    truth: bool | NotKnown
+    inputs: tuple[tuple[Concept, Value | NotKnown], ...]
+
+
+def quantum(scale: int) -> Decimal:
+    """The smallest step of a number with that many digits, e.g. ``0.01`` for 2."""
+    return Decimal(1).scaleb(-scale)
