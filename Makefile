@@ -5,24 +5,95 @@ PYTHON ?= python3
 T      ?= tests
 V      := .venv
 PY     := $(V)/bin/python
-UV     := $(V)/bin/uv
 READY  := $(V)/.ready
 
 # uv takes the Python it is given, and trusts the certificates that the machine trusts.
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
-export UV_NO_PROGRESS := 1
 # CPython 3.13 dropped the name that the sdist of durable-rules still calls.
-export CC := cc -DPyEval_CallObject=PyObject_CallObject
+BUILD := CC="cc -DPyEval_CallObject=PyObject_CallObject"
+# pact-python reports its use unless told not to.
 export PACT_DO_NOT_TRACK := true
 
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: doctor
+doctor: ## Say what this machine lacks, and how to get it
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Python 3.11 or newer is missing: install it, or name it: make PYTHON=python3.12 run"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python has no venv: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
+	  || { echo "Python.h is missing: apt-get install python3-dev"; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: apt-get install gcc"; exit 1; }
+	@echo "this machine has all that Miaopi needs"
+
+# Tools first, each at the version and hash of the lock; then everything; then the project itself.
 $(READY): requirements.lock pyproject.toml
 	@$(MAKE) --no-print-directory doctor
 	@test -x $(PY) || $(PYTHON) -m venv $(V)
-	@test -x $(UV) || grep -A9 '^uv==' requirements.uv.lock > /dev/null && $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.uv.lock || echo "uv cannot be had; pip takes its place"
-	@if test -x $(UV); then $(UV) pip install --quiet --python $(PY) --require-hashes --no-build-isolation-package durable-rules -r requirements.lock; fi
+	@awk '/^[a-z]/ {tool = /^(uv|setuptools|wheel|packaging)==/} tool' requirements.lock > $(V)/tools.lock
+	@echo "installing what requirements.lock names ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(V)/tools.lock \
+	  || echo "uv cannot be had here; pip takes its place"
+	@if test -x $(V)/bin/uv; then \
+	  $(BUILD) $(V)/bin/uv pip install --quiet --python $(PY) --require-hashes --no-build-isolation-package durable-rules -r requirements.lock \
+	  && $(V)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .; \
+	else \
+	  $(BUILD) $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
+	  && $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
 	@touch $@
+
+.PHONY: run
+run: $(READY) ## Start the sandbox city and the service, decide applications before your eyes, keep serving
+	@$(PY) -m decision_service run
+
+.PHONY: demo
+demo: $(READY) ## The same, then exit
+	@$(PY) -m decision_service run --once
+
+.PHONY: test
+test: $(READY) lint types layers ## Everything CI runs, in the order in which it fails fastest; T="-k word" for some
+	$(PY) -m pytest $(T)
+
+.PHONY: check
+check: $(READY) lint types layers ## The same without the slow tests
+	$(PY) -m pytest -m "not slow" $(T)
+
+.PHONY: lint
+lint: $(READY) ## Style, the contract, and that nothing generated has drifted
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(V)/bin/buf lint
+	@$(V)/bin/buf format -d --exit-code proto
+	@$(PY) proto/generate.py --check
+
+.PHONY: types
+types: $(READY) ## Type-check, strictly
+	@$(PY) -m mypy
+
+.PHONY: layers
+layers: $(READY) ## Who may import whom: see [tool.importlinter]
+	@$(V)/bin/lint-imports --no-logo 2>/dev/null || $(V)/bin/lint-imports
+
+.PHONY: rules
+rules: $(READY) ## Policy staff: check every rule file and run its scenarios
+	@$(V)/bin/miaopi rules check
+	@$(V)/bin/miaopi rules test
+
+.PHONY: proto
+proto: $(READY) ## Generate decision_service/v1 from proto/
+	@$(PY) proto/generate.py
+
+.PHONY: lock
+lock: $(READY) ## Resolve requirements.lock anew; no registry's host may stand in it
+	@$(V)/bin/uv pip compile pyproject.toml --group dev --group build --universal --generate-hashes --upgrade \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
+	@! grep -nE 'https?://' requirements.lock
+
+.PHONY: bench
+bench: $(READY) ## Measure: ratios within one run, medians of several
+	@for one in benchmarks/*.py; do $(PY) $$one || exit 1; done

@@ -8,6 +8,7 @@ What happens in the world (a silent register, a missing record) is a value, neve
     ├── NotAuthorizedError       the caller or the person may not do this
     ├── NotFoundError            there is no such case, or not for this caller
     ├── RequestReusedError       the same ``request_id`` came with another body
+    ├── PreconditionError        the case or the matter is not in a state that allows this
     ├── ErasedError              what was asked for has been erased on the person's demand
     ├── DeadlineTooShortError    the caller's deadline leaves no time to ask the registers
     ├── OverloadedError          the service has more work than it can take
@@ -85,6 +86,10 @@ class NotFoundError(DecisionServiceError):
 
 class RequestReusedError(DecisionServiceError):
     """A ``request_id`` came again with another body; it names one request for ever."""
+
+
+class PreconditionError(DecisionServiceError):
+    """The case or the matter is not in a state that allows this; repeating does not help."""
 
 
 class ErasedError(DecisionServiceError):

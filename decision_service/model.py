@@ -4,6 +4,7 @@ Every type is immutable, closed and strict. There is no float and no null that m
 what is not known has a type and a reason (`Unknown`). Names follow CCCEV 2.1 and CPSV-AP 3.1.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +26,6 @@ EvidenceType = NewType("EvidenceType", str)
 
 CaseId = NewType("CaseId", str)
 """One application of one person, minted by the server: 128 random bits in hexadecimal."""
-
 
 
 def _tagged(value: bool | Decimal | date | str) -> bool | str | dict[str, str]:  # noqa: FBT001
@@ -368,9 +368,7 @@ class Matter(Frozen):
 
     id: MatterId
     name: Text
-    kind: Literal[
-        "licence", "grant", "confirmation", "reward", "filing", "public_service", "other"
-    ]
+    kind: Literal["licence", "grant", "confirmation", "reward", "filing", "public_service", "other"]
     competent_authority: Text
     legal_resources: tuple[str, ...] = Field(min_length=1)
     applicants: tuple[Literal["person", "organisation"], ...] = Field(min_length=1)
@@ -406,6 +404,21 @@ class Document(Frozen):
 
     kind: str = Field(min_length=1, max_length=40)
     number: str = Field(min_length=1, max_length=64)
+
+
+def resident_id_is_valid(number: str) -> bool:
+    """Whether it is a citizen's number by GB 11643-1999: form, day of birth and check character.
+
+    Whether anybody has the number is for the population register to say.
+    """
+    if not re.fullmatch(r"[0-9]{17}[0-9X]", number):
+        return False
+    try:
+        date.fromisoformat(f"{number[6:10]}-{number[10:12]}-{number[12:14]}")
+    except ValueError:
+        return False
+    weighted = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(number[:17]))
+    return number[17] == "10X98765432"[weighted % 11]
 
 
 class Party(Frozen):
@@ -459,39 +472,48 @@ class Contest(Frozen):
     text: str
 
 
-class Application(Frozen):
-    """One request to decide, as parsed from the wire; nothing in it is believed yet.
+class Request(Frozen):
+    """What every request about a person says, as parsed from the wire; nothing is believed yet.
 
     Attributes:
         caller: Subject of the caller's token, e.g. ``portal-luohu``.
         request_id: UUID4 of the caller; names this request for ever (AIP-155).
-        case_id: An existing case to go on with (a correction), or empty for a new one.
-        answers: Declared fields of the form only.
-        person_requested: The applicant wants a person to decide (PIPL 24; law 5).
-        content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
+        case_id: An existing case to go on with, or empty for a new one.
+        parties: The first is who it is about.
     """
 
     caller: str
     request_id: str
-    content_digest: str
     matter: MatterId
     case_id: str = ""
     channel: str
     parties: tuple[Party, ...] = Field(min_length=1)
     authority: Authority
-    answers: Mapping[str, Value]
-    contests: tuple[Contest, ...] = ()
-    person_requested: bool = False
-
-    def party(self, role: str) -> Party | None:
-        """The party in that role, or None if nobody has it."""
-        return next((party for party in self.parties if party.role == role), None)
 
     @property
     def subject(self) -> str:
-        """Who it is about: kind and number of the applicant's first document. Personal data."""
+        """Who it is about: kind and number of the first party's first document. Personal data."""
         document = self.parties[0].documents[0]
         return f"{document.kind}:{document.number}"
+
+
+class PrefillRequest(Request):
+    """A request to fill the form from what the city knows."""
+
+
+class Application(Request):
+    """A request to decide.
+
+    Attributes:
+        answers: Declared fields of the form only.
+        person_requested: The applicant wants a person to decide (PIPL 24; law 5).
+        content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
+    """
+
+    answers: Mapping[str, Value]
+    contests: tuple[Contest, ...] = ()
+    person_requested: bool = False
+    content_digest: str
 
 
 # ── the outcome ──────────────────────────────────────────────────────────────────────────────────
@@ -553,12 +575,17 @@ Reasons: TypeAlias = Annotated[tuple[Reason, ...], Field(min_length=1)]
 
 
 class Granted(Frozen):
-    """One output of an approval, e.g. the monthly allowance."""
+    """One output of an approval, e.g. the monthly allowance.
+
+    Attributes:
+        display: The value in words, with its unit or its option's name.
+    """
 
     id: str
     name: Text
     value: Value
     type: ConceptType
+    display: Text
 
 
 class Approved(Frozen):
@@ -646,36 +673,29 @@ class CaseState(StrEnum):
     REFUSED = "refused"
 
 
-class Case(Frozen):
-    """One application of one person.
+class CaseSummary(Frozen):
+    """Where one application of one person stands.
 
     Attributes:
         filing_date: None until it is handed in.
-        decisions: The newest last.
     """
 
     case_id: CaseId
     case_number: str
+    caller: str
     matter: MatterId
     state: CaseState
     filing_date: date | None
     create_time: datetime
+
+
+class Case(CaseSummary):
+    """A case with its decisions, the newest last."""
+
     decisions: tuple[Decision, ...]
 
 
 # ── prefilling ───────────────────────────────────────────────────────────────────────────────────
-
-
-class PrefillRequest(Frozen):
-    """One request to prefill, as parsed from the wire; as `Application`, without answers."""
-
-    caller: str
-    request_id: str
-    matter: MatterId
-    case_id: str = ""
-    channel: str
-    parties: tuple[Party, ...] = Field(min_length=1)
-    authority: Authority
 
 
 class PrefilledField(Frozen):

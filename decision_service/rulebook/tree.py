@@ -432,3 +432,45 @@ class Atom:
 def quantum(scale: int) -> Decimal:
     """The smallest step of a number with that many digits, e.g. ``0.01`` for 2."""
     return Decimal(1).scaleb(-scale)
+
+
+def names(expression: Expression) -> frozenset[Concept]:
+    """Every concept, derived value and table column that an expression mentions."""
+    match expression:
+        case Constant():
+            return frozenset()
+        case Name(id=id_):
+            return frozenset({id_})
+        case Compare(left=left, right=right) | Arithmetic(left=left, right=right):
+            return names(left) | names(right)
+        case Within(item=item, tests=tests):
+            return names(item).union(*(_names_of_test(test) for test in tests))
+        case All(items=items) | Some(items=items) | Call(arguments=items):
+            return frozenset[Concept]().union(*map(names, items))
+        case Not(item=item) | Negative(item=item):
+            return names(item)
+        case If(condition=condition, then=then, otherwise=otherwise):
+            return names(condition) | names(then) | names(otherwise)
+
+
+def _names_of_test(test: Interval | Expression) -> frozenset[Concept]:
+    if isinstance(test, Interval):
+        ends = (end for end in (test.low, test.high) if end is not None)
+        return frozenset[Concept]().union(*map(names, ends))
+    return names(test)
+
+
+def rests_on(book: Rulebook, expression: Expression) -> frozenset[Concept]:
+    """The concepts of the vocabulary that decide an expression, through everything between."""
+    behind = {derived.id: names(derived.expression) for derived in book.derived}
+    for table in book.tables:
+        conditions = frozenset[Concept]().union(*(names(row.condition) for row in table.rows))
+        behind |= {column.id: conditions for column in table.columns}
+    found: set[Concept] = set()
+    open_ = list(names(expression))
+    while open_:
+        name = open_.pop()
+        if name not in found:
+            found.add(name)
+            open_.extend(behind.get(name, ()))
+    return frozenset(found - behind.keys())

@@ -1,0 +1,61 @@
+"""What can go wrong with the decision trail; each error has a message, a reason and a hint.
+
+    AuditError
+    ├── NotRecordedError    it could not be recorded, so it did not happen
+    ├── StoreRefusedError   this store must not be opened as it is
+    ├── NotFoundError       the log has no such entry, or the release archive no such content
+    ├── ErasedError         what was asked for has been erased
+    └── TamperedError       something does not prove what it claims
+
+No message, hint or reason carries personal data: they travel in logs and error details.
+"""
+
+
+class AuditError(Exception):
+    """An error of the trail.
+
+    Args:
+        message: What is wrong, in one line: lower case, no full stop, input in backticks.
+        reason: UPPER_SNAKE_CASE identifier of the cause.
+        hint: What the reader can do about it, as one sentence.
+    """
+
+    def __init__(self, message: str, *, reason: str, hint: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.hint = hint
+
+
+class NotRecordedError(AuditError):
+    """It could not be recorded, so it did not happen. The only error that ``append`` raises.
+
+    Repeating is safe: whether an entry did become durable is told by its expected keys.
+    Reasons: ``ENTRY_INVALID``, ``ENTRY_TOO_LARGE``, ``QUEUE_FULL``, ``LOG_CLOSED``,
+    ``STORE_FAILED``, ``ANCHOR_MOVED``.
+    """
+
+
+class StoreRefusedError(AuditError):
+    """The store must not be opened as it is.
+
+    Reasons: ``STORE_MISSING``, ``STORE_EXISTS``, ``STORE_UNREADABLE``, ``STORE_IN_USE``,
+    ``SCHEMA_UNKNOWN``, ``ORIGIN_INVALID``, ``KEY_MISSING``, ``KEY_INVALID``, ``KEY_EXPOSED``,
+    ``ANCHOR_MISSING``, ``ANCHOR_INVALID``, ``STORE_BEHIND_ANCHOR``, ``STORE_FORKED``,
+    ``STORE_DAMAGED``.
+    """
+
+
+class NotFoundError(AuditError):
+    """The log has no such entry (``ENTRY_NOT_FOUND``)."""
+
+
+class ErasedError(AuditError):
+    """What was asked for has been erased (``ENTRY_ERASED``); that it existed is all that is left."""
+
+
+class TamperedError(AuditError):
+    """Something does not prove what it claims.
+
+    Reasons: ``RECEIPT_MALFORMED``, ``RECEIPT_UNPROVEN``, ``CHECKPOINT_MALFORMED``,
+    ``CHECKPOINT_UNSIGNED``, ``KEY_MALFORMED``, ``PROOF_MALFORMED``, ``SEAL_BROKEN``.
+    """

@@ -1,0 +1,240 @@
+"""The log: opaque entries in, receipts and proofs out. It knows nothing of decisions."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection, MetaData
+
+from audit.errors import NotFoundError, StoreRefusedError
+from audit.log import store
+from audit.log.anchor import Anchor
+from audit.log.checkpoint import Checkpoint, Signer
+from audit.log.files import Lock, create_private, invalid_key, read_private
+from audit.log.merkle import frontier_of, inclusion_proof
+from audit.log.proof import Proof
+from audit.log.tiles import TiledNodes
+from audit.log.writer import Append, Conflict, Job, Project, Receipt, Row, Writer
+
+STORE_FILE = "store.sqlite"
+SIGNING_KEY_FILE = "signing.key"
+VERIFIER_KEY_FILE = "verifier.key"
+ANCHOR_FILE = "anchor"
+CHECKPOINT_FILE = "checkpoint"
+_LOCK_FILE = "lock"
+_READERS = 4
+
+Found = TypeVar("Found")
+
+
+class Log(Generic[Row]):
+    """A store with its anchor and signing key, held by this process alone.
+
+    Use `create` once and `open` ever after.
+    """
+
+    def __init__(self, lock: Lock, reader: store.Reader, writer: Writer[Row]) -> None:
+        self._lock = lock
+        self._reader = reader
+        self._writer = writer
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="audit-reader")
+
+    @staticmethod
+    def create(
+        folder: Path,
+        *,
+        origin: str,
+        tables: Sequence[MetaData],
+        fill: Job,
+        anchor: Path | None = None,
+    ) -> None:
+        """Make an empty log: its signing key, anchor and, last, its store.
+
+        Args:
+            folder: Made if it is not there.
+            origin: Name of the log, unique for ever.
+            tables: What the layers above keep beside the entries.
+            fill: Writes what those tables begin with.
+            anchor: Where the anchor lies, best on another disk; by default in the folder.
+
+        Raises:
+            StoreRefusedError: There is a log already, or a part of one.
+        """
+        empty = Checkpoint.empty(origin)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        signing_key = Signer.generate(origin)
+        try:
+            if (folder / STORE_FILE).exists():
+                raise FileExistsError
+            create_private(folder / SIGNING_KEY_FILE, signing_key + "\n")
+            verifier_key = Signer(signing_key).verifier_key
+            create_private(folder / VERIFIER_KEY_FILE, verifier_key + "\n")
+            Anchor(anchor or folder / ANCHOR_FILE).create(empty)
+        except FileExistsError:
+            raise StoreRefusedError(
+                "there is a log in this folder already, or a part of one",
+                reason="STORE_EXISTS",
+                hint="Open it, or choose an empty folder; nothing is ever overwritten.",
+            ) from None
+        store.create_store(folder / STORE_FILE, origin, tables, fill)
+
+    @classmethod
+    def open(
+        cls, folder: Path, project: Project[Row], *, anchor: Path | None = None
+    ) -> "Log[Row]":
+        """Take hold of the log in that folder.
+
+        A store that is ahead of its anchor (the process died in between) is verified from there
+        and signed forward; one that is behind, or differs, is refused.
+
+        Args:
+            project: Writes what the layers above keep, in the entries' own transaction.
+
+        Raises:
+            StoreRefusedError: It must not be opened as it is.
+        """
+        if not (folder / STORE_FILE).exists():
+            raise StoreRefusedError(
+                "there is no store in this folder",
+                reason="STORE_MISSING",
+                hint="Name the folder of the store; for a new one call `create` first.",
+            )
+        signer = _signer(folder / SIGNING_KEY_FILE)
+        place = Anchor(anchor or folder / ANCHOR_FILE)
+        lock = Lock(folder / _LOCK_FILE)
+        try:
+            anchored = place.read()
+            reader = store.Reader(folder / STORE_FILE, connections=_READERS)
+            with reader.snapshot() as connection:
+                _refuse_old_or_forked(connection, anchored, signer.origin)
+            writer = Writer(
+                store.connect_writer(folder / STORE_FILE),
+                project,
+                anchor=place,
+                anchored=anchored,
+                signer=signer,
+                published=folder / CHECKPOINT_FILE,
+            )
+        except BaseException:
+            lock.release()
+            raise
+        return cls(lock, reader, writer)
+
+    async def append(
+        self, leaf: bytes, row: Row, *, expect: Mapping[str, int | None]
+    ) -> Receipt | Conflict:
+        """Append one entry and wait until it is durable, anchored and under a checkpoint.
+
+        Args:
+            leaf: The bytes that are hashed; kept exactly as they are.
+            row: What `Project` writes for it.
+            expect: For each opaque key the index of the newest entry under it, None if there
+                must be none. If all hold, the new entry becomes the newest under every key.
+
+        Returns:
+            A `Conflict` if an expectation does not hold; then nothing was written.
+
+        Raises:
+            NotRecordedError: It was not recorded, or nobody can say that it was.
+        """
+        answer = await self._writer.submit(Append(leaf, row, expect))
+        assert answer is not None  # noqa: S101  # only jobs are answered with nothing
+        return answer
+
+    async def write(self, job: Job) -> None:
+        """Do something else in a transaction of the one writing connection.
+
+        Raises:
+            NotRecordedError: It was not done, or nobody can say that it was.
+        """
+        await self._writer.submit(job)
+
+    async def read(self, question: Callable[[Connection], Found]) -> Found:
+        """Ask the store, on a read-only connection and off the event loop."""
+
+        def ask() -> Found:
+            with self._reader.snapshot() as connection:
+                return question(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+    async def latest(self, key: str) -> int | None:
+        """Index of the newest entry under that key; None if there is none."""
+        return (await self.read(lambda connection: store.latest(connection, [key]))).get(key)
+
+    async def prove(self, index: int) -> Proof:
+        """That the entry is in the log, under the newest checkpoint.
+
+        Raises:
+            NotFoundError: The checkpoint covers no such entry.
+        """
+        checkpoint, note = self._writer.published
+        if not 0 <= index < checkpoint.size:
+            raise no_entry(index)
+
+        def hashes(connection: Connection) -> tuple[bytes, ...]:
+            nodes = TiledNodes(store.tile_reader(connection))
+            return inclusion_proof(index, checkpoint.size, nodes)
+
+        return Proof(index, await self.read(hashes), note)
+
+    @property
+    def checkpoint(self) -> str:
+        """The newest published checkpoint, a signed note."""
+        return self._writer.published[1]
+
+    @property
+    def size(self) -> int:
+        """Number of entries under the newest published checkpoint."""
+        return self._writer.published[0].size
+
+    @property
+    def verifier_key(self) -> str:
+        """The log's public key as C2SP writes it."""
+        return self._writer.verifier_key
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the folder. Blocks for one commit at most."""
+        self._writer.close()
+        self._threads.shutdown()
+        self._reader.close()
+        self._lock.release()
+
+
+def no_entry(index: int) -> NotFoundError:
+    """The answer to an index that the log does not have."""
+    return NotFoundError(
+        f"the log has no entry `{index}`",
+        reason="ENTRY_NOT_FOUND",
+        hint="The first entry is 0, the last one less than the size of the log.",
+    )
+
+
+def _signer(path: Path) -> Signer:
+    try:
+        return Signer(read_private(path))
+    except ValueError:
+        raise invalid_key(path) from None
+
+
+def _refuse_old_or_forked(connection: Connection, anchored: Checkpoint, origin: str) -> None:
+    """Refuse a store that did not go on from where the anchor saw it last."""
+    head = store.read_head(connection)
+    if head.size < anchored.size:
+        raise StoreRefusedError(
+            f"the store has {head.size} entries, its anchor has seen {anchored.size}",
+            reason="STORE_BEHIND_ANCHOR",
+            hint="This is an old backup, or its end is lost: put the newest store back, or declare"
+            " the loss with `miaopi audit recover --reason`.",
+        )
+    store.load_tree(connection, head)
+    then = frontier_of(anchored.size, TiledNodes(store.tile_reader(connection))).root()
+    if then != anchored.root or {head.origin, anchored.origin} != {origin}:
+        raise StoreRefusedError(
+            f"the first {anchored.size} entries of the store are not those its anchor has seen",
+            reason="STORE_FORKED",
+            hint="This is another store, or one that was rewritten: put the right one back, or"
+            " declare the loss with `miaopi audit recover --reason`.",
+        )

@@ -1,0 +1,272 @@
+"""The log's tables, and the two ways to them: one connection that writes, and many that read.
+
+SQLite in WAL mode: the writer's connection is the only one that writes or checkpoints; readers
+open the file read-only and so can do neither.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from audit.errors import StoreRefusedError
+from audit.log.checkpoint import Checkpoint
+from audit.log.merkle import Frontier, Hash, leaf_hash
+from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
+
+SCHEMA = 1
+"""Version of all tables of the store; another one is refused."""
+
+TABLES = MetaData()
+
+ENTRIES = Table(
+    "log_entries",
+    TABLES,
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+
+TILES = Table(
+    "log_tiles",
+    TABLES,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+HEAD = Table(
+    "log_head",
+    TABLES,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("schema", Integer, nullable=False),
+    Column("origin", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+)
+
+LATEST = Table(
+    "log_latest",
+    TABLES,
+    Column("key", String, primary_key=True),
+    Column("idx", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+_MOVE_KEY = upsert(LATEST)
+_MOVE_KEY = _MOVE_KEY.on_conflict_do_update(
+    index_elements=[LATEST.c.key], set_={"idx": _MOVE_KEY.excluded.idx}
+)
+_LATEST = select(LATEST.c.key, LATEST.c.idx).where(
+    LATEST.c.key.in_(bindparam("keys", expanding=True))
+)
+_LEAVES = (
+    select(ENTRIES.c.leaf)
+    .where(ENTRIES.c.idx >= bindparam("start"), ENTRIES.c.idx < bindparam("end"))
+    .order_by(ENTRIES.c.idx)
+)
+_MOVE_HEAD = update(HEAD).where(HEAD.c.id == 0)
+
+
+def create_store(
+    path: Path,
+    origin: str,
+    tables: Sequence[MetaData],
+    fill: Callable[[Connection], object],
+) -> None:
+    """Make a new store with the log's own tables and those of the layers above, filled."""
+    empty = Checkpoint.empty(origin)
+    engine = _engine(path, "rwc", begin="BEGIN IMMEDIATE", poolclass=NullPool)
+    path.touch(0o600)
+    with engine.connect() as connection, connection.begin():
+        for metadata in (TABLES, *tables):
+            metadata.create_all(connection)
+        fill(connection)
+        connection.execute(
+            insert(HEAD).values(
+                id=0, schema=SCHEMA, origin=origin, size=0, root=empty.root, frontier=b""
+            )
+        )
+    engine.dispose()
+
+
+def connect_writer(path: Path) -> Connection:
+    """The one connection that writes and checkpoints."""
+    return _engine(path, "rw", begin="BEGIN IMMEDIATE", poolclass=NullPool).connect()
+
+
+class Reader:
+    """Read-only connections to a store, which may be in use by the process that writes it.
+
+    Args:
+        connections: How many at most.
+    """
+
+    def __init__(self, path: Path, *, connections: int) -> None:
+        self._engine = _engine(
+            path, "ro", begin="BEGIN", poolclass=QueuePool, pool_size=connections, max_overflow=0
+        )
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees the store as it was at one instant."""
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; those in use close when they are done."""
+        self._engine.dispose()
+
+
+def read_head(connection: Connection) -> Checkpoint:
+    """What the store says that its log is.
+
+    Raises:
+        StoreRefusedError: It is no store, or one of another version.
+    """
+    try:
+        row = connection.execute(select(HEAD)).one()
+    except SQLAlchemyError:
+        raise StoreRefusedError(
+            "the store cannot be read",
+            reason="STORE_UNREADABLE",
+            hint="Check the file and the disk; restore a backup only together with"
+            " `miaopi audit recover --reason`.",
+        ) from None
+    if row.schema != SCHEMA:
+        raise StoreRefusedError(
+            f"the store has schema {row.schema}, this program knows {SCHEMA}",
+            reason="SCHEMA_UNKNOWN",
+            hint="Run the version of the program that wrote the store.",
+        )
+    return Checkpoint(row.origin, row.size, row.root)
+
+
+def load_tree(connection: Connection, head: Checkpoint) -> Tree:
+    """The edge of the tree, computed from entries and tiles and compared with the head.
+
+    Raises:
+        StoreRefusedError: Head, tiles and last entries do not agree.
+    """
+    frontier = connection.execute(select(HEAD.c.frontier)).scalar_one()
+    beyond = connection.execute(select(func.max(ENTRIES.c.idx))).scalar_one()
+    try:
+        tree = Tree.load(head.size, tile_reader(connection))
+    except LookupError:
+        tree = Tree(Frontier(), [])
+    if (
+        tree.size != head.size
+        or tree.frontier.root() != head.root
+        or b"".join(tree.frontier.hashes) != frontier
+        or (-1 if beyond is None else beyond) != head.size - 1
+    ):
+        raise StoreRefusedError(
+            "head, tiles and last entries of the store do not agree",
+            reason="STORE_DAMAGED",
+            hint="Run `miaopi audit verify` to see where; restore a backup only together with"
+            " `miaopi audit recover --reason`.",
+        )
+    return tree
+
+
+def tile_reader(connection: Connection) -> TileReader:
+    """The tiles as they are stored; unfinished ones from what lies below them."""
+
+    def tile(level: int, position: int) -> list[Hash]:
+        at = (TILES.c.level == level) & (TILES.c.position == position)
+        full = connection.execute(select(TILES.c.hashes).where(at)).scalar_one_or_none()
+        if full is not None:
+            return split_hashes(full)
+        start, end = position * WIDTH, (position + 1) * WIDTH
+        if level == 0:
+            return [leaf_hash(leaf) for leaf in leaves(connection, start, end)]
+        roots = select(TILES.c.root).where(
+            TILES.c.level == level - 1, TILES.c.position >= start, TILES.c.position < end
+        )
+        return list(connection.execute(roots.order_by(TILES.c.position)).scalars())
+
+    return tile
+
+
+def leaves(connection: Connection, start: int, end: int) -> Sequence[bytes]:
+    """The exact bytes of the entries from ``start`` to before ``end``."""
+    return connection.execute(_LEAVES, {"start": start, "end": end}).scalars().all()
+
+
+def latest(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """Index of the newest entry under each key; a key without one is left out."""
+    rows = connection.execute(_LATEST, {"keys": list(keys)})
+    return {key: index for key, index in rows}  # noqa: C416  # rows are no pairs for mypy
+
+
+def extend(
+    connection: Connection,
+    tree: Tree,
+    appended: Sequence[bytes],
+    tiles: Sequence[Tile],
+    keys: Mapping[str, int],
+) -> None:
+    """Write entries, the tiles that they fill, moved keys and the head; the tree is past them."""
+    first = tree.size - len(appended)
+    connection.execute(
+        insert(ENTRIES), [{"idx": first + i, "leaf": leaf} for i, leaf in enumerate(appended)]
+    )
+    if tiles:
+        connection.execute(insert(TILES), [tile._asdict() for tile in tiles])
+    if keys:
+        connection.execute(_MOVE_KEY, [{"key": key, "idx": idx} for key, idx in keys.items()])
+    frontier = b"".join(tree.frontier.hashes)
+    connection.execute(
+        _MOVE_HEAD.values(size=tree.size, root=tree.frontier.root(), frontier=frontier)
+    )
+
+
+def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noqa: ANN401  # passed on
+    """An engine whose transactions begin as ``begin`` says, and where SQLAlchemy says."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    if mode == "ro" and not os.access(path.parent, os.W_OK) and not _has_wal(path):
+        uri += "&immutable=1"  # nobody can write it, and SQLite could not make its helper files
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5
+        )
+        if mode == "ro":
+            connection.execute("PRAGMA query_only=ON")
+            return connection
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")
+        return connection
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, **pool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _has_wal(path: Path) -> bool:
+    return path.with_name(path.name + "-wal").exists()

@@ -1,0 +1,103 @@
+"""The tree cut into tiles of 256 hashes (C2SP tlog-tiles): small to store, quick to prove from.
+
+Hash ``i`` of tile level ``L`` is the node ``(8 * L, i)``; a tile ``(L, position)`` holds those from
+``256 * position``. Only full tiles are stored: of the rightmost ones everything is known from the
+leaves and from the roots of the full tiles below.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import NamedTuple, TypeAlias
+
+from audit.log.merkle import Frontier, Hash, frontier_of, root_of
+
+HEIGHT = 8
+WIDTH = 1 << HEIGHT
+HASH_BYTES = 32
+
+TileReader: TypeAlias = Callable[[int, int], Sequence[Hash]]
+"""The hashes of a tile, by level and position: all 256, or as many as there are yet."""
+
+
+class Tile(NamedTuple):
+    """A full tile and the root over it, which is a hash of the level above."""
+
+    level: int
+    position: int
+    root: Hash
+    hashes: bytes
+
+
+class TiledNodes:
+    """The nodes of a tree that lies in tiles (`merkle.Nodes`); reads each tile once.
+
+    Raises:
+        LookupError: A tile has not the hashes that a tree of that size needs.
+    """
+
+    def __init__(self, tile: TileReader) -> None:
+        self._tile = cache(tile)
+
+    def __call__(self, level: int, index: int) -> Hash:
+        tile_level, within = divmod(level, HEIGHT)
+        position, start = divmod(index << within, WIDTH)
+        hashes = self._tile(tile_level, position)[start : start + (1 << within)]
+        if len(hashes) != 1 << within:
+            raise LookupError(f"tile {tile_level}/{position} is incomplete")
+        return root_of(hashes)
+
+
+class Tree:
+    """The right edge of the growing tree: its frontier and the tiles that are not full yet.
+
+    Args:
+        pending: For each level the hashes of its last, unfinished tile.
+    """
+
+    def __init__(self, frontier: Frontier, pending: list[list[Hash]]) -> None:
+        self.frontier = frontier
+        self._pending = pending
+
+    @classmethod
+    def load(cls, size: int, tile: TileReader) -> "Tree":
+        """The edge of the tree of that size, from what is stored.
+
+        Raises:
+            LookupError: Hashes are missing.
+        """
+        pending = []
+        for level in range((size.bit_length() + HEIGHT - 1) // HEIGHT):
+            count = size >> HEIGHT * level
+            hashes = tile(level, count >> HEIGHT)[: count % WIDTH]
+            if len(hashes) != count % WIDTH:
+                raise LookupError(f"tile {level}/{count >> HEIGHT} is incomplete")
+            pending.append(list(hashes))
+        return cls(frontier_of(size, TiledNodes(tile)), pending)
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+        return self.frontier.size
+
+    def grow(self, leaves: Iterable[Hash]) -> Iterator[Tile]:
+        """Append leaves and yield the tiles that become full, lower levels first."""
+        for leaf in leaves:
+            self.frontier.append(leaf)
+            yield from self._push(0, leaf)
+
+    def _push(self, level: int, node: Hash) -> Iterator[Tile]:
+        if level == len(self._pending):
+            self._pending.append([])
+        hashes = self._pending[level]
+        hashes.append(node)
+        if len(hashes) == WIDTH:
+            position = (self.size >> HEIGHT * (level + 1)) - 1
+            root = root_of(hashes)
+            yield Tile(level, position, root, b"".join(hashes))
+            hashes.clear()
+            yield from self._push(level + 1, root)
+
+
+def split_hashes(content: bytes) -> list[Hash]:
+    """The hashes that lie one after the other in stored bytes."""
+    return [content[i : i + HASH_BYTES] for i in range(0, len(content), HASH_BYTES)]

@@ -1,0 +1,17 @@
+"""What the trail's entries say, what of it is sealed, and how it is found again."""
+
+from audit.log import Conflict, Receipt
+from audit.trail.entries import ERASED, CaseRow, Entry, Erased, Recorded, RecordedCase
+from audit.trail.trail import Trail
+
+__all__ = [
+    "ERASED",
+    "CaseRow",
+    "Conflict",
+    "Entry",
+    "Erased",
+    "Receipt",
+    "Recorded",
+    "RecordedCase",
+    "Trail",
+]

@@ -1,0 +1,212 @@
+"""What the trail keeps beside the log's entries, written in their own transaction.
+
+``sealed`` (with the links) and ``subject_keys`` are parts of entries and can be erased. ``entries``
+and ``cases`` are projections: everything in them follows from leaves and links, and `audit.verify`
+derives it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from audit.trail.entries import Leaf, Links, RecordedCase, case_from_json, case_json, time_text
+from audit.trail.seal import Sealed
+
+TABLES = MetaData()
+
+SEALED = Table(
+    "sealed",
+    TABLES,
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("subject_key_id", String, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("links_salt", LargeBinary, nullable=False),
+    Column("links", LargeBinary, nullable=False),
+)
+
+SUBJECT_KEYS = Table(
+    "subject_keys",
+    TABLES,
+    Column("id", String, primary_key=True),
+    Column("subject_tag", String, nullable=False, index=True),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+SERVICE_KEYS = Table(
+    "service_keys",
+    TABLES,
+    Column("name", String, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+)
+
+COLUMNS = ("matter", "release_digest", "outcome", "case_id", "channel")
+"""Members of the permanent part that can be queried; those that are no text count as empty."""
+
+ENTRIES = Table(
+    "entries",
+    TABLES,
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("type", String, nullable=False),
+    Column("time", String, nullable=False),
+    *(Column(name, String, nullable=False) for name in COLUMNS),
+    Column("case_state", String, nullable=False),
+    Column("subject_tag", String, nullable=False),
+)
+Index("entries_by_case", ENTRIES.c.case_id, sqlite_where=ENTRIES.c.case_id != "")
+Index("entries_by_subject", ENTRIES.c.subject_tag, sqlite_where=ENTRIES.c.subject_tag != "")
+
+CASES = Table(
+    "cases",
+    TABLES,
+    Column("case_id", String, primary_key=True),
+    Column("case_number", String, nullable=False),
+    Column("caller", String, nullable=False),
+    Column("matter", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("filing_date", String, nullable=False),
+    Column("create_time", String, nullable=False),
+    Column("due_time", String, nullable=False),
+    Column("first_index", Integer, nullable=False),
+    Column("latest_index", Integer, nullable=False),
+    Index("cases_by_state", "state", "due_time"),
+)
+
+ARCHIVE = Table(
+    "archive",
+    TABLES,
+    Column("digest", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+_MOVE_CASE = upsert(CASES)
+_MOVE_CASE = _MOVE_CASE.on_conflict_do_update(
+    index_elements=[CASES.c.case_id],
+    set_={
+        column.name: _MOVE_CASE.excluded[column.name]
+        for column in CASES.c
+        if column.name not in {"case_id", "first_index"}
+    },
+)
+_ADD_KEY = upsert(SUBJECT_KEYS).on_conflict_do_nothing()
+_ADD_CONTENT = upsert(ARCHIVE).on_conflict_do_nothing()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """All that is kept of one entry beside its leaf."""
+
+    leaf: Leaf
+    links: Links
+    links_salt: bytes
+    links_content: bytes
+    sealed: Sealed
+
+
+def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
+    """Write what is kept of new entries, by index, in their own transaction (`log.Project`)."""
+    keys = {row.sealed.subject_key.id: row.sealed.subject_key for _, row in rows}
+    connection.execute(
+        _ADD_KEY,
+        [{"id": k.id, "subject_tag": k.tag, "wrapped": k.wrapped} for k in keys.values()],
+    )
+    connection.execute(
+        insert(SEALED),
+        [
+            {
+                "idx": index,
+                "subject_key_id": row.sealed.subject_key.id,
+                "wrapped_key": row.sealed.wrapped_key,
+                "content": row.sealed.content,
+                "links_salt": row.links_salt,
+                "links": row.links_content,
+            }
+            for index, row in rows
+        ],
+    )
+    connection.execute(insert(ENTRIES), [columns(i, row.leaf, row.links) for i, row in rows])
+    cases = [
+        {**case_json(row.leaf.case), "first_index": index, "latest_index": index}
+        for index, row in rows
+        if row.leaf.case is not None
+    ]
+    if cases:
+        connection.execute(_MOVE_CASE, cases)
+
+
+def columns(index: int, leaf: Leaf, links: Links) -> dict[str, str | int]:
+    """The row of ``entries`` that follows from a leaf and its links."""
+    texts = {name: _text(leaf.permanent.get(name)) for name in COLUMNS}
+    if leaf.case is not None:
+        texts["case_id"] = leaf.case.case_id
+    return {
+        "idx": index,
+        "type": leaf.type,
+        "time": time_text(leaf.time),
+        **texts,
+        "case_state": "" if leaf.case is None else leaf.case.state,
+        "subject_tag": links.subject_tag,
+    }
+
+
+def case(connection: Connection, case_id: str) -> RecordedCase | None:
+    """The case as it stands; None if there is none."""
+    found = connection.execute(select(CASES).where(CASES.c.case_id == case_id))
+    row = found.mappings().one_or_none()
+    return None if row is None else recorded_case(row)
+
+
+def cases_in(connection: Connection, state: str, limit: int) -> tuple[RecordedCase, ...]:
+    """The cases in that state, those due earliest first."""
+    query = select(CASES).where(CASES.c.state == state).order_by(CASES.c.due_time, CASES.c.case_id)
+    return tuple(map(recorded_case, connection.execute(query.limit(limit)).mappings()))
+
+
+def case_entries(connection: Connection, case_id: str) -> tuple[int, ...]:
+    """Indices of all entries about the case, the oldest first."""
+    query = select(ENTRIES.c.idx).where(ENTRIES.c.case_id == case_id, ENTRIES.c.case_id != "")
+    return tuple(connection.execute(query.order_by(ENTRIES.c.idx)).scalars())
+
+
+def recorded_case(row: RowMapping) -> RecordedCase:
+    """A row of ``cases``."""
+    values: dict[str, Any] = dict(row)
+    first, latest = values.pop("first_index"), values.pop("latest_index")
+    plain = case_from_json(values)
+    fields = {name: getattr(plain, name) for name in plain.__dataclass_fields__}
+    return RecordedCase(**fields, first_index=first, latest_index=latest)
+
+
+def add_content(connection: Connection, digest: str, content: bytes) -> None:
+    """Archive content under its caller's digest; the first content under a digest stays."""
+    connection.execute(
+        _ADD_CONTENT,
+        {"digest": digest, "sha256": sha256(content).hexdigest(), "content": content},
+    )
+
+
+def content_of(connection: Connection, digest: str) -> Mapping[str, Any] | None:
+    """The archived row under that digest; None if there is none."""
+    found = connection.execute(select(ARCHIVE).where(ARCHIVE.c.digest == digest))
+    return found.mappings().one_or_none()
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

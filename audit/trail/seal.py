@@ -1,0 +1,214 @@
+"""The sealed part: who, what they said, what registers answered; AES-256-GCM, and erasable.
+
+Keys: the *master* key wraps a random *subject* key, that wraps a random *record* key, and that
+encrypts one record, once. Erasing a subject is destroying its subject keys; erasing one record of
+a living subject is giving the others a new subject key, without encrypting their content again.
+
+A subject can have several subject keys: one is made when none is at hand, so that nobody has to
+ask the store before sealing, and processes need not agree. Erasure finds them by the subject's tag.
+
+What the leaf keeps for ever is the digest of the *ciphertext* and commitments under keys that
+only the record key gives (HKDF). A digest of the plaintext would let anyone who guesses the
+content (an ID number has few unknown digits) confirm the guess after the erasure; a digest of
+ciphertext whose key is gone tells nothing, and verifies with no key at all. Because AES-GCM alone
+would let its owner prepare one ciphertext that opens differently under two keys, the content
+begins with a commitment to its key.
+"""
+
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from audit.errors import NotRecordedError, TamperedError
+from audit.trail.canonical import Json, decode, encode
+
+KEY_BYTES = 32
+SEALED_BYTES = 1 << 20
+"""Largest sealed part, in plain bytes."""
+
+_NONCE_BYTES = 12
+_ONCE = bytes(_NONCE_BYTES)  # a record key encrypts one record, so its nonce need not differ
+_SUBJECTS = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectKey:
+    """A key of a subject, open in memory and wrapped as it is stored.
+
+    Attributes:
+        id: Random, in hexadecimal.
+        tag: Keyed tag of the subject; empty for entries about nobody.
+    """
+
+    id: str
+    tag: str
+    key: bytes
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed record as it is stored, and what its leaf says about it."""
+
+    subject_key: SubjectKey
+    wrapped_key: bytes
+    content: bytes
+    subject_commitment: str
+    notice_commitment: str
+
+    @property
+    def digest(self) -> str:
+        """What the leaf says of the content."""
+        return digest_of(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """A sealed record, opened.
+
+    Attributes:
+        subject_proof_key: Checks the leaf's commitment to the subject; reveals nothing else.
+        notice_proof_key: The same for the notice.
+    """
+
+    sealed: Mapping[str, Json]
+    subject: str
+    notice: str
+    subject_proof_key: bytes
+    notice_proof_key: bytes
+
+
+class Keyring:
+    """Seals and unseals under one master key.
+
+    Args:
+        master: 32 random bytes.
+        wrapped_tag_key: What `new_tag_key` returned for this master. The tag key is not derived
+            from the master, so that the master can be renewed and tags still be found.
+
+    Raises:
+        TamperedError: The master is not the one that wrapped the tag key.
+    """
+
+    def __init__(self, master: bytes, wrapped_tag_key: bytes) -> None:
+        self._master = master
+        self._tag_key = _unwrap(master, wrapped_tag_key, b"tag")
+        self._subjects: OrderedDict[str, SubjectKey] = OrderedDict()
+
+    @staticmethod
+    def new_tag_key(master: bytes) -> bytes:
+        """A new random key for tags, wrapped under the master."""
+        return _wrap(master, secrets.token_bytes(KEY_BYTES), b"tag")
+
+    def tag(self, text: str) -> str:
+        """Keyed tag of a text, in hexadecimal: equal texts have equal tags, and no more is told."""
+        return hmac.digest(self._tag_key, text.encode(), "sha256").hex()
+
+    def seal(
+        self, record_id: str, *, sealed: Mapping[str, Json], subject: str, notice: str
+    ) -> Sealed:
+        """Encrypt a record.
+
+        Raises:
+            NotRecordedError: The content is outside the profile of `canonical`, or too large.
+        """
+        plain = encode({"sealed": dict(sealed), "subject": subject, "notice": notice})
+        if len(plain) > SEALED_BYTES:
+            raise NotRecordedError(
+                f"the sealed part has more than {SEALED_BYTES} bytes",
+                reason="ENTRY_TOO_LARGE",
+                hint="Record less, or in several entries.",
+            )
+        about = record_id.encode()
+        subject_key = self._subject_key(self.tag(subject) if subject else "")
+        key = secrets.token_bytes(KEY_BYTES)
+        return Sealed(
+            subject_key=subject_key,
+            wrapped_key=_wrap(subject_key.key, key, about),
+            content=derive(key, "key commitment") + AESGCM(key).encrypt(_ONCE, plain, about),
+            subject_commitment=commitment(derive(key, "subject"), subject),
+            notice_commitment=commitment(derive(key, "notice"), notice),
+        )
+
+    def unseal(
+        self,
+        record_id: str,
+        *,
+        subject_key_id: str,
+        wrapped_subject_key: bytes,
+        wrapped_key: bytes,
+        content: bytes,
+    ) -> Unsealed:
+        """Decrypt a record.
+
+        Raises:
+            TamperedError: A key or the content is not what was stored (``SEAL_BROKEN``).
+        """
+        about = record_id.encode()
+        subject_key = _unwrap(self._master, wrapped_subject_key, subject_key_id.encode())
+        key = _unwrap(subject_key, wrapped_key, about)
+        try:
+            if not hmac.compare_digest(content[:KEY_BYTES], derive(key, "key commitment")):
+                raise _broken()
+            plain = AESGCM(key).decrypt(_ONCE, content[KEY_BYTES:], about)
+        except InvalidTag:
+            raise _broken() from None
+        match decode(plain):
+            case {"sealed": dict(sealed), "subject": str(subject), "notice": str(notice)}:
+                return Unsealed(
+                    sealed, subject, notice, derive(key, "subject"), derive(key, "notice")
+                )
+            case _:
+                raise _broken()
+
+    def _subject_key(self, tag: str) -> SubjectKey:
+        """The subject's key that is at hand, or a new one."""
+        known = self._subjects.get(tag)
+        if known is None:
+            key, key_id = secrets.token_bytes(KEY_BYTES), secrets.token_hex(16)
+            known = SubjectKey(key_id, tag, key, _wrap(self._master, key, key_id.encode()))
+            self._subjects[tag] = known
+            if len(self._subjects) > _SUBJECTS:
+                self._subjects.popitem(last=False)
+        return known
+
+
+def digest_of(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return sha256(content).hexdigest()
+
+
+def derive(key: bytes, purpose: str) -> bytes:
+    """A key for one purpose from a random key: HKDF-Expand (RFC 5869 section 2.3), 32 bytes."""
+    return hmac.digest(key, purpose.encode() + b"\x01", "sha256")
+
+
+def commitment(key: bytes, text: str) -> str:
+    """HMAC-SHA256 of a text, in hexadecimal: binds to it, and hides it from who lacks the key."""
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+def _wrap(outer: bytes, inner: bytes, about: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + AESGCM(outer).encrypt(nonce, inner, about)
+
+
+def _unwrap(outer: bytes, wrapped: bytes, about: bytes) -> bytes:
+    try:
+        return AESGCM(outer).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], about)
+    except (InvalidTag, ValueError):
+        raise _broken() from None
+
+
+def _broken() -> TamperedError:
+    return TamperedError(
+        "a sealed part cannot be opened with the keys of this store",
+        reason="SEAL_BROKEN",
+        hint="Run `miaopi audit verify`, and check that `master.key` belongs to this store.",
+    )

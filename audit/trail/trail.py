@@ -1,0 +1,323 @@
+"""The decision trail: what happened, recorded before it counts, and provable ever after."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, RowMapping, insert, select
+
+from audit.errors import ErasedError, NotRecordedError, StoreRefusedError, TamperedError
+from audit.log import Conflict, Log, Receipt
+from audit.log import store as log_store
+from audit.log.checkpoint import Checkpoint, from_base64, to_base64
+from audit.log.files import create_private, invalid_key, read_private
+from audit.log.inflight import Inflight
+from audit.log.log import STORE_FILE, no_entry
+from audit.log.merkle import leaf_hash
+from audit.trail import projections
+from audit.trail.entries import ERASED, Entry, Leaf, Links, Recorded, RecordedCase
+from audit.trail.projections import Row
+from audit.trail.receipts import write_receipt
+from audit.trail.seal import KEY_BYTES, Keyring, Unsealed, commitment
+
+MASTER_KEY_FILE = "master.key"
+_INFLIGHT_FOLDER = "inflight"
+_TAG_KEY = "tag"
+_KEYS_AN_ENTRY = 64
+_KEY_CHARACTERS = 255
+
+
+class Trail:
+    """The one way to the record: append, read, prove. One process holds it at a time.
+
+    Made by `create` or `open`; an ``async with`` closes it.
+
+    Attributes:
+        inflight: Which requests were in flight when an earlier process died.
+    """
+
+    def __init__(self, log: Log[Row], keyring: Keyring, inflight: Inflight) -> None:
+        self._log = log
+        self._keyring = keyring
+        self.inflight = inflight
+
+    @classmethod
+    def create(cls, folder: Path, *, origin: str, anchor: Path | None = None) -> Self:
+        """Make a new, empty trail in that folder, with its keys and anchor, and open it.
+
+        Args:
+            origin: Name of the log, unique for ever, e.g. ``audit.example.gov.cn/2026``.
+            anchor: Where the anchor lies, best on another disk; by default in the folder.
+
+        Raises:
+            StoreRefusedError: There is a trail already, or a part of one.
+        """
+        Checkpoint.empty(origin)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        master = secrets.token_bytes(KEY_BYTES)
+        try:
+            create_private(folder / MASTER_KEY_FILE, to_base64(master) + "\n")
+        except FileExistsError:
+            raise StoreRefusedError(
+                "there is a trail in this folder already, or a part of one",
+                reason="STORE_EXISTS",
+                hint="Open it, or choose an empty folder; nothing is ever overwritten.",
+            ) from None
+        tag_key = {"name": _TAG_KEY, "wrapped": Keyring.new_tag_key(master)}
+        Log.create(
+            folder,
+            origin=origin,
+            tables=[projections.TABLES],
+            fill=lambda connection: connection.execute(
+                insert(projections.SERVICE_KEYS), tag_key
+            ),
+            anchor=anchor,
+        )
+        return cls.open(folder, anchor=anchor)
+
+    @classmethod
+    def open(cls, folder: Path, *, anchor: Path | None = None) -> Self:
+        """Take hold of the trail in that folder; what a crash left behind is signed forward.
+
+        Raises:
+            StoreRefusedError: It must not be opened as it is: a key or the anchor is missing,
+                the store is an old backup or a fork, another process holds it, ….
+        """
+        log: Log[Row] = Log.open(folder, projections.write, anchor=anchor)
+        try:
+            keyring = read_keyring(folder)
+            inflight = Inflight(folder / _INFLIGHT_FOLDER)
+        except BaseException:
+            log.close()
+            raise
+        return cls(log, keyring, inflight)
+
+    async def append(
+        self, entry: Entry, *, expect: Mapping[str, int | None]
+    ) -> Receipt | Conflict:
+        """Record the entry; when this returns a receipt it is durable, anchored and signed.
+
+        Args:
+            expect: For each opaque key (made with `tag`) the index of the newest entry under it,
+                or None if there must be none. If all hold, the new entry becomes the newest
+                under every one of them.
+
+        Returns:
+            A `Conflict` if an expectation does not hold; then nothing was written.
+
+        Raises:
+            NotRecordedError: It was not recorded, or nobody can say that it was. Nothing else is
+                ever raised. Cancelling the wait does not take the entry back.
+        """
+        leaf, row = self._prepare(entry, expect)
+        return await self._log.append(leaf, row, expect=expect)
+
+    async def latest(self, key: str) -> int | None:
+        """Index of the newest entry under that opaque key; None if there is none."""
+        return await self._log.latest(key)
+
+    async def read(self, index: int) -> Recorded:
+        """The entry at that index, its sealed part opened unless it has been erased.
+
+        Raises:
+            NotFoundError: There is no such entry.
+            TamperedError: The sealed part cannot be opened.
+        """
+        content, unsealed = await self._log.read(lambda c: self._open(c, index))
+        leaf = Leaf.decode(content)
+        return Recorded(
+            index=index,
+            type=leaf.type,
+            id=leaf.id,
+            time=leaf.time,
+            permanent=leaf.permanent,
+            case=leaf.case,
+            sealed=ERASED if unsealed is None else unsealed.sealed,
+            subject="" if unsealed is None else unsealed.subject,
+            notice="" if unsealed is None else unsealed.notice,
+            leaf_hash=leaf_hash(content),
+        )
+
+    async def case(self, case_id: str) -> RecordedCase | None:
+        """The case as it stands; None if there is none."""
+        return await self._log.read(lambda c: projections.case(c, case_id))
+
+    async def case_entries(self, case_id: str) -> tuple[int, ...]:
+        """Indices of all entries about the case, the oldest first."""
+        return await self._log.read(lambda c: projections.case_entries(c, case_id))
+
+    async def cases(self, state: str, *, limit: int = 1_000) -> tuple[RecordedCase, ...]:
+        """The cases in that state, those due earliest first, and no more than ``limit``."""
+        return await self._log.read(lambda c: projections.cases_in(c, state, limit))
+
+    def tag(self, text: str) -> str:
+        """Keyed tag of a text: equal texts have equal tags, and nothing else can be told."""
+        return self._keyring.tag(text)
+
+    async def receipt(self, index: int) -> str:
+        """The text of the receipt file of that entry. Personal: only for the applicant's side.
+
+        Raises:
+            NotFoundError: There is no such entry.
+            ErasedError: Who it is about has been erased.
+            TamperedError: The sealed part cannot be opened.
+        """
+        proof = await self._log.prove(index)
+        leaf, unsealed = await self._log.read(lambda c: self._open(c, index))
+        if unsealed is None:
+            raise ErasedError(
+                f"entry `{index}` has been erased, so nobody can be named in a receipt",
+                reason="ENTRY_ERASED",
+                hint="An old receipt, and the entry's place in the log, still verify.",
+            )
+        return write_receipt(
+            leaf,
+            proof,
+            subject=unsealed.subject,
+            subject_key=unsealed.subject_proof_key,
+            notice=unsealed.notice,
+            notice_key=unsealed.notice_proof_key,
+            verifier_key=self._log.verifier_key,
+        )
+
+    async def archive(self, digest: str, content: bytes) -> None:
+        """Keep content, e.g. a release, under the digest by which entries name it.
+
+        Args:
+            digest: Made by the caller's own rule. Content that is there already stays.
+
+        Raises:
+            NotRecordedError: It was not kept.
+        """
+        await self._log.write(lambda c: projections.add_content(c, digest, content))
+
+    async def archived(self, digest: str) -> bytes | None:
+        """The content kept under that digest; None if there is none.
+
+        Raises:
+            TamperedError: It is not what was put there.
+        """
+        row = await self._log.read(lambda c: projections.content_of(c, digest))
+        if row is None:
+            return None
+        content = bytes(row["content"])
+        if sha256(content).hexdigest() != row["sha256"]:
+            raise TamperedError(
+                f"the archived content `{digest}` is not what was put there",
+                reason="ARCHIVE_DAMAGED",
+                hint="Put the store back from a backup of the same day, or publish it again.",
+            )
+        return content
+
+    def checkpoint(self) -> str:
+        """The newest published checkpoint, a C2SP signed note."""
+        return self._log.checkpoint
+
+    def size(self) -> int:
+        """Number of entries under the newest published checkpoint."""
+        return self._log.size
+
+    @property
+    def verifier_key(self) -> str:
+        """The log's public key, to be published by the authority: ``origin+id+base64``."""
+        return self._log.verifier_key
+
+    def close(self) -> None:
+        """Finish what is queued and let go of the folder. Blocks for a commit or two."""
+        self._log.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _prepare(self, entry: Entry, expect: Mapping[str, int | None]) -> tuple[bytes, Row]:
+        """Everything of the entry but its index: sealed, committed to, and encoded."""
+        if len(expect) > _KEYS_AN_ENTRY or any(len(key) > _KEY_CHARACTERS for key in expect):
+            raise NotRecordedError(
+                f"the entry has more than {_KEYS_AN_ENTRY} keys, or one that is too long",
+                reason="ENTRY_TOO_LARGE",
+                hint=f"Use tags, which are short; a key has at most {_KEY_CHARACTERS} characters.",
+            )
+        sealed = self._keyring.seal(
+            entry.id, sealed=entry.sealed, subject=entry.subject, notice=entry.notice
+        )
+        links = Links(sealed.subject_key.tag, sorted(expect))
+        salt, content = secrets.token_bytes(KEY_BYTES), links.encode()
+        leaf = Leaf(
+            type=entry.type,
+            id=entry.id,
+            time=entry.time,
+            permanent=entry.permanent,
+            case=entry.case,
+            sealed_digest=sealed.digest,
+            subject_commitment=sealed.subject_commitment,
+            notice_commitment=sealed.notice_commitment,
+            links_commitment=commitment(salt, content.decode()),
+        )
+        return leaf.encode(), Row(leaf, links, salt, content, sealed)
+
+    def _open(self, connection: Connection, index: int) -> tuple[bytes, Unsealed | None]:
+        """The permanent bytes and the sealed part, None if that is erased."""
+        leaves = log_store.leaves(connection, index, index + 1) if 0 <= index < 1 << 62 else ()
+        if not leaves:
+            raise no_entry(index)
+        row = sealed_row(connection, index)
+        return leaves[0], None if row is None else unseal(self._keyring, leaves[0], row)
+
+
+def read_keyring(folder: Path) -> Keyring:
+    """The keyring of the trail in that folder.
+
+    Raises:
+        StoreRefusedError: The master key is missing, or that of another trail.
+    """
+    path = folder / MASTER_KEY_FILE
+    reader = log_store.Reader(folder / STORE_FILE, connections=1)
+    try:
+        master = from_base64(read_private(path))
+        tag_key = select(projections.SERVICE_KEYS.c.wrapped).where(
+            projections.SERVICE_KEYS.c.name == _TAG_KEY
+        )
+        with reader.snapshot() as connection:
+            return Keyring(master, connection.execute(tag_key).scalar_one())
+    except (ValueError, TamperedError):
+        raise invalid_key(path) from None
+    finally:
+        reader.close()
+
+
+def sealed_row(connection: Connection, index: int) -> RowMapping | None:
+    """The sealed part of an entry with its subject key, as stored; None if it is erased."""
+    sealed, keys = projections.SEALED, projections.SUBJECT_KEYS
+    query = (
+        select(sealed, keys.c.wrapped.label("wrapped_subject_key"))
+        .join(keys, keys.c.id == sealed.c.subject_key_id)
+        .where(sealed.c.idx == index)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
+def unseal(keyring: Keyring, leaf: bytes, row: RowMapping) -> Unsealed:
+    """Open what `sealed_row` found.
+
+    Raises:
+        TamperedError: It cannot be opened.
+    """
+    return keyring.unseal(
+        Leaf.decode(leaf).id,
+        subject_key_id=row["subject_key_id"],
+        wrapped_subject_key=row["wrapped_subject_key"],
+        wrapped_key=row["wrapped_key"],
+        content=row["content"],
+    )

@@ -1,0 +1,246 @@
+"""受理: whether a request may be handled at all, and as part of which case."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from decision_service.errors import (
+    DeadlineTooShortError,
+    FieldViolation,
+    InvalidRequestError,
+    NotAuthorizedError,
+    NotFoundError,
+    PreconditionError,
+)
+from decision_service.model import (
+    Application,
+    Authority,
+    CaseId,
+    CaseState,
+    CaseSummary,
+    Consent,
+    Matter,
+    Request,
+    resident_id_is_valid,
+)
+from decision_service.office import Office
+from decision_service.release import Release
+
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no letter that can be misread or misheard as a digit."""
+
+_SKEW = timedelta(seconds=30)
+"""How far a portal's clock may run ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may be handled: under which release, and as part of which case.
+
+    Attributes:
+        filing_date: The day of this request; the case may have been opened before.
+        follows: Index of the newest decision of the case; None if it has none yet.
+    """
+
+    release: Release
+    case: CaseSummary
+    filing_date: date
+    follows: int | None
+
+
+async def admit(
+    request: Request,
+    *,
+    mode: Literal["prefill", "instant"],
+    office: Office,
+    now: datetime,
+    deadline: float,
+) -> Admission:
+    """Admit the request, or say why not; nothing has been asked or recorded by then.
+
+    Raises:
+        NotPublishedError: The matter is not in force today.
+        PreconditionError: The matter is not offered in this mode, or the case is closed.
+        DeadlineTooShortError: Too little time is left to ask the registers.
+        InvalidRequestError: Parties, channel or consent do not fit the matter.
+        NotAuthorizedError: The person may not act here, or did not prove who they are.
+        NotFoundError: The caller has no such case.
+    """
+    filing_date = office.today(now)
+    release = office.catalogue.release_on(request.matter, filing_date)
+    _refuse_mode(release.matter, mode)
+    _refuse_short_deadline(release.matter, deadline - asyncio.get_running_loop().time())
+    _refuse_unfit(request, release, now)
+    _refuse_unauthorized(request, release.matter)
+    if not request.case_id:
+        case = CaseSummary(
+            case_id=CaseId(secrets.token_hex(16)),
+            case_number=_case_number(filing_date),
+            caller=request.caller,
+            matter=request.matter,
+            state=CaseState.OPEN,
+            filing_date=None,
+            create_time=now,
+        )
+        return Admission(release=release, case=case, filing_date=filing_date, follows=None)
+    case = await _case_of(request, office)
+    follows = await office.record.latest(office.record.case_key(case.case_id))
+    return Admission(release=release, case=case, filing_date=filing_date, follows=follows)
+
+
+async def _case_of(request: Request, office: Office) -> CaseSummary:
+    """The open case that the request goes on with, if it is this caller's and this person's."""
+    case = await office.record.case(request.case_id)
+    if case is None or (case.caller, case.matter) != (request.caller, request.matter):
+        raise no_such_case()
+    if await office.record.subject(case) != request.parties[0].documents[0]:
+        raise no_such_case()
+    if case.state not in {CaseState.OPEN, CaseState.NEEDS_CORRECTION}:
+        raise PreconditionError(
+            f"the case is {case.state}",
+            zh="该办件已经办理，不能再次提交；如有异议可申请人工复核。",
+            reason="CASE_DECIDED",
+            hint="Read the case; hand in a new application without a `case_id` if one is due.",
+            state=case.state,
+        )
+    return case
+
+
+def no_such_case() -> NotFoundError:
+    """One answer for a case that is not there and a case of somebody else (AIP-211)."""
+    return NotFoundError(
+        "there is no such case",
+        zh="没有找到该办件。",
+        reason="CASE_NOT_FOUND",
+        hint="Check the `case_id`; a caller sees only the cases it opened.",
+    )
+
+
+def _refuse_mode(matter: Matter, mode: Literal["prefill", "instant"]) -> None:
+    if mode not in matter.modes:
+        raise PreconditionError(
+            f"`{matter.id}` is not offered for {mode}",
+            zh="该事项不提供此办理方式，请到窗口办理。",
+            reason="MODE_NOT_OFFERED",
+            hint=f"It is offered for: {', '.join(matter.modes)}.",
+            matter=matter.id,
+            mode=mode,
+        )
+
+
+def _refuse_short_deadline(matter: Matter, remaining_s: float) -> None:
+    minimum_s = matter.minimum_deadline.total_seconds()
+    if remaining_s < minimum_s:
+        raise DeadlineTooShortError(
+            f"`{matter.id}` needs a deadline of at least {minimum_s} s",
+            zh="留给本次请求的时间太短，尚未查询任何数据，请重试。",
+            reason="DEADLINE_TOO_SHORT",
+            hint="Give the call more time; nothing was asked or recorded.",
+            matter=matter.id,
+            minimum_deadline_s=str(minimum_s),
+        )
+
+
+def _refuse_unfit(request: Request, release: Release, now: datetime) -> None:
+    """Everything in the request that does not fit the matter, at once."""
+    wrong = [
+        *_unfit_channel(request, release.matter),
+        *_unfit_parties(request),
+        *_unfit_authority(request.authority, release.matter, now),
+        *(_unfit_contests(request, release) if isinstance(request, Application) else ()),
+    ]
+    if wrong:
+        raise InvalidRequestError(wrong)
+
+
+def _unfit_channel(request: Request, matter: Matter) -> Iterator[FieldViolation]:
+    if request.channel not in matter.channels:
+        yield FieldViolation(
+            field="channel",
+            reason="CHANNEL_NOT_OFFERED",
+            message=f"must be one of {', '.join(matter.channels)}",
+            zh="该事项不通过此渠道办理",
+        )
+
+
+def _unfit_parties(request: Request) -> Iterator[FieldViolation]:
+    if request.parties[0].role != "applicant":
+        yield FieldViolation(
+            field="parties[0].role",
+            reason="NO_APPLICANT",
+            message="must be `applicant`",
+            zh="第一个当事人应为申请人",
+        )
+    for index, party in enumerate(request.parties):
+        for place, document in enumerate(party.documents):
+            if document.kind == "resident_id" and not resident_id_is_valid(document.number):
+                yield FieldViolation(
+                    field=f"parties[{index}].documents[{place}].number",
+                    reason="NOT_A_RESIDENT_ID",
+                    message="is not a resident identity number (GB 11643)",
+                    zh="公民身份号码有误，请核对",
+                )
+
+
+def _unfit_authority(
+    authority: Authority, matter: Matter, now: datetime
+) -> Iterator[FieldViolation]:
+    basis = authority.basis
+    if isinstance(basis, Consent):
+        if basis.notice_version != matter.consent_notice_version:
+            yield FieldViolation(
+                field="authority.consent.notice_version",
+                reason="NOTICE_OUTDATED",
+                message=f"must be `{matter.consent_notice_version}`: show the current notice",
+                zh="告知书版本已更新，请重新阅读并同意",
+            )
+        if basis.time > now + _SKEW:
+            yield _in_the_future("authority.consent.time", "同意时间有误")
+    if authority.authentication_time > now + _SKEW:
+        yield _in_the_future("authority.authentication_time", "认证时间有误")
+
+
+def _in_the_future(field: str, zh: str) -> FieldViolation:
+    return FieldViolation(field=field, reason="IN_THE_FUTURE", message="is in the future", zh=zh)
+
+
+def _unfit_contests(application: Application, release: Release) -> Iterator[FieldViolation]:
+    for index, contest in enumerate(application.contests):
+        if contest.concept not in release.meanings:
+            yield FieldViolation(
+                field=f"contests[{index}].concept",
+                reason="UNKNOWN_CONCEPT",
+                message="is not used by this matter",
+                zh="该事项没有使用这一信息项",
+            )
+
+
+def _refuse_unauthorized(request: Request, matter: Matter) -> None:
+    authority: Authority = request.authority
+    if authority.assurance_level.rank < matter.assurance_level.rank:
+        raise NotAuthorizedError(
+            f"`{matter.id}` needs assurance level {matter.assurance_level}",
+            zh="该事项需要更高等级的实名认证，请重新认证后再办理。",
+            reason="ASSURANCE_TOO_LOW",
+            hint="Let the person authenticate at that level and repeat the call.",
+            matter=matter.id,
+            needed=matter.assurance_level,
+            given=authority.assurance_level,
+        )
+    applicant = set(request.parties[0].documents)
+    if authority.agent_for or not applicant & set(authority.person.documents):
+        raise NotAuthorizedError(
+            "the person who authenticated is not the applicant",
+            zh="认证人与申请人不一致；代办请持授权材料到窗口办理。",
+            reason="NO_AUTHORITY_FOR_PARTY",
+            hint="Agents and guardians are served at the counter, where their papers are seen.",
+        )
+
+
+def _case_number(day: date) -> str:
+    """A new 办件编号: the day and 40 random bits, in groups that can be read aloud."""
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(8))
+    return f"{day:%Y%m%d}-{letters[:4]}-{letters[4:]}"

@@ -1,0 +1,49 @@
+"""What became of an application: cases and receipts, for the caller who opened them."""
+
+from decision_service.admission import no_such_case
+from decision_service.errors import NotFoundError
+from decision_service.model import Case, CaseSummary
+from decision_service.office import Office
+
+
+async def case(case_id: str, *, caller: str, office: Office) -> Case:
+    """The case with its decisions.
+
+    Raises:
+        NotFoundError: The caller has no such case.
+        ErasedError: Its content was erased on the person's demand.
+    """
+    summary = await _own(case_id, caller, office)
+    return Case(**summary.model_dump(), decisions=await office.record.decisions(summary.case_id))
+
+
+async def receipt(case_id: str, index: int | None, *, caller: str, office: Office) -> str:
+    """The receipt file of a decision of the case, by default of its newest.
+
+    Raises:
+        NotFoundError: The caller has no such case, or the case no such decision.
+        ErasedError: Its keys were destroyed on the person's demand.
+    """
+    summary = await _own(case_id, caller, office)
+    decisions = await office.record.decisions(summary.case_id)
+    wanted = [
+        decision.receipt.index
+        for decision in decisions
+        if index is None or decision.receipt.index == index
+    ]
+    if not wanted:
+        raise NotFoundError(
+            "the case has no such decision",
+            zh="该办件没有这一决定。",
+            reason="DECISION_NOT_FOUND",
+            hint="Read the case; `receipt.index` of one of its decisions names it.",
+        )
+    return await office.record.receipt(wanted[-1])
+
+
+async def _own(case_id: str, caller: str, office: Office) -> CaseSummary:
+    """The caller's own case; anybody else's is not there (AIP-211)."""
+    summary = await office.record.case(case_id)
+    if summary is None or summary.caller != caller:
+        raise no_such_case()
+    return summary

@@ -1,0 +1,202 @@
+"""How answers of the service look on a terminal: both languages, nothing left out."""
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text as Words
+
+from decision_service.client import (
+    Case,
+    ClientError,
+    Date,
+    Decision,
+    EvidenceStatus,
+    Matter,
+    PrefilledField,
+    PrefillResponse,
+    Reason,
+    Text,
+    Value,
+)
+
+out = Console(markup=False, highlight=False, emoji=False)
+err = Console(markup=False, highlight=False, emoji=False, stderr=True)
+
+_OUTCOMES = {
+    "approved": ("准予", "approved", "green"),
+    "refused": ("不予", "refused", "red"),
+    "referred": ("转人工办理", "referred to a person", "yellow"),
+    "needs_correction": ("请补正", "needs correction", "yellow"),
+    "waiting": ("等待数据源", "waiting for a source", "blue"),
+}
+
+
+def both(text: Text) -> str:
+    """Words in both languages, once where they are the same."""
+    return " ".join(dict.fromkeys(part for part in (text.zh, text.en) if part))
+
+
+def matters(found: Iterable[Matter]) -> RenderableType:
+    """A list of matters."""
+    table = _table("事项 Matter", "名称 Name", "主管部门 Authority", "生效 From", "方式 Modes")
+    for one in found:
+        table.add_row(
+            one.id,
+            both(one.name),
+            both(one.competent_authority),
+            _day(one.rules_effective_date),
+            ", ".join(one.modes),
+        )
+    return table
+
+
+def matter(one: Matter) -> RenderableType:
+    """One matter with everything but its form."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, value in (
+        ("名称 Name", both(one.name)),
+        ("主管部门 Authority", both(one.competent_authority)),
+        ("版本 Release", f"{one.id}@{_day(one.rules_effective_date)}"),
+        ("摘要 Digest", one.release_digest.hex()),
+        ("依据 Law", "; ".join(one.legal_resources)),
+        ("方式 Modes", ", ".join(one.modes)),
+        ("告知书 Notice", one.consent_notice_version),
+        ("查询 Registers", ", ".join(one.evidence_types)),
+        ("免交 No longer brought", "; ".join(both(paper.name) for paper in one.replaces)),
+        ("承诺时限 Promised", f"{one.promised_limit.days} {one.promised_limit.unit} days"),
+        ("复议 Reconsideration", both(one.remedies.reconsideration_organ)),
+        ("诉讼 Litigation", both(one.remedies.litigation_court)),
+    ):
+        table.add_row(Words(name, style="dim"), Words(value))
+    return table
+
+
+class Prefilled:
+    """A form that fills while registers answer; feed it every message of the stream."""
+
+    def __init__(self) -> None:
+        self._case = ""
+        self._answers: dict[str, str] = {}
+        self._fields: dict[str, PrefilledField] = {}
+        self._declared: tuple[str, ...] = ()
+
+    def feed(self, message: PrefillResponse) -> RenderableType:
+        """Take in one message and show all that is known so far."""
+        match message.WhichOneof("event"):
+            case "started":
+                self._case = f"{message.started.case_id}  {message.started.case_number}"
+                self._answers = dict.fromkeys(message.started.evidence_types, "…")
+            case "evidence":
+                evidence = message.evidence.evidence
+                self._answers[evidence.evidence_type] = _status(evidence.status)
+                self._fields |= {field.key: field for field in message.evidence.fields}
+            case "completed":
+                self._fields = {field.key: field for field in message.completed.fields}
+                self._declared = tuple(message.completed.declared_fields)
+            case None:
+                pass
+        return self._shown()
+
+    def _shown(self) -> RenderableType:
+        asked = _table("登记机关 Register", "答复 Answer")
+        for name, answer in self._answers.items():
+            asked.add_row(name, answer)
+        fields = _table("字段 Field", "名称 Name", "值 Value", "来源 Source")
+        for field in self._fields.values():
+            shown = both(field.display) if not field.why else f"— {field.why}"
+            fields.add_row(field.key, both(field.name), shown, field.evidence_type)
+        for key in self._declared:
+            fields.add_row(key, "", Words("请填写 to be filled in", style="dim"), "")
+        return Group(Words(f"办件 Case  {self._case}"), asked, fields)
+
+
+def decision(one: Decision) -> RenderableType:
+    """A decision with its grant, its reasons and the notice."""
+    kind = one.WhichOneof("outcome") or ""
+    zh, en, colour = _OUTCOMES[kind]
+    parts: list[RenderableType] = [
+        Words(f"{zh} {en}", style=f"bold {colour}"),
+        Words(f"办件 Case  {one.case_id}  {one.case_number}"),
+        Words(
+            f"规则 Rules  {one.matter}@{_day(one.rules_effective_date)}"
+            f"  回执 Receipt  #{one.receipt.index}"
+        ),
+    ]
+    if one.approved.grant:
+        granted = _table("准予 Granted", "值 Value", "单位 Unit")
+        for grant in one.approved.grant:
+            granted.add_row(both(grant.name), _value(grant.value), grant.unit)
+        parts.append(granted)
+    parts.append(_reasons(getattr(one, kind).reasons))
+    asked = _table("登记机关 Register", "答复 Answer")
+    for evidence in one.evidence:
+        asked.add_row(evidence.evidence_type, _status(evidence.status))
+    return Group(*parts, asked, Panel(Words(f"{one.notice.zh}\n\n{one.notice.en}")))
+
+
+def case(one: Case) -> RenderableType:
+    """A case with every decision, the newest last."""
+    state = Case.State.Name(one.state).removeprefix("STATE_")
+    head = Words(f"办件 Case  {one.case_id}  {one.case_number}  {one.matter}  {state}")
+    return Group(head, *(decision(each) for each in one.decisions))
+
+
+def error(found: ClientError, request_id: str) -> RenderableType:
+    """What went wrong, in both languages, and what to do; and how to ask for the same again."""
+    lines = [
+        f"错误 {found.zh}",
+        f"error: {found.message} ({found.code}{' ' + found.reason if found.reason else ''})",
+        f"hint: {found.hint}",
+        *(f"  {one.field}: {one.message} | {one.zh}" for one in found.fields),
+    ]
+    if named := request_id or found.request_id:
+        lines.append(f"request_id: {named}")
+    return Words("\n".join(lines))
+
+
+def _reasons(reasons: Iterable[Reason]) -> Table:
+    table = _table("原因 Reason", "说明 Because", "所用事实 On", "依据 Law")
+    for reason in reasons:
+        used = [f"{both(one.name)}: {both(one.value) or '— ' + one.why}" for one in reason.used]
+        law = [f"{one.instrument} {one.article}" for one in reason.legal_basis]
+        table.add_row(
+            " ".join(part for part in (reason.requirement, reason.code) if part),
+            both(reason.text),
+            "\n".join(used),
+            "\n".join(law),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(*columns, box=box.SIMPLE, header_style="dim", pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
+
+
+def _value(value: Value) -> str:
+    match value.WhichOneof("kind"):
+        case "boolean":
+            return "是 yes" if value.boolean else "否 no"
+        case "date":
+            return _day(value.date)
+        case "number":
+            return value.number
+        case "option":
+            return value.option
+        case "text":
+            return value.text
+        case None:
+            return ""
+
+
+def _status(status: EvidenceStatus.ValueType) -> str:
+    return EvidenceStatus.Name(status).removeprefix("EVIDENCE_STATUS_")
+
+
+def _day(day: Date) -> str:
+    return f"{day.year:04}-{day.month:02}-{day.day:02}"

@@ -1,0 +1,355 @@
+"""The one gRPC client of the service: the command line uses it, and a portal in Python can.
+
+Requests are made of our vocabulary; answers are the contract's messages, as they came.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Final, Self, assert_never
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, LocalizedMessage, RequestInfo
+from google.type.date_pb2 import Date
+from grpc_status import rpc_status
+
+from decision_service import model
+from decision_service.errors import FieldViolation
+from decision_service.v1 import case_pb2_grpc, decision_pb2_grpc, matter_pb2_grpc, prefill_pb2_grpc
+from decision_service.v1 import vocabulary_pb2 as pb
+from decision_service.v1.case_pb2 import Case, GetCaseRequest, GetReceiptRequest
+from decision_service.v1.decision_pb2 import Contest, DecideRequest
+from decision_service.v1.matter_pb2 import GetMatterRequest, ListMattersRequest, Matter
+from decision_service.v1.prefill_pb2 import PrefilledField, PrefillRequest, PrefillResponse
+from decision_service.v1.vocabulary_pb2 import Decision, EvidenceStatus, Reason, Text, Value
+
+__all__ = [
+    "Case",
+    "Client",
+    "ClientError",
+    "Date",
+    "Decision",
+    "EvidenceStatus",
+    "Matter",
+    "PrefillResponse",
+    "PrefilledField",
+    "Reason",
+    "Text",
+    "Value",
+    "as_json",
+]
+
+_LOOPBACK: Final = ("127.0.0.1:", "[::1]:", "localhost:")
+
+_RETRY: Final = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+"""gRPC repeats the same bytes, so with the same ``request_id``, and within the deadline."""
+
+
+@dataclass(eq=False)
+class ClientError(Exception):
+    """The service said no, or nothing.
+
+    Attributes:
+        code: Canonical code, e.g. ``NOT_FOUND``.
+        reason: UPPER_SNAKE_CASE; empty if no service answered.
+        hint: What to do about it, in English.
+        zh: What is wrong and what to do, in Chinese.
+        request_id: Finds the call in the service's log.
+        fields: Every field of the request that is wrong.
+    """
+
+    code: str
+    reason: str
+    message: str
+    hint: str
+    zh: str
+    request_id: str = ""
+    fields: tuple[FieldViolation, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Client:
+    """A caller of the service, from ``async with`` until its block ends.
+
+    Args:
+        address: ``host:port``; plain text on the loopback, TLS everywhere else.
+        token: JSON Web Token that says who calls.
+        authority_certificate: PEM of who signed the service's certificate; None trusts whom
+            the machine trusts.
+        timeout_s: Deadline of every call, in seconds.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        *,
+        authority_certificate: bytes | None = None,
+        timeout_s: float = 15.0,
+    ) -> None:
+        options = (("grpc.service_config", json.dumps(_RETRY)),)
+        if address.startswith(_LOOPBACK) and authority_certificate is None:
+            self._channel = grpc.aio.insecure_channel(address, options=options)
+        else:
+            credentials = grpc.ssl_channel_credentials(authority_certificate)
+            self._channel = grpc.aio.secure_channel(address, credentials, options=options)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._timeout_s = timeout_s
+        self._matters = matter_pb2_grpc.MatterServiceStub(self._channel)
+        self._prefills = prefill_pb2_grpc.PrefillServiceStub(self._channel)
+        self._decisions = decision_pb2_grpc.DecisionServiceStub(self._channel)
+        self._cases = case_pb2_grpc.CaseServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._channel.close()
+
+    async def matters(self, day: date | None = None) -> tuple[Matter, ...]:
+        """Every matter in force on a day; None is today.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        found: list[Matter] = []
+        asked = ListMattersRequest(date=_day(day))
+        with _translated():
+            while True:
+                page = await self._matters.ListMatters(
+                    asked, metadata=self._metadata, timeout=self._timeout_s
+                )
+                found += page.matters
+                if not page.next_page_token:
+                    return tuple(found)
+                asked.page_token = page.next_page_token
+
+    async def matter(self, matter: str, day: date | None = None) -> Matter:
+        """One matter on a day; None is today.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = GetMatterRequest(matter=matter, date=_day(day))
+        with _translated():
+            answer = await self._matters.GetMatter(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.matter
+
+    async def prefill(
+        self,
+        *,
+        matter: str,
+        request_id: str,
+        channel: str,
+        parties: Sequence[model.Party],
+        authority: model.Authority,
+        case_id: str = "",
+    ) -> AsyncIterator[PrefillResponse]:
+        """What each register knows, as it answers, then the whole form.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = PrefillRequest(
+            matter=matter,
+            request_id=request_id,
+            case_id=case_id,
+            channel=channel,
+            parties=[_party(party) for party in parties],
+            authority=_authority(authority),
+        )
+        call = self._prefills.Prefill(asked, metadata=self._metadata, timeout=self._timeout_s)
+        try:
+            with _translated():
+                async for event in call:
+                    yield event
+        finally:
+            call.cancel()
+
+    async def decide(
+        self,
+        *,
+        matter: str,
+        request_id: str,
+        channel: str,
+        parties: Sequence[model.Party],
+        authority: model.Authority,
+        answers: Mapping[str, model.Value],
+        contests: Sequence[model.Contest] = (),
+        case_id: str = "",
+        person_requested: bool = False,
+    ) -> Decision:
+        """Hand an application in; the same ``request_id`` gets the same decision.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = DecideRequest(
+            matter=matter,
+            request_id=request_id,
+            case_id=case_id,
+            channel=channel,
+            parties=[_party(party) for party in parties],
+            authority=_authority(authority),
+            answers={key: _value(value) for key, value in answers.items()},
+            contests=[
+                Contest(concept=one.concept, claimed=one.claimed, text=one.text) for one in contests
+            ],
+            person_requested=person_requested,
+        )
+        with _translated():
+            answer = await self._decisions.Decide(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.decision
+
+    async def case(self, case_id: str) -> Case:
+        """A case of ours, with its decisions.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            answer = await self._cases.GetCase(
+                GetCaseRequest(case_id=case_id), metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.case
+
+    async def receipt(self, case_id: str, index: int | None = None) -> str:
+        """The receipt file of a decision, by default of the newest; JSON, kept as it is.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            answer = await self._cases.GetReceipt(
+                GetReceiptRequest(case_id=case_id, index=index),
+                metadata=self._metadata,
+                timeout=self._timeout_s,
+            )
+        return answer.receipt_json
+
+
+def as_json(message: Message) -> str:
+    """A message as JSON on one line, with the contract's own field names."""
+    return json_format.MessageToJson(
+        message, preserving_proto_field_name=True, ensure_ascii=False, indent=None
+    )
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what gRPC raises into what the service meant."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise _client_error(error) from None
+
+
+def _client_error(error: grpc.aio.AioRpcError) -> ClientError:
+    """Read the details that the service packed (AIP-193)."""
+    info, words, request, wrong = ErrorInfo(), LocalizedMessage(), RequestInfo(), BadRequest()
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it reads what every call has
+    for packed in status.details if status else ():
+        for detail in (info, words, request, wrong):
+            packed.Unpack(detail)
+    answered = bool(info.reason)
+    return ClientError(
+        code=error.code().name,
+        reason=info.reason,
+        message=error.details() or "no answer",
+        hint=info.metadata["hint"] if answered else "See whether the service runs there.",
+        zh=words.message if answered else "服务没有应答，请检查地址和网络。",
+        request_id=request.request_id,
+        fields=tuple(
+            FieldViolation(
+                field=one.field,
+                reason=one.reason,
+                message=one.description,
+                zh=one.localized_message.message,
+            )
+            for one in wrong.field_violations
+        ),
+    )
+
+
+def _party(party: model.Party) -> pb.Party:
+    return pb.Party(
+        role=party.role,
+        documents=[pb.Document(kind=one.kind, number=one.number) for one in party.documents],
+    )
+
+
+def _authority(authority: model.Authority) -> pb.Authority:
+    written = pb.Authority(
+        person=_party(authority.person),
+        assurance_level=pb.AssuranceLevel.Value(
+            f"ASSURANCE_LEVEL_{authority.assurance_level.name}"
+        ),
+        authentication_time=_time(authority.authentication_time),
+        agent_for=authority.agent_for,
+    )
+    match authority.basis:
+        case model.Consent(notice_version=version, time=time, evidence_types=types):
+            written.consent.CopyFrom(
+                pb.Consent(notice_version=version, time=_time(time), evidence_types=types)
+            )
+        case model.StatutoryDuty(article=article):
+            written.statutory_duty.CopyFrom(pb.StatutoryDuty(article=article))
+        case _ as never:
+            assert_never(never)
+    return written
+
+
+def _value(value: model.Value) -> pb.Value:
+    """An answer. The service takes an option's code as a text, and knows from the form which."""
+    match value:
+        case bool():
+            return pb.Value(boolean=value)
+        case Decimal():
+            return pb.Value(number=format(value, "f"))
+        case date():
+            return pb.Value(date=_day(value))
+        case str():
+            return pb.Value(text=value)
+        case _ as never:
+            assert_never(never)
+
+
+def _day(day: date | None) -> Date | None:
+    return Date(year=day.year, month=day.month, day=day.day) if day else None
+
+
+def _time(instant: datetime) -> Timestamp:
+    written = Timestamp()
+    written.FromDatetime(instant)
+    return written

@@ -1,0 +1,208 @@
+"""秒批: decide an application the moment it is handed in."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from decision_service.admission import Admission, admit
+from decision_service.errors import PreconditionError, RequestReusedError
+from decision_service.evidence import RESERVED_S, gather, plan
+from decision_service.judge import (
+    ALREADY_GRANTED,
+    INTERRUPTED,
+    PERSON_REQUESTED,
+    Judgement,
+    judge,
+    refer,
+)
+from decision_service.model import (
+    Application,
+    Approved,
+    Concept,
+    Decision,
+    Evidence,
+    Reason,
+    Referred,
+)
+from decision_service.office import Office
+from decision_service.record import Draft, Taken
+from decision_service.settle import settle
+
+
+async def decide(
+    application: Application, *, office: Office, now: datetime, deadline: float
+) -> Decision:
+    """Decide the application and record the decision; the same request gets the same decision.
+
+    Once begun it goes on when the caller hangs up, so that it ends as a decision that can be
+    asked for again by its ``request_id``, or as none.
+
+    Args:
+        now: The one instant of this request. Nothing below reads a clock.
+        deadline: Instant of the event loop's clock by which the caller wants the answer.
+
+    Raises:
+        RequestReusedError: The ``request_id`` came before, with another body.
+        NotRecordedError: It could not be recorded, so there is no decision.
+        DecisionServiceError: The request cannot be admitted; see `admit` and `Form.read`.
+    """
+    key = office.record.request_key("Decide", application)
+    if key not in office.running:
+        task = asyncio.create_task(_decide(application, key, office, now, deadline))
+        office.running[key] = (application.content_digest, task)
+        task.add_done_callback(lambda _: office.running.pop(key))
+    digest, task = office.running[key]
+    _refuse_reuse(application, digest)
+    return await asyncio.shield(task)
+
+
+async def _decide(
+    application: Application, key: str, office: Office, now: datetime, deadline: float
+) -> Decision:
+    """Earlier decision, or: admission, form, registers, facts and verdict, record."""
+    if (index := await office.record.latest(key)) is not None:
+        return await _earlier(application, index, office)
+    admission = await admit(application, mode="instant", office=office, now=now, deadline=deadline)
+    admission.release.form.read(application.answers)  # refuse before anybody is asked
+    wait_until = now + admission.release.matter.retry_for
+    with office.record.in_flight(key) as interrupted:
+        if interrupted:
+            draft = unjudged(application, admission, now=now)
+        else:
+            queries = plan(
+                application,
+                admission.release.matter,
+                case_id=admission.case.case_id,
+                filing_date=admission.filing_date,
+                new_id=lambda: str(uuid4()),
+            )
+            answers = gather(queries, office.sources, deadline=deadline - RESERVED_S, now=now)
+            draft = judged(
+                application,
+                admission,
+                [evidence async for evidence in answers],
+                now=now,
+                wait_until=wait_until if wait_until > now else None,
+            )
+        written = await commit(draft, {key: None}, office)
+    return (
+        written if isinstance(written, Decision) else await _earlier(application, written, office)
+    )
+
+
+def judged(
+    application: Application,
+    admission: Admission,
+    evidence: Sequence[Evidence],
+    *,
+    now: datetime,
+    wait_until: datetime | None,
+) -> Draft:
+    """What is decided on this evidence. Pure: replay calls it with what was recorded."""
+    release, seen = admission.release, sorted(evidence, key=lambda item: item.evidence_type)
+    gaps = release.form.read(application.answers)
+    wanting = {gap.field for gap in gaps}
+    facts = settle(
+        release,
+        seen,
+        {key: value for key, value in application.answers.items() if key not in wanting},
+        frozenset[Concept](contest.concept for contest in application.contests),
+        filing_date=admission.filing_date,
+        decide_time=now,
+    )
+    judgement = judge(release, facts, gaps=gaps, wait_until=wait_until)
+    draft = _draft(application, admission, judgement, seen, now=now, wait_until=wait_until)
+    return referred(draft, PERSON_REQUESTED) if application.person_requested else draft
+
+
+def unjudged(application: Application, admission: Admission, *, now: datetime) -> Draft:
+    """A request under which the process died before: a person decides, no engine is asked."""
+    judgement = Judgement(Referred(reasons=(INTERRUPTED,)), None)
+    draft = _draft(application, admission, judgement, (), now=now, wait_until=None)
+    return draft.model_copy(update={"because": INTERRUPTED.code})
+
+
+def referred(draft: Draft, because: Reason) -> Draft:
+    """The same decision, handed to a person for a reason that is not in the rules."""
+    return draft.model_copy(
+        update={"outcome": refer(draft.outcome, because), "because": because.code}
+    )
+
+
+async def commit(draft: Draft, expect: dict[str, int | None], office: Office) -> Decision | int:
+    """Record the draft, and grant what can be granted once to one of all who ask at once.
+
+    Args:
+        expect: Keys that the decision claims; those of the case and the grant are added here.
+
+    Returns:
+        The decision; or, if another entry holds one of the keys in ``expect``, its index.
+
+    Raises:
+        NotRecordedError: It could not be recorded, so there is no decision.
+        PreconditionError: Another decision of the same case came first.
+    """
+    case = office.record.case_key(draft.case.case_id)
+    claims = {**expect, case: draft.follows}
+    if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
+        claims[office.record.grant_key(draft.application)] = None
+    match await office.record.decided(draft, expect=claims):
+        case Decision() as decision:
+            return decision
+        case Taken(key=key, index=int(index)) if key in expect:
+            return index
+        case Taken(key=key) if key == case:
+            raise PreconditionError(
+                "the case was decided by another request at the same time",
+                zh="该办件已有新的决定，请刷新后查看。",
+                reason="CASE_DECIDED",
+                hint="Read the case.",
+            )
+        case Taken():
+            return await commit(referred(draft, ALREADY_GRANTED), expect, office)
+
+
+async def _earlier(application: Application, index: int, office: Office) -> Decision:
+    """The decision that the same request got before."""
+    earlier, decision = await office.record.decision_at(index)
+    _refuse_reuse(application, earlier.content_digest)
+    return decision
+
+
+def _refuse_reuse(application: Application, digest: str) -> None:
+    """A ``request_id`` names one request for ever (AIP-155)."""
+    if application.content_digest != digest:
+        raise RequestReusedError(
+            "this `request_id` came before with another body",
+            zh="同一请求编号已用于另一份申请，请使用新的请求编号。",
+            reason="REQUEST_ID_REUSED",
+            hint="Use a new UUID4 for every new request; repeat a request unchanged.",
+        )
+
+
+def _draft(
+    application: Application,
+    admission: Admission,
+    judgement: Judgement,
+    evidence: Sequence[Evidence],
+    *,
+    now: datetime,
+    wait_until: datetime | None,
+) -> Draft:
+    verdict = judgement.verdict
+    return Draft(
+        application=application,
+        case=admission.case,
+        matter=admission.release.matter,
+        rules_effective_date=admission.release.effective,
+        release_digest=admission.release.digest,
+        filing_date=admission.filing_date,
+        decide_time=now,
+        wait_until=wait_until,
+        evidence=tuple(evidence),
+        outcome=judgement.outcome,
+        statuses=tuple((id_, status.value) for id_, status in verdict.statuses) if verdict else (),
+        rows=verdict.rows if verdict else (),
+        follows=admission.follows,
+    )

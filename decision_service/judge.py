@@ -1,0 +1,352 @@
+"""What the applicant gets: a release and facts become an outcome. Pure.
+
+Deciding, replaying, simulating and scenarios all call `judge`. It asks two evaluators that share
+nothing but the parsed tree, and where they do not agree nobody is decided by either (law 3).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from decision_service.errors import EngineError
+from decision_service.model import (
+    DECLARED,
+    Approved,
+    Concept,
+    ConceptType,
+    EvidenceType,
+    Facts,
+    Granted,
+    Known,
+    LegalBasis,
+    NeedsCorrection,
+    NumberType,
+    OptionType,
+    Outcome,
+    Reason,
+    Referred,
+    Refused,
+    Status,
+    Text,
+    Unknown,
+    Used,
+    Value,
+    Waiting,
+    Why,
+)
+from decision_service.release import Gap, Release
+from decision_service.rulebook.tree import (
+    Derived,
+    NotKnown,
+    Output,
+    Requirement,
+    Term,
+    Verdict,
+    VerdictKind,
+    names,
+    quantum,
+)
+
+DERIVED = "derived"
+"""Source of a value that the rules compute from others."""
+
+_AWAY = {Why.UNAVAILABLE, Why.PENDING}
+"""Why a fact is not known when asking again later may help."""
+
+_CODES = {
+    Status.MET: "REQUIREMENT_MET",
+    Status.NOT_MET: "REQUIREMENT_NOT_MET",
+    Status.UNKNOWN: "REQUIREMENT_UNKNOWN",
+}
+
+_NOTHING = Text(zh="", en="")
+
+_UNITS = {
+    "元": "yuan",
+    "岁": "years",
+    "年": "years",
+    "月": "months",
+    "个月": "months",
+    "天": "days",
+    "册": "items",
+}
+"""English for the law's units; a unit that is missing here is shown as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """An outcome, and the verdict that it rests on.
+
+    Attributes:
+        verdict: What both evaluators said; None where they did not agree, or were not asked.
+    """
+
+    outcome: Outcome
+    verdict: Verdict | None
+
+
+def judge(
+    release: Release, facts: Facts, *, gaps: tuple[Gap, ...] = (), wait_until: datetime | None
+) -> Judgement:
+    """Judge the facts by the release.
+
+    Args:
+        facts: One for every concept of the release.
+        gaps: What the form already found wanting; they join the corrections.
+        wait_until: Until when the case may wait for a source that is away; None if it may not,
+            or no longer.
+    """
+    verdict = _agreed(release, facts)
+    if verdict is None:
+        return Judgement(Referred(reasons=(_ENGINE_DISAGREES,)), None)
+    reasons = (*_corrections(gaps), *_reasons(release, facts, verdict))
+    outcome = _outcome(
+        release, facts, verdict, reasons=reasons, incomplete=bool(gaps), wait_until=wait_until
+    )
+    return Judgement(outcome, verdict)
+
+
+def refer(outcome: Outcome, because: Reason) -> Referred:
+    """Hand an outcome to a person, for a reason that is not in the rules."""
+    return Referred(reasons=(because, *outcome.reasons))
+
+
+def _outcome(
+    release: Release,
+    facts: Facts,
+    verdict: Verdict,
+    *,
+    reasons: tuple[Reason, ...],
+    incomplete: bool,
+    wait_until: datetime | None,
+) -> Outcome:
+    """What the matter's policy makes of a verdict, in the fixed order of verdicts.
+
+    Args:
+        incomplete: The form itself has gaps.
+    """
+    if verdict.kind is VerdictKind.REFUSE:
+        return _refusal(release, facts, reasons)
+    if verdict.kind is VerdictKind.CORRECT or incomplete:
+        return NeedsCorrection(reasons=reasons)
+    if verdict.kind is VerdictKind.APPROVE:
+        return Approved(grant=_grant(release, verdict), reasons=reasons)
+    away = _worth_waiting_for(release, facts, verdict)
+    if away and wait_until is not None:
+        return Waiting(until=wait_until, waiting_for=away, reasons=reasons)
+    return Referred(reasons=reasons)
+
+
+def _refusal(release: Release, facts: Facts, reasons: tuple[Reason, ...]) -> Outcome:
+    """Law 5: a machine refuses only where the matter lets it, and on evidence alone."""
+    if not _stands_without_declarations(release, facts):
+        return NeedsCorrection(reasons=reasons)
+    if release.matter.automatic_refusal:
+        return Refused(reasons=reasons)
+    return Referred(reasons=reasons)
+
+
+def _agreed(release: Release, facts: Facts) -> Verdict | None:
+    """The verdict of both evaluators; None if they differ or the engine broke its contract."""
+    expected = release.reference.verdict(facts)
+    try:
+        inferred = release.engine.verdict(facts)
+    except EngineError:
+        return None
+    return expected if inferred == expected else None
+
+
+def _stands_without_declarations(release: Release, facts: Facts) -> bool:
+    """Whether it is still refused when nothing that the applicant declared is known (law 5)."""
+    on_evidence = {
+        concept: Unknown(why=Why.NOT_ANSWERED)
+        if isinstance(fact, Known) and fact.source == DECLARED
+        else fact
+        for concept, fact in facts.items()
+    }
+    verdict = _agreed(release, on_evidence)
+    return verdict is not None and verdict.kind is VerdictKind.REFUSE
+
+
+def _worth_waiting_for(
+    release: Release, facts: Facts, verdict: Verdict
+) -> tuple[EvidenceType, ...]:
+    """The sources that are away, if they are all that stands between the case and a decision.
+
+    A requirement that is not met, or unknown for any other cause, needs a person anyway.
+    """
+    if any(status is Status.NOT_MET for _, status in verdict.statuses):
+        return ()
+    open_items = [item for item, status in verdict.statuses if status is Status.UNKNOWN] or [
+        item for item, value in verdict.outputs if isinstance(value, NotKnown)
+    ]
+    wanting = frozenset[Concept]().union(*(release.inputs[item] for item in open_items))
+    unknown = {
+        concept: fact.why for concept in wanting if isinstance(fact := facts[concept], Unknown)
+    }
+    if not set(unknown.values()) <= _AWAY:
+        return ()
+    return tuple(sorted({EvidenceType(release.meanings[concept].source) for concept in unknown}))
+
+
+# ── reasons: condition → value → source → law → result ───────────────────────────────────────────
+
+
+def _reason(code: str, zh: str, en: str) -> Reason:
+    return Reason(code=code, text=Text(zh=zh, en=en))
+
+
+_ENGINE_DISAGREES = _reason(
+    "ENGINE_DISAGREES",
+    "系统的两套规则计算结果不一致，已转人工办理，不影响您的权益。",
+    "Our two ways of applying the rules did not agree, so a person decides; you lose nothing.",
+)
+
+INTERRUPTED = _reason(
+    "INTERRUPTED",
+    "上次提交时系统中断，已转人工办理，不影响您的权益。",
+    "The service broke off while deciding this application; a person decides; you lose nothing.",
+)
+
+ALREADY_GRANTED = _reason(
+    "ALREADY_GRANTED",
+    "本事项每人只能批准一次，记录显示已批准过，已转人工核对。",
+    "This can be granted once only, and our records show a grant; a person checks.",
+)
+
+PERSON_REQUESTED = _reason(
+    "PERSON_REQUESTED",
+    "您要求由工作人员办理，已转人工，不影响您的权益。",
+    "You asked for a person to decide; you lose nothing by it.",
+)
+
+
+def _corrections(gaps: Iterable[Gap]) -> tuple[Reason, ...]:
+    """One reason for each field of the form that the applicant has to fill in or correct."""
+    return tuple(Reason(code=gap.code, field=gap.field, text=gap.text) for gap in gaps)
+
+
+def _reasons(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, ...]:
+    """For an approval why every requirement is met; else all that is not met or not known."""
+    statuses = dict(verdict.statuses)
+    wanted = {Status.MET} if verdict.kind is VerdictKind.APPROVE else set(Status) - {Status.MET}
+    values = release.reference.values(facts)
+    found = [
+        _requirement_reason(release, facts, values, requirement, statuses[requirement.id])
+        for requirement in release.book.requirements
+        if statuses[requirement.id] in wanted
+    ]
+    if found and verdict.kind is not VerdictKind.APPROVE:
+        return tuple(found)
+    outputs = dict(verdict.outputs)
+    return (
+        *found,
+        *(
+            Reason(
+                code="OUTPUT_UNKNOWN",
+                text=Text(
+                    zh=f"“{output.name.zh}”未能确定，由工作人员核定。",
+                    en=f"“{output.name.en}” could not be determined; a person decides.",
+                ),
+            )
+            for output in release.book.outputs
+            if isinstance(outputs[output.id], NotKnown)
+        ),
+    )
+
+
+def _requirement_reason(
+    release: Release,
+    facts: Facts,
+    values: Mapping[Concept, Value | NotKnown],
+    requirement: Requirement,
+    status: Status,
+) -> Reason:
+    """What became of one requirement, what it rests on, and the law behind it."""
+    mentioned = names(requirement.expression) | release.inputs[requirement.id]
+    everything = {item.concept: item for item in _used(release, facts, values)}
+    shown_zh = {item.name.zh: item.value.zh or "（未知）" for item in everything.values()}
+    shown_en = {item.name.zh: item.value.en or "(unknown)" for item in everything.values()}
+    notice = requirement.notices[status]
+    bases = {basis.number: basis for basis in release.book.bases}
+    return Reason(
+        code=_CODES[status],
+        requirement=requirement.id,
+        title=requirement.name,
+        text=Text(zh=_fill(notice.zh, shown_zh), en=_fill(notice.en, shown_en)),
+        legal_basis=tuple(
+            LegalBasis(
+                number=number,
+                instrument=bases[number].instrument,
+                article=bases[number].article,
+            )
+            for number in requirement.basis
+        ),
+        used=tuple(item for concept, item in everything.items() if concept in mentioned),
+    )
+
+
+def _used(
+    release: Release, facts: Facts, values: Mapping[Concept, Value | NotKnown]
+) -> Iterable[Used]:
+    """Every value as the applicant may see it, and who vouches for it, in the file's order."""
+    listed: tuple[Term | Derived, ...] = (*release.book.terms, *release.book.derived)
+    for named in listed:
+        value, fact = values[named.id], facts.get(named.id)
+        yield Used(
+            concept=named.id,
+            name=named.name,
+            value=_NOTHING if isinstance(value, NotKnown) else display(value, named.type),
+            source=release.meanings[named.id].source if fact is not None else DERIVED,
+            why=fact.why if isinstance(fact, Unknown) else None,
+        )
+
+
+def _fill(notice: str, shown: Mapping[str, str]) -> str:
+    """The notice with its ``{name}`` placeholders filled in."""
+    for name, value in shown.items():
+        notice = notice.replace("{" + name + "}", value)
+    return notice
+
+
+def display(value: Value, type_: ConceptType) -> Text:
+    """A value in words, with its unit or its option's name."""
+    match value, type_:
+        case bool(), _:
+            return Text(zh="是" if value else "否", en="yes" if value else "no")
+        case Decimal(), NumberType(unit=unit, scale=scale):
+            digits = format(value.quantize(quantum(scale)), "f")
+            return Text(
+                zh=f"{digits} {unit}".rstrip(), en=f"{digits} {_UNITS.get(unit, unit)}".rstrip()
+            )
+        case str(), OptionType(options=options):
+            return options[value]
+        case date(), _:
+            return Text(zh=value.isoformat(), en=value.isoformat())
+        case _:
+            return Text(zh=str(value), en=str(value))
+
+
+def _grant(release: Release, verdict: Verdict) -> tuple[Granted, ...]:
+    """What an approval grants; every output is known here."""
+    outputs = dict(verdict.outputs)
+
+    def granted(output: Output) -> Granted:
+        value = outputs[output.id]
+        if isinstance(value, NotKnown):
+            raise EngineError(
+                f"an approval without output `{output.id}`",
+                zh="系统错误：批准缺少结果",
+                reason="OUTPUT_UNKNOWN",
+                hint="Report this: the verdict is wrong.",
+            )
+        return Granted(
+            id=output.id,
+            name=output.name,
+            value=value,
+            type=output.type,
+            display=display(value, output.type),
+        )
+
+    return tuple(granted(output) for output in release.book.outputs)

@@ -1,0 +1,102 @@
+"""秒报: fill a form from what the city already knows."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
+from uuid import uuid4
+
+from decision_service.admission import admit
+from decision_service.evidence import RESERVED_S, gather, plan
+from decision_service.judge import display
+from decision_service.model import (
+    Evidence,
+    EvidenceArrived,
+    EvidenceType,
+    Known,
+    PrefillCompleted,
+    PrefilledField,
+    PrefillEvent,
+    PrefillRequest,
+    PrefillStarted,
+    Text,
+)
+from decision_service.office import Office
+from decision_service.release import Release
+from decision_service.settle import settle
+
+
+async def prefill(
+    request: PrefillRequest, *, office: Office, now: datetime, deadline: float
+) -> AsyncIterator[PrefillEvent]:
+    """Record the access, ask the registers, show each answer as it comes, then the whole form.
+
+    Declarations, reasons and promises are never among what is shown (S7): a form field is filled
+    only if its concept's source is a register.
+
+    Args:
+        now: The one instant of this request.
+        deadline: Instant of the event loop's clock by which the caller wants the last message.
+
+    Raises:
+        NotRecordedError: The access, or what was to be shown, could not be recorded.
+        DecisionServiceError: The request cannot be admitted; see `admit`.
+    """
+    admission = await admit(request, mode="prefill", office=office, now=now, deadline=deadline)
+    release, case = admission.release, admission.case
+    queries = plan(
+        request,
+        release.matter,
+        case_id=case.case_id,
+        filing_date=admission.filing_date,
+        new_id=lambda: str(uuid4()),
+    )
+    await office.record.access(
+        request, queries, case=case, release_digest=release.digest, now=now, flow="prefill"
+    )
+    yield PrefillStarted(
+        case_id=case.case_id,
+        case_number=case.case_number,
+        rules_effective_date=release.effective,
+        evidence_types=tuple(query.evidence_type for query in queries),
+    )
+    seen: list[Evidence] = []
+    async for evidence in gather(queries, office.sources, deadline=deadline - RESERVED_S, now=now):
+        seen.append(evidence)
+        yield EvidenceArrived(
+            evidence=evidence,
+            fields=tuple(
+                field
+                for field in filled(release, seen, admission.filing_date, now)
+                if field.evidence_type == evidence.evidence_type
+            ),
+        )
+    fields = filled(release, seen, admission.filing_date, now)
+    receipt = await office.record.prefilled(
+        request, fields, seen, case=case, release_digest=release.digest, now=now
+    )
+    yield PrefillCompleted(fields=fields, declared_fields=release.form.declared, receipt=receipt)
+
+
+def filled(
+    release: Release, evidence: Sequence[Evidence], filing_date: date, now: datetime
+) -> tuple[PrefilledField, ...]:
+    """Every field of the form that a register can fill, as far as this evidence fills it."""
+    facts = settle(release, evidence, {}, frozenset(), filing_date=filing_date, decide_time=now)
+    as_of = {item.evidence_type: item.as_of for item in evidence}
+
+    def field(key: str) -> PrefilledField:
+        meaning = release.meanings[release.form.concepts[key]]
+        fact, source = facts[meaning.concept], EvidenceType(meaning.source)
+        return PrefilledField(
+            key=key,
+            concept=meaning.concept,
+            name=meaning.name,
+            type=meaning.type,
+            fact=fact,
+            display=(
+                display(fact.value, meaning.type) if isinstance(fact, Known) else Text(zh="", en="")
+            ),
+            evidence_type=source,
+            as_of=as_of.get(source) if isinstance(fact, Known) else None,
+        )
+
+    return tuple(field(key) for key in release.form.prefilled)

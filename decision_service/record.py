@@ -1,0 +1,525 @@
+"""The only place where our types become audit entries, and entries our types again."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from importlib.metadata import version
+from typing import Any
+from uuid import uuid4
+
+from audit.errors import NotRecordedError as AuditNotRecordedError
+from audit.trail import CaseRow, Conflict, Entry, Recorded, Trail
+from audit.trail import Receipt as AuditReceipt
+from decision_service.errors import ErasedError, NotRecordedError
+from decision_service.model import (
+    Application,
+    Approved,
+    CaseId,
+    CaseState,
+    CaseSummary,
+    Decision,
+    Document,
+    Evidence,
+    Frozen,
+    Matter,
+    MatterId,
+    NeedsCorrection,
+    Outcome,
+    PrefilledField,
+    PrefillRequest,
+    Query,
+    Reason,
+    Receipt,
+    Referred,
+    Refused,
+    Request,
+    Text,
+    Waiting,
+)
+
+ENGINE = f"durable-rules {version('durable-rules')}"
+"""What inferred the verdict; part of every decision's permanent record."""
+
+_STATES: Mapping[type[Frozen], CaseState] = {
+    Approved: CaseState.APPROVED,
+    Refused: CaseState.REFUSED,
+    Referred: CaseState.REFERRED,
+    NeedsCorrection: CaseState.NEEDS_CORRECTION,
+    Waiting: CaseState.WAITING,
+}
+
+_TITLES = {
+    CaseState.APPROVED: Text(zh="准予决定书", en="Approved"),
+    CaseState.REFUSED: Text(zh="不予批准决定书", en="Refused"),
+    CaseState.REFERRED: Text(zh="转人工办理通知", en="Referred to a person"),
+    CaseState.NEEDS_CORRECTION: Text(zh="一次性补正通知", en="Please correct"),
+    CaseState.WAITING: Text(zh="等待数据核实通知", en="Waiting for a source"),
+}
+
+
+class Draft(Frozen):
+    """A decision that is not recorded yet, so is none yet; and all that replaying it needs.
+
+    Attributes:
+        wait_until: What `judge` was told; not the outcome's, which may be of another kind.
+        because: Code of the reason outside the rules that referred it; empty if none did.
+        statuses, rows: What the verdict says of requirements and tables; empty without one.
+        follows: Index of the decision that this one takes the place of, e.g. after waiting.
+    """
+
+    application: Application
+    case: CaseSummary
+    matter: Matter
+    rules_effective_date: date
+    release_digest: str
+    filing_date: date
+    decide_time: datetime
+    wait_until: datetime | None
+    evidence: tuple[Evidence, ...]
+    outcome: Outcome
+    because: str = ""
+    statuses: tuple[tuple[str, str], ...] = ()
+    rows: tuple[tuple[str, str], ...] = ()
+    follows: int | None = None
+
+    @property
+    def state(self) -> CaseState:
+        """The state that the outcome brings the case into."""
+        return _STATES[type(self.outcome)]
+
+    @property
+    def notice(self) -> Text:
+        """What the applicant is told: outcome, reasons with their law, and remedies (S9, S12)."""
+        title = _TITLES[self.state]
+        remedies = self.matter.remedies
+        zh = [
+            f"{self.matter.name.zh} {title.zh}",
+            f"办件编号：{self.case.case_number}　申请日：{self.filing_date}",
+            *_grant_lines(self.outcome, "zh"),
+            *(f"· {reason.text.zh}{_law(reason)}" for reason in self.outcome.reasons),
+            f"决定机关：{self.matter.competent_authority.zh}（依法由系统自动审查）",
+            (
+                f"对本决定不服的，可自知道之日起{remedies.reconsideration.days}日内向"
+                f"{remedies.reconsideration.organ.zh}申请行政复议"
+                f"（{remedies.reconsideration.link}），或者{remedies.litigation.months}个月内向"
+                f"{remedies.litigation.court.zh}提起行政诉讼。您随时可以要求由工作人员办理。"
+            ),
+        ]
+        en = [
+            f"{self.matter.name.en}: {title.en}",
+            f"Case {self.case.case_number}, handed in on {self.filing_date}",
+            *_grant_lines(self.outcome, "en"),
+            *(f"- {reason.text.en}{_law(reason)}" for reason in self.outcome.reasons),
+            f"Decided by: {self.matter.competent_authority.en} (by rules, automatically)",
+            (
+                f"You can ask {remedies.reconsideration.organ.en} to reconsider within "
+                f"{remedies.reconsideration.days} days ({remedies.reconsideration.link}), or sue "
+                f"at {remedies.litigation.court.en} within {remedies.litigation.months} months. "
+                "You can ask for a person at any time."
+            ),
+        ]
+        return Text(zh="\n".join(zh), en="\n".join(en))
+
+    def body(self) -> dict[str, Any]:
+        """Everything of the `Decision` but its receipt, in JSON: what replay must reproduce."""
+        parts = {
+            "case_id": self.case.case_id,
+            "case_number": self.case.case_number,
+            "matter": self.matter.id,
+            "rules_effective_date": self.rules_effective_date.isoformat(),
+            "release_digest": self.release_digest,
+            "filing_date": self.filing_date.isoformat(),
+            "notice": self.notice.model_dump(mode="json"),
+            "remedies": self.matter.remedies.model_dump(mode="json"),
+            **self.model_dump(mode="json", include={"outcome", "decide_time", "evidence"}),
+        }
+        return {name: parts[name] for name in sorted(parts)}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The entry could not be written, because a key that it claims is another entry's by now.
+
+    Attributes:
+        index: That entry's.
+    """
+
+    key: str
+    index: int | None
+
+
+class Record:
+    """The decision trail as the flows see it.
+
+    Args:
+        trail: The open trail.
+    """
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+
+    # ── keys: what can be claimed once ───────────────────────────────────────────────────────────
+
+    def request_key(self, method: str, request: Request) -> str:
+        """Names a request for ever: who asked, what, under which ``request_id``."""
+        return "request:" + self._trail.tag(f"{request.caller}\n{method}\n{request.request_id}")
+
+    def grant_key(self, application: Application) -> str:
+        """Names what can be granted to one person once."""
+        return "grant:" + self._trail.tag(f"{application.matter}\n{application.subject}")
+
+    @staticmethod
+    def case_key(case_id: CaseId) -> str:
+        """Points at the newest decision of a case; guards against two at once."""
+        return f"case:{case_id}"
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────
+
+    async def access(
+        self,
+        request: Request,
+        queries: Sequence[Query],
+        *,
+        case: CaseSummary,
+        release_digest: str,
+        now: datetime,
+        flow: str,
+    ) -> Receipt:
+        """Record that registers are about to be asked about a person.
+
+        Raises:
+            NotRecordedError: It could not be; nothing may be asked.
+        """
+        return await self._append(
+            Entry(
+                type="access/1",
+                id=str(uuid4()),
+                time=now,
+                permanent={
+                    "flow": flow,
+                    "matter": request.matter,
+                    "release_digest": release_digest,
+                    "case_id": case.case_id,
+                    "caller": request.caller,
+                    "channel": request.channel,
+                    "queries": [
+                        {
+                            "query_id": query.query_id,
+                            "evidence_type": query.evidence_type,
+                            "purpose": query.purpose,
+                            "legal_basis": query.legal_basis,
+                        }
+                        for query in queries
+                    ],
+                },
+                sealed={
+                    "parties": _json(request, {"parties"})["parties"],
+                    "authority": _json(request, {"authority"})["authority"],
+                },
+                subject=request.subject,
+                notice="",
+                case=_row(case),
+            )
+        )
+
+    async def prefilled(
+        self,
+        request: PrefillRequest,
+        fields: Sequence[PrefilledField],
+        evidence: Sequence[Evidence],
+        *,
+        case: CaseSummary,
+        release_digest: str,
+        now: datetime,
+    ) -> Receipt:
+        """Record what the applicant is about to be shown.
+
+        Raises:
+            NotRecordedError: It could not be; the last message may not be sent.
+        """
+        return await self._append(
+            Entry(
+                type="prefill/1",
+                id=str(uuid4()),
+                time=now,
+                permanent={
+                    "matter": request.matter,
+                    "release_digest": release_digest,
+                    "case_id": case.case_id,
+                    "caller": request.caller,
+                    "channel": request.channel,
+                    "evidence": _evidence_summary(evidence),
+                },
+                sealed={
+                    "parties": _json(request, {"parties"})["parties"],
+                    "fields": [field.model_dump(mode="json") for field in fields],
+                    "evidence": [item.model_dump(mode="json") for item in evidence],
+                },
+                subject=request.subject,
+                notice="",
+                case=_row(case),
+            )
+        )
+
+    async def decided(self, draft: Draft, *, expect: Mapping[str, int | None]) -> Decision | Taken:
+        """Record a decision; only now is it one.
+
+        Args:
+            expect: What every key that it claims must point at; None for a key that must be free.
+
+        Raises:
+            NotRecordedError: It could not be recorded, so there is no decision.
+        """
+        body, application = draft.body(), draft.application
+        entry = Entry(
+            type="decision/1",
+            id=str(uuid4()),
+            time=draft.decide_time,
+            permanent={
+                "request": self.request_key("Decide", application),
+                "matter": application.matter,
+                "release_digest": draft.release_digest,
+                "rules_effective_date": draft.rules_effective_date.isoformat(),
+                "engine": ENGINE,
+                "service": version("miaopi"),
+                "case_id": draft.case.case_id,
+                "caller": application.caller,
+                "channel": application.channel,
+                "outcome": draft.outcome.kind,
+                "statuses": [list(pair) for pair in draft.statuses],
+                "reasons": sorted({reason.code for reason in draft.outcome.reasons}),
+                "evidence": _evidence_summary(draft.evidence),
+                "decided_by": "system",
+                **({} if draft.follows is None else {"follows": draft.follows}),
+            },
+            sealed={
+                "decision": body,
+                "application": application.model_dump(mode="json"),
+                "rows": [list(pair) for pair in draft.rows],
+                "because": draft.because,
+                "wait_until": draft.wait_until.isoformat() if draft.wait_until else "",
+                "case": draft.case.model_dump(mode="json"),
+            },
+            subject=application.subject,
+            notice=draft.notice.zh + "\n\n" + draft.notice.en,
+            case=_row(
+                draft.case.model_copy(
+                    update={"state": draft.state, "filing_date": draft.filing_date}
+                ),
+                due_time=draft.outcome.until if isinstance(draft.outcome, Waiting) else None,
+            ),
+        )
+        written = await self._try(entry, expect)
+        if isinstance(written, Taken):
+            return written
+        return _decision(body, written)
+
+    async def archive(self, digest: str, content: bytes) -> None:
+        """Keep a release for as long as decisions made under it may be asked about."""
+        await self._trail.archive(digest, content)
+
+    @contextmanager
+    def in_flight(self, key: str) -> Iterator[bool]:
+        """Mark a request for as long as it is handled, so that dying under it is known (law 3).
+
+        Yields:
+            Whether an earlier process died under this very request. The mark of such a death is
+            wiped only by an outcome.
+        """
+        interrupted = self._trail.inflight.interrupted(key)
+        self._trail.inflight.begin(key)
+        try:
+            yield interrupted
+        except BaseException:
+            if not interrupted:
+                self._trail.inflight.end(key)
+            raise
+        self._trail.inflight.end(key)
+
+    async def _append(self, entry: Entry) -> Receipt:
+        """Append an entry that claims nothing."""
+        written = await self._try(entry, {})
+        assert isinstance(written, Receipt), "nothing was claimed, so nothing can be taken"  # noqa: S101
+        return written
+
+    async def _try(self, entry: Entry, expect: Mapping[str, int | None]) -> Receipt | Taken:
+        try:
+            match await self._trail.append(entry, expect=expect):
+                case AuditReceipt(index=index, leaf_hash=leaf_hash):
+                    return Receipt(index=index, leaf_hash=leaf_hash.hex())
+                case Conflict(key=key, index=index):
+                    return Taken(key=key, index=index)
+        except AuditNotRecordedError as error:
+            raise NotRecordedError(
+                "it could not be recorded, so it did not happen",
+                zh="系统未能记录本次请求，未作出任何决定，请稍后重试。",
+                reason="NOT_RECORDED",
+                hint="Repeat the call with the same `request_id`.",
+                cause=error.reason,
+            ) from error
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    async def latest(self, key: str) -> int | None:
+        """Index of the entry that holds the key; None if none does."""
+        return await self._trail.latest(key)
+
+    async def decision_at(self, index: int) -> tuple[Application, Decision]:
+        """The decision of an entry, and the application that it answers.
+
+        Raises:
+            ErasedError: The sealed part was erased.
+        """
+        recorded, sealed = await self._opened(index)
+        application = Application.model_validate_json(json.dumps(sealed["application"]))
+        receipt = Receipt(index=recorded.index, leaf_hash=recorded.leaf_hash.hex())
+        return application, _decision(sealed["decision"], receipt)
+
+    async def draft_at(self, index: int, matter: Matter) -> Draft:
+        """The recorded decision as it was before it was recorded; replay judges it again.
+
+        Raises:
+            ErasedError: The sealed part was erased.
+        """
+        recorded, sealed = await self._opened(index)
+        body = sealed["decision"]
+        return Draft.model_validate_json(
+            json.dumps(
+                {
+                    **{name: body[name] for name in Draft.model_fields if name in body},
+                    "matter": matter.model_dump(mode="json"),
+                    "application": sealed["application"],
+                    "case": sealed["case"],
+                    "wait_until": sealed["wait_until"] or None,
+                    "because": sealed["because"],
+                    "statuses": recorded.permanent["statuses"],
+                    "rows": sealed["rows"],
+                    "follows": recorded.permanent.get("follows"),
+                }
+            )
+        )
+
+    async def recorded(self, index: int) -> Recorded:
+        """An entry as it stands in the trail."""
+        return await self._trail.read(index)
+
+    async def case(self, case_id: str) -> CaseSummary | None:
+        """Where a case stands; None if there is no such case."""
+        row = await self._trail.case(case_id)
+        if row is None:
+            return None
+        return CaseSummary(
+            case_id=CaseId(row.case_id),
+            case_number=row.case_number,
+            caller=row.caller,
+            matter=MatterId(row.matter),
+            state=CaseState(row.state),
+            filing_date=date.fromisoformat(row.filing_date) if row.filing_date else None,
+            create_time=row.create_time,
+        )
+
+    async def subject(self, case: CaseSummary) -> Document:
+        """Who a case is about.
+
+        Raises:
+            ErasedError: The sealed part was erased.
+        """
+        first = (await self._trail.case_entries(case.case_id))[0]
+        _, sealed = await self._opened(first)
+        parties = sealed["parties"] if "parties" in sealed else sealed["application"]["parties"]
+        return Document.model_validate_json(json.dumps(parties[0]["documents"][0]))
+
+    async def decisions(self, case_id: str) -> tuple[Decision, ...]:
+        """The decisions of a case, the newest last.
+
+        Raises:
+            ErasedError: A sealed part was erased.
+        """
+        entries = [await self._trail.read(i) for i in await self._trail.case_entries(case_id)]
+        return tuple(
+            [
+                (await self.decision_at(entry.index))[1]
+                for entry in entries
+                if entry.type == "decision/1"
+            ]
+        )
+
+    async def waiting(self) -> tuple[CaseId, ...]:
+        """Every case that waits for a source."""
+        return tuple(CaseId(row.case_id) for row in await self._trail.cases(CaseState.WAITING))
+
+    async def receipt(self, index: int) -> str:
+        """The receipt file of an entry: proves it to whoever does not trust us."""
+        return await self._trail.receipt(index)
+
+    async def archived(self, digest: str) -> bytes | None:
+        """The archive of a release; None if no decision was made under it."""
+        return await self._trail.archived(digest)
+
+    async def _opened(self, index: int) -> tuple[Recorded, Mapping[str, Any]]:
+        recorded = await self._trail.read(index)
+        if recorded.sealed is None:
+            raise ErasedError(
+                "the record was erased on the person's demand",
+                zh="该记录已应当事人要求删除。",
+                reason="ERASED",
+                hint="Its place in the trail can still be verified; its content is gone.",
+            )
+        return recorded, recorded.sealed
+
+
+def _row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
+    """A case as the trail projects it."""
+    return CaseRow(
+        case_id=case.case_id,
+        case_number=case.case_number,
+        caller=case.caller,
+        matter=case.matter,
+        state=case.state,
+        filing_date=case.filing_date.isoformat() if case.filing_date else "",
+        create_time=case.create_time,
+        due_time=due_time,
+    )
+
+
+def _decision(body: Mapping[str, Any], receipt: Receipt) -> Decision:
+    """A recorded decision, with its receipt."""
+    return Decision.model_validate_json(
+        json.dumps({**body, "receipt": receipt.model_dump(mode="json")})
+    )
+
+
+def _evidence_summary(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+    """What was asked and what became of it, in an order that does not depend on who was fast."""
+    return [
+        {
+            "evidence_type": item.evidence_type,
+            "status": item.status,
+            "query_id": item.query_id,
+            "as_of": item.as_of.isoformat() if item.as_of else "",
+        }
+        for item in sorted(evidence, key=lambda one: one.evidence_type)
+    ]
+
+
+def _json(model: Frozen, include: set[str]) -> dict[str, Any]:
+    return model.model_dump(mode="json", include=include)
+
+
+def _grant_lines(outcome: Outcome, language: str) -> tuple[str, ...]:
+    """What is granted, a line an output."""
+    if not isinstance(outcome, Approved):
+        return ()
+    return tuple(
+        f"{getattr(item.name, language)}：{getattr(item.display, language)}"
+        for item in outcome.grant
+    )
+
+
+def _law(reason: Reason) -> str:
+    """The law behind a reason, in brackets."""
+    if not reason.legal_basis:
+        return ""
+    return "（" + "；".join(f"{law.instrument} {law.article}" for law in reason.legal_basis) + "）"

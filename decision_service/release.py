@@ -1,0 +1,483 @@
+"""A release: a matter's rules, form and meanings from a day on, frozen and digested as one.
+
+A release is composed from the files that people own and from nothing else, so that what was in
+force on a day can be composed again from its archive, byte for byte, for ever.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, TypeAlias, cast
+
+import jsonschema
+from jsonschema.exceptions import SchemaError, ValidationError
+from pydantic import TypeAdapter
+from pydantic import ValidationError as ShapeError
+
+from decision_service.errors import FieldViolation, InvalidPublicationError, InvalidRequestError
+from decision_service.model import (
+    DECLARED,
+    SERVICE,
+    Concept,
+    EvidenceType,
+    Matter,
+    Meaning,
+    RegisterMeaning,
+    Text,
+    Value,
+)
+from decision_service.rulebook.document import read
+from decision_service.rulebook.engine import Engine, limits
+from decision_service.rulebook.evaluate import Reference
+from decision_service.rulebook.tree import (
+    Finding,
+    Output,
+    Requirement,
+    Rulebook,
+    RuleFileError,
+    Term,
+    rests_on,
+)
+
+Answers: TypeAlias = Mapping[str, bool | str]
+"""Answers as JSON Schema sees them: a number is a decimal string, a day is ISO 8601."""
+
+Meanings: TypeAlias = Mapping[Concept, Meaning]
+Registers: TypeAlias = Mapping[EvidenceType, RegisterMeaning]
+
+_MEANINGS = TypeAdapter(dict[Concept, Meaning])
+_REGISTERS = TypeAdapter(dict[EvidenceType, RegisterMeaning])
+
+FORBIDDEN_WORDS = {"sex", "gender", "ethnicity", "nationality", "religion", "political_status"}
+"""A concept of such a name cannot be used by any matter (S14)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that the applicant has to fill in or correct."""
+
+    field: str
+    code: str
+    text: Text
+
+
+class Form:
+    """The applicant's form: JSON Schema 2020-12, with the concepts that its fields carry.
+
+    Args:
+        text: The schema as its file has it.
+        meanings: Every concept of the city, to tell declared fields from prefilled ones.
+
+    Raises:
+        InvalidPublicationError: The schema breaks one of the rules below.
+    """
+
+    def __init__(self, text: str, meanings: Meanings, *, where: str) -> None:
+        self.text = text
+        self._schema: dict[str, Any] = _schema(text, where)
+        self._fields: dict[str, dict[str, Any]] = self._schema["properties"]
+        self.concepts: Mapping[str, Concept] = {
+            key: Concept(field["x-concept"])
+            for key, field in self._fields.items()
+            if "x-concept" in field
+        }
+        self.names: Mapping[str, Text] = {
+            key: _bilingual(field.get("title", key)) for key, field in self._fields.items()
+        }
+        self.prefilled = tuple(
+            key
+            for key, concept in self.concepts.items()
+            if concept in meanings and meanings[concept].source not in {DECLARED, SERVICE}
+        )
+        self.declared = tuple(key for key in self._fields if key not in self.prefilled)
+        self._refuse_traps(meanings, where)
+        self._validator = jsonschema.Draft202012Validator(
+            self._schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+        )
+
+    def read(self, answers: Mapping[str, Value]) -> tuple[Gap, ...]:
+        """Check the answers and return what the applicant has to correct, in the form's order.
+
+        Raises:
+            InvalidRequestError: An answer that no applicant could have given: to a field that
+                the form does not have or that a register fills, or of another kind of value.
+        """
+        wrong = [
+            FieldViolation(
+                field=f'answers["{key}"]',
+                reason="EVIDENCE_BACKED",
+                message=f"`{key}` comes from a register and cannot be answered",
+                zh=f"“{self.names[key].zh}”由登记机关提供，不能填报；有异议请提出异议",
+            )
+            if key in self.prefilled
+            else FieldViolation(
+                field=f'answers["{key[:80]}"]',
+                reason="UNKNOWN_FIELD",
+                message="the form has no such field",
+                zh="表单没有这一项",
+            )
+            for key in sorted(answers)
+            if key not in self.declared
+        ]
+        gaps: dict[str, Gap] = {}
+        for error in self._validator.iter_errors(
+            {key: _to_json(value) for key, value in answers.items() if key in self.declared}
+        ):
+            key = _missing(error) if error.validator == "required" else str(error.path[0])
+            if error.validator == "type":
+                wrong.append(
+                    FieldViolation(
+                        field=f'answers["{key}"]',
+                        reason="WRONG_KIND",
+                        message=f"`{key}` must be {error.validator_value}",
+                        zh=f"“{self.names[key].zh}”的取值类型不对",
+                    )
+                )
+            else:
+                gaps.setdefault(key, self._gap(key, error))
+        if wrong:
+            raise InvalidRequestError(wrong)
+        return tuple(gaps[key] for key in self._fields if key in gaps)
+
+    def _gap(self, key: str, error: ValidationError) -> Gap:
+        """What the applicant is told about one field; a promise not made is a field left empty."""
+        name = self.names[key]
+        if error.validator in {"required", "const"}:
+            return Gap(
+                field=key,
+                code="ANSWER_MISSING",
+                text=Text(
+                    zh=f"请填写或确认“{name.zh}”。", en=f"Please fill in or confirm “{name.en}”."
+                ),
+            )
+        return Gap(
+            field=key,
+            code="ANSWER_INVALID",
+            text=Text(
+                zh=f"“{name.zh}”填写有误，请更正。",
+                en=f"“{name.en}” is not right; please correct it.",
+            ),
+        )
+
+    def _refuse_traps(self, meanings: Meanings, where: str) -> None:
+        """A form that could lose an answer, or put words into an applicant's mouth (S7)."""
+        wrong = [
+            f"`{key}` carries `{concept}`, which no concept of the city is"
+            for key, concept in self.concepts.items()
+            if concept not in meanings
+        ]
+        wrong += [
+            f"`{key}` is a declaration and cannot be prefilled"
+            for key in self.prefilled
+            if self._fields[key].get("x-declaration")
+        ]
+        wrong += [
+            f"`{key}` is required of the applicant, but a register fills it"
+            for key in self._schema.get("required", ())
+            if key in self.prefilled
+        ]
+        if self._schema.get("additionalProperties") is not False:
+            wrong.append("`additionalProperties` must be false")
+        if wrong:
+            raise _unfit("FORM_INVALID", where, wrong)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is in force for a matter from a day on.
+
+    Attributes:
+        meanings: Every concept that the rules or the form use.
+        registers: Every register that vouches for one of them.
+        archive: Canonical JSON of all of it; `restore` composes the same release from it.
+    """
+
+    matter: Matter
+    book: Rulebook
+    form: Form
+    meanings: Meanings
+    registers: Registers
+    archive: bytes
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the archive in hexadecimal: the release's name in every record."""
+        return hashlib.sha256(self.archive).hexdigest()
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The compiled reference evaluator of this release."""
+        return Reference(self.book)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The rule engine of this release."""
+        return Engine(self.book)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, frozenset[Concept]]:
+        """The concepts that each requirement and each output rests on, by its id."""
+        items: tuple[Requirement | Output, ...] = (*self.book.requirements, *self.book.outputs)
+        return {item.id: rests_on(self.book, item.expression) for item in items}
+
+    @property
+    def effective(self) -> date:
+        """The first day; the release ends where the matter's next one begins."""
+        return self.book.effective
+
+    @property
+    def name(self) -> str:
+        """How people quote it: ``matter@day``."""
+        return f"{self.matter.id}@{self.effective}"
+
+
+def compose(
+    *, rules: str, matter: str, form: str, meanings: Meanings, registers: Registers, where: str
+) -> Release:
+    """Make a release of its files' texts.
+
+    Args:
+        rules: The rule file.
+        matter: ``matter.toml``.
+        form: ``form.schema.json``.
+        meanings: Every concept of the city; the release keeps what it uses.
+        registers: Every register of the city; likewise.
+        where: Name of the rule file, for messages.
+
+    Raises:
+        RuleFileError: The rule file is wrong, alone or against the meanings; all findings.
+        InvalidPublicationError: One of the others is.
+    """
+    frozen_matter = _matter(matter, where)
+    book = read(rules, where=where, age_convention=frozen_matter.age_convention)
+    frozen_form = Form(form, meanings, where=where)
+    if findings := (*_disagreements(book, meanings, registers), *limits(book)):
+        raise RuleFileError(where, findings)
+    _refuse_unasked(frozen_matter, book, registers, where)
+    used = {term.id for term in book.terms} | set(frozen_form.concepts.values())
+    asked = {item.type for item in frozen_matter.evidence}
+    kept_meanings = {concept: meanings[concept] for concept in sorted(used)}
+    kept_registers = {key: registers[key] for key in sorted(asked)}
+    archive = json.dumps(
+        {
+            "rules": rules,
+            "matter": matter,
+            "form": form,
+            "meanings": _MEANINGS.dump_python(kept_meanings, mode="json"),
+            "registers": _REGISTERS.dump_python(kept_registers, mode="json"),
+            "where": where,
+        },
+        ensure_ascii=False,
+        sort_keys=True,
+        separators=(",", ":"),
+    ).encode()
+    return Release(
+        matter=frozen_matter,
+        book=book,
+        form=frozen_form,
+        meanings=kept_meanings,
+        registers=kept_registers,
+        archive=archive,
+    )
+
+
+def restore(archive: bytes) -> Release:
+    """Compose a release again from its archive; the digest is the same."""
+    parts = json.loads(archive)
+    return compose(
+        rules=parts["rules"],
+        matter=parts["matter"],
+        form=parts["form"],
+        meanings=_MEANINGS.validate_json(json.dumps(parts["meanings"])),
+        registers=_REGISTERS.validate_json(json.dumps(parts["registers"])),
+        where=parts["where"],
+    )
+
+
+def read_meanings(text: str, *, where: str) -> Meanings:
+    """Read ``concepts.toml``: what every concept means in this city.
+
+    Raises:
+        InvalidPublicationError: A table is not a meaning, or its name is a forbidden one.
+    """
+    meanings: dict[Concept, Meaning] = {}
+    wrong: list[str] = []
+    for role, concepts in _toml(text, where).items():
+        rows = {role: concepts} if "type" in concepts else concepts
+        for word, row in rows.items():
+            concept = Concept(word if rows is not concepts else f"{role}.{word}")
+            if word in FORBIDDEN_WORDS:
+                wrong.append(f"`{concept}`: no matter may decide by it")
+                continue
+            try:
+                meanings[concept] = Meaning.model_validate_json(
+                    json.dumps(_meaning(concept, row), default=_tagged_date)
+                )
+            except (ShapeError, KeyError) as error:
+                wrong.append(f"`{concept}`: {_first(error)}")
+    if wrong:
+        raise _unfit("CONCEPTS_INVALID", where, wrong)
+    return meanings
+
+
+def _meaning(concept: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A table of ``concepts.toml`` in the shape of `Meaning`."""
+    rest = dict(row)
+    type_ = {"kind": rest.pop("type")}
+    for part in ("unit", "scale", "options"):
+        if part in rest:
+            type_[part] = rest.pop(part)
+    name = {"zh": rest.pop("zh"), "en": rest.pop("en")}
+    if "range" in rest:
+        low, high = rest.pop("range")
+        rest["range"] = {
+            "low": low if isinstance(low, date) else str(low),
+            "high": high if isinstance(high, date) else str(high),
+        }
+    return {"concept": concept, "name": name, "type": type_, **rest}
+
+
+def _tagged_date(value: object) -> str:
+    """Dates of TOML in JSON."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def _matter(text: str, where: str) -> Matter:
+    """Read ``matter.toml``; a penalty, or any other kind that is not in `Matter`, is refused."""
+    row = _toml(text, where)
+    name = {"zh": row.pop("zh", ""), "en": row.pop("en", "")}
+    try:
+        return Matter.model_validate_json(json.dumps({"name": name, **row}, default=_tagged_date))
+    except ShapeError as error:
+        raise _unfit(
+            "MATTER_INVALID",
+            where,
+            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()],
+        ) from None
+
+
+def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> tuple[Finding, ...]:
+    """Where the file's own vocabulary is not what the city's concepts and registers say."""
+    found: list[Finding] = []
+
+    def disagree(term: Term, zh: str, en: str) -> None:
+        found.append(
+            Finding(
+                code="E012",
+                at=term.at,
+                message=Text(zh=zh, en=en),
+                hint=Text(
+                    zh="请与 matters/concepts.toml 核对后改为一致。",
+                    en="Make the row agree with matters/concepts.toml.",
+                ),
+            )
+        )
+
+    for term in book.terms:
+        meaning = meanings.get(term.id)
+        if meaning is None:
+            disagree(term, f"本市没有信息项 `{term.id}`", f"the city has no concept `{term.id}`")
+            continue
+        for what_zh, what_en, here, there in (
+            ("名称", "name", term.name, meaning.name),
+            ("类型", "type", term.type, meaning.type),
+            ("来源", "source", term.source, meaning.source),
+            ("范围", "range", term.range, meaning.range),
+        ):
+            if here != there:
+                disagree(
+                    term,
+                    f"`{term.id}` 的{what_zh}与本市信息项不一致",
+                    f"the {what_en} of `{term.id}` is not that of the city's concept",
+                )
+        register = registers.get(EvidenceType(term.source))
+        if term.source not in {DECLARED, SERVICE} and (
+            register is None or term.id not in register.concepts
+        ):
+            disagree(
+                term,
+                f"登记 `{term.source}` 不提供 `{term.id}`",
+                f"register `{term.source}` does not vouch for `{term.id}`",
+            )
+    return tuple(found)
+
+
+def _refuse_unasked(matter: Matter, book: Rulebook, registers: Registers, where: str) -> None:
+    """A matter whose rules rest on a register that its plan never asks, or that is not there."""
+    asked = {item.type for item in matter.evidence}
+    needed = {term.source for term in book.terms} - {DECLARED, SERVICE}
+    wrong = [f"the plan does not ask `{source}`" for source in sorted(needed - asked)]
+    wrong += [f"the city has no register `{key}`" for key in sorted(asked - set(registers))]
+    if matter.id != book.matter:
+        wrong.append(f"`{matter.id}` in matter.toml is `{book.matter}` in the rule file")
+    if wrong:
+        raise _unfit("MATTER_INVALID", where, wrong)
+
+
+def _schema(text: str, where: str) -> dict[str, Any]:
+    """Read a form's JSON Schema; it is an object with properties."""
+    try:
+        schema = json.loads(text)
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except (ValueError, SchemaError) as error:
+        raise _unfit("FORM_INVALID", where, [str(error).splitlines()[0]]) from None
+    if not isinstance(schema.get("properties"), dict):
+        raise _unfit("FORM_INVALID", where, ["`properties` is missing"])
+    return dict(schema)
+
+
+def _missing(error: ValidationError) -> str:
+    """The field that a ``required`` error is about."""
+    required, given = cast("list[str]", error.validator_value), cast("Answers", error.instance)
+    return next(key for key in required if key not in given)
+
+
+def _to_json(value: Value) -> bool | str:
+    """A value as a form has it: a number is a decimal string, a day is ISO 8601."""
+    match value:
+        case Decimal():
+            return format(value, "f")
+        case date():
+            return value.isoformat()
+        case _:
+            return value
+
+
+def _bilingual(title: str) -> Text:
+    """``中文 | English``; a title in one language serves for both."""
+    zh, _, en = title.partition("|")
+    return Text(zh=zh.strip(), en=en.strip() or zh.strip())
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
+    """Read TOML, or say where it cannot be read."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _unfit("TOML_INVALID", where, [str(error)]) from None
+
+
+def _first(error: ShapeError | KeyError) -> str:
+    """What is wrong, in a few words."""
+    if isinstance(error, ShapeError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{error} is missing"
+
+
+def _unfit(reason: str, where: str, wrong: Sequence[str]) -> InvalidPublicationError:
+    """A file that cannot be published, with everything that is wrong in it."""
+    return InvalidPublicationError(
+        f"`{where}` cannot be published: {'; '.join(wrong)}",
+        zh=f"“{where}”不能发布：{'；'.join(wrong)}",
+        reason=reason,
+        hint="Correct the file; nothing of it is in force.",
+        where=where,
+    )

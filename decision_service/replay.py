@@ -1,0 +1,92 @@
+"""Decide a recorded case again from its record, and hold the two against each other (law 4)."""
+
+import json
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from decision_service.admission import Admission
+from decision_service.decide import judged, referred, unjudged
+from decision_service.errors import ErasedError
+from decision_service.judge import ALREADY_GRANTED, INTERRUPTED
+from decision_service.office import Office
+from decision_service.record import Draft
+from decision_service.release import restore
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """The same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """Other bytes.
+
+    Attributes:
+        first: The first field that differs.
+    """
+
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotReplayable:
+    """It cannot be tried.
+
+    Attributes:
+        why: ``erased``, ``rules`` (the release is not archived) or ``type`` (no decision).
+    """
+
+    why: str
+
+
+Replay: TypeAlias = Reproduced | Diverged | NotReplayable
+
+
+async def replay(index: int, *, office: Office) -> Replay:
+    """Decide the entry's case again, from what it records and its archived release alone."""
+    recorded = await office.record.recorded(index)
+    if recorded.type != "decision/1":
+        return NotReplayable("type")
+    archived = await office.record.archived(str(recorded.permanent["release_digest"]))
+    if archived is None:
+        return NotReplayable("rules")
+    release = restore(archived)
+    try:
+        before = await office.record.draft_at(index, release.matter)
+    except ErasedError:
+        return NotReplayable("erased")
+    admission = Admission(
+        release=release,
+        case=before.case,
+        filing_date=before.filing_date,
+        follows=before.follows,
+    )
+    return _compare(before, _again(before, admission))
+
+
+def _again(before: Draft, admission: Admission) -> Draft:
+    """The same steps as `decide`, on recorded evidence."""
+    if before.because == INTERRUPTED.code:
+        return unjudged(before.application, admission, now=before.decide_time)
+    again = judged(
+        before.application,
+        admission,
+        before.evidence,
+        now=before.decide_time,
+        wait_until=before.wait_until,
+    )
+    return referred(again, ALREADY_GRANTED) if before.because == ALREADY_GRANTED.code else again
+
+
+def _compare(before: Draft, again: Draft) -> Replay:
+    """Field by field, in canonical JSON."""
+    then, now = before.body(), again.body()
+    for name in then:
+        if _canonical(then[name]) != _canonical(now[name]):
+            return Diverged(name)
+    return Reproduced() if before == again else Diverged("verdict")
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,151 @@
+"""情形: applications to decide, and what must come out of each."""
+
+from collections.abc import Iterator, Mapping
+
+from decision_service.model import (
+    DECLARED,
+    SERVICE,
+    Concept,
+    Fact,
+    Known,
+    Range,
+    Text,
+    Unknown,
+    Value,
+    Why,
+)
+from decision_service.rulebook import expression, fields
+from decision_service.rulebook.page import Section
+from decision_service.rulebook.sections import Draft
+from decision_service.rulebook.source import Piece
+from decision_service.rulebook.tokens import UNKNOWN_WORDS
+from decision_service.rulebook.tree import Scenario, Term, VerdictKind
+
+_SCENARIO = {
+    "编号": "", "情形": "", "Scenario": "", "与基准不同": "", "结论": "", "理由": "",
+}  # fmt: skip
+_VERDICTS = {
+    ("批准", "approve"): VerdictKind.APPROVE,
+    ("驳回", "refuse"): VerdictKind.REFUSE,
+    ("请补正", "correct"): VerdictKind.CORRECT,
+    ("转人工", "refer"): VerdictKind.REFER,
+}
+_BASELINE = ("基准 baseline", "基准", "baseline")
+
+
+def scenarios(section: Section, draft: Draft) -> Iterator[Scenario]:
+    """Read 情形, a row a scenario."""
+    fields.allow_only(section, draft.report, "lines", "grids")
+    baseline = _baseline(section, draft)
+    names = {output.name.zh: output for output in draft.outputs}
+    seen = set[str]()
+    columns = {**_SCENARIO, **dict.fromkeys(names, "")}
+    required = ("编号", "情形", "Scenario", "结论")
+    for row in fields.rows(section, columns, draft.report, optional=names):
+        if not fields.filled(row, required, draft.report):
+            continue
+        unique = fields.refuse_twice(seen, row["编号"], draft.report)
+        verdict = fields.choose(row["结论"], _VERDICTS, draft.report)
+        differences = _facts(row["与基准不同"], draft)
+        outputs = {
+            output.id: value
+            for name, output in names.items()
+            if name in row and row[name].text
+            if (value := _expected(row[name], name, draft)) is not None
+        }
+        reasons = frozenset(_reasons(row["理由"], draft))
+        if verdict is not None and unique:
+            yield Scenario(
+                id=row["编号"].text,
+                name=Text(zh=row["情形"].text, en=row["Scenario"].text),
+                facts={**baseline, **differences},
+                verdict=verdict,
+                outputs=outputs,
+                reasons=reasons,
+                at=row["编号"].at,
+            )
+
+
+def _baseline(section: Section, draft: Draft) -> Mapping[Concept, Fact]:
+    """The facts that every scenario begins with: all of the vocabulary."""
+    if not section.lines:
+        draft.report.add("E022", section.heading.at)
+        return {}
+    first = section.lines[0]
+    halves = first.halves("：:")
+    if halves is None or " ".join(halves[0].text.split()) not in _BASELINE:
+        draft.report.add("E022", first.at)
+        return {}
+    facts: dict[Concept, Fact] = {}
+    for line in (halves[1], *section.lines[1:]):
+        facts |= _facts(line, draft)
+    for term in draft.terms:
+        if term.id not in facts:
+            draft.report.add("E022.missing", first.at, name=term.name.zh)
+    return facts
+
+
+def _facts(piece: Piece, draft: Draft) -> dict[Concept, Fact]:
+    """``出生日期 = 1956-03-01；户籍市 = 未知``: the facts that it names."""
+    facts: dict[Concept, Fact] = {}
+    terms = {term.id: term for term in draft.terms}
+    for part in piece.split("；;"):
+        if not part.text:
+            continue
+        halves = part.halves("=＝")
+        if halves is None:
+            draft.report.add("E020.form", part.at, text=part.text)
+            continue
+        name, written = halves
+        id_ = draft.scope.find(name.text)
+        if id_ is None:
+            known = [term.name.zh for term in draft.terms]
+            draft.report.add_unknown("E020", name.at, name.text, lambda known=known: known)
+        elif id_ in facts:
+            draft.report.add("E011", name.at, name=name.text)
+        elif id_ in terms:
+            fact = _fact(written, terms[id_], draft)
+            if fact is not None:
+                facts[id_] = fact
+        elif id_ in draft.scope.types:
+            draft.report.add("E020.derived", name.at, name=name.text)
+    return facts
+
+
+def _fact(piece: Piece, term: Term, draft: Draft) -> Fact | None:
+    """One fact of a scenario; 未知 is what a silent applicant or register leaves."""
+    if piece.text in UNKNOWN_WORDS:
+        if term.source == SERVICE:
+            draft.report.add("E021.service", piece.at, name=term.name.zh)
+            return None
+        silent = Why.NOT_ANSWERED if term.source == DECLARED else Why.UNAVAILABLE
+        return Unknown(why=silent)
+    constant = expression.read_constant(piece, term.type, draft.report)
+    if constant is None:
+        return None
+    if not _inside(constant.value, term.range):
+        draft.report.add("E021", piece.at, text=piece.text, name=term.name.zh)
+        return None
+    return Known(value=constant.value, source=term.source)
+
+
+def _inside(value: Value, limits: Range | None) -> bool:
+    return limits is None or limits.low <= value <= limits.high  # type: ignore[operator]  # of one kind
+
+
+def _expected(piece: Piece, name: str, draft: Draft) -> Value | None:
+    type_ = next(output.type for output in draft.outputs if output.name.zh == name)
+    constant = expression.read_constant(piece, type_, draft.report)
+    return None if constant is None else constant.value
+
+
+def _reasons(piece: Piece, draft: Draft) -> Iterator[str]:
+    """``R1, R2``: requirements that are not met or unknown."""
+    for part in piece.split("，,、"):
+        if not part.text:
+            continue
+        if part.text not in draft.requirement_ids:
+            ids = sorted(draft.requirement_ids)
+            draft.report.add_unknown("E020.reason", part.at, part.text, lambda ids=ids: ids)
+        else:
+            yield part.text

@@ -1,0 +1,121 @@
+"""What is proven of a rule file before anybody may be decided by it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from decision_service.model import DECLARED, SERVICE, Concept, DateType, NumberType, Text
+from decision_service.rulebook.agreement import digits, names
+from decision_service.rulebook.cells import Cell, Column
+from decision_service.rulebook.source import Piece, Report
+from decision_service.rulebook.tree import (
+    Consequence,
+    Derived,
+    Expression,
+    Output,
+    Requirement,
+    Rulebook,
+    Term,
+)
+
+
+def refuse_overlap(
+    columns: Sequence[Column],
+    rows: Sequence[tuple[Piece, Sequence[Cell]]],
+    report: Report,
+) -> None:
+    """Report rows of a UNIQUE table that could both apply, each with values where they do.
+
+    A row that overlaps several is reported once, against the first of them.
+
+    Args:
+        rows: Number of each row, and its cells in the order of the columns.
+    """
+    segments, masks = [], []
+    for index, column in enumerate(columns):
+        falls_into, passed = column.masks([cells[index] for _, cells in rows])
+        segments.append(falls_into)
+        masks.append(passed)
+    by_row = list(zip(*masks, strict=True)) if columns else [()] * len(rows)
+    for later, (number, _) in enumerate(rows):
+        for earlier in range(later):
+            both = [one & other for one, other in zip(by_row[earlier], by_row[later], strict=True)]
+            if all(both):
+                example = [
+                    f"{column.name} = {column.example(parts[(bits & -bits).bit_length() - 1])}"
+                    for column, parts, bits in zip(columns, segments, both, strict=True)
+                ]
+                report.add(
+                    "A201",
+                    number.at,
+                    first=rows[earlier][0].text,
+                    second=number.text,
+                    example="；".join(example),
+                )
+                break
+
+
+def refuse_loose_digits(output: Output, report: Report) -> None:
+    """Report an output that is not to be rounded, but can have more digits than it may show."""
+    if output.rounding == "exact" and isinstance(output.type, NumberType):
+        most = digits(output.expression)
+        if most is None or most > output.type.scale:
+            report.add("E039.rounding", output.expression.at, scale=str(output.type.scale))
+
+
+def refuse_uncurable(
+    requirement: Requirement, book_terms: Sequence[Term], derived: Sequence[Derived], at: Piece,
+    report: Report,
+) -> None:  # fmt: skip
+    """Report 请补正 for an unknown that the applicant cannot cure: one that a register owes."""
+    if requirement.if_unknown is not Consequence.CORRECT:
+        return
+    sources = {term.id: term for term in book_terms}
+    for concept in sorted(_concepts(requirement.expression, derived)):
+        term = sources.get(concept)
+        if term is not None and term.source not in {DECLARED, SERVICE}:
+            report.add("E044", at.at, name=term.name.zh, source=term.source)
+
+
+def warn(book: Rulebook, report: Report) -> None:
+    """Report what is doubtful: names that nothing uses, and ranges that end too early."""
+    used = {name.id for expression in _expressions(book) for name in names(expression)}
+    quoted = {
+        part
+        for requirement in book.requirements
+        for notice in requirement.notices.values()
+        for part in placeholders(notice)
+    }
+    for named in (*book.terms, *book.derived):
+        if named.id not in used and not quoted & {named.id, named.name.zh}:
+            report.add("W050", named.at, name=named.name.zh)
+    for term in book.terms:
+        if isinstance(term.type, DateType) and term.range is not None:
+            if str(term.range.high) < book.effective.isoformat():
+                report.add("W052", term.at, name=term.name.zh, day=str(term.range.high))
+
+
+def placeholders(notice: Text) -> Iterator[str]:
+    """The names in braces of a notice, in both languages."""
+    for text in (notice.zh, notice.en):
+        for part in text.split("{")[1:]:
+            yield part.partition("}")[0]
+
+
+def _concepts(expression: Expression, derived: Sequence[Derived]) -> set[Concept]:
+    """What an expression rests on in the end, through all derived values."""
+    within: Mapping[Concept, Expression] = {one.id: one.expression for one in derived}
+    found, open_ = set[Concept](), [expression]
+    while open_:
+        for name in names(open_.pop()):
+            if name.id not in found:
+                found.add(name.id)
+                if name.id in within:
+                    open_.append(within[name.id])
+    return found - set(within)
+
+
+def _expressions(book: Rulebook) -> Iterator[Expression]:
+    yield from (derived.expression for derived in book.derived)
+    yield from (requirement.expression for requirement in book.requirements)
+    yield from (row.condition for table in book.tables for row in table.rows)
+    yield from (output.expression for output in book.outputs)
+

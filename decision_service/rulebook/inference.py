@@ -1,0 +1,267 @@
+"""What the engine is to infer: conditions, tables and the verdict of a rule file as circuits.
+
+Facts become integers: booleans 0 and 1, options codes, dates ordinals, numbers their smallest
+steps. What has no integer (arithmetic, functions, one date against another, text) is an expression
+that somebody else computes, and enters as 0 or 1.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import TypeAlias, assert_never
+
+from decision_service.model import (
+    BooleanType,
+    Concept,
+    ConceptType,
+    DateType,
+    NumberType,
+    OptionType,
+    TextType,
+    Value,
+)
+from decision_service.rulebook.circuit import TRUE, Circuit, Proposition, alpha, negation
+from decision_service.rulebook.tree import (
+    All,
+    Compare,
+    Comparison,
+    Consequence,
+    Constant,
+    Expression,
+    If,
+    Interval,
+    Name,
+    Not,
+    Position,
+    Rulebook,
+    Some,
+    VerdictKind,
+    Within,
+)
+
+# ── facts as integers ────────────────────────────────────────────────────────────────────────────
+
+_HIGHEST = 2**53 - 1
+"""The engine reads some numbers as doubles; whole numbers are exact up to here."""
+
+_Code: TypeAlias = Callable[[Value], int]
+
+
+def _truth(value: Value) -> int:
+    return 1 if value is True else 0
+
+
+def _coding(type_: ConceptType) -> _Code | None:
+    """How a value of the type becomes an integer, in the same order; None if it cannot."""
+    match type_:
+        case BooleanType():
+            return _truth
+        case DateType():
+            return lambda value: value.toordinal() if isinstance(value, date) else 0
+        case OptionType(options=options):
+            codes = {option: code for code, option in enumerate(options)}
+            return lambda value: codes[str(value)]
+        case NumberType(scale=scale):
+            return lambda value: _scaled(value, scale) if isinstance(value, Decimal) else 0
+        case TextType():
+            return None
+        case _ as never:
+            assert_never(never)
+
+
+def _scaled(number: Decimal, scale: int) -> int:
+    """Twice the number in its smallest steps, and odd where it lies between two steps.
+
+    So any number keeps its place among constants that are whole steps, whatever its digits; one
+    beyond what the engine holds stays at the end, beyond every constant that is let in.
+    """
+    end = Decimal(_HIGHEST).scaleb(-scale) / 2
+    if not -end < number < end:
+        return _HIGHEST if number > 0 else -_HIGHEST
+    over, under = number.as_integer_ratio()
+    unit: int = 10**scale
+    steps, rest = divmod(over * unit, under)
+    return 2 * steps + (1 if rest else 0)
+
+
+def _constant(value: Value, type_: ConceptType) -> int | None:
+    """The constant as an integer, or None if the engine cannot hold it."""
+    code = _coding(type_)
+    if code is None or (isinstance(type_, OptionType) and value not in type_.options):
+        return None
+    integer = code(value)
+    if isinstance(type_, NumberType) and (integer % 2 or abs(integer) > _HIGHEST - 1):
+        return None
+    return integer
+
+
+# ── from the tree to circuits ────────────────────────────────────────────────────────────────────
+
+_MIRRORED: dict[Comparison, Comparison] = {
+    "=": "=",
+    "!=": "!=",
+    "<": ">",
+    "<=": ">=",
+    ">": "<",
+    ">=": "<=",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A property of the first circuit, and where its integer comes from."""
+
+    property: int
+    expression: Expression
+    code: _Code
+
+
+class Conditions:
+    """Requirements and table rows as propositions over integers.
+
+    Attributes:
+        requirements: Property of each requirement, in the order of the file.
+        rows: Properties of the rows, by table.
+        sizes: How many rules each requirement or row took, with its place.
+    """
+
+    def __init__(self, book: Rulebook) -> None:
+        self.circuit = Circuit()
+        self.inputs: list[Input] = []
+        self._names: dict[Concept, int] = {}
+        self.sizes: list[tuple[Position, int]] = []
+        self.requirements = [
+            self._concluded(requirement.expression, requirement.at)
+            for requirement in book.requirements
+        ]
+        self.rows = [
+            [self._concluded(row.condition, row.at) for row in table.rows] for table in book.tables
+        ]
+
+    def _concluded(self, condition: Expression, at: Position) -> int:
+        before = self.circuit.size
+        concluded = self.circuit.conclude(self._proposition(condition))
+        self.sizes.append((at, self.circuit.size - before))
+        return concluded
+
+    def _proposition(  # noqa: PLR0911  # one case for each kind of condition
+        self, expression: Expression
+    ) -> Proposition:
+        match expression:
+            case All(items=items):
+                return self.circuit.all(self._proposition(item) for item in items)
+            case Some(items=items):
+                return self.circuit.some(self._proposition(item) for item in items)
+            case Not(item=item):
+                return negation(self._proposition(item))
+            case If():
+                return self._either(expression)
+            case Constant(value=bool() as value):
+                return TRUE if value else negation(TRUE)
+            case Name():
+                held = self._held(expression, "=", value=True)
+            case Compare(op=op, left=Name() as name, right=Constant(value=value)):
+                held = self._held(name, op, value)
+            case Compare(op=op, left=Constant(value=value), right=Name() as name):
+                held = self._held(name, _MIRRORED[op], value)
+            case Within(item=Name() as name, tests=tests):
+                return self.circuit.some(self._within(name, test, expression) for test in tests)
+            case _:
+                held = None
+        return held or self._computed(expression)
+
+    def _either(self, expression: If) -> Proposition:
+        """Unknown if the condition is, whatever the branches: not what Kleene's formula gives."""
+        condition, then, otherwise = (
+            self.circuit.condensed(self._proposition(part))
+            for part in (expression.condition, expression.then, expression.otherwise)
+        )
+        both = self.circuit.all
+        return Proposition(
+            met=both([condition, then]).met + both([negation(condition), otherwise]).met,
+            unmet=both([condition, negation(then)]).met
+            + both([negation(condition), negation(otherwise)]).met,
+        )
+
+    def _within(self, name: Name, test: Interval | Expression, whole: Within) -> Proposition:
+        held: list[Proposition | None]
+        match test:
+            case Constant(value=value):
+                held = [self._held(name, "=", value)]
+            case Interval(low=Constant() | None as low, high=Constant() | None as high):
+                above, below = test.low_included, test.high_included
+                held = [self._held(name, ">=" if above else ">", low.value)] if low else []
+                held += [self._held(name, "<=" if below else "<", high.value)] if high else []
+            case _:
+                held = []
+        known = [proposition for proposition in held if proposition is not None]
+        if known and len(known) == len(held):
+            return self.circuit.all(known)
+        return self._computed(replace(whole, tests=(test,)))
+
+    def _held(self, name: Name, op: Comparison, value: Value) -> Proposition | None:
+        """A comparison with a constant, if the engine can hold it."""
+        constant, code = _constant(value, name.type), _coding(name.type)
+        if constant is None or code is None:
+            return None
+        if name.id not in self._names:
+            self._names[name.id] = self._input(name, code)
+        return alpha(self._names[name.id], op, constant)
+
+    def _computed(self, expression: Expression) -> Proposition:
+        """What the engine cannot hold: the interpreter says 1 or 0."""
+        return alpha(self._input(expression, _truth), "=", 1)
+
+    def _input(self, expression: Expression, code: _Code) -> int:
+        self.inputs.append(Input(self.circuit.property(), expression, code))
+        return self.inputs[-1].property
+
+
+class Tables:
+    """Which row alone applies: it is true, and of all rows it is the only one not false.
+
+    Attributes:
+        tables: For each table the property that counts the rows not false, and for each row its
+            status (0 false, 1 true, 2 unknown) and the conclusion that it applies.
+    """
+
+    def __init__(self, book: Rulebook) -> None:
+        self.circuit = Circuit()
+        self.tables = [self._table(len(table.rows)) for table in book.tables]
+
+    def _table(self, rows: int) -> tuple[int, list[tuple[int, int]]]:
+        possible = self.circuit.property()
+        applies = []
+        for _ in range(rows):
+            row = self.circuit.property()
+            alone = self.circuit.all([alpha(row, "=", 1), alpha(possible, "=", 1)])
+            applies.append((row, self.circuit.conclude(alone)))
+        return possible, applies
+
+
+class Verdicts:
+    """The verdict from statuses (0 not met, 1 met, 2 unknown) and outputs (1 known, 0 not)."""
+
+    def __init__(self, book: Rulebook) -> None:
+        circuit = self.circuit = Circuit()
+        self.requirements = [circuit.property() for _ in book.requirements]
+        self.outputs = [circuit.property() for _ in book.outputs]
+        found: dict[Consequence, list[Proposition]] = {one: [] for one in Consequence}
+        for property_, requirement in zip(self.requirements, book.requirements, strict=True):
+            found[requirement.if_not_met].append(alpha(property_, "=", 0))
+            found[requirement.if_unknown].append(alpha(property_, "=", 2))
+        found[Consequence.REFER] += [alpha(output, "=", 0) for output in self.outputs]
+        refuse, correct, refer = (
+            alpha(circuit.conclude(circuit.some(found[one])), "=", 1) for one in Consequence
+        )
+        before_refer = [negation(refuse), negation(correct)]
+        self.kinds = {
+            circuit.conclude(circuit.all(conditions)): kind
+            for kind, conditions in (
+                (VerdictKind.REFUSE, [refuse]),
+                (VerdictKind.CORRECT, [negation(refuse), correct]),
+                (VerdictKind.REFER, [*before_refer, refer]),
+                (VerdictKind.APPROVE, [*before_refer, negation(refer)]),
+            )
+        }

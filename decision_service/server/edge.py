@@ -1,0 +1,265 @@
+"""Around every call: who it is, how long it may take, one status for every error, one log line."""
+
+import asyncio
+import math
+import time
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+from uuid import UUID, uuid4
+
+import grpc
+import structlog
+from google.rpc.code_pb2 import Code
+from grpc_status import rpc_status
+
+from decision_service.errors import NotAuthorizedError, OverloadedError
+from decision_service.server.call import Call, current
+from decision_service.server.identity import ROLES, Caller, NotAuthenticatedError, Verifier
+from decision_service.server.status import OverdueError, to_status
+from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2, roles_pb2
+
+log = structlog.get_logger()
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+Behaviour: TypeAlias = Callable[..., Any]
+
+SERVICES: Final = tuple(
+    service
+    for module in (matter_pb2, prefill_pb2, decision_pb2, case_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
+)
+"""Every service of the contract."""
+
+OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
+"""What anybody may call: a load balancer has no token, and neither tells of a person."""
+
+
+def allowed_roles() -> dict[str, frozenset[str]]:
+    """Who may call each method, as the contract declares it; by ``/package.Service/Method``."""
+    names = {value: name for name, value in ROLES.items()}
+    return {
+        f"/{service.full_name}/{method.name}": frozenset(
+            names[role] for role in method.GetOptions().Extensions[roles_pb2.allowed_roles]
+        )
+        for service in SERVICES
+        for method in service.methods
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call, and all of them together, may take.
+
+    Attributes:
+        longest_call_s: Deadline of a call that has none, and of one that has a longer one, in
+            seconds. Ten times the answer in three seconds that is promised.
+        calls_in_flight: Calls handled at once; more are refused, to be repeated.
+    """
+
+    longest_call_s: float = 30.0
+    calls_in_flight: int = 512
+
+
+@dataclass(slots=True)
+class _Line:
+    """What the log will say of a call."""
+
+    code: str = "OK"
+    reason: str = ""
+    caller: str = ""
+    role: str = ""
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """The one interceptor.
+
+    Args:
+        clock: Read once a call, and by nothing else in the service.
+        city: Ends the error domain, ``decision-service.<city>``.
+    """
+
+    def __init__(
+        self, *, verifier: Verifier, clock: Callable[[], datetime], city: str, limits: Limits
+    ) -> None:
+        self._verifier = verifier
+        self._clock = clock
+        self._city = city
+        self._limits = limits
+        self._allowed = allowed_roles()
+        self._in_flight = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Put the edge around a handler; a method that the contract does not have gets none."""
+        method = handler_call_details.method
+        handler = await continuation(handler_call_details)
+        if handler is None or method.startswith(OPEN):
+            return handler
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(method, handler.unary_unary),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.unary_stream is None:
+            return None  # no method of the contract takes a stream
+        return grpc.unary_stream_rpc_method_handler(
+            self._stream(method, handler.unary_stream),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+    def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def around(request: object, context: Context) -> object:
+            async with self._handled(method, request, context):
+                return await behaviour(request, context)
+
+        return around
+
+    def _stream(self, method: str, behaviour: Behaviour) -> Behaviour:
+        async def around(request: object, context: Context) -> None:
+            async with (
+                self._handled(method, request, context),
+                aclosing(behaviour(request, context)) as responses,
+            ):
+                async for response in responses:
+                    await context.write(response)
+
+        return around
+
+    @asynccontextmanager
+    async def _handled(self, method: str, request: object, context: Context) -> AsyncIterator[None]:
+        """One call: every way it can end becomes one status and one line."""
+        started = time.monotonic()
+        request_id, line = _request_id(request), _Line()
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            with self._counted():
+                async with self._admitted(method, context, line):
+                    yield
+        except Exception as error:  # noqa: BLE001 - the only one: what escaped becomes a status
+            status = to_status(error, city=self._city, request_id=request_id)
+            line.code, line.reason = Code.Name(status.code), _reason(error)
+            if status.code == Code.INTERNAL:
+                # Not `exception`: the message of the error could quote an applicant.
+                log.error("request.crashed", method=method, trace=_trace(error))  # noqa: TRY400
+            await context.abort_with_status(rpc_status.to_status(status))
+        except asyncio.CancelledError:
+            line.code = "CANCELLED" if _remaining_s(context) > 0 else "DEADLINE_EXCEEDED"
+            raise
+        finally:
+            log.info(
+                "request.handled",
+                method=method,
+                code=line.code,
+                reason=line.reason,
+                duration_ms=round(1000 * (time.monotonic() - started)),
+                caller=line.caller,
+                role=line.role,
+            )
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Refuse a call above the limit at once: what is refused now can be repeated soon."""
+        if self._in_flight >= self._limits.calls_in_flight:
+            raise OverloadedError(
+                "the service has more calls than it can take",
+                zh="系统繁忙，请稍后重试。",
+                reason="TOO_MANY_CALLS",
+                hint="Wait as long as `retry_delay` says and repeat the call unchanged.",
+            )
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+
+    @asynccontextmanager
+    async def _admitted(self, method: str, context: Context, line: _Line) -> AsyncIterator[None]:
+        """Let the call in under its caller's name, and end it at its deadline."""
+        now = self._clock()
+        caller = self._verifier.verify(_token(context), now=now)
+        line.caller, line.role = caller.subject, caller.role
+        self._refuse_role(method, caller)
+        longest_s = self._limits.longest_call_s
+        deadline = asyncio.get_running_loop().time() + min(_remaining_s(context), longest_s)
+        current.set(Call(caller=caller, now=now, deadline=deadline))
+        limit = asyncio.timeout_at(deadline)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if limit.expired():
+                raise OverdueError(longest_s) from None
+            raise
+
+    def _refuse_role(self, method: str, caller: Caller) -> None:
+        """Deny by default: a method that names no role can be called by nobody."""
+        allowed = self._allowed.get(method, frozenset())
+        if caller.role not in allowed:
+            raise NotAuthorizedError(
+                f"role `{caller.role}` may not call `{method}`",
+                zh="当前身份无权进行此操作。",
+                reason="ROLE_NOT_ALLOWED",
+                hint=f"It is for: {', '.join(sorted(allowed)) or 'nobody'}.",
+                method=method,
+                role=caller.role,
+            )
+
+
+def _token(context: Context) -> str:
+    """The one bearer token of the call (RFC 6750)."""
+    found = [
+        str(value) for key, value in context.invocation_metadata() or () if key == "authorization"
+    ]
+    scheme, _, token = found[0].partition(" ") if len(found) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        raise NotAuthenticatedError(
+            "the call has no token",
+            zh="请求缺少访问令牌。",
+            reason="TOKEN_MISSING",
+            hint="Send one metadata entry `authorization: Bearer <token>`.",
+        )
+    return token
+
+
+def _remaining_s(context: Context) -> float:
+    """Seconds until the caller's deadline; infinite where there is none."""
+    remaining_s: Any = context.time_remaining()  # None without a deadline, whatever the stubs say
+    return math.inf if remaining_s is None else remaining_s
+
+
+def _request_id(request: object) -> str:
+    """The caller's own id of the request where it is a UUID, else a new one; never free text."""
+    try:
+        return str(UUID(getattr(request, "request_id", "")))
+    except ValueError:
+        return str(uuid4())
+
+
+def _reason(error: Exception) -> str:
+    """The reason of an error as the log has it, also where the caller is not told."""
+    return getattr(error, "reason", type(error).__name__)
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Where it happened, without the message: that could quote an applicant."""
+    found: list[str] = []
+    link: BaseException | None = error
+    while link is not None:
+        found.append(type(link).__qualname__)
+        found += [
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(link.__traceback__)
+        ]
+        link = link.__cause__ or link.__context__
+    return found

@@ -1,0 +1,199 @@
+"""Who calls: JSON Web Tokens, verified with the issuer's public keys (RFC 7519, RFC 8725)."""
+
+import hashlib
+import json
+import re
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from joserfc import jwt
+from joserfc.errors import ClaimError, ExpiredTokenError, JoseError, SecurityWarning
+from joserfc.jwk import KeySet, OctKey, OKPKey
+
+from decision_service.errors import DecisionServiceError
+from decision_service.v1 import roles_pb2
+
+ROLES: Final = {
+    name.removeprefix("ROLE_").lower(): value
+    for name, value in roles_pb2.Role.items()
+    if value != roles_pb2.ROLE_UNSPECIFIED
+}
+"""The contract's value of every ``role`` claim, e.g. of ``portal``."""
+
+_ALGORITHMS = ["Ed25519", "EdDSA", "ES256", "RS256"]
+"""Signatures only. ``EdDSA`` is the name that RFC 9864 replaced and that most issuers write."""
+
+_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}\Z")
+"""A subject names a system or a staff account; it stands in logs and entries."""
+
+_REMEMBERED = 4096
+"""Verified tokens kept at most: a city has some dozens of portals and some hundreds of clerks."""
+
+
+class NotAuthenticatedError(DecisionServiceError):
+    """The call carries no token that says who calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a verified token names.
+
+    Attributes:
+        subject: ``sub`` claim, e.g. ``portal-luohu``.
+        role: ``role`` claim, e.g. ``portal``; a key of `ROLES`.
+    """
+
+    subject: str
+    role: str
+
+
+class Verifier:
+    """Tells who calls, by tokens of one issuer for one audience.
+
+    Args:
+        jwks: JSON Web Key Set (RFC 7517) of the issuer's public keys.
+        audience: What ``aud`` must contain: this service.
+        issuer: What ``iss`` must be.
+        clock_skew: How far the issuer's clock and ours may differ.
+
+    Raises:
+        ValueError: A key of the set is symmetric: whoever can verify with it can also forge.
+    """
+
+    def __init__(
+        self,
+        jwks: str,
+        *,
+        audience: str,
+        issuer: str,
+        clock_skew: timedelta = timedelta(seconds=30),
+    ) -> None:
+        self._keys = KeySet.import_key_set(json.loads(jwks))
+        if any(isinstance(key, OctKey) for key in self._keys):
+            raise ValueError("the key set has a symmetric key, which cannot tell who calls")
+        self._audience = audience
+        self._issuer = issuer
+        self._clock_skew = clock_skew
+        self._verified: dict[bytes, tuple[Caller, datetime]] = {}
+
+    def verify(self, token: str, *, now: datetime) -> Caller:
+        """Tell whom the token names; a token is verified once and then known until it expires.
+
+        Raises:
+            NotAuthenticatedError: It was not issued by our issuer for this service, or is not
+                valid at this time.
+        """
+        name = hashlib.sha256(token.encode()).digest()
+        if name in self._verified:
+            caller, expire_time = self._verified[name]
+            if now < expire_time:
+                return caller
+            del self._verified[name]
+            raise _expired()
+        caller, expire_time = self._read(token, now)
+        if len(self._verified) >= _REMEMBERED:
+            del self._verified[next(iter(self._verified))]
+        self._verified[name] = caller, expire_time
+        return caller
+
+    def _read(self, token: str, now: datetime) -> tuple[Caller, datetime]:
+        """Whom a token that was never seen names, and until when it is believed."""
+        rules = jwt.JWTClaimsRegistry(
+            now=int(now.timestamp()),
+            leeway=int(self._clock_skew.total_seconds()),
+            iss={"essential": True, "value": self._issuer},
+            aud={"essential": True, "value": self._audience},
+            exp={"essential": True},
+            sub={"essential": True},
+            role={"essential": True, "values": list(ROLES)},
+        )
+        try:
+            claims = self._claims(token)
+            rules.validate(claims)
+            expire_time = datetime.fromtimestamp(claims["exp"], UTC) + self._clock_skew
+        except ExpiredTokenError:
+            raise _expired() from None
+        except ClaimError as error:
+            raise (_not_yet_valid() if error.claim in {"nbf", "iat"} else _invalid()) from None
+        except (JoseError, ValueError, TypeError, OverflowError, OSError):
+            raise _invalid() from None
+        subject, role = claims["sub"], claims["role"]
+        if not isinstance(role, str) or not _SUBJECT.match(subject):
+            raise _invalid()
+        return Caller(subject=subject, role=role), expire_time
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        """What a token says, if one of the issuer's keys signed it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)  # of the old name EdDSA
+            return jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+
+
+def new_private_key() -> str:
+    """A new Ed25519 key as a JSON Web Key; it signs tokens and is kept secret."""
+    return json.dumps(OKPKey.generate_key("Ed25519", auto_kid=True).as_dict(private=True))
+
+
+def public_jwks(private_key: str) -> str:
+    """The key set that verifies what the private key signs."""
+    return json.dumps(KeySet([_okp(private_key)]).as_dict(private=False))
+
+
+def issue(
+    private_key: str,
+    *,
+    subject: str,
+    role: str,
+    audience: str,
+    issuer: str,
+    lifetime: timedelta,
+    now: datetime,
+) -> str:
+    """Sign a token, for a sandbox and for tests; a city has its own issuer.
+
+    The key is one of `new_private_key`, the role one of `ROLES`; ``now`` is stamped as ``iat``.
+    """
+    key = _okp(private_key)
+    claims = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": subject,
+        "role": role,
+        "iat": int(now.timestamp()),
+        "exp": int((now + lifetime).timestamp()),
+    }
+    header = {"alg": "Ed25519", "kid": key.kid}
+    return jwt.encode(header, claims, key, algorithms=["Ed25519"])
+
+
+def _okp(private_key: str) -> OKPKey:
+    return OKPKey.import_key(json.loads(private_key))
+
+
+def _invalid() -> NotAuthenticatedError:
+    return NotAuthenticatedError(
+        "the token was not issued for this service by its issuer",
+        zh="访问令牌无效。",
+        reason="TOKEN_INVALID",
+        hint="Get a token of the city's issuer for this service.",
+    )
+
+
+def _expired() -> NotAuthenticatedError:
+    return NotAuthenticatedError(
+        "the token has expired",
+        zh="访问令牌已过期，请重新获取。",
+        reason="TOKEN_EXPIRED",
+        hint="Get a new token and repeat the call.",
+    )
+
+
+def _not_yet_valid() -> NotAuthenticatedError:
+    return NotAuthenticatedError(
+        "the token is not valid yet",
+        zh="访问令牌尚未生效。",
+        reason="TOKEN_NOT_YET_VALID",
+        hint="Set the clock of the issuer, or wait until the token's `nbf`.",
+    )

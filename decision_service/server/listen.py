@@ -1,0 +1,191 @@
+"""One address of the service: bound loudly, drained quietly."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from decision_service.errors import DecisionServiceError
+from decision_service.office import Office
+from decision_service.server.case import CaseServicer
+from decision_service.server.decision import DecisionServicer
+from decision_service.server.edge import SERVICES, Edge, Limits
+from decision_service.server.identity import Verifier
+from decision_service.server.matter import MatterServicer
+from decision_service.server.prefill import PrefillServicer
+from decision_service.v1 import (
+    case_pb2_grpc,
+    decision_pb2_grpc,
+    matter_pb2_grpc,
+    prefill_pb2_grpc,
+)
+
+_LOOPBACK: Final = ("127.0.0.1:", "[::1]:", "localhost:")
+"""Addresses that only this machine can reach; every other spelling needs a certificate."""
+
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a reinforcement
+    ("grpc.max_receive_message_length", 1 << 20),
+    ("grpc.max_send_message_length", 4 << 20),
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.max_connection_idle_ms", 15 * 60_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+)
+
+
+class NotListeningError(DecisionServiceError):
+    """The address cannot be served as it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the service proves itself with.
+
+    Attributes:
+        private_key: PEM.
+        certificate_chain: PEM, the service's own certificate first.
+    """
+
+    private_key: bytes
+    certificate_chain: bytes
+
+
+class Server:
+    """The service on one address, from ``async with`` until its block ends.
+
+    Args:
+        office: What the flows work with.
+        verifier: Tells who calls.
+        clock: The only clock; instants of UTC.
+        city: Ends the error domain, ``decision-service.<city>``.
+        address: ``host:port``; port 0 takes a free one.
+        tls: None serves plain text, which only the loopback may hear.
+        drain_s: How long calls in flight may go on after the block has ended, in seconds.
+        pause_s: How long new calls are still taken after health has said NOT_SERVING, so that
+            load balancers hear of it first, in seconds.
+
+    Attributes:
+        port: Where it listens.
+
+    Raises:
+        NotListeningError: On entering, if the address cannot be served.
+    """
+
+    def __init__(
+        self,
+        *,
+        office: Office,
+        verifier: Verifier,
+        clock: Callable[[], datetime],
+        city: str,
+        address: str,
+        tls: Tls | None = None,
+        limits: Limits | None = None,
+        drain_s: float = 10.0,
+        pause_s: float = 1.0,
+    ) -> None:
+        self.port = 0
+        self._address = address
+        self._tls = tls
+        self._drain_s = drain_s
+        self._pause_s = pause_s
+        self._health = _Health()
+        self._office = office
+        self._edge = Edge(verifier=verifier, clock=clock, city=city, limits=limits or Limits())
+        self._server: grpc.aio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        server = grpc.aio.server(interceptors=[self._edge], options=_OPTIONS)
+        matter_pb2_grpc.add_MatterServiceServicer_to_server(MatterServicer(self._office), server)
+        prefill_pb2_grpc.add_PrefillServiceServicer_to_server(PrefillServicer(self._office), server)
+        decision_pb2_grpc.add_DecisionServiceServicer_to_server(
+            DecisionServicer(self._office), server
+        )
+        case_pb2_grpc.add_CaseServiceServicer_to_server(CaseServicer(self._office), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._address.startswith(_LOOPBACK):
+            names = [service.full_name for service in SERVICES]
+            reflection.enable_server_reflection(
+                [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
+            )
+        self.port = self._bind(server)
+        await server.start()
+        for service in SERVICES:
+            await self._health.set(service.full_name, health_pb2.HealthCheckResponse.SERVING)
+        self._server = server
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Say NOT_SERVING, let that be heard, then let the calls in flight end."""
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await asyncio.sleep(self._pause_s)
+            self._health.end_watches()
+            await self._server.stop(self._drain_s)
+
+    def _bind(self, server: grpc.aio.Server) -> int:
+        """Take the address, in plain text only where nobody else can listen."""
+        if self._tls is None and not self._address.startswith(_LOOPBACK):
+            raise NotListeningError(
+                f"`{self._address}` is not loopback and there is no certificate",
+                zh=f"地址 {self._address} 对外可见，必须配置 TLS 证书。",
+                reason="TLS_REQUIRED",
+                hint="Give the service a certificate and its key, or listen on 127.0.0.1.",
+                address=self._address,
+            )
+        try:
+            if self._tls is None:
+                return server.add_insecure_port(self._address)
+            pair = (self._tls.private_key, self._tls.certificate_chain)
+            return server.add_secure_port(self._address, grpc.ssl_server_credentials([pair]))
+        except RuntimeError:
+            raise NotListeningError(
+                f"`{self._address}` cannot be listened on",
+                zh=f"无法监听地址 {self._address}，可能已被占用。",
+                reason="ADDRESS_UNAVAILABLE",
+                hint="See whether another process has it (`ss -ltnp`), or choose another port.",
+                address=self._address,
+            ) from None
+
+
+class _Health(health.aio.HealthServicer):
+    """Health of each service, with watches that end when the service does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[asyncio.Task[Any]] = set()
+
+    async def Watch(  # noqa: N802 - the protocol's name
+        self,
+        request: health_pb2.HealthCheckRequest,
+        context: grpc.aio.ServicerContext[
+            health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+        ],
+    ) -> None:
+        """Stream every change of a service's health."""
+        task = asyncio.current_task()
+        if task is None:  # grpc.aio runs every handler in a task
+            raise RuntimeError("a watch outside a task")
+        self._watches.add(task)
+        try:
+            await super().Watch(request, context)
+        finally:
+            self._watches.discard(task)
+
+    def end_watches(self) -> None:
+        """End every open watch; else draining would wait for them in vain."""
+        for task in self._watches:
+            task.cancel()

@@ -1,0 +1,255 @@
+"""To the wire: our vocabulary becomes the contract's messages. Nothing is decided here."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import assert_never
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
+
+from decision_service import model
+from decision_service.release import Release
+from decision_service.v1 import case_pb2, matter_pb2, prefill_pb2
+from decision_service.v1 import vocabulary_pb2 as pb
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _text(text: model.Text | model.Replaced) -> pb.Text:
+    return pb.Text(zh=text.zh, en=text.en)
+
+
+def _day(day: date) -> Date:
+    return Date(year=day.year, month=day.month, day=day.day)
+
+
+def _time(instant: datetime | None) -> Timestamp | None:
+    """An instant; None leaves the field unset."""
+    if instant is None:
+        return None
+    written = Timestamp()
+    written.FromDatetime(instant)
+    return written
+
+
+def _value(value: model.Value, type_: model.ConceptType) -> pb.Value:
+    """A value as its type says: the same string is an option's code or a text."""
+    match value:
+        case bool():
+            return pb.Value(boolean=value)
+        case Decimal():
+            return pb.Value(number=format(value, "f"))
+        case date():
+            return pb.Value(date=_day(value))
+        case str() if isinstance(type_, model.OptionType):
+            return pb.Value(option=value)
+        case str():
+            return pb.Value(text=value)
+        case _ as never:
+            assert_never(never)
+
+
+# ── decisions ────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_decision(decision: model.Decision) -> pb.Decision:
+    """Write a decision. A new kind of outcome does not type-check until it has its case here."""
+    written = pb.Decision(
+        case_id=decision.case_id,
+        case_number=decision.case_number,
+        matter=decision.matter,
+        rules_effective_date=_day(decision.rules_effective_date),
+        release_digest=bytes.fromhex(decision.release_digest),
+        filing_date=_day(decision.filing_date),
+        decide_time=_time(decision.decide_time),
+        evidence=[_evidence(one) for one in decision.evidence],
+        notice=_text(decision.notice),
+        remedies=_remedies(decision.remedies),
+        receipt=_receipt(decision.receipt),
+    )
+    match decision.outcome:
+        case model.Approved(grant=grant, reasons=reasons):
+            written.approved.CopyFrom(
+                pb.Approved(grant=[_granted(one) for one in grant], reasons=_reasons(reasons))
+            )
+        case model.Refused(reasons=reasons):
+            written.refused.CopyFrom(pb.Refused(reasons=_reasons(reasons)))
+        case model.Referred(reasons=reasons):
+            written.referred.CopyFrom(pb.Referred(reasons=_reasons(reasons)))
+        case model.NeedsCorrection(reasons=reasons):
+            written.needs_correction.CopyFrom(pb.NeedsCorrection(reasons=_reasons(reasons)))
+        case model.Waiting(until=until, waiting_for=sources, reasons=reasons):
+            written.waiting.CopyFrom(
+                pb.Waiting(
+                    until_time=_time(until), evidence_types=sources, reasons=_reasons(reasons)
+                )
+            )
+        case _ as never:
+            assert_never(never)
+    return written
+
+
+def _granted(granted: model.Granted) -> pb.Granted:
+    return pb.Granted(
+        id=granted.id,
+        name=_text(granted.name),
+        value=_value(granted.value, granted.type),
+        unit=granted.type.unit if isinstance(granted.type, model.NumberType) else "",
+    )
+
+
+def _reasons(reasons: Iterable[model.Reason]) -> list[pb.Reason]:
+    return [
+        pb.Reason(
+            code=reason.code,
+            requirement=reason.requirement,
+            title=_text(reason.title) if reason.title else None,
+            text=_text(reason.text),
+            field=reason.field,
+            legal_basis=[
+                pb.LegalBasis(number=law.number, instrument=law.instrument, article=law.article)
+                for law in reason.legal_basis
+            ],
+            used=[_used(used) for used in reason.used],
+        )
+        for reason in reasons
+    ]
+
+
+def _used(used: model.Used) -> pb.Used:
+    return pb.Used(
+        concept=used.concept,
+        name=_text(used.name),
+        value=_text(used.value),
+        source=used.source,
+        why=used.why or "",
+    )
+
+
+def _evidence(evidence: model.Evidence) -> pb.EvidenceSummary:
+    """What the applicant may know of an answer; its values are in the reasons and fields."""
+    return pb.EvidenceSummary(
+        evidence_type=evidence.evidence_type,
+        provider=_text(evidence.provider),
+        status=pb.EvidenceStatus.Value(f"EVIDENCE_STATUS_{evidence.status.name}"),
+        as_of_time=_time(evidence.as_of),
+        retrieve_time=_time(evidence.retrieved_at),
+        query_id=evidence.query_id,
+    )
+
+
+def _remedies(remedies: model.Remedies) -> pb.Remedies:
+    return pb.Remedies(
+        reconsideration_organ=_text(remedies.reconsideration.organ),
+        reconsideration_days=remedies.reconsideration.days,
+        reconsideration_link=remedies.reconsideration.link,
+        litigation_court=_text(remedies.litigation.court),
+        litigation_months=remedies.litigation.months,
+    )
+
+
+def _receipt(receipt: model.Receipt) -> pb.Receipt:
+    return pb.Receipt(index=receipt.index, leaf_hash=bytes.fromhex(receipt.leaf_hash))
+
+
+# ── cases ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_case(case: model.Case) -> case_pb2.Case:
+    """Write a case with its decisions."""
+    return case_pb2.Case(
+        case_id=case.case_id,
+        case_number=case.case_number,
+        matter=case.matter,
+        state=case_pb2.Case.State.Value(f"STATE_{case.state.name}"),
+        filing_date=_day(case.filing_date) if case.filing_date else None,
+        create_time=_time(case.create_time),
+        decisions=[write_decision(decision) for decision in case.decisions],
+    )
+
+
+# ── prefilling ───────────────────────────────────────────────────────────────────────────────────
+
+
+def write_event(event: model.PrefillEvent) -> prefill_pb2.PrefillResponse:
+    """Write one message of a prefill stream."""
+    match event:
+        case model.PrefillStarted():
+            started = prefill_pb2.PrefillStarted(
+                case_id=event.case_id,
+                case_number=event.case_number,
+                rules_effective_date=_day(event.rules_effective_date),
+                evidence_types=event.evidence_types,
+            )
+            return prefill_pb2.PrefillResponse(started=started)
+        case model.EvidenceArrived():
+            arrived = prefill_pb2.EvidenceArrived(
+                evidence=_evidence(event.evidence), fields=[_field(one) for one in event.fields]
+            )
+            return prefill_pb2.PrefillResponse(evidence=arrived)
+        case model.PrefillCompleted():
+            completed = prefill_pb2.PrefillCompleted(
+                fields=[_field(one) for one in event.fields],
+                declared_fields=event.declared_fields,
+                receipt=_receipt(event.receipt),
+            )
+            return prefill_pb2.PrefillResponse(completed=completed)
+        case _ as never:
+            assert_never(never)
+
+
+def _field(field: model.PrefilledField) -> prefill_pb2.PrefilledField:
+    written = prefill_pb2.PrefilledField(
+        key=field.key,
+        concept=field.concept,
+        name=_text(field.name),
+        display=_text(field.display),
+        evidence_type=field.evidence_type,
+        as_of_time=_time(field.as_of),
+    )
+    match field.fact:
+        case model.Known(value=value):
+            written.value.CopyFrom(_value(value, field.type))
+        case model.Unknown(why=why):
+            written.why = why
+        case _ as never:
+            assert_never(never)
+    return written
+
+
+# ── matters ──────────────────────────────────────────────────────────────────────────────────────
+
+_LEVELS = {
+    model.AssuranceLevel.LOW: pb.ASSURANCE_LEVEL_LOW,
+    model.AssuranceLevel.SUBSTANTIAL: pb.ASSURANCE_LEVEL_SUBSTANTIAL,
+    model.AssuranceLevel.HIGH: pb.ASSURANCE_LEVEL_HIGH,
+}
+
+
+def write_matter(release: Release) -> matter_pb2.Matter:
+    """Write a matter as its release has it."""
+    matter = release.matter
+    minimum_deadline = Duration()
+    minimum_deadline.FromTimedelta(matter.minimum_deadline)
+    return matter_pb2.Matter(
+        id=matter.id,
+        name=_text(matter.name),
+        kind=matter.kind,
+        competent_authority=_text(matter.competent_authority),
+        rules_effective_date=_day(release.effective),
+        release_digest=bytes.fromhex(release.digest),
+        legal_resources=matter.legal_resources,
+        modes=matter.modes,
+        assurance_level=_LEVELS[matter.assurance_level],
+        consent_notice_version=matter.consent_notice_version,
+        evidence_types=[item.type for item in matter.evidence],
+        replaces=[pb.ReplacedDocument(name=_text(paper)) for paper in matter.replaces],
+        promised_limit=pb.PromisedLimit(
+            days=matter.promised_limit.days, unit=matter.promised_limit.unit
+        ),
+        form_json_schema=release.form.text,
+        limits=pb.CallLimits(minimum_deadline=minimum_deadline),
+        remedies=_remedies(matter.remedies),
+    )

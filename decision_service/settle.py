@@ -1,0 +1,140 @@
+"""What is known: evidence, declared answers and contests become facts. Pure.
+
+Nothing is guessed here. A fact is known only if its one authoritative source vouches for it, is
+fresh, undisputed and uncontested, and its value is one that the concept can have.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from decision_service.model import (
+    DECLARED,
+    SERVICE,
+    BooleanType,
+    Concept,
+    ConceptType,
+    DateType,
+    Evidence,
+    EvidenceStatus,
+    EvidenceType,
+    Fact,
+    Facts,
+    Known,
+    Meaning,
+    NumberType,
+    OptionType,
+    Range,
+    TextType,
+    Unknown,
+    Value,
+    Why,
+)
+from decision_service.release import Release
+
+CLOCK_SKEW = timedelta(seconds=5)
+"""How far a register's clock may run behind ours before its live answer counts as stale."""
+
+_VOUCHING = {EvidenceStatus.MATCH, EvidenceStatus.NO_RECORD_AUTHORITATIVE}
+
+
+def settle(
+    release: Release,
+    evidence: Sequence[Evidence],
+    answers: Mapping[str, Value],
+    contested: frozenset[Concept],
+    *,
+    filing_date: date,
+    decide_time: datetime,
+) -> Facts:
+    """Return a fact for every concept of the release: known, or unknown and why.
+
+    Args:
+        evidence: At most one envelope an evidence type.
+        answers: By key of the form, already read by it; keys that it refused are left out.
+        contested: Concepts that the applicant says are wrong.
+        decide_time: The one instant of the request; freshness is judged against it.
+    """
+    by_type = {item.evidence_type: item for item in evidence}
+    declared = {
+        concept: answers[key] for key, concept in release.form.concepts.items() if key in answers
+    }
+
+    def fact(meaning: Meaning) -> Fact:
+        if meaning.concept in contested:
+            return Unknown(why=Why.CONTESTED)
+        match meaning.source:
+            case source if source == SERVICE:
+                found: Fact = Known(value=filing_date, source=SERVICE)
+            case source if source == DECLARED:
+                found = (
+                    Known(value=declared[meaning.concept], source=DECLARED)
+                    if meaning.concept in declared
+                    else Unknown(why=Why.NOT_ANSWERED)
+                )
+            case source:
+                found = _from_register(meaning, by_type.get(EvidenceType(source)), decide_time)
+        return _believable(found, meaning)
+
+    return {concept: fact(meaning) for concept, meaning in release.meanings.items()}
+
+
+def _from_register(meaning: Meaning, item: Evidence | None, decide_time: datetime) -> Fact:
+    """What the concept's one source says, if it vouches for it and is fresh."""
+    if item is None:
+        return Unknown(why=Why.NOT_ASKED)
+    if item.status not in _VOUCHING:
+        return Unknown(why=Why(item.status))
+    if item.as_of is None or decide_time - item.as_of > _fresh_for(meaning) + CLOCK_SKEW:
+        return Unknown(why=Why.STALE)
+    if meaning.concept not in item.values:
+        absent = item.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+        return Unknown(why=Why.NO_RECORD_AUTHORITATIVE if absent else Why.NO_RECORD_INCONCLUSIVE)
+    return Known(value=item.values[meaning.concept], source=item.evidence_type)
+
+
+def _fresh_for(meaning: Meaning) -> timedelta:
+    """How old evidence of this concept may be; a concept that says nothing wants it live."""
+    return meaning.fresh_for if meaning.fresh_for is not None else timedelta(0)
+
+
+def _believable(fact: Fact, meaning: Meaning) -> Fact:
+    """The fact, unless its value is one that the concept cannot have."""
+    match fact:
+        case Known(value=value) if not (
+            fits(value, meaning.type) and _inside(value, meaning.range)
+        ):
+            return Unknown(why=Why.OUT_OF_RANGE)
+        case _:
+            return fact
+
+
+def fits(value: Value, type_: ConceptType) -> bool:
+    """Whether a value is of a type: its kind, its options, and no more digits than its scale."""
+    match type_:
+        case BooleanType():
+            return isinstance(value, bool)
+        case NumberType(scale=scale):
+            if not isinstance(value, Decimal) or not value.is_finite():
+                return False
+            exponent = value.as_tuple().exponent
+            return isinstance(exponent, int) and -exponent <= scale
+        case DateType():
+            return isinstance(value, date)
+        case TextType():
+            return isinstance(value, str)
+        case OptionType(options=options):
+            return isinstance(value, str) and value in options
+
+
+def _inside(value: Value, limits: Range | None) -> bool:
+    """Whether a value is within the lowest and the highest that the concept can have."""
+    match limits, value:
+        case None, _:
+            return True
+        case Range(low=Decimal() as low, high=Decimal() as high), Decimal():
+            return low <= value <= high
+        case Range(low=date() as low, high=date() as high), date():
+            return low <= value <= high
+        case _:
+            return False

@@ -1,0 +1,118 @@
+"""Cases that wait for a source: decided again when it is back, referred when their time is over."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from uuid import uuid4
+
+from decision_service.admission import Admission
+from decision_service.decide import commit, judged
+from decision_service.errors import DecisionServiceError
+from decision_service.evidence import gather, plan
+from decision_service.model import CaseId, Decision, Waiting
+from decision_service.office import Office
+from decision_service.release import Release, restore
+
+FIRST_PAUSE_S = 2.0
+"""From the first decision to the second try; each further pause is twice as long."""
+
+LONGEST_PAUSE_S = 600.0
+
+PATIENCE_S = 10.0
+"""How long one try waits for its registers: nobody is holding a line open."""
+
+
+async def watch(
+    office: Office, *, clock: Callable[[], datetime], look_every_s: float = 1.0
+) -> None:
+    """Decide waiting cases again, until cancelled. A case that cannot be recorded is tried again.
+
+    Args:
+        clock: Read once a try.
+        look_every_s: Seconds between two looks at the queue.
+    """
+    loop = asyncio.get_running_loop()
+    next_try: dict[CaseId, tuple[float, float]] = {}
+    while True:
+        waiting = await office.record.waiting()
+        next_try = {case: next_try[case] for case in waiting if case in next_try}
+        for case_id in waiting:
+            at, pause = next_try.setdefault(case_id, (loop.time() + FIRST_PAUSE_S, FIRST_PAUSE_S))
+            if loop.time() >= at:
+                longer = min(2 * pause, LONGEST_PAUSE_S)
+                next_try[case_id] = (loop.time() + longer, longer)
+                try:
+                    await decide_again(case_id, office=office, now=clock())
+                except DecisionServiceError:
+                    continue
+        await asyncio.sleep(look_every_s)
+
+
+async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Decision | None:
+    """Ask the registers of a waiting case again; decide if they allow it, or its time is over.
+
+    The rules are those of its filing day. The access is recorded before anybody is asked.
+
+    Returns:
+        The new decision, or None if the case goes on waiting.
+
+    Raises:
+        NotRecordedError: The access or the decision could not be recorded.
+        PreconditionError: Somebody else decided the case meanwhile.
+    """
+    index = await office.record.latest(office.record.case_key(case_id))
+    if index is None:
+        return None
+    release = await _release_of(index, office)
+    before = await office.record.draft_at(index, release.matter)
+    if not isinstance(before.outcome, Waiting):
+        return None
+    queries = plan(
+        before.application,
+        release.matter,
+        case_id=case_id,
+        filing_date=before.filing_date,
+        new_id=lambda: str(uuid4()),
+    )
+    await office.record.access(
+        before.application,
+        queries,
+        case=before.case.model_copy(update={"state": before.state}),
+        release_digest=release.digest,
+        now=now,
+        flow="waiting",
+    )
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    answers = gather(queries, office.sources, deadline=deadline, now=now)
+    draft = judged(
+        before.application,
+        Admission(
+            release=release,
+            case=before.case,
+            filing_date=before.filing_date,
+            follows=index,
+        ),
+        [evidence async for evidence in answers],
+        now=now,
+        wait_until=before.outcome.until if now < before.outcome.until else None,
+    )
+    if isinstance(draft.outcome, Waiting):
+        return None
+    written = await commit(draft, {}, office)
+    return written if isinstance(written, Decision) else None
+
+
+async def _release_of(index: int, office: Office) -> Release:
+    """The release that a decision was made under, published still or archived."""
+    digest = str((await office.record.recorded(index)).permanent["release_digest"])
+    if (published := office.catalogue.by_digest(digest)) is not None:
+        return published
+    archived = await office.record.archived(digest)
+    if archived is None:
+        raise DecisionServiceError(
+            f"release `{digest}` is neither published nor archived",
+            zh="找不到作出该决定时所用的规则版本。",
+            reason="RELEASE_LOST",
+            hint="Restore the store from its backup; the archive is part of it.",
+        )
+    return restore(archived)

@@ -1,0 +1,241 @@
+"""JSON over HTTP: puts a question to a register's address and brings the answer's bytes home.
+
+Nothing is followed, unpacked, kept or guessed: no redirect, no compression, no cookie, no proxy of
+the environment, no longer answer than the register's file allows.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import json
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.evidence import Sources
+from decision_service.model import EvidenceStatus, EvidenceType, Query
+from evidence_adapters.guard import Clock, FaultError, GuardedSource
+from evidence_adapters.register import FILING_DATE, Register
+
+QUERY_ID: Final = "X-Road-Id"
+"""The question's id; the register repeats it with its answer (X-Road REST protocol 1.0, 4.3)."""
+
+SIGNED_HEADERS: Final = (
+    QUERY_ID,
+    "X-Road-Issue",
+    "Miaopi-Matter",
+    "Miaopi-Purpose",
+    "Miaopi-Legal-Basis",
+    "Miaopi-Time",
+)
+"""What every question says of itself: id, case, matter, purpose, legal basis, instant."""
+
+SIGNATURE: Final = "Miaopi-Signature"
+
+_BUSY: Final = {408, 425, 429, 500, 502, 503, 504}
+_REFUSED: Final = {401, 403}
+
+
+@asynccontextmanager
+async def connect(
+    registers: Mapping[EvidenceType, Register],
+    addresses: Mapping[EvidenceType, str],
+    *,
+    clock: Clock,
+    secrets: Mapping[EvidenceType, str] | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> AsyncIterator[Sources]:
+    """Open the sources of every register that has an address, and close them at the end.
+
+    Args:
+        addresses: Base URL by register, without the path that the register's file gives.
+        clock: Stamps envelopes and signs questions.
+        secrets: Key by register; its questions are signed with HMAC-SHA-256 (see `signature`).
+        trust: Whom to believe over TLS, and as whom to appear. None: the machine's authorities.
+
+    Raises:
+        InvalidPublicationError: An address names no register, is no address, or is not secure.
+    """
+    faults = [*_address_faults(registers, addresses)]
+    if faults:
+        raise InvalidPublicationError(
+            f"the registers cannot be reached: {'; '.join(faults)}",
+            zh=f"登记册地址有误：{'；'.join(faults)}",
+            reason="REGISTER_ADDRESS_INVALID",
+            hint="Give each register an `https://` address; plain `http://` is for loopback only.",
+            faults="; ".join(faults),
+        )
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=trust or True, limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        raise_for_status=False,
+        trust_env=False,
+    )
+    async with session:
+        yield {
+            key: GuardedSource(
+                registers[key],
+                _Transport(
+                    registers[key], address, session, clock=clock, secret=(secrets or {}).get(key)
+                ).ask,
+                clock=clock,
+            )
+            for key, address in addresses.items()
+        }
+
+
+def signature(
+    secret: str, *, method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> str:
+    """HMAC-SHA-256 (hex) over the method, the path, every header named, and the body's digest."""
+    lines = [method, path, *(f"{name.lower()}:{headers[name]}" for name in sorted(headers))]
+    signed = "\n".join([*lines, hashlib.sha256(body).hexdigest()])
+    return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+
+
+class _Transport:
+    """The way to one register."""
+
+    def __init__(
+        self,
+        register: Register,
+        address: str,
+        session: aiohttp.ClientSession,
+        *,
+        clock: Clock,
+        secret: str | None,
+    ) -> None:
+        self._register = register
+        self._url = address.rstrip("/") + register.request.path
+        self._session = session
+        self._clock = clock
+        self._secret = secret
+
+    async def ask(self, query: Query, deadline: float) -> bytes:
+        """Put the question and return the answer's bytes; see `guard.Ask`."""
+        headers, body = self._question(query)
+        left_s = max(deadline - asyncio.get_running_loop().time(), 0.001)
+        try:
+            async with self._session.request(
+                self._register.request.method,
+                self._url,
+                headers=headers,
+                data=body or None,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=left_s),
+            ) as response:
+                self._refuse(response, headers[QUERY_ID])
+                return await self._body(response)
+        except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
+            raise _unavailable(error, again_after_s=None) from None
+        except aiohttp.ClientResponseError:
+            raise _malformed("the answer is not HTTP") from None
+        except TimeoutError:
+            raise FaultError(EvidenceStatus.UNAVAILABLE, "no answer within the deadline") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _unavailable(error, again_after_s=0) from None
+
+    def _question(self, query: Query) -> tuple[dict[str, str], bytes]:
+        """Headers and body. Chinese words travel percent-encoded: headers are ASCII (RFC 9110)."""
+        said = {**query.keys, FILING_DATE: query.filing_date.isoformat()}
+        template = self._register.request
+        about = (
+            query.query_id,
+            query.case_id,
+            query.matter,
+            query.purpose,
+            query.legal_basis,
+            self._clock().isoformat(timespec="seconds"),
+        )
+        headers = {
+            **dict(zip(SIGNED_HEADERS, (quote(word, safe="") for word in about), strict=True)),
+            **{name: quote(said[key], safe="") for name, key in template.headers.items()},
+        }
+        body = json.dumps({name: said[key] for name, key in template.body.items()}).encode()
+        body = body if template.body else b""
+        if self._secret:
+            headers[SIGNATURE] = signature(
+                self._secret,
+                method=template.method,
+                path=template.path,
+                headers=headers,
+                body=body,
+            )
+        kind = {"Content-Type": "application/json"} if body else {}
+        accept = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        return {**headers, **kind, **accept}, body
+
+    def _refuse(self, response: aiohttp.ClientResponse, query_id: str) -> None:
+        """Whatever is not one whole, plain JSON answer to this very question."""
+        if response.status in _BUSY:
+            raise FaultError(
+                EvidenceStatus.UNAVAILABLE,
+                f"HTTP {response.status}",
+                again_after_s=_retry_after_s(response),
+            )
+        if response.status in _REFUSED:
+            raise FaultError(EvidenceStatus.DENIED, f"HTTP {response.status}")
+        if response.status != 200:
+            raise _malformed(f"HTTP {response.status} is not in the contract")
+        if response.content_type != "application/json":
+            raise _malformed("the answer is not of type application/json")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise _malformed("the answer is compressed, which was not asked for")
+        if response.headers.getall(QUERY_ID, []) != [query_id]:
+            raise _malformed("the answer does not repeat the question's id")
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body, read no further than the register's limit."""
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > self._register.max_bytes:
+                raise _malformed("the answer is longer than the contract allows")
+        return bytes(body)
+
+
+def _unavailable(error: Exception, *, again_after_s: float | None) -> FaultError:
+    """Only the error's kind: its words can hold addresses, which are the operator's secret."""
+    return FaultError(EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=again_after_s)
+
+
+def _malformed(detail: str) -> FaultError:
+    return FaultError(EvidenceStatus.MALFORMED, detail)
+
+
+def _retry_after_s(response: aiohttp.ClientResponse) -> float:
+    """Seconds that the register asks us to wait; 0 where it says nothing that we understand."""
+    told = response.headers.get("Retry-After", "")
+    return float(told) if told.isascii() and told.isdigit() and len(told) < 6 else 0
+
+
+def _address_faults(
+    registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
+) -> Iterator[str]:
+    """Addresses are operators' work; every fault at once, without the secrets a URL can hold."""
+    for key, address in addresses.items():
+        try:
+            parts = urlsplit(address)
+            host = parts.hostname if parts.port != 0 else None
+        except ValueError:
+            host = None
+        if key not in registers:
+            yield f"`{key}` is no register"
+        elif not host or parts.username or parts.query or parts.fragment:
+            yield f"the address of `{key}` is not of the form scheme://host:port/path"
+        elif parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+            yield f"the address of `{key}` is not secure"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

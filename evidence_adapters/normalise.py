@@ -1,0 +1,360 @@
+"""From the bytes that a register sent to what they mean; the only owner of Cerberus.
+
+Cerberus is asked for types, codes and ranges alone. What it lets through is closed here: a truth
+value for an integer, an instant for a day, a line end after a pattern, a blank text where one is
+required, a renamed field over another one. It refuses to run under ``python -OO``.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import ClassVar, Final, assert_never
+
+import cerberus  # type: ignore[import-untyped]  # it ships no types
+from cerberus.schema import (  # type: ignore[import-untyped]  # the same
+    SchemaError,
+    UnvalidatedSchema,
+)
+
+from decision_service.model import Concept, EvidenceStatus, Query, Value
+from evidence_adapters import strict_json
+from evidence_adapters.identifiers import resident_id_is_valid
+from evidence_adapters.register import (
+    Coercion,
+    ConceptRule,
+    FieldRules,
+    Register,
+    StatusWord,
+    our_names,
+)
+
+CHINA = timezone(timedelta(hours=8), "CST")
+"""The zone of every register's clock that does not name another (GB/T 7408)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an answer means. Values stand only with MATCH and NO_RECORD_AUTHORITATIVE.
+
+    Attributes:
+        detail: For operators: which fields or codes are wrong; never what they held.
+    """
+
+    status: EvidenceStatus
+    detail: str = ""
+    reference: str = ""
+    as_of: datetime | None = None
+    pending_until: datetime | None = None
+    mismatched: tuple[str, ...] = ()
+    values: Mapping[Concept, Value] = field(default_factory=dict)
+
+
+class OffContractError(Exception):
+    """The answer breaks the register's contract; the message quotes nothing of it."""
+
+
+class Reader:
+    """Reads the answers of one register. Safe to share between threads and tasks."""
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+        self._around = _Shape(register.envelope.fields)
+        self._record = _Shape(register.normalise)
+
+    def read(self, query: Query, body: bytes) -> Reading:
+        """What the answer means for the question; it never raises, whatever the bytes are."""
+        try:
+            return self._read(query, body)
+        except (OffContractError, strict_json.NotStrictError) as fault:
+            return Reading(status=EvidenceStatus.MALFORMED, detail=str(fault))
+
+    def _read(self, query: Query, body: bytes) -> Reading:
+        document = strict_json.parse(body)
+        if not isinstance(document, dict):
+            raise OffContractError("the answer is not an object")
+        around = self._around.read(document)
+        word = self._register.statuses.get(str(around["code"]))
+        if word is None:
+            raise OffContractError("the code of the answer is not in the contract")
+        proves_absence = word == "NO_RECORD" and self._register.complete
+        self._refuse_another_person(around, query, must_say=proves_absence)
+        return self._meaning(word, around, self._records(document), query)
+
+    def _meaning(
+        self,
+        word: StatusWord,
+        around: Mapping[str, object],
+        records: list[dict[str, object]],
+        query: Query,
+    ) -> Reading:
+        """The register's word, held against what stands beside it."""
+        match word:
+            case "MATCH" if not records:
+                raise OffContractError("a match comes without a record")
+            case "MATCH" if len(records) > 1:
+                return _reading(EvidenceStatus.AMBIGUOUS, around, detail="several records")
+            case "MATCH":
+                return self._match(around, records[0], query)
+            case "NO_RECORD" | "NO_RECORD_INCONCLUSIVE" if records:
+                raise OffContractError("an absence comes with a record")
+            case "NO_RECORD" if self._register.complete:
+                return _reading(
+                    EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+                    around,
+                    values=self._register.meaning.absent,
+                )
+            case "NO_RECORD" | "NO_RECORD_INCONCLUSIVE":
+                return _reading(EvidenceStatus.NO_RECORD_INCONCLUSIVE, around)
+            case "MISMATCH":
+                return _reading(
+                    EvidenceStatus.MISMATCH, around, mismatched=self._mismatched(around)
+                )
+            case "AMBIGUOUS" | "STALE" | "DISPUTED" | "UNAVAILABLE" | "DENIED" | "PENDING":
+                return _reading(EvidenceStatus(word), around, detail="the register says so")
+            case _ as never:
+                assert_never(never)
+
+    def _match(self, around: Mapping[str, object], raw: dict[str, object], query: Query) -> Reading:
+        """The one record, if it is the right person's and nobody objects to it."""
+        record = self._record.read(raw)
+        self._refuse_another_person(record, query, must_say=True)
+        said = {**around, **{name: record[name] for name in record if record[name] is not None}}
+        if record.get("objection") is True:
+            return _reading(EvidenceStatus.DISPUTED, said, detail="an objection is open")
+        values = {
+            concept: value
+            for concept, rule in self._register.concepts.items()
+            if (value := _value(rule, record)) is not None
+        }
+        return _reading(EvidenceStatus.MATCH, said, values=values)
+
+    def _records(self, document: Mapping[str, object]) -> list[dict[str, object]]:
+        """The records as a list, however the register wraps them."""
+        match document.get(self._register.envelope.records):
+            case None:
+                return []
+            case dict() as record:
+                return [record] if record else []
+            case list() as records if all(isinstance(record, dict) for record in records):
+                return records
+            case _:
+                raise OffContractError("the records are neither an object nor a list of objects")
+
+    def _refuse_another_person(
+        self, said: Mapping[str, object], query: Query, *, must_say: bool
+    ) -> None:
+        """An answer about somebody else is no answer, however well formed."""
+        for key in self._register.keys:
+            told = said.get(key)
+            if told is None and not must_say:
+                continue
+            if told is None or str(told).upper() != query.keys.get(key, "").upper():
+                raise OffContractError(f"the answer is about another `{key}`")
+
+    def _mismatched(self, around: Mapping[str, object]) -> tuple[str, ...]:
+        """Which keys of the query the register holds otherwise, in our words."""
+        ours = {**self._register.request.headers, **self._register.request.body}
+        told = around.get("mismatched")
+        if not isinstance(told, tuple) or not set(told) <= set(ours):
+            raise OffContractError("a mismatch does not say which of the keys differ")
+        return tuple(sorted({ours[name] for name in told}))
+
+
+def _reading(
+    status: EvidenceStatus,
+    said: Mapping[str, object],
+    *,
+    detail: str = "",
+    mismatched: tuple[str, ...] = (),
+    values: Mapping[Concept, Value] | None = None,
+) -> Reading:
+    """A reading with what the answer says of itself."""
+    as_of, until = said.get("as_of"), said.get("pending_until")
+    return Reading(
+        status=status,
+        detail=detail,
+        reference=str(said.get("reference") or ""),
+        as_of=as_of if isinstance(as_of, datetime) else None,
+        pending_until=until if isinstance(until, datetime) else None,
+        mismatched=mismatched,
+        values=values or {},
+    )
+
+
+def _value(rule: ConceptRule, record: Mapping[str, object]) -> Value | None:
+    """The concept's value; None where the register has the field and leaves it empty."""
+    if rule.present is not None:
+        return rule.present
+    told = record.get(rule.field)
+    if rule.values and told is not None:
+        told = rule.values.get(str(told), rule.otherwise)
+        if told is None:
+            raise OffContractError(f"the code in `{rule.field}` is not in the contract")
+    match told:
+        case None | bool() | Decimal() | date() | str():
+            return told
+        case int():
+            return Decimal(told)
+        case _:
+            raise OffContractError(f"`{rule.field}` holds what no concept can hold")
+
+
+# ── shapes: the part that Cerberus checks ────────────────────────────────────────────────────────
+
+
+class _Validator(cerberus.Validator):  # type: ignore[misc]  # Cerberus ships no types
+    """Cerberus with the holes closed that can be closed from within."""
+
+    types_mapping: ClassVar[dict[str, object]] = {
+        "string": cerberus.TypeDefinition("string", (str,), ()),
+        "integer": cerberus.TypeDefinition("integer", (int,), (bool,)),
+        "number": cerberus.TypeDefinition("number", (int, Decimal), (bool,)),
+        "boolean": cerberus.TypeDefinition("boolean", (bool,), ()),
+        "date": cerberus.TypeDefinition("date", (date,), (datetime,)),
+        "datetime": cerberus.TypeDefinition("datetime", (datetime,), ()),
+        "names": cerberus.TypeDefinition("names", (tuple,), ()),
+    }
+
+    def _validate_regex(self, pattern: str, field: str, value: object) -> None:
+        """{'type': 'string'}"""  # noqa: D415 - Cerberus reads it as a schema
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            self._error(field, cerberus.errors.REGEX_MISMATCH)
+
+    def _check_with_not_blank(self, field: str, value: object) -> None:
+        """A text of nothing but space is no text; Cerberus's ``required`` would take it."""
+        if isinstance(value, str) and not value.strip():
+            self._error(field, "blank")
+
+
+class _Shape:
+    """The fields that are read from one object, checked and under our names."""
+
+    def __init__(self, fields: Mapping[str, FieldRules]) -> None:
+        self._names = our_names(fields)
+        schema = {name: _cerberus_rules(rules) for name, rules in fields.items()}
+        # The constructor checks the schema; reading with it then costs a quarter (ADAPTERS.md).
+        self._schema = UnvalidatedSchema(_Validator(schema).schema.schema)
+
+    def read(self, document: Mapping[str, object]) -> dict[str, object]:
+        """The named fields, converted, renamed; all others are dropped unread.
+
+        Raises:
+            OffContractError: A field is missing, of another type, or outside its range.
+        """
+        known = {name: document[name] for name in self._names if name in document}
+        validator = _Validator(self._schema)
+        if not validator.validate(known):
+            wrong = ", ".join(f"`{name}`" for name in sorted(validator.errors))
+            raise OffContractError(f"off contract in {wrong}")
+        return {self._names[name]: value for name, value in validator.document.items()}
+
+
+def schema_faults(register: Register) -> Iterator[str]:
+    """What Cerberus finds wrong with the register's schemas."""
+    for place, fields in (
+        ("envelope.fields", register.envelope.fields),
+        ("normalise", register.normalise),
+    ):
+        try:
+            _Shape(fields)
+            for rules in fields.values():
+                re.compile(rules.regex)
+        except (SchemaError, re.error) as error:
+            yield f"`{place}`: {error}"
+
+
+def _cerberus_rules(rules: FieldRules) -> dict[str, object]:
+    """Our rules in Cerberus's words; ``rename`` stays with us, its own overwrites in silence."""
+    said = rules.model_dump(exclude_defaults=True, exclude={"rename", "coerce", "maxlength"})
+    if rules.type == "string":
+        said |= {"check_with": "not_blank", "maxlength": rules.maxlength}
+    if rules.allowed:
+        said["allowed"] = list(rules.allowed)
+    steps: list[Callable[[object], object]] = [_blank_is_null] if rules.nullable else []
+    if rules.coerce is not None:
+        steps.append(COERCIONS[rules.coerce])
+    return {**said, "coerce": steps} if steps else said
+
+
+# ── conversions: the closed set that a register file may name ────────────────────────────────────
+
+_DAY = re.compile(
+    r"([0-9]{4})([-/]?)([0-9]{2})\2([0-9]{2})|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日"
+)
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})?|[0-9]{14}"
+)
+_FLAGS: Final = {"1": True, "是": True, "Y": True, "0": False, "否": False, "N": False}
+
+
+def _blank_is_null(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _cn_date(value: object) -> date:
+    """``19501201``, ``1950-12-01``, ``1950/12/01`` or ``1950年12月1日``; no time of day."""
+    found = _DAY.fullmatch(_text(value))
+    if found is None:
+        raise ValueError("not a day")
+    year, month, day = (found[1], found[3], found[4]) if found[1] else found.group(5, 6, 7)
+    return date(int(year), int(month), int(day))
+
+
+def _cn_datetime(value: object) -> datetime:
+    """``2026-03-01 08:00:00``, ``20260301080000`` or ISO 8601; without a zone, China's."""
+    text = _text(value)
+    if _INSTANT.fullmatch(text) is None:
+        raise ValueError("not an instant")
+    if text.isdigit():
+        text = f"{text[:8]}T{text[8:]}"
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=CHINA)
+
+
+def _resident_id(value: object) -> str:
+    """A GB 11643 number; some registers write the check digit X small."""
+    number = _text(value).upper()
+    if not resident_id_is_valid(number):
+        raise ValueError("not a resident identity number")
+    return number
+
+
+def _code(value: object) -> str:
+    """A code that some registers send as a number, or as true and false."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case _:
+            return _text(value)
+
+
+def _flag(value: object) -> bool:
+    """Yes or no, as ``1`` and ``0``, ``是`` and ``否``, ``Y`` and ``N``, or a truth value."""
+    return value if isinstance(value, bool) else _FLAGS[_code(value)]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """A list of names, or one text with commas between them."""
+    items = value if isinstance(value, list) else _text(value).split(",")
+    return tuple(_text(item) for item in items)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+COERCIONS: Final[Mapping[Coercion, Callable[[object], object]]] = {
+    "cn_date": _cn_date,
+    "cn_datetime": _cn_datetime,
+    "resident_id": _resident_id,
+    "code": _code,
+    "flag": _flag,
+    "names": _names,
+}

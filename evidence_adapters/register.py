@@ -1,0 +1,237 @@
+"""What a register's file says, as types: how it is asked, how it answers, what that means.
+
+A register is data. Its path is constant and its keys travel in the body or in headers, so that no
+number of a person can stand in a URL, whatever a file says.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field
+
+from decision_service.model import Concept, EvidenceType, Frozen, RegisterMeaning, Text, Value
+
+FILING_DATE = "filing_date"
+"""The one thing besides the query's keys that a request can carry to a register."""
+
+SPECIAL = ("as_of", "reference", "objection")
+"""Names in a record that mean something to us, whatever else the record holds."""
+
+Coercion: TypeAlias = Literal["cn_date", "cn_datetime", "resident_id", "code", "flag", "names"]
+"""The closed set of conversions; `normalise` says what each of them takes."""
+
+StatusWord: TypeAlias = Literal[
+    "MATCH",
+    "NO_RECORD",
+    "NO_RECORD_INCONCLUSIVE",
+    "MISMATCH",
+    "AMBIGUOUS",
+    "STALE",
+    "DISPUTED",
+    "UNAVAILABLE",
+    "DENIED",
+    "PENDING",
+]
+"""What a register's code can mean. Of ``NO_RECORD`` the register's completeness says which."""
+
+
+def _exact(value: object) -> object:
+    """A value as a file can write it; a whole number becomes a Decimal."""
+    match value:
+        case bool() | str() | Decimal():
+            return value
+        case int():
+            return Decimal(value)
+        case date() if not isinstance(value, datetime):
+            return value
+        case _:
+            raise ValueError("write true or false, a whole number, a day or a text")
+
+
+_FileValue: TypeAlias = Annotated[Value, BeforeValidator(_exact)]
+
+
+class FieldRules(Frozen):
+    """One field of an answer: the part of Cerberus that a register file may use.
+
+    No ``default``: what a register does not say is not known. No rule that holds code.
+
+    Attributes:
+        rename: Our name for it. Empty: its own name.
+        nullable: Whether null, or a blank text, may stand for "nothing there".
+        regex: Matches the whole text, its end included.
+    """
+
+    type: Literal["string", "integer", "number", "boolean", "date", "datetime", "names"]
+    rename: str = Field(default="", pattern=r"^[a-z][a-z_]*$|^$")
+    coerce: Coercion | None = None
+    required: bool = False
+    nullable: bool = False
+    allowed: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    regex: str = ""
+    min: int | None = None
+    max: int | None = None
+    maxlength: int = Field(default=200, ge=1, le=10_000)
+
+
+class Envelope(Frozen):
+    """What stands around the records of an answer.
+
+    Attributes:
+        records: The field that holds the record, or the list of records.
+        fields: The fields that become ``code``, ``as_of``, ``reference``, ``pending_until``,
+            ``mismatched``, and the keys of the person that the answer is about.
+    """
+
+    records: str = Field(min_length=1)
+    fields: Mapping[str, FieldRules]
+
+
+class Request(Frozen):
+    """How the question is put.
+
+    Attributes:
+        body: Field of the JSON body, and the query's key (or `FILING_DATE`) that fills it.
+        headers: The same for headers.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str = Field(pattern=r"^/[A-Za-z0-9/_.-]*$")
+    body: Mapping[str, str] = Field(default_factory=dict)
+    headers: Mapping[str, str] = Field(default_factory=dict)
+
+
+class ConceptRule(Frozen):
+    """Which value a concept has; either a field says it, or that there is a record.
+
+    Attributes:
+        field: Our name of the field; its value is the concept's.
+        values: The concept's value for each code of the field.
+        otherwise: For every other code. None: another code is off contract.
+        present: The value that any record means. None: a field says it.
+        absent: The value that an authoritative absence means. None: it means none.
+    """
+
+    field: str = ""
+    values: Mapping[str, _FileValue] = Field(default_factory=dict)
+    otherwise: _FileValue | None = None
+    present: _FileValue | None = None
+    absent: _FileValue | None = None
+
+
+class Register(Frozen):
+    """One register, as its file says it is.
+
+    Attributes:
+        purpose: What its owner lets the answers be used for.
+        narrowest_question: The least that must be asked, in both languages.
+        complete: Whether "no record" proves that there is none.
+        max_bytes: Longest answer that is read.
+        envelope: What stands around the records.
+        normalise: The fields of a record; whatever is not named here is dropped unread.
+        digest: SHA-256 (hex) of the file.
+    """
+
+    key: EvidenceType = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+    owner: Text
+    transport: Literal["http"]
+    purpose: str = Field(min_length=1)
+    narrowest_question: Text
+    complete: bool
+    max_bytes: int = Field(default=262_144, ge=1_024, le=1_048_576)
+    request: Request
+    envelope: Envelope
+    statuses: Mapping[str, StatusWord] = Field(min_length=1)
+    normalise: Mapping[str, FieldRules] = Field(min_length=1)
+    concepts: Mapping[Concept, ConceptRule] = Field(min_length=1)
+    digest: str
+
+    @property
+    def name(self) -> Text:
+        """The register's name in both languages."""
+        return Text(zh=self.zh, en=self.en)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys of a query that it finds the record by."""
+        sent = {*self.request.body.values(), *self.request.headers.values()}
+        return frozenset(sent - {FILING_DATE})
+
+    @cached_property
+    def meaning(self) -> RegisterMeaning:
+        """What its answers mean: the part that a release freezes."""
+        absent = {name: rule.absent for name, rule in self.concepts.items()}
+        return RegisterMeaning(
+            key=self.key,
+            name=self.name,
+            owner=self.owner,
+            concepts=tuple(self.concepts),
+            complete=self.complete,
+            absent={name: value for name, value in absent.items() if value is not None},
+            digest=self.digest,
+        )
+
+
+def our_names(fields: Mapping[str, FieldRules]) -> dict[str, str]:
+    """Our name of every field, by the register's own."""
+    return {field: rules.rename or field for field, rules in fields.items()}
+
+
+def faults(register: Register) -> Iterator[str]:
+    """Everything that the parts of the file say of each other and that is not so."""
+    around, record = our_names(register.envelope.fields), our_names(register.normalise)
+    for place, names in (("envelope.fields", around), ("normalise", record)):
+        twice = {name for name in names.values() if [*names.values()].count(name) > 1}
+        yield from (f"`{place}`: two fields are called `{name}`" for name in sorted(twice))
+    allowed = {"code", "as_of", "reference", "pending_until", "mismatched", *register.keys}
+    for name in sorted({*around.values()} - allowed):
+        yield f"`envelope.fields`: `{name}` means nothing around a record"
+    if not any(
+        rules.required and around[field] == "code"
+        for field, rules in register.envelope.fields.items()
+    ):
+        yield "`envelope.fields`: no required field is the `code`"
+    if "as_of" not in {*around.values(), *record.values()}:
+        yield "no field is the `as_of` instant, so that nothing would be fresh"
+    yield from _person_faults(register)
+    yield from _concept_faults(register)
+    if register.request.method == "GET" and register.request.body:
+        yield "`request`: a GET has no body"
+
+
+def _person_faults(register: Register) -> Iterator[str]:
+    """An answer that does not say whom it is about could be about anybody."""
+    required = {
+        rules.rename or field for field, rules in register.normalise.items() if rules.required
+    }
+    if not register.keys:
+        yield "`request`: no key of the query is sent"
+    for key in sorted(register.keys - required):
+        yield f"`normalise`: a record need not repeat the `{key}` that was asked for"
+    around = set(our_names(register.envelope.fields).values())
+    for key in sorted(register.keys - around if register.complete else ()):
+        yield f"`envelope.fields`: an absence does not repeat the `{key}` that was asked for"
+
+
+def _concept_faults(register: Register) -> Iterator[str]:
+    """A concept needs a field that exists and can hold its value, or a presence."""
+    types = {rules.rename or field: rules.type for field, rules in register.normalise.items()}
+    for concept, rule in register.concepts.items():
+        where = f"`concepts.{concept}`"
+        if bool(rule.field) == (rule.present is not None):
+            yield f"{where}: name either `field` or `present`"
+        elif rule.field and rule.field not in types:
+            yield f"{where}: no field is called `{rule.field}`"
+        elif rule.field and types[rule.field] in {"datetime", "names"}:
+            yield f"{where}: a concept cannot hold a {types[rule.field]}"
+        if rule.values and types.get(rule.field) != "string":
+            yield f"{where}: `values` needs a field of codes"
+        if rule.otherwise is not None and not rule.values:
+            yield f"{where}: `otherwise` needs `values`"
+        if rule.absent is not None and not register.complete:
+            yield f"{where}: absence from an incomplete register means nothing"

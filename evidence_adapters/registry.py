@@ -1,0 +1,80 @@
+"""Which registers there are: every file of a folder, checked whole before any of them is used."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.model import EvidenceType
+from evidence_adapters import normalise
+from evidence_adapters.register import Register, faults
+
+PACKAGED = Path(__file__).parent / "registers"
+"""The registers of the sample city."""
+
+
+def load(folder: Path | None = None) -> Mapping[EvidenceType, Register]:
+    """Read every ``<key>.toml`` of the folder.
+
+    Args:
+        folder: The city's ``registers/``. None: those of the sample city.
+
+    Raises:
+        InvalidPublicationError: There is no file, or any of them has any fault; all are named.
+    """
+    registers: dict[EvidenceType, Register] = {}
+    found: list[str] = []
+    paths = sorted((folder or PACKAGED).glob("*.toml"))
+    for path in paths:
+        register, wrong = _read(path)
+        found += [f"`{path.name}`: {fault}" for fault in wrong]
+        if register is not None:
+            registers[register.key] = register
+    found += _two_sources(registers)
+    if not paths:
+        found = ["there is no register file"]
+    if found:
+        raise InvalidPublicationError(
+            f"the registers cannot be used: {'; '.join(found)}",
+            zh=f"登记册配置有 {len(found)} 处错误：{'；'.join(found)}",
+            reason="REGISTER_INVALID",
+            hint="Correct every fault in the register files named and start again.",
+            faults="; ".join(found),
+        )
+    return registers
+
+
+def _read(path: Path) -> tuple[Register | None, list[str]]:
+    """One file and all that is wrong with it; a register only if its form is right."""
+    content = path.read_bytes()
+    try:
+        document = tomllib.loads(content.decode("utf-8"))
+        register = Register.model_validate(
+            {**document, "digest": hashlib.sha256(content).hexdigest()}
+        )
+    except UnicodeDecodeError:
+        return None, ["is not UTF-8"]
+    except tomllib.TOMLDecodeError as error:
+        return None, [f"is not TOML: {error}"]
+    except ValidationError as error:
+        return None, [
+            f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+            for fault in error.errors(include_url=False)
+        ]
+    wrong = [*faults(register), *normalise.schema_faults(register)]
+    if register.key != path.stem:
+        wrong.append(f"the key `{register.key}` is not the file's name")
+    return register, wrong
+
+
+def _two_sources(registers: Mapping[EvidenceType, Register]) -> Iterator[str]:
+    """One concept, one source (一数一源): a second would have to be believed or disbelieved."""
+    vouched: dict[str, str] = {}
+    for key, register in registers.items():
+        for concept in register.concepts:
+            if concept in vouched:
+                yield f"`{concept}`: both `{vouched[concept]}` and `{key}` vouch for it"
+            vouched[concept] = key

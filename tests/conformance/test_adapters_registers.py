@@ -1,0 +1,531 @@
+"""What every register file passes, over real sockets; a new register is one line in `REGISTERS`.
+
+The sandbox gives one right answer of each register; the laboratory then serves it well, badly and
+not at all. Every case is classified, and none comes back after its deadline.
+"""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from decision_service.model import (
+    CaseId,
+    Concept,
+    Evidence,
+    EvidenceStatus,
+    EvidenceType,
+    MatterId,
+    Query,
+    Value,
+)
+from evidence_adapters import http, registry, sandbox
+from evidence_adapters.http import QUERY_ID
+from evidence_adapters.identifiers import check_digit
+from evidence_adapters.sandbox import City, Misconduct
+
+NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+TODAY = date(2026, 3, 1)
+DEADLINE_S = 0.3
+CITY = City(11)
+CAST = CITY.cast(TODAY)
+NOBODY = "99000019500101099" + check_digit("99000019500101099")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Who is on the register and who is not, and what it then vouches for."""
+
+    register: EvidenceType
+    known: str
+    values: Mapping[str, Value]
+    unknown: str
+    absence: EvidenceStatus
+    absent: Mapping[str, Value]
+
+
+REGISTERS = [
+    Expected(
+        register=EvidenceType("population_register"),
+        known=CAST["aged_75"].id_number,
+        values={
+            "applicant.identity_confirmed": True,
+            "applicant.birth_date": date(1950, 12, 1),
+            "applicant.hukou_city": "shenzhen",
+        },
+        unknown=NOBODY,
+        absence=EvidenceStatus.NO_RECORD_INCONCLUSIVE,
+        absent={},
+    ),
+    Expected(
+        register=EvidenceType("death_register"),
+        known=CAST["deceased"].id_number,
+        values={"applicant.living_status": "deceased"},
+        unknown=CAST["aged_75"].id_number,
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.living_status": "living"},
+    ),
+    Expected(
+        register=EvidenceType("payment_ledger"),
+        known=CAST["account_of_another"].id_number,
+        values={"applicant.allowance_in_payment": False, "applicant.card_account_own": False},
+        unknown=CAST["without_card"].id_number,
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.allowance_in_payment": False},
+    ),
+    Expected(
+        register=EvidenceType("library_register"),
+        known=CAST["library_outstanding"].id_number,
+        values={
+            "applicant.library_card_held": True,
+            "applicant.library_items_outstanding": Decimal(3),
+        },
+        unknown=CAST["aged_75"].id_number,
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.library_card_held": False,
+            "applicant.library_items_outstanding": Decimal(0),
+        },
+    ),
+]
+
+pytestmark = pytest.mark.parametrize(
+    "expected", [pytest.param(line, id=line.register) for line in REGISTERS]
+)
+
+Serve = Callable[[asyncio.StreamWriter, str, bytes], Awaitable[None]]
+"""How the laboratory answers, given the connection, the question's id and the right body."""
+
+
+def clock() -> datetime:
+    return NOW
+
+
+def question(expected: Expected, person: str) -> Query:
+    return Query(
+        query_id="q/1",
+        evidence_type=expected.register,
+        about="applicant",
+        keys={"id_number": person},
+        matter=MatterId("old_age_allowance"),
+        case_id=CaseId("c-1"),
+        purpose="资格核验",
+        legal_basis="《社会保险法》第八条",
+        filing_date=TODAY,
+    )
+
+
+async def ask(expected: Expected, address: str, person: str = "") -> Evidence:
+    """One question to an address; whatever happens, it is over by the deadline."""
+    loop = asyncio.get_running_loop()
+    registers = {expected.register: registry.load()[expected.register]}
+    async with http.connect(registers, {expected.register: address}, clock=clock) as sources:
+        started = loop.time()
+        evidence = await sources[expected.register].fetch(
+            question(expected, person or expected.known), deadline=started + DEADLINE_S
+        )
+        assert loop.time() - started < DEADLINE_S, evidence
+    assert evidence.retrieved_at == NOW
+    assert evidence.status in VOUCHING or not evidence.values
+    assert not any(number in evidence.detail for number in (expected.known, expected.unknown))
+    return evidence
+
+
+VOUCHING = {EvidenceStatus.MATCH, EvidenceStatus.NO_RECORD_AUTHORITATIVE}
+
+
+async def right_answer(expected: Expected, person: str = "") -> dict[str, Any]:
+    """What the sandbox's register says, as JSON."""
+    register = registry.load()[expected.register]
+    said = {"id_number": person or expected.known, "filing_date": TODAY.isoformat()}
+    async with sandbox.serve(CITY, clock=clock) as running, aiohttp.ClientSession() as session:
+        response = await session.request(
+            register.request.method,
+            running.address(expected.register) + register.request.path,
+            headers={name: said[key] for name, key in register.request.headers.items()},
+            json={name: said[key] for name, key in register.request.body.items()} or None,
+        )
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+@asynccontextmanager
+async def laboratory(serve: Serve, answer: Mapping[str, Any]) -> AsyncIterator[str]:
+    """An address where every question gets `serve`'s treatment."""
+    body = json.dumps(answer, ensure_ascii=False).encode()
+    tasks = set[asyncio.Task[Any]]()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("ascii")
+            headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+            await reader.readexactly(int(headers.get("Content-Length", "0")))
+            await serve(writer, headers[QUERY_ID], body)
+        writer.close()
+        with suppress(ConnectionError, asyncio.CancelledError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await server.wait_closed()
+
+
+async def send(
+    writer: asyncio.StreamWriter,
+    query_id: str,
+    body: bytes,
+    *,
+    status: str = "200 OK",
+    kind: str = "application/json",
+    headers: str = "",
+    length: int | None = None,
+) -> None:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{QUERY_ID}: {query_id}\r\n{headers}"
+        f"Content-Length: {len(body) if length is None else length}\r\nConnection: close\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    await writer.drain()
+
+
+# ── right answers ────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_person_on_the_register_is_a_match(expected: Expected) -> None:
+    async with sandbox.serve(CITY, clock=clock) as running:
+        evidence = await ask(expected, running.address(expected.register))
+
+    register = registry.load()[expected.register]
+    assert evidence.status is EvidenceStatus.MATCH
+    assert evidence.values == expected.values
+    assert set(evidence.values) == set(register.concepts)
+    assert evidence.as_of == NOW
+    assert evidence.reference == "SB0000000001"
+    assert (evidence.provider, evidence.transport) == (register.owner, "http")
+    assert len(evidence.digest) == 64
+
+
+async def test_a_person_not_on_the_register_has_the_declared_absence(expected: Expected) -> None:
+    async with sandbox.serve(CITY, clock=clock) as running:
+        evidence = await ask(expected, running.address(expected.register), expected.unknown)
+
+    assert evidence.status is expected.absence
+    assert evidence.values == expected.absent
+
+
+async def test_no_person_stands_in_a_url_and_every_question_says_why(expected: Expected) -> None:
+    async with sandbox.serve(CITY, clock=clock) as running:
+        await ask(expected, running.address(expected.register))
+        (access,) = running.accesses
+
+    assert access.url == (
+        running.address(expected.register) + registry.load()[expected.register].request.path
+    )
+    assert expected.known not in access.url
+    assert access.query_id == "q/1"
+    assert (access.case_id, access.matter) == ("c-1", "old_age_allowance")
+    assert (access.purpose, access.legal_basis) == ("资格核验", "《社会保险法》第八条")
+
+
+# ── the sandbox on command ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        (Misconduct.SLOW, EvidenceStatus.UNAVAILABLE),
+        (Misconduct.SILENT, EvidenceStatus.UNAVAILABLE),
+        (Misconduct.DOWN, EvidenceStatus.UNAVAILABLE),
+        (Misconduct.RESET, EvidenceStatus.UNAVAILABLE),
+        (Misconduct.UNAVAILABLE, EvidenceStatus.UNAVAILABLE),
+        (Misconduct.GARBAGE, EvidenceStatus.MALFORMED),
+        (Misconduct.WRONG, EvidenceStatus.MALFORMED),
+        (Misconduct.ANOTHER_PERSON, EvidenceStatus.MALFORMED),
+        (Misconduct.FUTURE, EvidenceStatus.MALFORMED),
+        (Misconduct.STALE, EvidenceStatus.MATCH),
+        (Misconduct.DISPUTED, EvidenceStatus.DISPUTED),
+        (Misconduct.AMBIGUOUS, EvidenceStatus.AMBIGUOUS),
+        (Misconduct.PENDING, EvidenceStatus.PENDING),
+        (Misconduct.DENIED, EvidenceStatus.DENIED),
+    ],
+)
+async def test_misconduct_has_its_status(
+    expected: Expected, how: Misconduct, status: EvidenceStatus
+) -> None:
+    async with sandbox.serve(CITY, clock=clock) as running:
+        running.misbehave(expected.register, how)
+        evidence = await ask(expected, running.address(expected.register))
+
+    assert evidence.status is status
+    if how is Misconduct.PENDING:
+        assert evidence.pending_until == NOW + timedelta(days=3)
+    if how is Misconduct.STALE:
+        assert evidence.as_of == NOW - timedelta(days=400)
+
+
+# ── the laboratory: bytes that no honest register sends ──────────────────────────────────────────
+
+
+async def _silence(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await asyncio.sleep(60)
+
+
+async def _half_open(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await send(writer, query_id, body[: len(body) // 2], length=len(body))
+    await asyncio.sleep(60)
+
+
+async def _drip(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await send(writer, query_id, b"", length=len(body))
+    for byte in body:
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def _truncation(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await send(writer, query_id, body[:-10], length=len(body))
+
+
+async def _reset(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await send(writer, query_id, body[:5], length=len(body))
+    writer.transport.abort()
+
+
+async def _flood(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await send(writer, query_id, b"", length=26_000_000)
+    for _ in range(26):
+        writer.write(b" " * 1_000_000)
+        await writer.drain()
+
+
+async def _not_http(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    writer.write(b"220 mail.example.invalid ESMTP\r\n\r\n")
+    await writer.drain()
+
+
+def _with(change: Callable[[bytes], bytes], **how: str) -> Serve:
+    async def serve(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+        await send(writer, query_id, change(body), **how)  # type: ignore[arg-type]  # texts alone
+
+    return serve
+
+
+def _same(body: bytes) -> bytes:
+    return body
+
+
+def _bomb(body: bytes) -> bytes:
+    return gzip.compress(b" " * 30_000_000 + body)
+
+
+async def _another_question(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await send(writer, "q/2", body)
+
+
+async def _two_questions(writer: asyncio.StreamWriter, query_id: str, body: bytes) -> None:
+    await send(writer, query_id, body, headers=f"{QUERY_ID}: q/2\r\n")
+
+
+@pytest.mark.parametrize(
+    ("serve", "status", "detail"),
+    [
+        pytest.param(_silence, "UNAVAILABLE", "no answer within the deadline", id="silence"),
+        pytest.param(_half_open, "UNAVAILABLE", "no answer within the deadline", id="half open"),
+        pytest.param(_drip, "UNAVAILABLE", "no answer within the deadline", id="drip"),
+        pytest.param(_truncation, "UNAVAILABLE", "ClientPayloadError", id="truncation"),
+        pytest.param(_reset, "UNAVAILABLE", "", id="reset"),
+        pytest.param(
+            _flood, "MALFORMED", "the answer is longer than the contract allows", id="26 MB"
+        ),
+        pytest.param(_not_http, "MALFORMED", "the answer is not HTTP", id="a mail server"),
+        pytest.param(
+            _with(_bomb, headers="Content-Encoding: gzip\r\n"),
+            "MALFORMED",
+            "the answer is compressed, which was not asked for",
+            id="gzip bomb",
+        ),
+        pytest.param(
+            _with(_same, kind="text/html"),
+            "MALFORMED",
+            "the answer is not of type application/json",
+            id="login page",
+        ),
+        pytest.param(
+            _with(_same, status="302 Found", headers="Location: http://example.invalid/\r\n"),
+            "MALFORMED",
+            "HTTP 302 is not in the contract",
+            id="redirect",
+        ),
+        pytest.param(
+            _with(_same, status="404 Not Found"),
+            "MALFORMED",
+            "HTTP 404 is not in the contract",
+            id="404 is no absence",
+        ),
+        pytest.param(_with(_same, status="401 No"), "DENIED", "HTTP 401", id="401"),
+        pytest.param(_with(_same, status="403 No"), "DENIED", "HTTP 403", id="403"),
+        pytest.param(_with(_same, status="500 Oh"), "UNAVAILABLE", "HTTP 500", id="500"),
+        pytest.param(
+            _with(_same, status="503 Busy", headers="Retry-After: 120\r\n"),
+            "UNAVAILABLE",
+            "HTTP 503",
+            id="503 until after the deadline",
+        ),
+        pytest.param(
+            _another_question,
+            "MALFORMED",
+            "the answer does not repeat the question's id",
+            id="another question's answer",
+        ),
+        pytest.param(
+            _two_questions,
+            "MALFORMED",
+            "the answer does not repeat the question's id",
+            id="two ids",
+        ),
+        pytest.param(
+            _with(lambda body: body[:-1] + b',"data":[],"data":[]}'),
+            "MALFORMED",
+            "a key stands twice in one object",
+            id="a key twice",
+        ),
+        pytest.param(
+            _with(lambda body: body[:-1] + b',"x":NaN}'),
+            "MALFORMED",
+            "NaN is not a number",
+            id="NaN",
+        ),
+        pytest.param(
+            _with(lambda body: body[:-1] + b',"x":' + b"[" * 99_000 + b"]" * 99_000 + b"}"),
+            "MALFORMED",
+            "the text is nested too deep",
+            id="deep",
+        ),
+        pytest.param(
+            _with(lambda body: b"\xef\xbb\xbf" + body),
+            "MALFORMED",
+            "the text is not JSON",
+            id="byte order mark",
+        ),
+        pytest.param(
+            _with(lambda body: body[:-1] + ',"地址":"深圳"}'.encode("gbk")),
+            "MALFORMED",
+            "the text is not UTF-8",
+            id="GBK",
+        ),
+        pytest.param(_with(lambda _: b"{}"), "MALFORMED", "off contract in", id="empty object"),
+        pytest.param(
+            _with(lambda _: b"null"), "MALFORMED", "the answer is not an object", id="null"
+        ),
+        pytest.param(_with(lambda _: b""), "MALFORMED", "the text is not JSON", id="empty body"),
+    ],
+)
+async def test_what_no_honest_register_sends_is_classified_in_time(
+    expected: Expected, serve: Serve, status: str, detail: str
+) -> None:
+    async with laboratory(serve, await right_answer(expected)) as address:
+        evidence = await ask(expected, address)
+
+    assert evidence.status == status
+    assert detail in evidence.detail
+
+
+async def test_the_laboratory_serves_a_right_answer_rightly(expected: Expected) -> None:
+    """Without this, a laboratory that is broken itself would pass every test above."""
+    async with laboratory(_with(_same), await right_answer(expected)) as address:
+        evidence = await ask(expected, address)
+
+    assert evidence.values == expected.values
+
+
+async def test_nobody_listening_is_unavailable(expected: Expected) -> None:
+    async with laboratory(_silence, {}) as address:
+        pass
+
+    evidence = await ask(expected, address)
+
+    assert evidence.status is EvidenceStatus.UNAVAILABLE
+    assert evidence.detail == "ClientConnectorError"
+
+
+async def test_a_field_of_another_type_is_malformed(expected: Expected) -> None:
+    register = registry.load()[expected.register]
+    answer = await right_answer(expected)
+    found = answer[register.envelope.records]
+    record = found[0] if isinstance(found, list) else found
+    wrong = [
+        {**answer, register.envelope.records: {**record, field: {"0": []}}}
+        for field in register.normalise
+    ] + [{**answer, field: {"0": []}} for field in register.envelope.fields]
+
+    for document in wrong:
+        async with laboratory(_with(_same), document) as address:
+            evidence = await ask(expected, address)
+        assert evidence.status is EvidenceStatus.MALFORMED, document
+        assert evidence.detail.startswith("off contract in `"), document
+
+
+async def test_a_required_field_that_is_missing_or_blank_is_malformed(expected: Expected) -> None:
+    register = registry.load()[expected.register]
+    answer = await right_answer(expected)
+    found = answer[register.envelope.records]
+    record = found[0] if isinstance(found, list) else found
+    required = [name for name, rules in register.normalise.items() if rules.required]
+    without = [{key: record[key] for key in record if key != name} for name in required]
+    blank = [{**record, name: ""} for name in required]
+
+    for bad in without + blank:
+        async with laboratory(_with(_same), {**answer, register.envelope.records: bad}) as address:
+            evidence = await ask(expected, address)
+        assert evidence.status is EvidenceStatus.MALFORMED, bad
+
+
+async def test_the_record_of_somebody_else_is_malformed(expected: Expected) -> None:
+    register = registry.load()[expected.register]
+    answer = await right_answer(expected)
+    swapped = json.loads(json.dumps(answer).replace(expected.known, CAST["young_adult"].id_number))
+    assert swapped != answer
+
+    async with laboratory(_with(_same), {**answer, **swapped}) as address:
+        evidence = await ask(expected, address)
+    async with laboratory(
+        _with(_same), {**answer, register.envelope.records: swapped[register.envelope.records]}
+    ) as address:
+        only_the_record = await ask(expected, address)
+
+    assert evidence.detail == only_the_record.detail == "the answer is about another `id_number`"
+
+
+async def test_an_absence_of_somebody_else_proves_nothing(expected: Expected) -> None:
+    answer = await right_answer(expected, expected.unknown)
+
+    async with laboratory(_with(_same), answer) as address:
+        evidence = await ask(expected, address, expected.known)
+
+    assert evidence.status is not EvidenceStatus.NO_RECORD_AUTHORITATIVE
+    assert not evidence.values
+
+
+def test_the_register_names_concepts_that_the_line_above_expects(expected: Expected) -> None:
+    meaning = registry.load()[expected.register].meaning
+
+    assert {Concept(name) for name in expected.values} == set(meaning.concepts)
+    assert meaning.absent == expected.absent

@@ -1,0 +1,146 @@
+"""What tests share: the sample city's sandbox on real sockets, and a real store in a new folder."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from audit.trail import Trail
+from decision_service import catalogue
+from decision_service.catalogue import Catalogue
+from decision_service.model import (
+    Application,
+    AssuranceLevel,
+    Authority,
+    Consent,
+    Document,
+    EvidenceType,
+    MatterId,
+    Party,
+    PrefillRequest,
+    Value,
+)
+from decision_service.office import Office
+from decision_service.record import Record
+from evidence_adapters import http, registry
+from evidence_adapters.sandbox import City, Person, Running, serve
+
+os.environ["PACT_DO_NOT_TRACK"] = "true"
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Clock:
+    """The test's clock: stands still until it is moved."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def published() -> Catalogue:
+    """The sample city's catalogue."""
+    registers = registry.load()
+    return catalogue.load(ROOT, {key: one.meaning for key, one in registers.items()})
+
+
+@pytest.fixture(scope="session")
+def people() -> City:
+    return City(seed=755)
+
+
+@pytest.fixture
+async def running(people: City, clock: Clock) -> AsyncIterator[Running]:
+    """The sandbox city's registers on real sockets."""
+    async with serve(people, clock=clock) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def trail(tmp_path: Path) -> AsyncIterator[Trail]:
+    Trail.create(tmp_path / "store", origin="test.invalid/miaopi")
+    async with Trail.open(tmp_path / "store") as trail:
+        yield trail
+
+
+@pytest.fixture
+async def office(
+    published: Catalogue, running: Running, trail: Trail, clock: Clock
+) -> AsyncIterator[Office]:
+    """Everything a flow works with, as `__main__` composes it."""
+    async with http.connect(registry.load(), running.addresses, clock=clock) as sources:
+        office = Office(
+            catalogue=published,
+            sources=sources,
+            record=Record(trail),
+            zone=ZoneInfo("Asia/Shanghai"),
+        )
+        for release in published.releases:
+            await office.record.archive(release.digest, release.archive)
+        yield office
+
+
+@pytest.fixture
+def apply_for(published: Catalogue, clock: Clock) -> Callable[..., Application]:
+    """Make an application of a sandbox person, complete and consented, but for the changes."""
+
+    def application(person: Person, matter: str, **changes: Any) -> Application:
+        request = _request(person, matter, published, clock)
+        answers: dict[str, Value] = {"applicant.mobile": "13800000000", "applicant.truthful": True}
+        if matter == "library_card":
+            answers["applicant.accepts_reading_rules"] = True
+        parts = {**request, "answers": answers, "content_digest": uuid4().hex, **changes}
+        return Application(**parts)
+
+    return application
+
+
+@pytest.fixture
+def ask_for(published: Catalogue, clock: Clock) -> Callable[..., PrefillRequest]:
+    """Make a request to prefill for a sandbox person."""
+
+    def request(person: Person, matter: str, **changes: Any) -> PrefillRequest:
+        return PrefillRequest(**{**_request(person, matter, published, clock), **changes})
+
+    return request
+
+
+def _request(person: Person, matter: str, published: Catalogue, clock: Clock) -> dict[str, Any]:
+    release = published.release_on(MatterId(matter), clock().date())
+    applicant = Party(
+        role="applicant", documents=(Document(kind="resident_id", number=person.id_number),)
+    )
+    return {
+        "caller": "portal-test",
+        "request_id": str(uuid4()),
+        "matter": MatterId(matter),
+        "channel": "portal",
+        "parties": (applicant,),
+        "authority": Authority(
+            person=applicant,
+            assurance_level=AssuranceLevel.HIGH,
+            authentication_time=clock(),
+            basis=Consent(
+                notice_version=release.matter.consent_notice_version,
+                time=clock(),
+                evidence_types=tuple(EvidenceType(one.type) for one in release.matter.evidence),
+            ),
+        ),
+    }

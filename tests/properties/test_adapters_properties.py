@@ -1,0 +1,127 @@
+"""Laws of reading and of the sandbox's people, over generated answers and numbers."""
+
+import json
+from datetime import date
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from decision_service.model import CaseId, EvidenceStatus, EvidenceType, MatterId, Query
+from evidence_adapters import registry
+from evidence_adapters.identifiers import check_digit, resident_id_is_valid
+from evidence_adapters.normalise import Reader
+from evidence_adapters.sandbox import City
+from evidence_adapters.sandbox.dialects import DIALECTS
+
+REGISTERS = registry.load()
+READERS = {key: Reader(register) for key, register in REGISTERS.items()}
+PERSON = "990000195012010014"
+VOUCHING = {EvidenceStatus.MATCH, EvidenceStatus.NO_RECORD_AUTHORITATIVE}
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([PERSON, "00", "01", "0", "1", "CZ", "BCZ", 200, 204, "2026-03-01 08:00:00"])
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+def query(key: str) -> Query:
+    return Query(
+        query_id="q-1",
+        evidence_type=EvidenceType(key),
+        about="applicant",
+        keys={"id_number": PERSON},
+        matter=MatterId("old_age_allowance"),
+        case_id=CaseId("c-1"),
+        purpose="eligibility",
+        legal_basis="consent 1",
+        filing_date=date(2026, 3, 1),
+    )
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """Of a register, in its own field names, with any values; some of them are right."""
+    key = draw(st.sampled_from(sorted(REGISTERS)))
+    register = REGISTERS[EvidenceType(key)]
+    record = draw(st.fixed_dictionaries({}, optional=dict.fromkeys(register.normalise, scalars)))
+    around = draw(
+        st.fixed_dictionaries({}, optional=dict.fromkeys(register.envelope.fields, scalars))
+    )
+    records = draw(st.sampled_from([record, [record], [], None, [record, record]]) | anything)
+    return key, {**around, register.envelope.records: records}
+
+
+@given(key=st.sampled_from(sorted(REGISTERS)), body=st.binary(max_size=200))
+def test_no_bytes_make_reading_raise(key: str, body: bytes) -> None:
+    """Whatever a register sends is a status; bytes that say nothing vouch for nothing."""
+    reading = READERS[EvidenceType(key)].read(query(key), body)
+
+    assert reading.status is EvidenceStatus.MALFORMED
+    assert not reading.values
+
+
+@given(key=st.sampled_from(sorted(REGISTERS)), document=anything)
+def test_no_document_makes_reading_raise(key: str, document: Any) -> None:
+    """Arbitrary JSON is read without an error and without a value."""
+    reading = READERS[EvidenceType(key)].read(query(key), json.dumps(document).encode())
+
+    assert reading.status in VOUCHING or not reading.values
+
+
+@given(answer=answers())
+def test_only_a_match_or_a_proven_absence_vouches(answer: tuple[str, dict[str, Any]]) -> None:
+    """Values come with MATCH and NO_RECORD_AUTHORITATIVE alone, for declared concepts alone."""
+    key, document = answer
+    register = REGISTERS[EvidenceType(key)]
+
+    reading = READERS[EvidenceType(key)].read(query(key), json.dumps(document).encode())
+
+    if reading.status not in VOUCHING:
+        assert not reading.values
+    assert set(reading.values) <= set(register.concepts)
+    if reading.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE:
+        assert register.complete
+        assert reading.values == register.meaning.absent
+
+
+@given(seed=st.integers(0, 2**64), number=st.integers(0, 9_999))
+def test_a_person_is_a_function_of_seed_and_number(seed: int, number: int) -> None:
+    """The same seed and number give the same person, in any order, in any city object."""
+    city = City(seed)
+    city.person(9_999 - number)
+
+    assert city.person(number) == City(seed).person(number)
+    assert resident_id_is_valid(city.person(number).id_number)
+
+
+@given(day=st.dates(date(1910, 1, 1), date(2030, 12, 31)), sequence=st.integers(0, 89))
+def test_a_cast_member_is_a_function_of_the_identity_number(day: date, sequence: int) -> None:
+    """Any birth day can be had with any role, and every register knows the same person."""
+    first_17 = f"990000{day:%Y%m%d}{sequence:03d}"
+    number = first_17 + check_digit(first_17)
+
+    person = City(1).find(number)
+
+    assert person is not None
+    assert (person.id_number, person.birth_date) == (number, day)
+    assert set(DIALECTS) == set(REGISTERS)
+
+
+@given(index=st.integers(0, 17), digit=st.sampled_from("0123456789X"))
+def test_a_changed_digit_is_found_out(index: int, digit: str) -> None:
+    """The check digit catches every change of one digit (ISO 7064, MOD 11-2)."""
+    changed = PERSON[:index] + digit + PERSON[index + 1 :]
+
+    assert resident_id_is_valid(changed) == (changed == PERSON)

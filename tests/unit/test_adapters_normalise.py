@@ -1,0 +1,340 @@
+"""From bytes to meaning: strict JSON, the traps of Cerberus, and every status."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from decision_service.model import (
+    CaseId,
+    EvidenceStatus,
+    EvidenceType,
+    MatterId,
+    Query,
+)
+from evidence_adapters import registry, strict_json
+from evidence_adapters.normalise import COERCIONS, OffContractError, Reader, _Shape
+from evidence_adapters.register import FieldRules
+
+REGISTERS = registry.load()
+PERSON = "99000019551001005X"
+OTHER = "990000195012010014"
+MATCH: Mapping[str, Any] = {
+    "code": 200,
+    "requestNo": "N-1",
+    "data": [
+        {
+            "gmsfhm": PERSON,
+            "xm": "王小明",
+            "csrq": "19551001",
+            "hjdxzqh": "440305",
+            "yyzt": "0",
+            "gxsj": "2026-03-01 08:00:00",
+        }
+    ],
+}
+
+
+def query(register: str = "population_register") -> Query:
+    return Query(
+        query_id="q-1",
+        evidence_type=EvidenceType(register),
+        about="applicant",
+        keys={"id_number": PERSON},
+        matter=MatterId("old_age_allowance"),
+        case_id=CaseId("c-1"),
+        purpose="eligibility",
+        legal_basis="consent 1",
+        filing_date=date(2026, 3, 1),
+    )
+
+
+def read(answer: Mapping[str, Any], register: str = "population_register") -> Any:
+    body = json.dumps(answer).encode()
+    return Reader(REGISTERS[EvidenceType(register)]).read(query(register), body)
+
+
+def with_record(**fields: object) -> dict[str, Any]:
+    return {**MATCH, "data": [{**MATCH["data"][0], **fields}]}
+
+
+# ── strict JSON ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        pytest.param(b'{"a": 1, "a": 2}', "a key stands twice in one object", id="a key twice"),
+        pytest.param(b'{"a": NaN}', "NaN is not a number", id="NaN"),
+        pytest.param(b'{"a": -Infinity}', "-Infinity is not a number", id="infinity"),
+        pytest.param(b'{"a": 1e999999999}', "a number is too long", id="gigabytes of zeros"),
+        pytest.param(b'{"a": 1E-999999999}', "a number is too long", id="a vanishing number"),
+        pytest.param(b"9" * 5000, "a number is too long", id="five thousand digits"),
+        pytest.param(b"[" * 33 + b"]" * 33, "the text is nested too deep", id="33 deep"),
+        pytest.param(b"[" * 100_000, "the text is nested too deep", id="100,000 deep"),
+        pytest.param(b'"\\ud800"', "a text holds half a character", id="half a character"),
+        pytest.param(b'{"\\udc00": 1}', "a text holds half a character", id="half a key"),
+        pytest.param(b'\xef\xbb\xbf{"a": 1}', "the text is not JSON", id="a byte order mark"),
+        pytest.param('{"a": "深圳"}'.encode("gbk"), "the text is not UTF-8", id="GBK"),
+        pytest.param(b'{"a": 1', "the text is not JSON", id="cut short"),
+        pytest.param(b"", "the text is not JSON", id="nothing"),
+        pytest.param(b'{"a": 1} {"b": 2}', "the text is not JSON", id="two documents"),
+        pytest.param(b'{"a": "\x00"}', "the text is not JSON", id="a raw control character"),
+    ],
+)
+def test_a_text_without_one_reading_is_refused(body: bytes, why: str) -> None:
+    with pytest.raises(strict_json.NotStrictError) as caught:
+        strict_json.parse(body)
+
+    assert str(caught.value) == why
+
+
+def test_numbers_are_exact_and_32_levels_are_deep_enough() -> None:
+    assert strict_json.parse(b'{"a": 0.10, "b": 7}') == {"a": Decimal("0.10"), "b": 7}
+    assert strict_json.parse(b"[" * 32 + b"]" * 32) is not None
+    assert strict_json.parse(b'"\\ud83d\\ude00"') == "😀"
+
+
+# ── the traps of Cerberus ────────────────────────────────────────────────────────────────────────
+
+A_DAY, AN_INSTANT = date(2026, 3, 1), datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rules", "value"),
+    [
+        pytest.param({"type": "integer", "min": 0}, True, id="True is no integer"),
+        pytest.param({"type": "number"}, True, id="True is no number"),
+        pytest.param({"type": "number", "max": 9}, float("nan"), id="NaN is in no range"),
+        pytest.param({"type": "number"}, 1.5, id="a float is no number"),
+        pytest.param({"type": "date"}, AN_INSTANT, id="an instant is no day"),
+        pytest.param({"type": "datetime"}, A_DAY, id="a day is no instant"),
+        pytest.param({"type": "string", "regex": "[0-9]+"}, "12\n", id="a line end after digits"),
+        pytest.param({"type": "string", "regex": "^[0-9]+$"}, "12\n", id="the same, anchored"),
+        pytest.param({"type": "string", "regex": "1|2"}, "12", id="a pattern of alternatives"),
+        pytest.param({"type": "string", "required": True}, "", id="a blank where required"),
+        pytest.param({"type": "string", "required": True}, " \u3000", id="wide blanks likewise"),
+        pytest.param({"type": "string"}, "x" * 201, id="a text without end"),
+        pytest.param({"type": "string"}, None, id="null, not declared"),
+        pytest.param({"type": "string", "allowed": ["1"]}, "2", id="a code not in the list"),
+        pytest.param({"type": "boolean", "coerce": "flag"}, 2, id="a flag of two"),
+        pytest.param({"type": "boolean"}, 1, id="one is not yes"),
+        pytest.param({"type": "string", "coerce": "code"}, Decimal("1.0"), id="1.0 is no code"),
+    ],
+)
+def test_what_cerberus_lets_through_is_refused(rules: dict[str, Any], value: object) -> None:
+    shape = _Shape({"f": FieldRules.model_validate(rules)})
+
+    with pytest.raises(OffContractError, match="off contract in `f`"):
+        shape.read({"f": value})
+
+
+def test_decimals_are_numbers_and_nulls_stay_nulls() -> None:
+    shape = _Shape(
+        {
+            "n": FieldRules(type="number", min=0, max=9),
+            "d": FieldRules(type="date", coerce="cn_date", nullable=True),
+        }
+    )
+
+    assert shape.read({"n": Decimal("1.50"), "d": ""}) == {"n": Decimal("1.50"), "d": None}
+    assert shape.read({"n": 3, "d": None}) == {"n": 3, "d": None}
+
+
+def test_a_renamed_field_cannot_be_overwritten_by_one_of_that_name() -> None:
+    """Cerberus would take the second value in silence, under the first one's rules."""
+    shape = _Shape({"sfzh": FieldRules(type="string", rename="id_number", required=True)})
+
+    assert shape.read({"id_number": OTHER, "sfzh": PERSON}) == {"id_number": PERSON}
+    with pytest.raises(OffContractError):
+        shape.read({"id_number": PERSON})
+
+
+def test_a_required_field_must_be_there() -> None:
+    with pytest.raises(OffContractError, match="off contract in `f`"):
+        _Shape({"f": FieldRules(type="string", required=True)}).read({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "means"),
+    [
+        pytest.param("cn_date", "19551001", date(1955, 10, 1), id="eight digits"),
+        pytest.param("cn_date", "1955-10-01", date(1955, 10, 1), id="hyphens"),
+        pytest.param("cn_date", "1955/10/01", date(1955, 10, 1), id="slashes"),
+        pytest.param("cn_date", "1955年10月1日", date(1955, 10, 1), id="Chinese"),
+        pytest.param(
+            "cn_datetime", "20260301080000", datetime(2026, 3, 1, 0, tzinfo=UTC), id="14 digits"
+        ),
+        pytest.param(
+            "cn_datetime", "2026-03-01 08:00:00", datetime(2026, 3, 1, 0, tzinfo=UTC), id="China"
+        ),
+        pytest.param(
+            "cn_datetime", "2026-03-01T08:00:00Z", datetime(2026, 3, 1, 8, tzinfo=UTC), id="UTC"
+        ),
+        pytest.param("resident_id", "99000019551001005x", PERSON, id="a small x"),
+        pytest.param("code", 0, "0", id="a number for a code"),
+        pytest.param("code", False, "false", id="a truth value for a code"),
+        pytest.param("flag", "是", True, id="是"),
+        pytest.param("flag", 0, False, id="0"),
+        pytest.param("names", "xm,csrq", ("xm", "csrq"), id="names with commas"),
+        pytest.param("names", ["xm"], ("xm",), id="names in a list"),
+    ],
+)
+def test_a_conversion_takes_what_registers_write(name: Any, value: object, means: object) -> None:
+    assert COERCIONS[name](value) == means
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("cn_date", "1955-10-01 00:00:00", id="a day with a time"),
+        pytest.param("cn_date", "1955-1001", id="half of the hyphens"),
+        pytest.param("cn_date", "19550229", id="no such day"),
+        pytest.param("cn_date", "19551001\n", id="a line end"),
+        pytest.param("cn_date", "１９５５１００１", id="full-width digits"),
+        pytest.param("cn_date", 19551001, id="a number"),
+        pytest.param("cn_datetime", "2026-03-01", id="an instant without a time"),
+        pytest.param("cn_datetime", "2026-03-01 25:00:00", id="no such hour"),
+        pytest.param("resident_id", "990000192302290030", id="a person born on no day"),
+        pytest.param("flag", "yes", id="a flag in English"),
+        pytest.param("code", None, id="null for a code"),
+        pytest.param("names", [1], id="a name that is a number"),
+    ],
+)
+def test_a_conversion_refuses_all_else(name: Any, value: object) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        COERCIONS[name](value)
+
+
+# ── statuses ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_match_gives_every_concept_and_nothing_else() -> None:
+    reading = read(MATCH)
+
+    assert reading.status is EvidenceStatus.MATCH
+    assert reading.values == {
+        "applicant.identity_confirmed": True,
+        "applicant.birth_date": date(1955, 10, 1),
+        "applicant.hukou_city": "shenzhen",
+    }
+    assert (reading.reference, reading.as_of) == ("N-1", datetime(2026, 3, 1, tzinfo=UTC))
+    assert "王小明" not in repr(reading)
+
+
+def test_a_field_that_the_register_leaves_empty_is_not_known() -> None:
+    reading = read(with_record(hjdxzqh=""))
+
+    assert reading.status is EvidenceStatus.MATCH
+    assert set(reading.values) == {"applicant.identity_confirmed", "applicant.birth_date"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "detail"),
+    [
+        pytest.param({"code": 204, "data": []}, "NO_RECORD_INCONCLUSIVE", "", id="nobody"),
+        pytest.param(
+            {**MATCH, "data": MATCH["data"] * 2}, "AMBIGUOUS", "several records", id="two people"
+        ),
+        pytest.param(with_record(yyzt="1"), "DISPUTED", "an objection is open", id="an objection"),
+        pytest.param({"code": 403}, "DENIED", "the register says so", id="no right to ask"),
+        pytest.param({"code": 503}, "UNAVAILABLE", "the register says so", id="busy"),
+        pytest.param({"code": 300}, "AMBIGUOUS", "the register says so", id="a number twice"),
+        pytest.param(
+            {"code": 404},
+            "MALFORMED",
+            "the code of the answer is not in the contract",
+            id="a code that nobody agreed on",
+        ),
+        pytest.param(
+            {**MATCH, "data": []}, "MALFORMED", "a match comes without a record", id="empty match"
+        ),
+        pytest.param(
+            {**MATCH, "code": 204}, "MALFORMED", "an absence comes with a record", id="full absence"
+        ),
+        pytest.param(
+            with_record(gmsfhm=OTHER),
+            "MALFORMED",
+            "the answer is about another `id_number`",
+            id="somebody else",
+        ),
+        pytest.param(
+            {**MATCH, "data": "none"},
+            "MALFORMED",
+            "the records are neither an object nor a list of objects",
+            id="a text for records",
+        ),
+        pytest.param(
+            {"code": 409},
+            "MALFORMED",
+            "a mismatch does not say which of the keys differ",
+            id="a mismatch of nothing",
+        ),
+        pytest.param(
+            {"code": 409, "bpzd": "xm"},
+            "MALFORMED",
+            "a mismatch does not say which of the keys differ",
+            id="a mismatch of what was not asked",
+        ),
+        pytest.param([], "MALFORMED", "the answer is not an object", id="a list"),
+    ],
+)
+def test_an_answer_has_one_status(answer: Any, status: str, detail: str) -> None:
+    reading = read(answer)
+
+    assert (reading.status, reading.detail, dict(reading.values)) == (status, detail, {})
+
+
+def test_a_mismatch_names_our_keys() -> None:
+    reading = read({"code": 409, "bpzd": ["gmsfhm"]})
+
+    assert reading.status is EvidenceStatus.MISMATCH
+    assert reading.mismatched == ("id_number",)
+
+
+def test_a_pending_answer_says_until_when() -> None:
+    reading = read({"code": 202, "yjfksj": "2026-03-05 18:00:00"})
+
+    assert reading.status is EvidenceStatus.PENDING
+    assert reading.pending_until == datetime(2026, 3, 5, 10, tzinfo=UTC)
+
+
+def test_absence_from_a_complete_register_has_its_declared_values() -> None:
+    answer = {"ztdm": "01", "sfzh": PERSON, "gxsj": "2026-03-01 08:00:00", "sj": None}
+
+    reading = read(answer, "death_register")
+
+    assert reading.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+    assert reading.values == {"applicant.living_status": "living"}
+
+
+@pytest.mark.parametrize(
+    "told", [pytest.param({"sfzh": OTHER}, id="of another"), pytest.param({}, id="of nobody")]
+)
+def test_an_absence_of_somebody_else_proves_nothing(told: dict[str, str]) -> None:
+    reading = read({"ztdm": "01", **told, "sj": None}, "death_register")
+
+    assert reading.status is EvidenceStatus.MALFORMED
+    assert reading.detail == "the answer is about another `id_number`"
+
+
+def test_a_code_without_a_meaning_is_off_contract() -> None:
+    register = REGISTERS[EvidenceType("population_register")]
+    closed = register.concepts["applicant.hukou_city"].model_copy(update={"otherwise": None})  # type: ignore[index]  # a Concept is a str
+    ours = register.model_copy(
+        update={"concepts": {**register.concepts, "applicant.hukou_city": closed}}
+    )
+
+    reading = Reader(ours).read(query(), json.dumps(with_record(hjdxzqh="110105")).encode())
+
+    assert reading.status is EvidenceStatus.MALFORMED
+    assert reading.detail == "the code in `hukou_place` is not in the contract"
+    assert read(with_record(hjdxzqh="110105")).values["applicant.hukou_city"] == "elsewhere"
+
+
+def test_no_detail_quotes_the_answer() -> None:
+    for field in MATCH["data"][0]:
+        assert "王小明" not in read(with_record(**{field: ["王小明"]})).detail

@@ -1,0 +1,181 @@
+"""Register files: the packaged ones, and every fault of a wrong one, all at once."""
+
+import hashlib
+import shutil
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.model import Concept, EvidenceType
+from evidence_adapters import registry
+
+DEATHS = EvidenceType("death_register")
+
+
+def test_the_packaged_registers_say_what_their_absences_mean() -> None:
+    meanings = {key: register.meaning for key, register in registry.load().items()}
+
+    assert {key: dict(meaning.absent) for key, meaning in meanings.items()} == {
+        "death_register": {"applicant.living_status": "living"},
+        "library_register": {
+            "applicant.library_card_held": False,
+            "applicant.library_items_outstanding": Decimal(0),
+        },
+        "payment_ledger": {"applicant.allowance_in_payment": False},
+        "population_register": {},
+    }
+    assert meanings[EvidenceType("population_register")].concepts == (
+        "applicant.identity_confirmed",
+        "applicant.birth_date",
+        "applicant.hukou_city",
+    )
+    assert not meanings[EvidenceType("population_register")].complete
+
+
+def test_a_meaning_names_the_bytes_of_its_file() -> None:
+    content = (registry.PACKAGED / "death_register.toml").read_bytes()
+
+    assert registry.load()[DEATHS].meaning.digest == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        pytest.param(
+            'path = "/v1/deaths/query"',
+            'path = "/v1/deaths/{id_number}"',
+            "`request.path`: string should match pattern '^/[A-Za-z0-9/_.-]*$'",
+            id="a number of a person in a URL",
+        ),
+        pytest.param(
+            "nullable = true, rename",
+            'nullable = true, default = "19000101", rename',
+            "`normalise.swrq.default`: extra inputs are not permitted",
+            id="a default fact",
+        ),
+        pytest.param(
+            'coerce = "cn_date"',
+            'coerce = "eval"',
+            "`normalise.swrq.coerce`: input should be 'cn_date', 'cn_datetime', 'resident_id', "
+            "'code', 'flag' or 'names'",
+            id="a conversion outside the closed set",
+        ),
+        pytest.param(
+            'rename = "death_date"',
+            'rename = "id_number"',
+            "`normalise`: two fields are called `id_number`",
+            id="a renamed field over another one",
+        ),
+        pytest.param(
+            'rename = "id_number", required = true',
+            'rename = "id_number"',
+            "`normalise`: a record need not repeat the `id_number` that was asked for",
+            id="records of anybody",
+        ),
+        pytest.param(
+            '\nsfzh = { type = "string", coerce = "resident_id", rename = "id_number" }',
+            "",
+            "`envelope.fields`: an absence does not repeat the `id_number` that was asked for",
+            id="absences of anybody",
+        ),
+        pytest.param(
+            "complete = true ",
+            "complete = false ",
+            "`concepts.applicant.living_status`: absence from an incomplete register means nothing",
+            id="an absence that proves nothing",
+        ),
+        pytest.param(
+            'present = "deceased"',
+            'field = "swsj"',
+            "`concepts.applicant.living_status`: no field is called `swsj`",
+            id="a concept from nowhere",
+        ),
+        pytest.param(
+            'present = "deceased" ',
+            "present = 1.5 ",
+            "`concepts.applicant.living_status.present`: value error, write true or false, "
+            "a whole number, a day or a text",
+            id="a float",
+        ),
+        pytest.param(
+            '"01" = "NO_RECORD"',
+            '"01" = "NONE"',
+            "`statuses.01`: input should be 'MATCH'",
+            id="a status that does not exist",
+        ),
+        pytest.param(
+            'key = "death_register"',
+            'key = "deaths"',
+            "the key `deaths` is not the file's name",
+            id="a key that is not the file's name",
+        ),
+        pytest.param(
+            'yybz = { type = "boolean"',
+            'yybz = { regex = "(", type = "boolean"',
+            "`normalise`: ",
+            id="a pattern that is none",
+        ),
+        pytest.param("complete = true ", "complete true ", "is not TOML", id="no TOML"),
+    ],
+)
+def test_a_wrong_register_file_is_refused_with_its_fault(
+    tmp_path: Path, before: str, after: str, fault: str
+) -> None:
+    text = (registry.PACKAGED / "death_register.toml").read_text(encoding="utf-8")
+    assert before in text
+    (tmp_path / "death_register.toml").write_text(text.replace(before, after), encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        registry.load(tmp_path)
+
+    assert f"`death_register.toml`: {fault}" in str(caught.value)
+    assert caught.value.reason == "REGISTER_INVALID"
+    assert caught.value.hint == "Correct every fault in the register files named and start again."
+    assert caught.value.zh.startswith("登记册配置有 ")
+
+
+def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
+    for name in ("death_register", "payment_ledger"):
+        text = (registry.PACKAGED / f"{name}.toml").read_text(encoding="utf-8")
+        wrong = text.replace('transport = "http"', 'transport = "fax"').replace("path =", "road =")
+        (tmp_path / f"{name}.toml").write_text(wrong, encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        registry.load(tmp_path)
+
+    told = str(caught.value)
+    assert told.count("`transport`: input should be 'http'") == 2
+    assert told.count("`request.path`: field required") == 2
+
+
+def test_two_registers_cannot_vouch_for_one_concept(tmp_path: Path) -> None:
+    text = (registry.PACKAGED / "death_register.toml").read_text(encoding="utf-8")
+    shutil.copy(registry.PACKAGED / "death_register.toml", tmp_path)
+    copy = text.replace('key = "death_register"', 'key = "other_register"')
+    (tmp_path / "other_register.toml").write_text(copy, encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        registry.load(tmp_path)
+
+    assert (
+        "`applicant.living_status`: both `death_register` and `other_register` vouch for it"
+        in str(caught.value)
+    )
+
+
+def test_a_folder_without_registers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPublicationError, match="there is no register file"):
+        registry.load(tmp_path)
+
+
+def test_a_city_can_have_registers_of_its_own(tmp_path: Path) -> None:
+    text = (registry.PACKAGED / "death_register.toml").read_text(encoding="utf-8")
+    ours = text.replace('absent = "living"', "absent = 2026-03-01")
+    (tmp_path / "death_register.toml").write_text(ours, encoding="utf-8")
+
+    meaning = registry.load(tmp_path)[DEATHS].meaning
+
+    assert meaning.absent == {Concept("applicant.living_status"): date(2026, 3, 1)}

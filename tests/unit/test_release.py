@@ -1,0 +1,215 @@
+"""A release: frozen, digested, and refused for what would be unlawful."""
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decision_service import catalogue
+from decision_service.catalogue import Catalogue
+from decision_service.errors import InvalidPublicationError, InvalidRequestError, NotPublishedError
+from decision_service.model import MatterId
+from decision_service.release import Form, Release, read_meanings, restore
+from evidence_adapters import registry
+
+ROOT = Path(__file__).parent.parent.parent
+REGISTERS = {key: one.meaning for key, one in registry.load().items()}
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """A copy of the sample city that a test may spoil."""
+    for folder in ("rules", "matters"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+@pytest.fixture
+def allowance(published: Catalogue) -> Release:
+    return published.releases[-1]
+
+
+def _spoil(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_every_release_is_restored_from_its_archive_with_the_same_digest(
+    published: Catalogue,
+) -> None:
+    for release in published.releases:
+        again = restore(release.archive)
+        assert again.digest == release.digest
+        assert again.archive == release.archive
+        assert again.book == release.book
+
+
+def test_a_changed_rule_file_is_not_what_was_published(city: Path) -> None:
+    _spoil(city / "rules/old_age_allowance/2019-10-01.rules.md", "| 300.00 |", "| 310.00 |")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+
+    assert str(caught.value) == (
+        "release `old_age_allowance@2019-10-01` was changed after it was published"
+    )
+    assert caught.value.zh == "版本 old_age_allowance@2019-10-01 发布后被改动"
+    assert caught.value.hint == (
+        "Undo the change, or publish it as a new release with a later first day."
+    )
+    assert caught.value.reason == "RELEASE_CHANGED"
+
+
+def test_a_changed_meaning_changes_the_release_too(city: Path) -> None:
+    _spoil(city / "matters/concepts.toml", 'fresh_for = "P1D"', 'fresh_for = "P9D"')
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert caught.value.reason == "RELEASE_CHANGED"
+
+
+def test_a_release_without_its_seal_is_a_draft(city: Path) -> None:
+    (city / "rules/releases/library_card@2020-01-01.sha256").unlink()
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert caught.value.reason == "RELEASE_NOT_SEALED"
+    assert "miaopi rules seal library_card@2020-01-01" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        "rules/library_card/2020-01-01.rules.md",
+        "matters/library_card/2020-01-01/matter.toml",
+        "matters/library_card/2020-01-01/form.schema.json",
+    ],
+)
+def test_the_three_files_of_a_release_come_together(city: Path, missing: str) -> None:
+    (city / missing).unlink()
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert str(caught.value) == f"`{missing}` is missing"
+    assert caught.value.reason == "FILE_MISSING"
+
+
+def test_a_penalty_cannot_be_published(city: Path) -> None:
+    """Law 5: no penalty matter runs in instant mode."""
+    _spoil(
+        city / "matters/old_age_allowance/2019-10-01/matter.toml",
+        'kind = "grant"',
+        'kind = "penalty"',
+    )
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert caught.value.reason == "MATTER_INVALID"
+    assert "kind" in str(caught.value)
+
+
+def test_no_matter_may_decide_by_what_people_are(city: Path) -> None:
+    path = city / "matters/concepts.toml"
+    path.write_text(
+        path.read_text(encoding="utf-8")
+        + '\n[applicant.ethnicity]\nzh = "民族"\nen = "ethnicity"\ntype = "text"\n'
+        'source = "population_register"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert "`applicant.ethnicity`: no matter may decide by it" in str(caught.value)
+
+
+def test_the_release_of_a_day_is_the_last_that_has_begun(published: Catalogue) -> None:
+    allowance = MatterId("old_age_allowance")
+    days = {"2015-12-31": "2014-04-01", "2016-01-01": "2016-01-01", "2019-09-30": "2016-01-01"}
+    for day, effective in days.items():
+        found = published.release_on(allowance, _day(day))
+        assert found.effective == _day(effective)
+    with pytest.raises(NotPublishedError) as caught:
+        published.release_on(allowance, _day("2014-03-31"))
+    assert caught.value.reason == "NO_RELEASE_IN_FORCE"
+    assert caught.value.hint == "The first one begins on 2014-04-01."
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text)
+
+
+MEANINGS = read_meanings((ROOT / "matters/concepts.toml").read_text(encoding="utf-8"), where="c")
+
+
+def _form(**changes: Any) -> str:
+    return json.dumps(
+        {
+            "type": "object",
+            "properties": {
+                "applicant.birth_date": {
+                    "title": "出生日期 | date of birth",
+                    "type": "string",
+                    "x-concept": "applicant.birth_date",
+                },
+                "mobile": {"title": "手机 | mobile", "type": "string", "pattern": "^1[0-9]{10}$"},
+                "truthful": {"title": "承诺 | promise", "const": True, "x-declaration": True},
+            },
+            "required": ["mobile", "truthful"],
+            "additionalProperties": False,
+            **changes,
+        }
+    )
+
+
+def test_a_form_tells_gaps_of_applicants_from_mistakes_of_portals() -> None:
+    form = Form(_form(), MEANINGS, where="form")
+
+    assert [(gap.field, gap.code) for gap in form.read({"mobile": "12", "truthful": False})] == [
+        ("mobile", "ANSWER_INVALID"),
+        ("truthful", "ANSWER_MISSING"),
+    ]
+    assert [gap.text.zh for gap in form.read({})] == [
+        "请填写或确认“手机”。",
+        "请填写或确认“承诺”。",
+    ]
+    with pytest.raises(InvalidRequestError) as caught:
+        form.read({"mobile": True, "applicant.birth_date": "1950-01-01", "nonsense": "x"})
+    assert {(one.field, one.reason) for one in caught.value.fields} == {
+        ('answers["mobile"]', "WRONG_KIND"),
+        ('answers["applicant.birth_date"]', "EVIDENCE_BACKED"),
+        ('answers["nonsense"]', "UNKNOWN_FIELD"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        pytest.param({"additionalProperties": True}, "additionalProperties", id="open form"),
+        pytest.param(
+            {"required": ["applicant.birth_date"]}, "a register fills it", id="asks what is known"
+        ),
+        pytest.param(
+            {
+                "properties": {
+                    "x": {"x-concept": "applicant.birth_date", "x-declaration": True, "title": "x"}
+                },
+                "required": [],
+            },
+            "is a declaration and cannot be prefilled",
+            id="puts words into a mouth",
+        ),
+        pytest.param(
+            {"properties": {"x": {"x-concept": "applicant.shoe_size"}}, "required": []},
+            "which no concept of the city is",
+            id="unknown concept",
+        ),
+        pytest.param({"type": "thing"}, "thing", id="no schema"),
+    ],
+)
+def test_a_form_that_could_trap_an_applicant_is_refused(changes: dict[str, Any], word: str) -> None:
+    with pytest.raises(InvalidPublicationError) as caught:
+        Form(_form(**changes), MEANINGS, where="form")
+    assert caught.value.reason == "FORM_INVALID"
+    assert word in str(caught.value)
