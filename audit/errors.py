@@ -50,12 +50,13 @@ class NotFoundError(AuditError):
 
 
 class ErasedError(AuditError):
-    """What was asked for has been erased (``ENTRY_ERASED``); that it existed is all that is left."""
+    """What was asked for has been erased (``ENTRY_ERASED``); that it was there is what is left."""
 
 
 class TamperedError(AuditError):
     """Something does not prove what it claims.
 
     Reasons: ``RECEIPT_MALFORMED``, ``RECEIPT_UNPROVEN``, ``CHECKPOINT_MALFORMED``,
-    ``CHECKPOINT_UNSIGNED``, ``KEY_MALFORMED``, ``PROOF_MALFORMED``, ``SEAL_BROKEN``.
+    ``CHECKPOINT_UNSIGNED``, ``KEY_MALFORMED``, ``PROOF_MALFORMED``, ``SEAL_BROKEN``,
+    ``ARCHIVE_DAMAGED``.
     """

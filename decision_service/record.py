@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from audit.errors import NotRecordedError as AuditNotRecordedError
-from audit.trail import CaseRow, Conflict, Entry, Recorded, Trail
+from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail
 from audit.trail import Receipt as AuditReceipt
 from decision_service.errors import ErasedError, NotRecordedError
 from decision_service.model import (
@@ -289,7 +289,7 @@ class Record:
                 "channel": application.channel,
                 "outcome": draft.outcome.kind,
                 "statuses": [list(pair) for pair in draft.statuses],
-                "reasons": sorted({reason.code for reason in draft.outcome.reasons}),
+                "reasons": [*sorted({reason.code for reason in draft.outcome.reasons})],
                 "evidence": _evidence_summary(draft.evidence),
                 "decided_by": "system",
                 **({} if draft.follows is None else {"follows": draft.follows}),
@@ -460,7 +460,7 @@ class Record:
 
     async def _opened(self, index: int) -> tuple[Recorded, Mapping[str, Any]]:
         recorded = await self._trail.read(index)
-        if recorded.sealed is None:
+        if recorded.sealed is ERASED:
             raise ErasedError(
                 "the record was erased on the person's demand",
                 zh="该记录已应当事人要求删除。",
@@ -491,7 +491,7 @@ def _decision(body: Mapping[str, Any], receipt: Receipt) -> Decision:
     )
 
 
-def _evidence_summary(evidence: Sequence[Evidence]) -> list[dict[str, str]]:
+def _evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:
     """What was asked and what became of it, in an order that does not depend on who was fast."""
     return [
         {

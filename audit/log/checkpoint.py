@@ -110,18 +110,14 @@ class Verifier:
 
     def __init__(self, key: str) -> None:
         try:
-            self.origin, key_id, encoded = key.split("+", 2)
-            typed = from_base64(encoded)
-            if typed[:1] != _ED25519 or _key_id(self.origin, typed).hex() != key_id:
-                raise ValueError("not the key that its id names")
-            self._public = Ed25519PublicKey.from_public_bytes(typed[1:])
+            self.origin, self._key_id, public = _public_key(key)
+            self._public = Ed25519PublicKey.from_public_bytes(public)
         except ValueError as error:
             raise TamperedError(
                 "this is not a log's public key",
                 reason="KEY_MALFORMED",
                 hint="Copy the one line of `verifier.key` again; it has the form `origin+id+key`.",
             ) from error
-        self._key_id = _key_id(self.origin, typed)
         self.key = key
 
     def open(self, note: str) -> Checkpoint:
@@ -133,9 +129,8 @@ class Verifier:
         try:
             text, lines = note.rsplit("\n\n", 1)
             checkpoint = Checkpoint.parse(text + "\n")
-            signatures = [_signature(line) for line in lines.removesuffix("\n").split("\n")]
-            if not lines.endswith("\n"):
-                raise ValueError("the last line is not ended")
+            *signed, end = lines.split("\n")
+            signatures = [_signature(line) for line in signed]
         except ValueError as error:
             raise TamperedError(
                 "the checkpoint is malformed",
@@ -148,7 +143,7 @@ class Verifier:
                 self._public.verify(signature, checkpoint.text.encode())
         except InvalidSignature:
             ours = []
-        if not ours or checkpoint.origin != self.origin:
+        if end or not ours or checkpoint.origin != self.origin:
             raise TamperedError(
                 f"the checkpoint is not signed by the key of `{self.origin}`",
                 reason="CHECKPOINT_UNSIGNED",
@@ -193,6 +188,15 @@ class Signer:
         """The signed note."""
         signature = self._key_id + self._private.sign(checkpoint.text.encode())
         return f"{checkpoint.text}\n— {self.origin} {to_base64(signature)}\n"
+
+
+def _public_key(text: str) -> tuple[str, bytes, bytes]:
+    """Origin, key id and raw key of a verifier key."""
+    origin, key_id, encoded = text.split("+", 2)
+    typed = from_base64(encoded)
+    if typed[:1] != _ED25519 or _key_id(origin, typed).hex() != key_id:
+        raise ValueError("not the key that its id names")
+    return origin, bytes.fromhex(key_id), typed[1:]
 
 
 def _key_id(origin: str, typed_key: bytes) -> bytes:

@@ -66,8 +66,6 @@ class Log(Generic[Row]):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         signing_key = Signer.generate(origin)
         try:
-            if (folder / STORE_FILE).exists():
-                raise FileExistsError
             create_private(folder / SIGNING_KEY_FILE, signing_key + "\n")
             verifier_key = Signer(signing_key).verifier_key
             create_private(folder / VERIFIER_KEY_FILE, verifier_key + "\n")
@@ -81,9 +79,7 @@ class Log(Generic[Row]):
         store.create_store(folder / STORE_FILE, origin, tables, fill)
 
     @classmethod
-    def open(
-        cls, folder: Path, project: Project[Row], *, anchor: Path | None = None
-    ) -> "Log[Row]":
+    def open(cls, folder: Path, project: Project[Row], *, anchor: Path | None = None) -> "Log[Row]":
         """Take hold of the log in that folder.
 
         A store that is ahead of its anchor (the process died in between) is verified from there

@@ -93,9 +93,7 @@ def consistency_proof(size1: int, size2: int, nodes: Nodes) -> tuple[Hash, ...]:
     return tuple(_consistency(size1, 0, size2, nodes, whole=True))
 
 
-def root_from_inclusion(
-    index: int, size: int, leaf: Hash, proof: Sequence[Hash]
-) -> Hash | None:
+def root_from_inclusion(index: int, size: int, leaf: Hash, proof: Sequence[Hash]) -> Hash | None:
     """The root to which the proof leads (RFC 9162 section 2.1.3.2); None if it is malformed."""
     if not 0 <= index < size:
         return None
@@ -181,9 +179,7 @@ def _inclusion(index: int, start: int, end: int, nodes: Nodes) -> Iterator[Hash]
         yield _range_root(start, middle, nodes)
 
 
-def _consistency(
-    size1: int, start: int, end: int, nodes: Nodes, *, whole: bool
-) -> Iterator[Hash]:
+def _consistency(size1: int, start: int, end: int, nodes: Nodes, *, whole: bool) -> Iterator[Hash]:
     """``whole``: the subtree is all of the first tree, so its verifier knows that root."""
     if size1 == end:
         if not whole:

@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -77,10 +77,6 @@ LATEST = Table(
     sqlite_with_rowid=False,
 )
 
-_MOVE_KEY = upsert(LATEST)
-_MOVE_KEY = _MOVE_KEY.on_conflict_do_update(
-    index_elements=[LATEST.c.key], set_={"idx": _MOVE_KEY.excluded.idx}
-)
 _LATEST = select(LATEST.c.key, LATEST.c.idx).where(
     LATEST.c.key.in_(bindparam("keys", expanding=True))
 )
@@ -232,16 +228,35 @@ def extend(
 ) -> None:
     """Write entries, the tiles that they fill, moved keys and the head; the tree is past them."""
     first = tree.size - len(appended)
-    connection.execute(
-        insert(ENTRIES), [{"idx": first + i, "leaf": leaf} for i, leaf in enumerate(appended)]
+    insert_rows(connection, ENTRIES, [(first + i, leaf) for i, leaf in enumerate(appended)])
+    insert_rows(connection, TILES, tiles)
+    insert_rows(
+        connection, LATEST, list(keys.items()), "ON CONFLICT (key) DO UPDATE SET idx = excluded.idx"
     )
-    if tiles:
-        connection.execute(insert(TILES), [tile._asdict() for tile in tiles])
-    if keys:
-        connection.execute(_MOVE_KEY, [{"key": key, "idx": idx} for key, idx in keys.items()])
     frontier = b"".join(tree.frontier.hashes)
     connection.execute(
         _MOVE_HEAD.values(size=tree.size, root=tree.frontier.root(), frontier=frontier)
+    )
+
+
+def insert_rows(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Sequence[object]],
+    on_conflict: str = "",
+) -> None:
+    """Insert rows, each in the order of the table's columns, with one statement.
+
+    Not ``executemany``: its driver lets go of the interpreter lock at every row, and a busy event
+    loop takes its time to give it back. This is twice as fast with 64 callers.
+    """
+    if not rows:
+        return
+    row = f"({', '.join('?' * len(table.c))})"
+    connection.exec_driver_sql(
+        f"INSERT INTO {table.name} ({', '.join(table.c.keys())})"  # noqa: S608  # our own names
+        f" VALUES {', '.join([row] * len(rows))} {on_conflict}",
+        tuple(chain.from_iterable(rows)),
     )
 
 

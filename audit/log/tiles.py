@@ -39,6 +39,7 @@ class TiledNodes:
         self._tile = cache(tile)
 
     def __call__(self, level: int, index: int) -> Hash:
+        """The hash of the node."""
         tile_level, within = divmod(level, HEIGHT)
         position, start = divmod(index << within, WIDTH)
         hashes = self._tile(tile_level, position)[start : start + (1 << within)]

@@ -112,6 +112,7 @@ class Writer(Generic[Row]):
         self.verifier_key = signer.verifier_key
         replace(published, self.published[1], durable=False)
         self._queue: SimpleQueue[_Waiting[Row] | None] = SimpleQueue()
+        self._gathered: list[_Waiting[Row]] = []
         self._door = threading.Lock()
         self._open = True
         self._thread = threading.Thread(target=self._run, name="audit-writer", daemon=True)
@@ -130,13 +131,15 @@ class Writer(Generic[Row]):
         with self._door:
             if not self._open:
                 raise _closed()
-            if self._queue.qsize() >= QUEUE_ENTRIES:
+            if self._queue.qsize() + len(self._gathered) >= QUEUE_ENTRIES:
                 raise NotRecordedError(
                     "too many entries are waiting to be recorded",
                     reason="QUEUE_FULL",
                     hint="Repeat the call with the same `request_id` after a short while.",
                 )
-            self._queue.put(_Waiting(work, loop, future))
+            if not self._gathered:
+                loop.call_soon(self._flush)
+            self._gathered.append(_Waiting(work, loop, future))
         return await future
 
     def close(self) -> None:
@@ -144,10 +147,21 @@ class Writer(Generic[Row]):
         with self._door:
             if self._open:
                 self._open = False
+                self._hand_over()
                 self._queue.put(None)
         self._thread.join()
         self._connection.close()
         self._connection.engine.dispose()
+
+    def _flush(self) -> None:
+        """Queue what one turn of the event loop gathered, so that it shares a commit."""
+        with self._door:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        for waiting in self._gathered:
+            self._queue.put(waiting)
+        self._gathered.clear()
 
     def _run(self) -> None:
         while batch := self._take():

@@ -13,7 +13,7 @@ import msgspec
 
 from audit.errors import NotRecordedError
 
-Json: TypeAlias = "str | int | bool | None | list[Json] | tuple[Json, ...] | dict[str, Json]"
+Json: TypeAlias = "str | int | bool | list[Json] | tuple[Json, ...] | dict[str, Json] | None"
 """What an entry can say; exactly these types, none derived from them."""
 
 _Path: TypeAlias = "tuple[_Path, str] | None"

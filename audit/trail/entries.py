@@ -131,7 +131,7 @@ class Leaf:
             "links_commitment": self.links_commitment,
         }
         if self.case is not None:
-            value["case"] = case_json(self.case)
+            value["case"] = {**case_json(self.case)}
         content = encode(value)
         if len(content) > LEAF_BYTES:
             raise NotRecordedError(
@@ -238,7 +238,7 @@ def time_text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def case_json(case: CaseRow) -> dict[str, Json]:
+def case_json(case: CaseRow) -> dict[str, str]:
     """The case as the leaf and the projection write it."""
     return {
         "case_id": case.case_id,

@@ -5,7 +5,7 @@ and ``cases`` are projections: everything in them follows from leaves and links,
 derives it again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -20,11 +20,10 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    insert,
     select,
 )
-from sqlalchemy.dialects.sqlite import insert as upsert
 
+from audit.log.store import insert_rows
 from audit.trail.entries import Leaf, Links, RecordedCase, case_from_json, case_json, time_text
 from audit.trail.seal import Sealed
 
@@ -96,17 +95,12 @@ ARCHIVE = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
-_MOVE_CASE = upsert(CASES)
-_MOVE_CASE = _MOVE_CASE.on_conflict_do_update(
-    index_elements=[CASES.c.case_id],
-    set_={
-        column.name: _MOVE_CASE.excluded[column.name]
-        for column in CASES.c
-        if column.name not in {"case_id", "first_index"}
-    },
+_MOVE_CASE = "ON CONFLICT (case_id) DO UPDATE SET " + ", ".join(
+    f"{column.name} = excluded.{column.name}"
+    for column in CASES.c
+    if column.name not in {"case_id", "first_index"}
 )
-_ADD_KEY = upsert(SUBJECT_KEYS).on_conflict_do_nothing()
-_ADD_CONTENT = upsert(ARCHIVE).on_conflict_do_nothing()
+_KEEP_FIRST = "ON CONFLICT DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,47 +117,40 @@ class Row:
 def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
     """Write what is kept of new entries, by index, in their own transaction (`log.Project`)."""
     keys = {row.sealed.subject_key.id: row.sealed.subject_key for _, row in rows}
-    connection.execute(
-        _ADD_KEY,
-        [{"id": k.id, "subject_tag": k.tag, "wrapped": k.wrapped} for k in keys.values()],
+    insert_rows(
+        connection, SUBJECT_KEYS, [(k.id, k.tag, k.wrapped) for k in keys.values()], _KEEP_FIRST
     )
-    connection.execute(
-        insert(SEALED),
-        [
-            {
-                "idx": index,
-                "subject_key_id": row.sealed.subject_key.id,
-                "wrapped_key": row.sealed.wrapped_key,
-                "content": row.sealed.content,
-                "links_salt": row.links_salt,
-                "links": row.links_content,
-            }
-            for index, row in rows
-        ],
+    insert_rows(connection, SEALED, [(index, *sealed_columns(row)) for index, row in rows])
+    insert_rows(
+        connection, ENTRIES, [(index, *entry_columns(row.leaf, row.links)) for index, row in rows]
     )
-    connection.execute(insert(ENTRIES), [columns(i, row.leaf, row.links) for i, row in rows])
     cases = [
-        {**case_json(row.leaf.case), "first_index": index, "latest_index": index}
+        (*case_json(row.leaf.case).values(), index, index)
         for index, row in rows
         if row.leaf.case is not None
     ]
-    if cases:
-        connection.execute(_MOVE_CASE, cases)
+    insert_rows(connection, CASES, cases, _MOVE_CASE)
 
 
-def columns(index: int, leaf: Leaf, links: Links) -> dict[str, str | int]:
-    """The row of ``entries`` that follows from a leaf and its links."""
+def sealed_columns(row: Row) -> tuple[str | bytes, ...]:
+    """The row of ``sealed``, without its index."""
+    sealed = row.sealed
+    return (
+        sealed.subject_key.id,
+        sealed.wrapped_key,
+        sealed.content,
+        row.links_salt,
+        row.links_content,
+    )
+
+
+def entry_columns(leaf: Leaf, links: Links) -> tuple[str, ...]:
+    """The row of ``entries`` that follows from a leaf and its links, without its index."""
     texts = {name: _text(leaf.permanent.get(name)) for name in COLUMNS}
     if leaf.case is not None:
         texts["case_id"] = leaf.case.case_id
-    return {
-        "idx": index,
-        "type": leaf.type,
-        "time": time_text(leaf.time),
-        **texts,
-        "case_state": "" if leaf.case is None else leaf.case.state,
-        "subject_tag": links.subject_tag,
-    }
+    state = "" if leaf.case is None else leaf.case.state
+    return (leaf.type, time_text(leaf.time), *texts.values(), state, links.subject_tag)
 
 
 def case(connection: Connection, case_id: str) -> RecordedCase | None:
@@ -196,13 +183,11 @@ def recorded_case(row: RowMapping) -> RecordedCase:
 
 def add_content(connection: Connection, digest: str, content: bytes) -> None:
     """Archive content under its caller's digest; the first content under a digest stays."""
-    connection.execute(
-        _ADD_CONTENT,
-        {"digest": digest, "sha256": sha256(content).hexdigest(), "content": content},
-    )
+    row = (digest, sha256(content).hexdigest(), content)
+    insert_rows(connection, ARCHIVE, [row], _KEEP_FIRST)
 
 
-def content_of(connection: Connection, digest: str) -> Mapping[str, Any] | None:
+def content_of(connection: Connection, digest: str) -> RowMapping | None:
     """The archived row under that digest; None if there is none."""
     found = connection.execute(select(ARCHIVE).where(ARCHIVE.c.digest == digest))
     return found.mappings().one_or_none()

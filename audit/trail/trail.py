@@ -72,9 +72,7 @@ class Trail:
             folder,
             origin=origin,
             tables=[projections.TABLES],
-            fill=lambda connection: connection.execute(
-                insert(projections.SERVICE_KEYS), tag_key
-            ),
+            fill=lambda connection: connection.execute(insert(projections.SERVICE_KEYS), tag_key),
             anchor=anchor,
         )
         return cls.open(folder, anchor=anchor)
@@ -96,9 +94,7 @@ class Trail:
             raise
         return cls(log, keyring, inflight)
 
-    async def append(
-        self, entry: Entry, *, expect: Mapping[str, int | None]
-    ) -> Receipt | Conflict:
+    async def append(self, entry: Entry, *, expect: Mapping[str, int | None]) -> Receipt | Conflict:
         """Record the entry; when this returns a receipt it is durable, anchored and signed.
 
         Args:

@@ -101,7 +101,11 @@ def type_of(kind: Piece, detail: Piece, report: Report) -> ConceptType | None:
         case "是否" | "日期" | "文本":
             if detail.text:
                 report.add("E004.detail", detail.at, kind=kind.text)
-            simple = {"是否": BooleanType(), "日期": DateType(), "文本": TextType()}
+            simple: dict[str, ConceptType] = {
+                "是否": BooleanType(),
+                "日期": DateType(),
+                "文本": TextType(),
+            }
             return simple[kind.text]
         case later if later in _LATER:
             report.add("E061", kind.at, name=later)
@@ -153,6 +157,8 @@ def _range(piece: Piece, type_: ConceptType, report: Report) -> Range | None:
             return Range(low=low, high=high)
         case [_, _]:
             report.add("A202.range", piece.at)
+        case _:
+            pass
     return None
 
 
