@@ -19,9 +19,9 @@ from audit.errors import AuditError
 from audit.trail import Trail
 from decision_service import catalogue
 from decision_service.cli import app
-from decision_service.cli.samples import Sandbox, show
+from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
-from decision_service.model import EvidenceType
+from decision_service.model import EvidenceType, MatterId
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server import Server, Tls, Verifier, issue, new_private_key, public_jwks
@@ -110,19 +110,25 @@ async def _run(settings: Settings, *, once: bool) -> None:
             lifetime=timedelta(days=30),
             now=clock(),
         )
-        await show(
-            Sandbox(
-                address=f"{settings.host}:{server.port}",
-                token=token,
-                people=sandbox.City(SEED),
-                misbehave=city.misbehave,
-                reset=city.reset,
-                today=office.today(clock()),
-                is_granted=lambda matter, person: _is_granted(office, matter, person),
-            ),
-            stays=not once,
+        people = sandbox.City(SEED)
+
+        async def is_granted(matter: str, id_number: str) -> bool:
+            key = office.record.grant_key(MatterId(matter), f"resident_id:{id_number}")
+            return await office.record.latest(key) is not None
+
+        shown = Sandbox(
+            address=f"{settings.host}:{server.port}",
+            token=token,
+            people=people,
+            today=office.today(clock()),
+            misbehave=city.misbehave,
+            reset=city.reset,
+            is_granted=is_granted,
+            receipts=settings.store / "receipts",
         )
+        await show_samples(shown)
         if not once:
+            print_how_to_call(shown)
             await _until_told_to_stop()
 
 

@@ -146,7 +146,8 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
     case = office.record.case_key(draft.case.case_id)
     claims = {**expect, case: draft.follows}
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
-        claims[office.record.grant_key(draft.application)] = None
+        grant = office.record.grant_key(draft.matter.id, draft.application.subject)
+        claims[grant] = None
     match await office.record.decided(draft, expect=claims):
         case Decision() as decision:
             return decision

@@ -166,9 +166,9 @@ class Record:
         """Names a request for ever: who asked, what, under which ``request_id``."""
         return "request:" + self._trail.tag(f"{request.caller}\n{method}\n{request.request_id}")
 
-    def grant_key(self, application: Application) -> str:
-        """Names what can be granted to one person once."""
-        return "grant:" + self._trail.tag(f"{application.matter}\n{application.subject}")
+    def grant_key(self, matter: MatterId, subject: str) -> str:
+        """Names what can be granted to one person once; ``subject`` as `Request.subject`."""
+        return "grant:" + self._trail.tag(f"{matter}\n{subject}")
 
     @staticmethod
     def case_key(case_id: CaseId) -> str:
@@ -448,7 +448,7 @@ class Record:
 
     async def waiting(self) -> tuple[CaseId, ...]:
         """Every case that waits for a source."""
-        return tuple(CaseId(row.case_id) for row in await self._trail.cases(CaseState.WAITING))
+        return tuple(CaseId(row.case_id) for row in await self._trail.cases(CaseState.WAITING.value))
 
     async def receipt(self, index: int) -> str:
         """The receipt file of an entry: proves it to whoever does not trust us."""
@@ -477,7 +477,7 @@ def _row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
         case_number=case.case_number,
         caller=case.caller,
         matter=case.matter,
-        state=case.state,
+        state=case.state.value,
         filing_date=case.filing_date.isoformat() if case.filing_date else "",
         create_time=case.create_time,
         due_time=due_time,
@@ -496,7 +496,7 @@ def _evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:
     return [
         {
             "evidence_type": item.evidence_type,
-            "status": item.status,
+            "status": item.status.value,
             "query_id": item.query_id,
             "as_of": item.as_of.isoformat() if item.as_of else "",
         }

@@ -128,7 +128,10 @@ class Form:
         for error in self._validator.iter_errors(
             {key: _to_json(value) for key, value in answers.items() if key in self.declared}
         ):
-            key = _missing(error) if error.validator == "required" else str(error.path[0])
+            if error.validator == "required":
+                gaps |= {key: self._gap(key, error) for key in _missing(error)}
+                continue
+            key = str(error.path[0])
             if error.validator == "type":
                 wrong.append(
                     FieldViolation(
@@ -433,10 +436,10 @@ def _schema(text: str, where: str) -> dict[str, Any]:
     return dict(schema)
 
 
-def _missing(error: ValidationError) -> str:
-    """The field that a ``required`` error is about."""
+def _missing(error: ValidationError) -> list[str]:
+    """Every field that is required and not there."""
     required, given = cast("list[str]", error.validator_value), cast("Answers", error.instance)
-    return next(key for key in required if key not in given)
+    return [key for key in required if key not in given]
 
 
 def _to_json(value: Value) -> bool | str:

@@ -54,10 +54,12 @@ class Anchor:
             OSError: It could not be written.
         """
         try:
-            moved = self.read() != known
+            found = self.read()
         except StoreRefusedError:
-            moved = True
-        if moved:
+            found = None
+        if found == new:
+            return  # an earlier attempt moved it and failed only afterwards
+        if found != known:
             raise NotRecordedError(
                 "the anchor is not where this process left it",
                 reason="ANCHOR_MOVED",

@@ -21,6 +21,21 @@ def create_private(path: Path, content: str) -> None:
     sync_folder(path.parent)
 
 
+def refuse_existing(*paths: Path) -> None:
+    """Make sure that nothing is there yet.
+
+    Raises:
+        StoreRefusedError: Something is.
+    """
+    there = [path.name for path in paths if path.exists()]
+    if there:
+        raise StoreRefusedError(
+            f"`{there[0]}` is there already, so this is a trail, or a part of one",
+            reason="STORE_EXISTS",
+            hint="Open it, or choose an empty folder; nothing is ever overwritten.",
+        )
+
+
 def read_private(path: Path) -> str:
     """The content of a secret file, without the newline at its end.
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -12,11 +13,12 @@ from audit.errors import NotFoundError, StoreRefusedError
 from audit.log import store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer
-from audit.log.files import Lock, create_private, invalid_key, read_private
+from audit.log.files import Lock, create_private, invalid_key, read_private, refuse_existing
 from audit.log.merkle import frontier_of, inclusion_proof
 from audit.log.proof import Proof
+from audit.log.queue import Append, Conflict, Job, Receipt, Row
 from audit.log.tiles import TiledNodes
-from audit.log.writer import Append, Conflict, Job, Project, Receipt, Row, Writer
+from audit.log.writer import Project, Writer
 
 STORE_FILE = "store.sqlite"
 SIGNING_KEY_FILE = "signing.key"
@@ -64,18 +66,14 @@ class Log(Generic[Row]):
         """
         empty = Checkpoint.empty(origin)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        anchor = anchor or folder / ANCHOR_FILE
+        refuse_existing(
+            folder / STORE_FILE, folder / SIGNING_KEY_FILE, folder / VERIFIER_KEY_FILE, anchor
+        )
         signing_key = Signer.generate(origin)
-        try:
-            create_private(folder / SIGNING_KEY_FILE, signing_key + "\n")
-            verifier_key = Signer(signing_key).verifier_key
-            create_private(folder / VERIFIER_KEY_FILE, verifier_key + "\n")
-            Anchor(anchor or folder / ANCHOR_FILE).create(empty)
-        except FileExistsError:
-            raise StoreRefusedError(
-                "there is a log in this folder already, or a part of one",
-                reason="STORE_EXISTS",
-                hint="Open it, or choose an empty folder; nothing is ever overwritten.",
-            ) from None
+        create_private(folder / SIGNING_KEY_FILE, signing_key + "\n")
+        create_private(folder / VERIFIER_KEY_FILE, Signer(signing_key).verifier_key + "\n")
+        Anchor(anchor).create(empty)
         store.create_store(folder / STORE_FILE, origin, tables, fill)
 
     @classmethod
@@ -99,23 +97,24 @@ class Log(Generic[Row]):
             )
         signer = _signer(folder / SIGNING_KEY_FILE)
         place = Anchor(anchor or folder / ANCHOR_FILE)
-        lock = Lock(folder / _LOCK_FILE)
-        try:
+        with ExitStack() as undo:
+            lock = Lock(folder / _LOCK_FILE)
+            undo.callback(lock.release)
             anchored = place.read()
             reader = store.Reader(folder / STORE_FILE, connections=_READERS)
+            undo.callback(reader.close)
             with reader.snapshot() as connection:
                 _refuse_old_or_forked(connection, anchored, signer.origin)
+            connection = undo.enter_context(store.connect_writer(folder / STORE_FILE))
             writer = Writer(
-                store.connect_writer(folder / STORE_FILE),
+                connection,
                 project,
                 anchor=place,
                 anchored=anchored,
                 signer=signer,
                 published=folder / CHECKPOINT_FILE,
             )
-        except BaseException:
-            lock.release()
-            raise
+            undo.pop_all()
         return cls(lock, reader, writer)
 
     async def append(
@@ -135,7 +134,7 @@ class Log(Generic[Row]):
         Raises:
             NotRecordedError: It was not recorded, or nobody can say that it was.
         """
-        answer = await self._writer.submit(Append(leaf, row, expect))
+        answer = await self._writer.queue.submit(Append(leaf, row, expect))
         assert answer is not None  # noqa: S101  # only jobs are answered with nothing
         return answer
 
@@ -145,7 +144,7 @@ class Log(Generic[Row]):
         Raises:
             NotRecordedError: It was not done, or nobody can say that it was.
         """
-        await self._writer.submit(job)
+        await self._writer.queue.submit(job)
 
     async def read(self, question: Callable[[Connection], Found]) -> Found:
         """Ask the store, on a read-only connection and off the event loop."""

@@ -34,7 +34,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from audit.errors import StoreRefusedError
 from audit.log.checkpoint import Checkpoint
-from audit.log.merkle import Frontier, Hash, leaf_hash
+from audit.log.merkle import Frontier, Hash
 from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
 
 SCHEMA = 1
@@ -46,6 +46,7 @@ ENTRIES = Table(
     "log_entries",
     TABLES,
     Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
 )
 
@@ -80,8 +81,8 @@ LATEST = Table(
 _LATEST = select(LATEST.c.key, LATEST.c.idx).where(
     LATEST.c.key.in_(bindparam("keys", expanding=True))
 )
-_LEAVES = (
-    select(ENTRIES.c.leaf)
+_HASHES = (
+    select(ENTRIES.c.hash)
     .where(ENTRIES.c.idx >= bindparam("start"), ENTRIES.c.idx < bindparam("end"))
     .order_by(ENTRIES.c.idx)
 )
@@ -199,7 +200,10 @@ def tile_reader(connection: Connection) -> TileReader:
             return split_hashes(full)
         start, end = position * WIDTH, (position + 1) * WIDTH
         if level == 0:
-            return [leaf_hash(leaf) for leaf in leaves(connection, start, end)]
+            return [
+                bytes(item)
+                for item in connection.execute(_HASHES, {"start": start, "end": end}).scalars()
+            ]
         roots = select(TILES.c.root).where(
             TILES.c.level == level - 1, TILES.c.position >= start, TILES.c.position < end
         )
@@ -208,9 +212,12 @@ def tile_reader(connection: Connection) -> TileReader:
     return tile
 
 
-def leaves(connection: Connection, start: int, end: int) -> Sequence[bytes]:
-    """The exact bytes of the entries from ``start`` to before ``end``."""
-    return connection.execute(_LEAVES, {"start": start, "end": end}).scalars().all()
+def read_leaf(connection: Connection, index: int) -> bytes | None:
+    """The exact bytes of the entry that were hashed; None if there is no such entry."""
+    if not 0 <= index < 1 << 62:
+        return None
+    query = select(ENTRIES.c.leaf).where(ENTRIES.c.idx == index)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def latest(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
@@ -222,13 +229,18 @@ def latest(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
 def extend(
     connection: Connection,
     tree: Tree,
-    appended: Sequence[bytes],
+    appended: Sequence[tuple[Hash, bytes]],
     tiles: Sequence[Tile],
     keys: Mapping[str, int],
 ) -> None:
-    """Write entries, the tiles that they fill, moved keys and the head; the tree is past them."""
+    """Write entries, the tiles that they fill, moved keys and the head.
+
+    Args:
+        tree: Has grown by them already.
+        appended: Hash and bytes of each.
+    """
     first = tree.size - len(appended)
-    insert_rows(connection, ENTRIES, [(first + i, leaf) for i, leaf in enumerate(appended)])
+    insert_rows(connection, ENTRIES, [(first + i, *both) for i, both in enumerate(appended)])
     insert_rows(connection, TILES, tiles)
     insert_rows(
         connection, LATEST, list(keys.items()), "ON CONFLICT (key) DO UPDATE SET idx = excluded.idx"
@@ -278,7 +290,7 @@ def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noq
         connection.execute("PRAGMA secure_delete=ON")
         return connection
 
-    engine = create_engine("sqlite+pysqlite://", creator=connect, **pool)
+    engine = create_engine("sqlite+pysqlite://", creator=connect, hide_parameters=True, **pool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 

@@ -94,7 +94,7 @@ def write_receipt(
     )
 
 
-def verify_receipt(text: str, *, key: str | None) -> ReceiptReport:
+def verify_receipt(text: str, *, key: str | None = None) -> ReceiptReport:
     """Check everything that a receipt claims; needs nothing but the text.
 
     Args:

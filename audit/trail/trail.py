@@ -8,25 +8,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection
 
-from audit.errors import ErasedError, NotRecordedError, StoreRefusedError, TamperedError
+from audit.errors import ErasedError, NotRecordedError, TamperedError
 from audit.log import Conflict, Log, Receipt
 from audit.log import store as log_store
-from audit.log.checkpoint import Checkpoint, from_base64, to_base64
-from audit.log.files import create_private, invalid_key, read_private
+from audit.log.checkpoint import to_base64
+from audit.log.files import create_private, refuse_existing
 from audit.log.inflight import Inflight
-from audit.log.log import STORE_FILE, no_entry
+from audit.log.log import no_entry
 from audit.log.merkle import leaf_hash
 from audit.trail import projections
 from audit.trail.entries import ERASED, Entry, Leaf, Links, Recorded, RecordedCase
 from audit.trail.projections import Row
 from audit.trail.receipts import write_receipt
 from audit.trail.seal import KEY_BYTES, Keyring, Unsealed, commitment
+from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring, sealed_row, unseal
 
-MASTER_KEY_FILE = "master.key"
 _INFLIGHT_FOLDER = "inflight"
-_TAG_KEY = "tag"
 _KEYS_AN_ENTRY = 64
 _KEY_CHARACTERS = 255
 
@@ -34,7 +33,7 @@ _KEY_CHARACTERS = 255
 class Trail:
     """The one way to the record: append, read, prove. One process holds it at a time.
 
-    Made by `create` or `open`; an ``async with`` closes it.
+    Made by `create` once, held by `open` ever after; an ``async with`` closes it.
 
     Attributes:
         inflight: Which requests were in flight when an earlier process died.
@@ -45,9 +44,9 @@ class Trail:
         self._keyring = keyring
         self.inflight = inflight
 
-    @classmethod
-    def create(cls, folder: Path, *, origin: str, anchor: Path | None = None) -> Self:
-        """Make a new, empty trail in that folder, with its keys and anchor, and open it.
+    @staticmethod
+    def create(folder: Path, *, origin: str, anchor: Path | None = None) -> None:
+        """Make a new, empty trail in that folder, with its keys and anchor.
 
         Args:
             origin: Name of the log, unique for ever, e.g. ``audit.example.gov.cn/2026``.
@@ -56,26 +55,17 @@ class Trail:
         Raises:
             StoreRefusedError: There is a trail already, or a part of one.
         """
-        Checkpoint.empty(origin)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_existing(folder / MASTER_KEY_FILE)
         master = secrets.token_bytes(KEY_BYTES)
-        try:
-            create_private(folder / MASTER_KEY_FILE, to_base64(master) + "\n")
-        except FileExistsError:
-            raise StoreRefusedError(
-                "there is a trail in this folder already, or a part of one",
-                reason="STORE_EXISTS",
-                hint="Open it, or choose an empty folder; nothing is ever overwritten.",
-            ) from None
-        tag_key = {"name": _TAG_KEY, "wrapped": Keyring.new_tag_key(master)}
+        tag_key = (TAG_KEY, Keyring.new_tag_key(master))
         Log.create(
             folder,
             origin=origin,
             tables=[projections.TABLES],
-            fill=lambda connection: connection.execute(insert(projections.SERVICE_KEYS), tag_key),
+            fill=lambda c: log_store.insert_rows(c, projections.SERVICE_KEYS, [tag_key]),
             anchor=anchor,
         )
-        return cls.open(folder, anchor=anchor)
+        create_private(folder / MASTER_KEY_FILE, to_base64(master) + "\n")
 
     @classmethod
     def open(cls, folder: Path, *, anchor: Path | None = None) -> Self:
@@ -265,55 +255,8 @@ class Trail:
 
     def _open(self, connection: Connection, index: int) -> tuple[bytes, Unsealed | None]:
         """The permanent bytes and the sealed part, None if that is erased."""
-        leaves = log_store.leaves(connection, index, index + 1) if 0 <= index < 1 << 62 else ()
-        if not leaves:
+        leaf = log_store.read_leaf(connection, index)
+        if leaf is None:
             raise no_entry(index)
         row = sealed_row(connection, index)
-        return leaves[0], None if row is None else unseal(self._keyring, leaves[0], row)
-
-
-def read_keyring(folder: Path) -> Keyring:
-    """The keyring of the trail in that folder.
-
-    Raises:
-        StoreRefusedError: The master key is missing, or that of another trail.
-    """
-    path = folder / MASTER_KEY_FILE
-    reader = log_store.Reader(folder / STORE_FILE, connections=1)
-    try:
-        master = from_base64(read_private(path))
-        tag_key = select(projections.SERVICE_KEYS.c.wrapped).where(
-            projections.SERVICE_KEYS.c.name == _TAG_KEY
-        )
-        with reader.snapshot() as connection:
-            return Keyring(master, connection.execute(tag_key).scalar_one())
-    except (ValueError, TamperedError):
-        raise invalid_key(path) from None
-    finally:
-        reader.close()
-
-
-def sealed_row(connection: Connection, index: int) -> RowMapping | None:
-    """The sealed part of an entry with its subject key, as stored; None if it is erased."""
-    sealed, keys = projections.SEALED, projections.SUBJECT_KEYS
-    query = (
-        select(sealed, keys.c.wrapped.label("wrapped_subject_key"))
-        .join(keys, keys.c.id == sealed.c.subject_key_id)
-        .where(sealed.c.idx == index)
-    )
-    return connection.execute(query).mappings().one_or_none()
-
-
-def unseal(keyring: Keyring, leaf: bytes, row: RowMapping) -> Unsealed:
-    """Open what `sealed_row` found.
-
-    Raises:
-        TamperedError: It cannot be opened.
-    """
-    return keyring.unseal(
-        Leaf.decode(leaf).id,
-        subject_key_id=row["subject_key_id"],
-        wrapped_subject_key=row["wrapped_subject_key"],
-        wrapped_key=row["wrapped_key"],
-        content=row["content"],
-    )
+        return leaf, None if row is None else unseal(self._keyring, leaf, row)

@@ -113,6 +113,19 @@ class Prefilled:
         return Group(Words(f"办件 Case  {self._case}"), asked, fields)
 
 
+def outcome(one: Decision) -> str:
+    """How a decision came out, on one line, with what it grants."""
+    kind = one.WhichOneof("outcome") or ""
+    zh, en, _ = _OUTCOMES[kind]
+    granted = [f"{both(grant.name)} {_value(grant.value)} {grant.unit}" for grant in one.approved.grant]
+    return "  ".join(part.strip() for part in (f"{zh} {en}", one.case_number, *granted))
+
+
+def reasons(one: Decision) -> tuple[Reason, ...]:
+    """Why a decision came out as it did."""
+    return tuple(getattr(one, one.WhichOneof("outcome") or "").reasons)
+
+
 def decision(one: Decision) -> RenderableType:
     """A decision with its grant, its reasons and the notice."""
     kind = one.WhichOneof("outcome") or ""

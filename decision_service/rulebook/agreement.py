@@ -93,7 +93,9 @@ def names(expression: Expression) -> Iterator[Name]:
         yield from names(part)
 
 
-def digits(expression: Expression) -> int | None:
+def digits(  # noqa: C901, PLR0911  # one case for each kind of node
+    expression: Expression,
+) -> int | None:
     """The most digits after the point that its value can have; None where there is no bound."""
     match expression:
         case Constant(value=Decimal() as value):
@@ -119,6 +121,20 @@ def digits(expression: Expression) -> int | None:
             return None
         case _:
             return 0
+
+
+def as_scaled(expression: Expression) -> ConceptType:
+    """Its type with the scale that its value needs; `MOST_DIGITS` where there is no bound."""
+    if not isinstance(expression.type, NumberType):
+        return expression.type
+    most = digits(expression)
+    scale = MOST_DIGITS if most is None else min(most, MOST_DIGITS)
+    return NumberType(unit=expression.type.unit, scale=scale)
+
+
+def in_unit(expression: Expression) -> str:
+    """The unit of a number; empty for one without, and for anything else."""
+    return expression.type.unit if isinstance(expression.type, NumberType) else ""
 
 
 def _digits_of(number: Decimal) -> int:
@@ -148,15 +164,13 @@ def fit(expression: Expression, type_: ConceptType, report: Report) -> Expressio
             if not found.unit and next(names(expression), None) is None:
                 return replace(expression, type=NumberType(unit=unit, scale=found.scale))
             _disagree("E032", expression.at, found, type_, report)
-        case TextType(), OptionType(options=options) if isinstance(expression, Constant):
-            return _labelled(expression, options, type_, report)
+        case TextType(), OptionType() if isinstance(expression, Constant):
+            return _labelled(expression, type_, report)
         case OptionType(), OptionType():
             if found == type_:
                 return expression
             report.add("E031.options", expression.at)
-        case (
-            (BooleanType(), BooleanType()) | (DateType(), DateType()) | (TextType(), TextType())
-        ):
+        case (BooleanType(), BooleanType()) | (DateType(), DateType()) | (TextType(), TextType()):
             return expression
         case _:
             _disagree("E031", expression.at, found, type_, report)
@@ -176,15 +190,15 @@ def agree(
 
 def refuse_more_digits(expression: Expression, scale: int, report: Report) -> None:
     """Report a constant that has more digits than what it is held against can ever have."""
-    if isinstance(expression, Constant) and isinstance(expression.value, Decimal):
-        if _digits_of(expression.value) > scale:
-            written = format(expression.value, "f")
-            report.add("E039.constant", expression.at, text=written, scale=str(scale))
+    match expression:
+        case Constant(value=Decimal() as value) if _digits_of(value) > scale:
+            text = format(value, "f")
+            report.add("E039.constant", expression.at, text=text, scale=str(scale))
+        case _:
+            pass
 
 
-def _labelled(
-    constant: Constant, options: object, type_: OptionType, report: Report
-) -> Constant | None:
+def _labelled(constant: Constant, type_: OptionType, report: Report) -> Constant | None:
     for code, label in type_.options.items():
         if label.zh == constant.value:
             return replace(constant, value=code, type=type_)
@@ -193,7 +207,7 @@ def _labelled(
         "E034",
         constant.at,
         str(constant.value),
-        lambda: labels,
+        labels,
         labels="、".join(f"“{label}”" for label in labels),
     )
     return None

@@ -100,7 +100,7 @@ def _facts(piece: Piece, draft: Draft) -> dict[Concept, Fact]:
         id_ = draft.scope.find(name.text)
         if id_ is None:
             known = [term.name.zh for term in draft.terms]
-            draft.report.add_unknown("E020", name.at, name.text, lambda known=known: known)
+            draft.report.add_unknown("E020", name.at, name.text, known)
         elif id_ in facts:
             draft.report.add("E011", name.at, name=name.text)
         elif id_ in terms:
@@ -146,6 +146,6 @@ def _reasons(piece: Piece, draft: Draft) -> Iterator[str]:
             continue
         if part.text not in draft.requirement_ids:
             ids = sorted(draft.requirement_ids)
-            draft.report.add_unknown("E020.reason", part.at, part.text, lambda ids=ids: ids)
+            draft.report.add_unknown("E020.reason", part.at, part.text, ids)
         else:
             yield part.text

@@ -19,7 +19,8 @@ from decision_service.model import (
     OptionType,
     Value,
 )
-from decision_service.rulebook.expression import Test, Tests, read_tests
+from decision_service.rulebook.builder import Test, Tests
+from decision_service.rulebook.expression import read_tests
 from decision_service.rulebook.functions import DECIMAL
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tokens import Scope
@@ -72,6 +73,8 @@ class Column:
                 self._codes = {code: index for index, code in enumerate(options)}
             case BooleanType():
                 self._codes = {False: 0, True: 1}
+            case _:
+                pass  # numbers and days are their own codes; texts get theirs as they come
 
     def read(self, piece: Piece, scope: Scope, report: Report) -> Cell | None:
         """Read a cell; None if something is wrong with it, which is reported."""
@@ -184,7 +187,9 @@ def _condition(item: Name, found: Tests) -> Expression:
     """The simplest expression that says what a cell says."""
     match found.tests:
         case (Interval(low=None, high=Constant() as end, high_included=included),):
-            inside: Expression = Compare("<=" if included else "<", item, end, BooleanType(), end.at)
+            inside: Expression = Compare(
+                "<=" if included else "<", item, end, BooleanType(), end.at
+            )
         case (Interval(low=Constant() as end, high=None, low_included=included),):
             inside = Compare(">=" if included else ">", item, end, BooleanType(), end.at)
         case (Constant() as value,):

@@ -1,8 +1,9 @@
 """What is proven of a rule file before anybody may be decided by it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
-from decision_service.model import DECLARED, SERVICE, Concept, DateType, NumberType, Text
+from decision_service.model import DECLARED, SERVICE, Concept, NumberType, Range, Text
 from decision_service.rulebook.agreement import digits, names
 from decision_service.rulebook.cells import Cell, Column
 from decision_service.rulebook.source import Piece, Report
@@ -11,6 +12,7 @@ from decision_service.rulebook.tree import (
     Derived,
     Expression,
     Output,
+    Position,
     Requirement,
     Rulebook,
     Term,
@@ -62,17 +64,20 @@ def refuse_loose_digits(output: Output, report: Report) -> None:
 
 
 def refuse_uncurable(
-    requirement: Requirement, book_terms: Sequence[Term], derived: Sequence[Derived], at: Piece,
+    requirement: Requirement,
+    at: Position,
+    terms: Sequence[Term],
+    derived: Sequence[Derived],
     report: Report,
-) -> None:  # fmt: skip
+) -> None:
     """Report 请补正 for an unknown that the applicant cannot cure: one that a register owes."""
     if requirement.if_unknown is not Consequence.CORRECT:
         return
-    sources = {term.id: term for term in book_terms}
+    by_id = {term.id: term for term in terms}
     for concept in sorted(_concepts(requirement.expression, derived)):
-        term = sources.get(concept)
+        term = by_id.get(concept)
         if term is not None and term.source not in {DECLARED, SERVICE}:
-            report.add("E044", at.at, name=term.name.zh, source=term.source)
+            report.add("E044", at, name=term.name.zh, source=term.source)
 
 
 def warn(book: Rulebook, report: Report) -> None:
@@ -84,13 +89,16 @@ def warn(book: Rulebook, report: Report) -> None:
         for notice in requirement.notices.values()
         for part in placeholders(notice)
     }
-    for named in (*book.terms, *book.derived):
-        if named.id not in used and not quoted & {named.id, named.name.zh}:
-            report.add("W050", named.at, name=named.name.zh)
+    named: tuple[Term | Derived, ...] = (*book.terms, *book.derived)
+    for one in named:
+        if one.id not in used and not quoted & {one.id, one.name.zh}:
+            report.add("W050", one.at, name=one.name.zh)
     for term in book.terms:
-        if isinstance(term.type, DateType) and term.range is not None:
-            if str(term.range.high) < book.effective.isoformat():
-                report.add("W052", term.at, name=term.name.zh, day=str(term.range.high))
+        match term.range:
+            case Range(high=date() as last) if last < book.effective:
+                report.add("W052", term.at, name=term.name.zh, day=last.isoformat())
+            case _:
+                pass
 
 
 def placeholders(notice: Text) -> Iterator[str]:
@@ -118,4 +126,3 @@ def _expressions(book: Rulebook) -> Iterator[Expression]:
     yield from (requirement.expression for requirement in book.requirements)
     yield from (row.condition for table in book.tables for row in table.rows)
     yield from (output.expression for output in book.outputs)
-

@@ -60,9 +60,7 @@ def read(text: str, *, where: str, age_convention: AgeConvention = "birthday") -
     return book
 
 
-def _read(
-    text: str, where: str, age_convention: AgeConvention, report: Report
-) -> Rulebook | None:
+def _read(text: str, where: str, age_convention: AgeConvention, report: Report) -> Rulebook | None:
     markdown, pieces = lines(text, report)
     root = page.read(markdown, pieces, report)
     fields.allow_only(root, report, "sections")
@@ -98,9 +96,7 @@ def _read(
     return replace(book, warnings=tuple(sorted(report.findings, key=lambda one: one.at)))
 
 
-def _head(
-    top: Section, report: Report
-) -> tuple[MatterId, date, date | None, Text, Text] | None:
+def _head(top: Section, report: Report) -> tuple[MatterId, date, date | None, Text, Text] | None:
     """Matter, first day, day of the release before, authority and title; None if one is wrong."""
     fields.allow_only(top, report, "items", "sections")
     title = fields.bilingual(top.heading, report)
@@ -150,7 +146,7 @@ def _recognise(heading: Piece, report: Report) -> tuple[str, str]:
     table = _TABLE_ZH.fullmatch(zh)
     word = "标准" if table else zh
     if word not in _SECTIONS or (word == "标准" and not table):
-        report.add_unknown("E001", heading.at, zh, lambda: _SECTIONS)
+        report.add_unknown("E001", heading.at, zh, _SECTIONS)
         return "", ""
     if not (_TABLE_EN.fullmatch(en) if table else en == _SECTIONS[word]):
         report.add("E001.english", heading.at, heading=f"## {zh} | {_SECTIONS[word]}")

@@ -55,7 +55,7 @@ def keyed(section: Section, keys: Mapping[str, str], report: Report) -> dict[str
     for item in section.items:
         key = spelt.get(_words(item.key.text))
         if key is None:
-            report.add_unknown("E003.key", item.key.at, item.key.text, lambda: keys)
+            report.add_unknown("E003.key", item.key.at, item.key.text, keys)
         elif key in found:
             report.add("E011.key", item.key.at, name=key)
         elif not item.value.text:
@@ -94,7 +94,7 @@ def rows(
     for cell in grid.header:
         column = spelt.get(_words(cell.text), "")
         if not column:
-            report.add_unknown("E003.column", cell.at, cell.text, lambda: columns)
+            report.add_unknown("E003.column", cell.at, cell.text, columns)
         elif column in header:
             report.add("E011.column", cell.at, name=column)
         header.append(column)

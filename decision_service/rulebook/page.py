@@ -142,6 +142,4 @@ def _cells(line: Piece) -> tuple[Piece, ...]:
     ends = [index for index in bars if 0 < index < len(body.text) - 1]
     starts = [1 if bars and bars[0] == 0 else 0, *(index + 1 for index in ends)]
     last = len(body.text) - 1 if bars and bars[-1] == len(body.text) - 1 else len(body.text)
-    return tuple(
-        body.part(start, end) for start, end in zip(starts, [*ends, last], strict=True)
-    )
+    return tuple(body.part(start, end) for start, end in zip(starts, [*ends, last], strict=True))

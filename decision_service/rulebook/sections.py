@@ -70,7 +70,7 @@ def cited(found: Mapping[str, Piece], at: Position, draft: Draft) -> tuple[str, 
     for number in cited:
         if number.text not in draft.basis_numbers:
             numbers = sorted(draft.basis_numbers)
-            draft.report.add_unknown("E040", number.at, number.text, lambda: numbers)
+            draft.report.add_unknown("E040", number.at, number.text, numbers)
     return tuple(number.text for number in cited)
 
 
@@ -137,7 +137,7 @@ def _requirement(
     if truth is None or if_not_met is None or if_unknown is None:
         return None
     read = Requirement(id_.text, name, basis, truth, if_not_met, if_unknown, notices, id_.at)
-    refuse_uncurable(read, draft.terms, draft.derived, found["无法确认"], report)
+    refuse_uncurable(read, found["无法确认"].at, draft.terms, draft.derived, report)
     return read
 
 
@@ -169,5 +169,5 @@ def _notice(piece: Piece, draft: Draft) -> Text | None:
     for name in placeholders(notice):
         if draft.scope.find(name) is None:
             at = piece.part(piece.text.find(f"{{{name}") + 1).at
-            draft.report.add_unknown("E030", at, name, draft.scope.names)
+            draft.report.add_unknown("E030", at, name, draft.scope.names())
     return notice

@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -96,13 +96,13 @@ class Report:
             self.findings.append(found)
 
     def add_unknown(
-        self, key: str, at: Position, name: str, known: Callable[[], Iterable[str]], **words: str
+        self, key: str, at: Position, name: str, known: Iterable[str], **words: str
     ) -> None:
         """Add a finding about a word that is not among the known, with the likeliest of them.
 
         The wording ``<key>`` has ``{name}``; ``<key>.like`` has ``{like}`` besides.
         """
-        candidates = list(islice(known(), 2000))
+        candidates = list(islice(known, 2000))
         like = difflib.get_close_matches(name[:40], candidates, n=1, cutoff=0.5)
         if like:
             self.add(f"{key}.like", at, name=name, like=like[0], **words)

@@ -1,7 +1,7 @@
 """标准 and 结果: what is granted, by a table whose rows exclude each other or by an expression."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from decision_service.model import Concept, ConceptType, NumberType, Text, Value
 from decision_service.rulebook import expression, fields
@@ -88,12 +88,9 @@ def _rows(
             draft.report.add("E003.cell", number.at, name=_ROW)
         unique = fields.refuse_twice(numbers, number, draft.report)
         read = [
-            column.read(cells[index], draft.scope, draft.report)
-            for index, column in inputs.items()
+            column.read(cells[index], draft.scope, draft.report) for index, column in inputs.items()
         ]
-        values = [
-            _value(cells[index], outputs[id_], draft) for id_, index in places.items()
-        ]
+        values = [_value(cells[index], outputs[id_], draft) for id_, index in places.items()]
         conditions = [cell for cell in read if cell is not None]
         if not unique or len(conditions) < len(read) or None in values:
             continue
@@ -119,7 +116,7 @@ def _header(
         if cell.text.startswith(_ARROW):
             id_ = Concept(cell.part(1).text)
             if id_ not in outputs:
-                report.add_unknown("E003.output", cell.at, id_, outputs.keys)
+                report.add_unknown("E003.output", cell.at, id_, outputs)
             elif id_ in places:
                 report.add("E011.column", cell.at, name=id_)
             places[id_] = index

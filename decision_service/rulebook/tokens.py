@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from decision_service.model import Concept, ConceptType
+from decision_service.model import Concept, ConceptType, NumberType, Value
 from decision_service.rulebook.functions import FUNCTIONS
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tree import Position
@@ -40,7 +40,7 @@ class Word:
 
     kind: Kind
     text: str
-    value: Decimal | date | str | bool | None
+    value: Value | None
     at: Position
 
 
@@ -179,9 +179,7 @@ class _Reader:
             yield word
             index += len(word.text)
 
-    def _word(
-        self, kind: Kind, index: int, length: int, value: Decimal | date | str | bool | None
-    ) -> Word:
+    def _word(self, kind: Kind, index: int, length: int, value: Value | None) -> Word:
         written = self.piece.text[index : index + length]
         return Word(kind, written, value, self._at(index))
 
@@ -263,13 +261,14 @@ class _Reader:
         if name in self._units():
             raise self._refuse("E032.word", index, name=name)
         if self._is_called(index + len(name)):
-            self.report.add_unknown("E037", self._at(index), name, _FUNCTIONS.keys)
+            self.report.add_unknown("E037", self._at(index), name, _FUNCTIONS)
             raise UnreadableError
-        self.report.add_unknown("E030", self._at(index), name, self.scope.names)
+        self.report.add_unknown("E030", self._at(index), name, self.scope.names())
         return self._word("NAME", index, len(name), None)
 
     def _units(self) -> set[str]:
-        return {getattr(type_, "unit", "") for type_ in self.scope.types.values()} - {""}
+        types = self.scope.types.values()
+        return {one.unit for one in types if isinstance(one, NumberType)} - {""}
 
     def _sign(self, index: int) -> Word:
         for sign, meant in _MISTAKEN.items():

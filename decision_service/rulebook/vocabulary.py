@@ -110,7 +110,7 @@ def type_of(kind: Piece, detail: Piece, report: Report) -> ConceptType | None:
         case later if later in _LATER:
             report.add("E061", kind.at, name=later)
         case other:
-            report.add_unknown("E010", kind.at, other, lambda: _KINDS)
+            report.add_unknown("E010", kind.at, other, _KINDS)
     return None
 
 

@@ -300,7 +300,7 @@ async def test_a_request_that_the_process_died_under_is_referred_without_the_eng
     assert _codes(decision) == {"INTERRUPTED"}
     assert not running.accesses
     assert await replay(decision.receipt.index, office=office) == Reproduced()
-    assert not office.record.interrupted(key)
+    assert not trail.inflight.interrupted(key)
 
 
 @pytest.mark.parametrize(

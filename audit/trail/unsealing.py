@@ -1,0 +1,62 @@
+"""Opening what a store has sealed: needs its master key, and never writes."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, RowMapping, select
+
+from audit.errors import TamperedError
+from audit.log.checkpoint import from_base64
+from audit.log.files import invalid_key, read_private
+from audit.log.log import STORE_FILE
+from audit.log.store import Reader
+from audit.trail.entries import Leaf
+from audit.trail.projections import SEALED, SERVICE_KEYS, SUBJECT_KEYS
+from audit.trail.seal import Keyring, Unsealed
+
+MASTER_KEY_FILE = "master.key"
+TAG_KEY = "tag"
+
+
+def read_keyring(folder: Path) -> Keyring:
+    """The keyring of the trail in that folder.
+
+    Raises:
+        StoreRefusedError: The master key is missing, or that of another trail.
+    """
+    path = folder / MASTER_KEY_FILE
+    reader = Reader(folder / STORE_FILE, connections=1)
+    try:
+        master = from_base64(read_private(path))
+        tag_key = select(SERVICE_KEYS.c.wrapped).where(SERVICE_KEYS.c.name == TAG_KEY)
+        with reader.snapshot() as connection:
+            return Keyring(master, connection.execute(tag_key).scalar_one())
+    except (ValueError, TamperedError):
+        raise invalid_key(path) from None
+    finally:
+        reader.close()
+
+
+def sealed_row(connection: Connection, index: int) -> RowMapping | None:
+    """The sealed part of an entry with its subject key, as stored; None if it is erased."""
+    sealed, keys = SEALED, SUBJECT_KEYS
+    query = (
+        select(sealed, keys.c.wrapped.label("wrapped_subject_key"))
+        .join(keys, keys.c.id == sealed.c.subject_key_id)
+        .where(sealed.c.idx == index)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
+def unseal(keyring: Keyring, leaf: bytes, row: RowMapping) -> Unsealed:
+    """Open what `sealed_row` found.
+
+    Raises:
+        TamperedError: It cannot be opened.
+    """
+    return keyring.unseal(
+        Leaf.decode(leaf).id,
+        subject_key_id=row["subject_key_id"],
+        wrapped_subject_key=row["wrapped_subject_key"],
+        wrapped_key=row["wrapped_key"],
+        content=row["content"],
+    )

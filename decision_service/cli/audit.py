@@ -1,0 +1,223 @@
+"""`miaopi audit` and `miaopi receipt verify`: checking the record offline, trusting nobody.
+
+Nothing here writes, asks a service, or (but for a receipt, which is the person's own) shows
+personal data.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.table import Table
+
+from audit.errors import AuditError
+from audit.trail.receipts import RECEIPT_CHARACTERS
+from audit.verify import EntryReport, ReceiptReport, Report
+from audit.verify import verify_entry as _verify_entry
+from audit.verify import verify_receipt as _verify_receipt
+from audit.verify import verify_store as _verify_store
+
+app = typer.Typer(
+    help="离线查验决定记录 | Check the record offline.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+receipt_app = typer.Typer(
+    help="回执 | Receipts.", no_args_is_help=True, pretty_exceptions_show_locals=False
+)
+
+_out = Console(markup=False, highlight=False, emoji=False)
+_err = Console(markup=False, highlight=False, emoji=False, stderr=True)
+
+_Store = Annotated[
+    Path,
+    typer.Option(help="决定记录所在目录 | Folder of the store, or of a copy.", file_okay=False),
+]
+_Key = Annotated[
+    str | None,
+    typer.Option(help="主管部门公布的公钥 | The log's public key as the authority publishes it."),
+]
+_Json = Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON.")]
+
+
+@app.command()
+def show(index: int, store: _Store, key: _Key = None, as_json: _Json = False) -> None:  # noqa: FBT002  # typer's way of a flag
+    """显示一条记录的永久部分并查验 | Show an entry's permanent part, and prove it is in the log."""
+    with _refusals(as_json=as_json):
+        report = _verify_entry(store, index, key=key)
+    if as_json:
+        _print_json(_entry_json(report))
+        return
+    table = _table()
+    for name, value in _entry_json(report).items():
+        table.add_row(name, _cell(value))
+    _out.print(table)
+    _out.print("✔ 已证明在日志中 | proven to be in the log", style="green")
+
+
+@app.command()
+def verify(
+    store: _Store,
+    key: _Key = None,
+    anchor: Annotated[Path | None, typer.Option(help="锚文件 | The anchor's file.")] = None,
+    as_json: _Json = False,  # noqa: FBT002  # typer's way of a flag
+) -> None:
+    """逐条重算并查验全部记录 | Derive everything again from the entries, and compare."""
+    bar = Progress(
+        "查验 checking", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=_err
+    )
+    with _refusals(as_json=as_json), bar:
+        task = bar.add_task("")
+        report = _verify_store(
+            store,
+            key=key,
+            anchor=anchor,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if as_json:
+        _print_json(_report_json(report))
+    else:
+        _print_report(report)
+    if report.problems:
+        raise typer.Exit(1)
+
+
+@receipt_app.command("verify")
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(help="回执文件 | The receipt.", dir_okay=False)],
+    key: _Key = None,
+    as_json: _Json = False,  # noqa: FBT002  # typer's way of a flag
+) -> None:
+    """查验回执 | Check that this person got this notice, and that the log holds it."""
+    with _refusals(as_json=as_json):
+        report = _verify_receipt(_text_of(file), key=key)
+    if as_json:
+        _print_json(_receipt_json(report))
+        return
+    table = _table()
+    for name, value in _receipt_json(report).items():
+        table.add_row(name, _cell(value))
+    _out.print(table)
+    _out.print("✔ 回执有效 | the receipt holds", style="green")
+    if not report.key_is_given:
+        _out.print(
+            "! 公钥取自回执本身，请与主管部门公布的核对 | the public key is the receipt's own:"
+            " compare it with the one that the authority publishes (--key)",
+            style="yellow",
+        )
+
+
+def _text_of(file: Path) -> str:
+    """The text of a file, or enough of it to be refused."""
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            return opened.read(RECEIPT_CHARACTERS + 1)
+    except UnicodeDecodeError:
+        return ""
+    except OSError as error:
+        _err.print(f"✘ 读不到文件 | cannot read `{file}`: {error.strerror}", style="red")
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _refusals(*, as_json: bool) -> Iterator[None]:
+    """Say what is wrong and what to do about it, and exit with 1."""
+    try:
+        yield
+    except AuditError as error:
+        _refuse(error, as_json=as_json)
+
+
+def _refuse(error: AuditError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        _print_json({"ok": False, "reason": error.reason, "message": str(error)})
+    else:
+        _err.print(f"✘ 未通过 | failed: {error} ({error.reason})", style="red")
+        _err.print(f"  {error.hint}")
+    raise typer.Exit(1) from None
+
+
+def _print_report(report: Report) -> None:
+    table = _table()
+    table.add_row("日志 origin", report.derived.origin)
+    table.add_row("记录数 entries", str(report.derived.size))
+    table.add_row("根 root", report.derived.root.hex())
+    table.add_row("签名覆盖 signed", str(report.signed_size))
+    _out.print(table)
+    for left in report.unchecked:
+        _out.print(f"! 未查验 | not checked: {left}", style="yellow")
+    if not report.problems:
+        _out.print("✔ 全部一致 | everything follows from the entries", style="green")
+        return
+    found = Table("序号 index", "问题 problem")
+    for problem in report.problems[:20]:
+        found.add_row("—" if problem.index is None else str(problem.index), problem.what)
+    _out.print(found)
+    _out.print(
+        f"✘ {len(report.problems)} 处不一致 | problems; 首条 first bad index:"
+        f" {'—' if report.first_bad_index is None else report.first_bad_index}",
+        style="red",
+    )
+
+
+def _report_json(report: Report) -> dict[str, Any]:
+    return {
+        "ok": not report.problems,
+        "origin": report.derived.origin,
+        "size": report.derived.size,
+        "root": report.derived.root.hex(),
+        "signed_size": report.signed_size,
+        "first_bad_index": report.first_bad_index,
+        "problems": [{"index": p.index, "what": p.what} for p in report.problems],
+        "unchecked": list(report.unchecked),
+    }
+
+
+def _entry_json(report: EntryReport) -> dict[str, Any]:
+    return {
+        "index": report.index,
+        "type": report.leaf.type,
+        "id": report.leaf.id,
+        "time": report.leaf.time.isoformat(),
+        "permanent": report.leaf.permanent,
+        "leaf_hash": report.leaf_hash.hex(),
+        "origin": report.checkpoint.origin,
+        "tree_size": report.checkpoint.size,
+        "root": report.checkpoint.root.hex(),
+    }
+
+
+def _receipt_json(report: ReceiptReport) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "origin": report.origin,
+        "index": report.index,
+        "tree_size": report.tree_size,
+        "leaf_hash": report.leaf_hash.hex(),
+        "type": report.type,
+        "time": report.time.isoformat(),
+        "subject": report.subject,
+        "notice": report.notice,
+        "permanent": report.permanent,
+        "verifier_key": report.verifier_key,
+        "key_is_given": report.key_is_given,
+    }
+
+
+def _table() -> Table:
+    return Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    return str(value)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

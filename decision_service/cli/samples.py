@@ -1,0 +1,273 @@
+"""Sample applications, decided before the reader's eyes: what `miaopi run` shows."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from rich.panel import Panel
+from rich.text import Text as Words
+
+from audit.verify import verify_receipt
+from decision_service.cli import show
+from decision_service.client import Client, Decision
+from decision_service.model import (
+    AssuranceLevel,
+    Authority,
+    Consent,
+    Document,
+    EvidenceType,
+    Party,
+    Value,
+)
+from evidence_adapters.sandbox import City, Misconduct, Person
+
+ALLOWANCE = "old_age_allowance"
+LIBRARY = "library_card"
+_PATIENCE_S = 3.0
+"""An answer within three seconds is what the city promises."""
+
+_COMPLETE: dict[str, Value] = {"applicant.mobile": "13800000000", "applicant.truthful": True}
+_READER: dict[str, Value] = {**_COMPLETE, "applicant.accepts_reading_rules": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The sandbox city and a way into its service.
+
+    Attributes:
+        misbehave: Lets a register fail; ``reset`` lets all behave again.
+        is_granted: Whether a person (by identity number) has the matter already.
+        receipts: Folder that receipts are kept in.
+    """
+
+    address: str
+    token: str
+    people: City
+    today: date
+    misbehave: Callable[[EvidenceType, Misconduct], None]
+    reset: Callable[[], None]
+    is_granted: Callable[[str, str], Awaitable[bool]]
+    receipts: Path
+
+
+async def show_samples(sandbox: Sandbox) -> None:
+    """Decide one application for each way it can end, and prove one of the decisions."""
+    show.out.rule("秒批 Miaopi · 沙盒城市 sandbox city")
+    async with Client(sandbox.address, sandbox.token, timeout_s=_PATIENCE_S) as client:
+        desk = _Desk(client, sandbox)
+        old = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
+        desk.title("1", "秒报：登记机关逐一应答，表单自动填好", "prefill, as registers answer")
+        case_id = await desk.prefill(ALLOWANCE, old)
+        desk.title("2", "秒批：全部条件符合", "every requirement met: approved")
+        await desk.prove(await desk.decide(ALLOWANCE, old, _COMPLETE, case_id=case_id))
+        desk.title("3", "条件不符：列明不符合项，转人工", "not met: a person sees what is not")
+        await desk.decide(ALLOWANCE, sandbox.people.cast(sandbox.today)["outside_hukou"], _COMPLETE)
+        desk.title("4", "登记机关无应答：转人工，绝不猜测", "a register is silent: referred")
+        sandbox.misbehave(EvidenceType("library_register"), Misconduct.SILENT)
+        reader = await desk.somebody(LIBRARY, _could_get_a_card)
+        await desk.decide(LIBRARY, reader, _READER)
+        sandbox.reset()
+        desk.title("5", "请补正：一次说清，补正后当场批准", "corrections, all at once; then approved")
+        reader = await desk.somebody(LIBRARY, _could_get_a_card)
+        first = await desk.decide(LIBRARY, reader, {})
+        await desk.decide(LIBRARY, reader, _READER, case_id=first.case_id)
+        desk.title("6", "数据源暂不可用：等待，恢复后自动决定", "a source is away: waits, then decided")
+        sandbox.misbehave(EvidenceType("death_register"), Misconduct.DOWN)
+        other = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
+        waiting = await desk.decide(ALLOWANCE, other, _COMPLETE)
+        sandbox.reset()
+        await desk.follow(waiting)
+
+
+def print_how_to_call(sandbox: Sandbox) -> None:
+    """Everything that a newcomer needs to make the first call."""
+    person = sandbox.people.cast(sandbox.today)["aged_95"]
+    lines = [
+        f"地址 address  {sandbox.address}",
+        f"令牌 token    export MIAOPI_TOKEN={sandbox.token}",
+        "",
+        "命令行 command line",
+        f"  .venv/bin/miaopi matters --address {sandbox.address}",
+        f"  .venv/bin/miaopi decide {ALLOWANCE} --id {person.id_number} --answer "
+        f"applicant.mobile=13800000000 --answer applicant.truthful=yes "
+        f"--address {sandbox.address}",
+        "",
+        "buf curl",
+        "  .venv/bin/buf curl --protocol grpc --http2-prior-knowledge "
+        '-H "authorization: Bearer $MIAOPI_TOKEN" '
+        f"-d '{_call(person)}' "
+        f"http://{sandbox.address}/decision_service.v1.DecisionService/Decide",
+        "",
+        "Python",
+        "  from decision_service.client import Client",
+        f'  async with Client("{sandbox.address}", os.environ["MIAOPI_TOKEN"]) as client:',
+        "      print(await client.matters())",
+    ]
+    show.out.rule("怎样调用 how to call")
+    show.out.print("\n".join(lines), soft_wrap=True)
+
+
+def _call(person: Person) -> str:
+    """A request to decide, as JSON."""
+    party = {
+        "role": "applicant",
+        "documents": [{"kind": "resident_id", "number": person.id_number}],
+    }
+    request = {
+        "matter": ALLOWANCE,
+        "request_id": str(uuid4()),
+        "channel": "portal",
+        "parties": [party],
+        "authority": {
+            "person": party,
+            "assurance_level": "ASSURANCE_LEVEL_SUBSTANTIAL",
+            "authentication_time": datetime.now(UTC).isoformat(),
+            "statutory_duty": {"article": "深民规〔2019〕2号"},
+        },
+        "answers": {
+            "applicant.mobile": {"text": "13800000000"},
+            "applicant.truthful": {"boolean": True},
+        },
+    }
+    return json.dumps(request, ensure_ascii=False)
+
+
+class _Desk:
+    """Where the samples are handed in, and shown."""
+
+    def __init__(self, client: Client, sandbox: Sandbox) -> None:
+        self._client = client
+        self._sandbox = sandbox
+
+    def title(self, number: str, zh: str, en: str) -> None:
+        show.out.print()
+        show.out.print(Words(f"{number}  {zh} · {en}", style="bold"))
+
+    async def somebody(self, matter: str, could: Callable[[Person, date], bool]) -> Person:
+        """The first of the city's people who could get the matter and has not yet."""
+        for person in self._sandbox.people:
+            if could(person, self._sandbox.today) and not await self._sandbox.is_granted(
+                matter, person.id_number
+            ):
+                return person
+        raise LookupError(matter)
+
+    async def prefill(self, matter: str, person: Person) -> str:
+        """Show every message of the stream as it comes; return the case."""
+        case_id = ""
+        parties, authority = await self._asking(matter, person)
+        started = time.monotonic()
+        async for event in self._client.prefill(
+            matter=matter,
+            request_id=str(uuid4()),
+            channel="portal",
+            parties=parties,
+            authority=authority,
+        ):
+            took = f"{1000 * (time.monotonic() - started):5.0f} ms"
+            match event.WhichOneof("event"):
+                case "started":
+                    case_id = event.started.case_id
+                    asked = ", ".join(event.started.evidence_types)
+                    self._line(took, f"办件 case {event.started.case_number}: {asked}")
+                case "evidence":
+                    shown = "；".join(
+                        f"{show.both(field.name)} = {show.both(field.display) or field.why}"
+                        for field in event.evidence.fields
+                    )
+                    self._line(took, f"{event.evidence.evidence.evidence_type}: {shown or '—'}")
+                case _:
+                    empty = ", ".join(event.completed.declared_fields)
+                    self._line(took, f"待申请人填写 left to the applicant: {empty}")
+        return case_id
+
+    async def decide(
+        self, matter: str, person: Person, answers: dict[str, Value], case_id: str = ""
+    ) -> Decision:
+        """Hand in, and show the outcome, the reasons and their law."""
+        parties, authority = await self._asking(matter, person)
+        started = time.monotonic()
+        decision = await self._client.decide(
+            matter=matter,
+            request_id=str(uuid4()),
+            channel="portal",
+            parties=parties,
+            authority=authority,
+            answers=answers,
+            case_id=case_id,
+        )
+        self._line(f"{1000 * (time.monotonic() - started):5.0f} ms", show.outcome(decision))
+        for reason in show.reasons(decision):
+            self._line("", f"· {show.both(reason.text)}")
+        return decision
+
+    async def prove(self, decision: Decision) -> None:
+        """Fetch the receipt and check it as anybody can, without the service."""
+        receipt = await self._client.receipt(decision.case_id)
+        place = self._sandbox.receipts / f"{decision.case_number}.json"
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.write_text(receipt, encoding="utf-8")
+        report = verify_receipt(receipt)
+        self._line("", f"回执已核验 receipt verified: #{report.index}, {report.origin}")
+        self._line("", f"  miaopi receipt verify {place}")
+        show.out.print(Panel(Words(decision.notice.zh), title="通知书 notice"))
+
+    async def follow(self, decision: Decision) -> None:
+        """Wait until the service has decided the waiting case by itself."""
+        started = time.monotonic()
+        for _ in range(100):
+            case = await self._client.case(decision.case_id)
+            if len(case.decisions) > 1:
+                self._line(f"{time.monotonic() - started:5.1f} s", show.outcome(case.decisions[-1]))
+                return
+            await asyncio.sleep(0.2)
+
+    async def _asking(
+        self, matter: str, person: Person
+    ) -> tuple[tuple[Party, ...], Authority]:
+        found = await self._client.matter(matter)
+        now = datetime.now(UTC)
+        applicant = Party(
+            role="applicant", documents=(Document(kind="resident_id", number=person.id_number),)
+        )
+        return (applicant,), Authority(
+            person=applicant,
+            assurance_level=AssuranceLevel.SUBSTANTIAL,
+            authentication_time=now,
+            basis=Consent(
+                notice_version=found.consent_notice_version,
+                time=now,
+                evidence_types=tuple(EvidenceType(one) for one in found.evidence_types),
+            ),
+        )
+
+    @staticmethod
+    def _line(took: str, text: str) -> None:
+        show.out.print(f"{took:>9}  {text}", soft_wrap=True)
+
+
+def _could_get_the_allowance(person: Person, today: date) -> bool:
+    """Whether nothing in the registers speaks against the old-age allowance."""
+    return (
+        today.year - person.birth_date.year > 70
+        and person.hukou_place.startswith("4403")
+        and person.death_date is None
+        and not person.in_payment
+        and person.account == "own"
+        and not person.disputed
+    )
+
+
+def _could_get_a_card(person: Person, today: date) -> bool:
+    """Whether nothing in the registers speaks against a library card."""
+    return (
+        today.year - person.birth_date.year > 18
+        and person.death_date is None
+        and not person.library_card
+        and not person.disputed
+    )
