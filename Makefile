@@ -77,7 +77,7 @@ types: $(READY) ## Type-check, strictly
 
 .PHONY: layers
 layers: $(READY) ## Who may import whom: see [tool.importlinter]
-	@$(V)/bin/lint-imports --no-logo 2>/dev/null || $(V)/bin/lint-imports
+	@$(V)/bin/lint-imports
 
 .PHONY: rules
 rules: $(READY) ## Policy staff: check every rule file and run its scenarios

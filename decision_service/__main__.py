@@ -187,7 +187,7 @@ async def _watch(office: Office) -> None:
         try:
             await watch(office, clock=clock)
         except Exception as error:  # noqa: BLE001 - one bad case must not stop the others
-            log.error("waiting.crashed", error=type(error).__name__)
+            log.error("waiting.crashed", error=type(error).__name__)  # noqa: TRY400 - no applicant's words
             await asyncio.sleep(5)
 
 

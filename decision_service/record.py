@@ -448,7 +448,9 @@ class Record:
 
     async def waiting(self) -> tuple[CaseId, ...]:
         """Every case that waits for a source."""
-        return tuple(CaseId(row.case_id) for row in await self._trail.cases(CaseState.WAITING.value))
+        return tuple(
+            CaseId(row.case_id) for row in await self._trail.cases(CaseState.WAITING.value)
+        )
 
     async def receipt(self, index: int) -> str:
         """The receipt file of an entry: proves it to whoever does not trust us."""

@@ -15,6 +15,8 @@ Hash: TypeAlias = bytes
 Nodes: TypeAlias = Callable[[int, int], Hash]
 """The hash of a node, by level and index; asked only for perfect subtrees inside the tree."""
 
+HASH_BYTES = 32
+
 EMPTY_ROOT: Hash = sha256(b"").digest()
 """Root of the tree without leaves (RFC 9162 section 2.1.1)."""
 
@@ -95,7 +97,7 @@ def consistency_proof(size1: int, size2: int, nodes: Nodes) -> tuple[Hash, ...]:
 
 def root_from_inclusion(index: int, size: int, leaf: Hash, proof: Sequence[Hash]) -> Hash | None:
     """The root to which the proof leads (RFC 9162 section 2.1.3.2); None if it is malformed."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or not _are_hashes(leaf, *proof):
         return None
     first, last, root = index, size - 1, leaf
     for sibling in proof:
@@ -125,7 +127,7 @@ def consistency_holds(
 
     A proof from size 0 shows nothing about the second tree, so it is never accepted.
     """
-    if not 0 < size1 <= size2:
+    if not 0 < size1 <= size2 or not _are_hashes(root1, root2, *proof):
         return False
     if size1 == size2:
         return not proof and root1 == root2
@@ -147,6 +149,10 @@ def consistency_holds(
             new = node_hash(new, sibling)
         first, last = first >> 1, last >> 1
     return last == 0 and old == root1 and new == root2
+
+
+def _are_hashes(*hashes: bytes) -> bool:
+    return all(len(item) == HASH_BYTES for item in hashes)
 
 
 def _cover(start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
-from audit.log.merkle import Frontier, Hash, frontier_of, root_of
+from audit.log.merkle import HASH_BYTES, Frontier, Hash, frontier_of, root_of
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
-HASH_BYTES = 32
 
 TileReader: TypeAlias = Callable[[int, int], Sequence[Hash]]
 """The hashes of a tile, by level and position: all 256, or as many as there are yet."""

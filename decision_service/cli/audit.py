@@ -210,7 +210,10 @@ def _receipt_json(report: ReceiptReport) -> dict[str, Any]:
 
 
 def _table() -> Table:
-    return Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
 
 
 def _cell(value: object) -> str:

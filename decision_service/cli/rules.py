@@ -1,24 +1,28 @@
 """`miaopi rules`: what policy staff run on their rule files; needs no service."""
 
 import json as jsonlib
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from decision_service import catalogue
-from decision_service.cli import show
+from decision_service.cli import explanation, show
+from decision_service.cli.rule_files import (
+    RuleFile,
+    as_json,
+    open_rule_file,
+    print_findings,
+    rule_files,
+)
 from decision_service.errors import InvalidPublicationError
-from decision_service.judge import display
-from decision_service.model import Facts
-from decision_service.release import Release
 from decision_service.rulebook import interpret, scenarios
-from decision_service.rulebook.document import read
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
-from decision_service.rulebook.tree import Finding, NotKnown, Rulebook, RuleFileError
+from decision_service.rulebook.scenarios import ScenarioResult
+from decision_service.rulebook.tree import Rulebook, RuleFileError
 from evidence_adapters import registry
 
 app = typer.Typer(
@@ -37,93 +41,87 @@ City = Annotated[Path, typer.Option(help="城市文件夹 | The folder with rule
 def check(files: Files = None, *, json: Json = False) -> None:
     """检查：列出一个文件的全部问题 | Find everything that is wrong, with what to do about it."""
     wrong = False
-    for path in _rule_files(files):
-        text = path.read_text(encoding="utf-8")
-        try:
-            book = read(text, where=str(path))
-            found: tuple[Finding, ...] = book.warnings
-        except RuleFileError as error:
-            found, wrong = error.findings, True
+    for path in rule_files(files or [Path("rules")]):
+        file = open_rule_file(path)
+        wrong |= file.book is None or bool(file.beside)
         if json:
-            for finding in found:
-                show.out.print(jsonlib.dumps(_as_json(path, finding), ensure_ascii=False))
+            for finding in file.findings:
+                _print_json(as_json(file, finding))
+            if file.beside:
+                _print_json({"file": str(path), "beside": file.beside})
         else:
-            _print_findings(path, text, found)
+            print_findings(file)
+            if not file.findings and not file.beside:
+                show.out.print(f"✓ {path}", soft_wrap=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command("test")
+def run(files: Files = None, *, json: Json = False) -> None:
+    """测试：三种算法各跑一遍全部情形 | Run every scenario through all three evaluators."""
+    wrong = False
+    for path in rule_files(files or [Path("rules")]):
+        file = open_rule_file(path)
+        if file.book is None:
+            wrong = True
+            print_findings(file)
+            continue
+        failed = [(name, one) for name, one in _results(file.book) if not one.passed]
+        wrong |= bool(failed)
+        if json:
+            _print_json(
+                {
+                    "file": str(path),
+                    "scenarios": len(file.book.scenarios),
+                    "failed": [
+                        {
+                            "scenario": one.scenario.id,
+                            "evaluator": name,
+                            "differences": [
+                                difference.model_dump() for difference in one.differences
+                            ],
+                        }
+                        for name, one in failed
+                    ],
+                }
+            )
+        else:
+            _print_results(file, failed)
     if wrong:
         raise typer.Exit(1)
 
 
 @app.command()
-def test(files: Files = None, *, json: Json = False) -> None:
-    """测试：三种算法各跑一遍全部情形 | Run every scenario through all three evaluators."""
-    failed = 0
-    for path in _rule_files(files):
-        book = _read(path)
-        evaluators = {
-            "engine": Engine(book).verdict,
-            "reference": Reference(book).verdict,
-            "interpreter": lambda facts, book=book: interpret.verdict(book, facts),
-        }
-        bad = [
-            (name, result)
-            for name, verdict in evaluators.items()
-            for result in scenarios.run(book, verdict)
-            if not result.passed
-        ]
-        failed += len(bad)
-        if json:
-            line = {
-                "file": str(path),
-                "scenarios": len(book.scenarios),
-                "failed": sorted({result.scenario.id for _, result in bad}),
-            }
-            show.out.print(jsonlib.dumps(line, ensure_ascii=False))
-            continue
-        mark = "✗" if bad else "✓"
-        show.out.print(f"{mark} {path}  {len(book.scenarios)} 情形 scenarios")
-        for name, result in bad:
-            at = result.scenario.at
-            for difference in result.differences:
-                show.out.print(
-                    f"  {path}:{at.line}:{at.column} {result.scenario.id} ({name}) "
-                    f"{difference.zh} | {difference.en}"
-                )
-    if failed:
-        raise typer.Exit(1)
-
-
-@app.command()
 def explain(
-    file: Annotated[Path, typer.Argument(help="规则文件 | A rule file.")],
-    scenario: Annotated[str, typer.Argument(help="情形编号 | Id of a scenario, e.g. S1.")],
+    file: Annotated[Path, typer.Argument(help="规则文件 | A rule file.", dir_okay=False)],
+    known: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME=VALUE",
+            help="事实，例如 出生日期=1950-05-06 | Facts; what is not given is unknown.",
+        ),
+    ] = None,
     *,
+    facts: Annotated[
+        Path | None, typer.Option(help="事实的 JSON 文件 | A JSON object of facts.", dir_okay=False)
+    ] = None,
+    scenario: Annotated[
+        str, typer.Option(help="以此情形为底 | Begin with the facts of this scenario.")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """说明：一个情形逐条怎样得出 | How a scenario comes out, requirement by requirement."""
-    book = _read(file)
-    chosen = next((one for one in book.scenarios if one.id == scenario), None)
-    if chosen is None:
+    """说明：逐条说明怎样得出结论 | How the verdict comes about, requirement by requirement."""
+    book = _sound(file)
+    begun = {one.id: one.facts for one in book.scenarios}
+    if scenario and scenario not in begun:
         raise typer.BadParameter(f"没有情形“{scenario}” | there is no scenario `{scenario}`")
-    explained = list(_explained(book, chosen.facts))
-    verdict = Reference(book).verdict(chosen.facts)
+    typed = explanation.typed_facts(book, known or [], facts)
+    explained = explanation.explain(book, {**begun.get(scenario, {}), **typed})
     if json:
-        line = {
-            "verdict": verdict.kind,
-            "requirements": explained,
-            "rows": dict(verdict.rows),
-            "outputs": {id_: str(value) for id_, value in verdict.outputs},
-        }
-        show.out.print(jsonlib.dumps(line, ensure_ascii=False))
-        return
-    show.out.print(f"{chosen.id} {chosen.name.zh} {chosen.name.en}: {verdict.kind}")
-    for one in explained:
-        show.out.print(f"  {one['id']} {one['title']}: {one['status']}")
-        for name, value in one["values"].items():
-            show.out.print(f"      {name} = {value}")
-    for table, row in verdict.rows:
-        show.out.print(f"  标准 table {table}: 行 row {row or '—'}")
-    for id_, value in verdict.outputs:
-        show.out.print(f"  {id_} = {value}")
+        _print_json(explanation.as_json(explained))
+    else:
+        show.out.print(explanation.shown(explained), soft_wrap=True)
 
 
 @app.command()
@@ -135,88 +133,63 @@ def seal(
     city: City = Path(),
 ) -> None:
     """封存：写出版本摘要，由第二人提交 | Write the digest of releases; a second person commits."""
-    meanings = {key: register.meaning for key, register in registry.load().items()}
+    own = city / "registers"
     try:
-        composed: tuple[Release, ...] = catalogue.compose_all(city, meanings)
+        registers = registry.load(own if own.is_dir() else None)
+        meanings = {key: register.meaning for key, register in registers.items()}
+        composed = catalogue.compose_all(city, meanings)
     except RuleFileError as error:
-        _print_findings(Path(error.where), "", error.findings)
+        path = city / error.where
+        print_findings(RuleFile(path, path.read_text(encoding="utf-8"), None, error.findings))
         raise typer.Exit(1) from None
     except InvalidPublicationError as error:
-        show.err.print(f"{error}\n{error.zh}\n{error.hint}")
+        show.err.print(f"{error}\n{error.zh}\n{error.hint}", soft_wrap=True)
         raise typer.Exit(1) from None
+    unknown = sorted(set(releases or ()) - {release.name for release in composed})
+    if unknown:
+        names = ", ".join(unknown)
+        raise typer.BadParameter(f"没有版本“{names}” | there is no release `{names}`")
     for release in composed:
         if not releases or release.name in releases:
             place = catalogue.seal(city, release)
-            show.out.print(f"{release.name}  {release.digest}  {place}")
+            show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
 
 
-def _explained(book: Rulebook, facts: Facts) -> Iterator[dict[str, Any]]:
-    """Every requirement with its status and the values that it reads."""
-    reference = Reference(book)
-    statuses, atoms = dict(reference.verdict(facts).statuses), reference.atoms(facts)
-    named = {one.id: one for one in (*book.terms, *book.derived)}
-    for requirement in book.requirements:
-        values = {
-            named[name].name.zh: "未知 unknown"
-            if isinstance(value, NotKnown)
-            else display(value, named[name].type).zh
-            for atom in atoms[requirement.id]
-            for name, value in atom.inputs
-            if name in named
+def _results(book: Rulebook) -> Iterator[tuple[str, ScenarioResult]]:
+    """Every scenario by every evaluator, with the name of it."""
+    with closing(Engine(book)) as engine:
+        evaluators = {
+            "engine": engine.verdict,
+            "reference": Reference(book).verdict,
+            "interpreter": lambda facts: interpret.verdict(book, facts),
         }
-        yield {
-            "id": requirement.id,
-            "title": f"{requirement.name.zh} {requirement.name.en}",
-            "status": statuses[requirement.id].value,
-            "values": values,
-        }
+        for name, verdict in evaluators.items():
+            for result in scenarios.run(book, verdict):
+                yield name, result
 
 
-def _rule_files(paths: list[Path] | None) -> Iterator[Path]:
-    """The rule files that were named, or that lie in the folders that were."""
-    for path in paths or [Path("rules")]:
-        if path.is_dir():
-            yield from sorted(path.glob("**/*.rules.md"))
-        elif path.is_file():
-            yield path
-        else:
-            raise typer.BadParameter(f"没有文件“{path}” | there is no file `{path}`")
+def _print_results(file: RuleFile, failed: list[tuple[str, ScenarioResult]]) -> None:
+    count = len(file.book.scenarios) if file.book else 0
+    mark = "✗" if failed else "✓"
+    show.out.print(f"{mark} {file.path}  {count} 个情形 scenarios", soft_wrap=True)
+    for name, result in failed:
+        at, one = result.scenario.at, result.scenario
+        for difference in result.differences:
+            show.out.print(
+                f"{file.path}:{at.line}:{at.column}: {one.id} {one.name.zh} | {one.name.en} "
+                f"({name})\n    {difference.zh} | {difference.en}",
+                soft_wrap=True,
+            )
 
 
-def _read(path: Path) -> Rulebook:
-    """A rule file that is sound; else its findings are printed and the command ends."""
-    text = path.read_text(encoding="utf-8")
-    try:
-        return read(text, where=str(path))
-    except RuleFileError as error:
-        _print_findings(path, text, error.findings)
-        raise typer.Exit(1) from None
+def _sound(path: Path) -> Rulebook:
+    """A rule file that can be used; else its findings are printed and the command ends."""
+    file = open_rule_file(path)
+    if file.book is None:
+        print_findings(file)
+        raise typer.Exit(1)
+    return file.book
 
 
-def _print_findings(path: Path, text: str, findings: Iterable[Finding]) -> None:
-    """Each finding where it is, in both languages, with the line and a mark under the place."""
-    lines = text.splitlines()
-    for finding in findings:
-        at, message, hint = finding.at, finding.message, finding.hint
-        show.out.print(f"{path}:{at.line}:{at.column}: {finding.code} {message.zh} | {message.en}")
-        if at.line <= len(lines):
-            before = lines[at.line - 1][: at.column - 1]
-            show.out.print(f"    {lines[at.line - 1]}", soft_wrap=True)
-            show.out.print(f"    {' ' * _width(before)}^")
-        show.out.print(f"    {hint.zh} {hint.en}", soft_wrap=True)
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that a text takes: a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
-
-
-def _as_json(path: Path, finding: Finding) -> dict[str, Any]:
-    return {
-        "file": str(path),
-        "line": finding.at.line,
-        "column": finding.at.column,
-        "code": finding.code,
-        "message": finding.message.model_dump(),
-        "hint": finding.hint.model_dump(),
-    }
+def _print_json(found: object) -> None:
+    show.out.print(jsonlib.dumps(found, ensure_ascii=False), soft_wrap=True)

@@ -72,11 +72,11 @@ async def show_samples(sandbox: Sandbox) -> None:
         reader = await desk.somebody(LIBRARY, _could_get_a_card)
         await desk.decide(LIBRARY, reader, _READER)
         sandbox.reset()
-        desk.title("5", "请补正：一次说清，补正后当场批准", "corrections, all at once; then approved")
+        desk.title("5", "请补正：一次说清，补正后当场批准", "corrections, all told at once")
         reader = await desk.somebody(LIBRARY, _could_get_a_card)
         first = await desk.decide(LIBRARY, reader, {})
         await desk.decide(LIBRARY, reader, _READER, case_id=first.case_id)
-        desk.title("6", "数据源暂不可用：等待，恢复后自动决定", "a source is away: waits, then decided")
+        desk.title("6", "数据源暂不可用：等待，恢复后自动决定", "a source is away: the case waits")
         sandbox.misbehave(EvidenceType("death_register"), Misconduct.DOWN)
         other = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
         waiting = await desk.decide(ALLOWANCE, other, _COMPLETE)
@@ -87,26 +87,33 @@ async def show_samples(sandbox: Sandbox) -> None:
 def print_how_to_call(sandbox: Sandbox) -> None:
     """Everything that a newcomer needs to make the first call."""
     person = sandbox.people.cast(sandbox.today)["aged_95"]
+    decide = (
+        f"  .venv/bin/miaopi decide {ALLOWANCE} --id {person.id_number}"
+        " --answer applicant.mobile=13800000000 --answer applicant.truthful=yes"
+        f" --address {sandbox.address}"
+    )
+    curl = (
+        "  .venv/bin/buf curl --protocol grpc --http2-prior-knowledge"
+        f" -H \"authorization: Bearer $MIAOPI_TOKEN\" -d '{_call(person)}'"
+        f" http://{sandbox.address}/decision_service.v1.DecisionService/Decide"
+    )
     lines = [
         f"地址 address  {sandbox.address}",
         f"令牌 token    export MIAOPI_TOKEN={sandbox.token}",
         "",
         "命令行 command line",
         f"  .venv/bin/miaopi matters --address {sandbox.address}",
-        f"  .venv/bin/miaopi decide {ALLOWANCE} --id {person.id_number} --answer "
-        f"applicant.mobile=13800000000 --answer applicant.truthful=yes "
-        f"--address {sandbox.address}",
+        decide,
         "",
         "buf curl",
-        "  .venv/bin/buf curl --protocol grpc --http2-prior-knowledge "
-        '-H "authorization: Bearer $MIAOPI_TOKEN" '
-        f"-d '{_call(person)}' "
-        f"http://{sandbox.address}/decision_service.v1.DecisionService/Decide",
+        curl,
         "",
         "Python",
         "  from decision_service.client import Client",
         f'  async with Client("{sandbox.address}", os.environ["MIAOPI_TOKEN"]) as client:',
         "      print(await client.matters())",
+        "",
+        "Ctrl-C 结束 stops it",
     ]
     show.out.rule("怎样调用 how to call")
     show.out.print("\n".join(lines), soft_wrap=True)
@@ -227,9 +234,7 @@ class _Desk:
                 return
             await asyncio.sleep(0.2)
 
-    async def _asking(
-        self, matter: str, person: Person
-    ) -> tuple[tuple[Party, ...], Authority]:
+    async def _asking(self, matter: str, person: Person) -> tuple[tuple[Party, ...], Authority]:
         found = await self._client.matter(matter)
         now = datetime.now(UTC)
         applicant = Party(

@@ -117,7 +117,7 @@ def outcome(one: Decision) -> str:
     """How a decision came out, on one line, with what it grants."""
     kind = one.WhichOneof("outcome") or ""
     zh, en, _ = _OUTCOMES[kind]
-    granted = [f"{both(grant.name)} {_value(grant.value)} {grant.unit}" for grant in one.approved.grant]
+    granted = [f"{both(each.name)} {_value(each.value)} {each.unit}" for each in one.approved.grant]
     return "  ".join(part.strip() for part in (f"{zh} {en}", one.case_number, *granted))
 
 

@@ -39,14 +39,14 @@ def scenarios(section: Section, draft: Draft) -> Iterator[Scenario]:
     baseline = _baseline(section, draft)
     names = {output.name.zh: output for output in draft.outputs}
     seen = set[str]()
-    columns = {**_SCENARIO, **dict.fromkeys(names, "")}
+    columns = {**_SCENARIO, **dict.fromkeys(sorted(draft.output_names), "")}
     required = ("编号", "情形", "Scenario", "结论")
-    for row in fields.rows(section, columns, draft.report, optional=names):
+    for row in fields.rows(section, columns, draft.report, optional=draft.output_names):
         if not fields.filled(row, required, draft.report):
             continue
         unique = fields.refuse_twice(seen, row["编号"], draft.report)
         verdict = fields.choose(row["结论"], _VERDICTS, draft.report)
-        differences = _facts(row["与基准不同"], draft)
+        differences = facts(row["与基准不同"], draft)
         outputs = {
             output.id: value
             for name, output in names.items()
@@ -76,18 +76,18 @@ def _baseline(section: Section, draft: Draft) -> Mapping[Concept, Fact]:
     if halves is None or " ".join(halves[0].text.split()) not in _BASELINE:
         draft.report.add("E022", first.at)
         return {}
-    facts: dict[Concept, Fact] = {}
+    found: dict[Concept, Fact] = {}
     for line in (halves[1], *section.lines[1:]):
-        facts |= _facts(line, draft)
+        found |= facts(line, draft)
     for term in draft.terms:
-        if term.id not in facts:
+        if term.id not in found:
             draft.report.add("E022.missing", first.at, name=term.name.zh)
-    return facts
+    return found
 
 
-def _facts(piece: Piece, draft: Draft) -> dict[Concept, Fact]:
+def facts(piece: Piece, draft: Draft) -> dict[Concept, Fact]:
     """``出生日期 = 1956-03-01；户籍市 = 未知``: the facts that it names."""
-    facts: dict[Concept, Fact] = {}
+    found: dict[Concept, Fact] = {}
     terms = {term.id: term for term in draft.terms}
     for part in piece.split("；;"):
         if not part.text:
@@ -101,15 +101,15 @@ def _facts(piece: Piece, draft: Draft) -> dict[Concept, Fact]:
         if id_ is None:
             known = [term.name.zh for term in draft.terms]
             draft.report.add_unknown("E020", name.at, name.text, known)
-        elif id_ in facts:
+        elif id_ in found:
             draft.report.add("E011", name.at, name=name.text)
         elif id_ in terms:
             fact = _fact(written, terms[id_], draft)
             if fact is not None:
-                facts[id_] = fact
+                found[id_] = fact
         elif id_ in draft.scope.types:
             draft.report.add("E020.derived", name.at, name=name.text)
-    return facts
+    return found
 
 
 def _fact(piece: Piece, term: Term, draft: Draft) -> Fact | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Literal
 
-from decision_service.model import MatterId, Text
+from decision_service.model import Facts, MatterId, Text
 from decision_service.rulebook import cases, checks, fields, page, sections, tables, vocabulary
 from decision_service.rulebook.page import Section
 from decision_service.rulebook.sections import Draft
@@ -58,6 +58,24 @@ def read(text: str, *, where: str, age_convention: AgeConvention = "birthday") -
     if book is None or report.refuses:
         raise RuleFileError(where, tuple(report.findings))
     return book
+
+
+def read_facts(text: str, book: Rulebook) -> Facts:
+    """Read facts as a scenario gives them, e.g. ``出生日期 = 1956-03-01；户籍市 = 未知``.
+
+    Raises:
+        RuleFileError: They cannot be read; with everything that is wrong, on its only line.
+    """
+    report = Report()
+    draft = Draft(report, terms=book.terms)
+    for term in book.terms:
+        draft.scope.add(term.id, term.type, term.id, term.name.zh)
+    for derived in book.derived:
+        draft.scope.add(derived.id, derived.type, derived.id)
+    found = cases.facts(Piece(text, 1, 1), draft)
+    if report.refuses:
+        raise RuleFileError(book.where, tuple(report.findings))
+    return found
 
 
 def _read(text: str, where: str, age_convention: AgeConvention, report: Report) -> Rulebook | None:

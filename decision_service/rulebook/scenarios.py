@@ -9,7 +9,6 @@ from typing import TypeAlias
 from decision_service.model import Facts, Status, Text, Value
 from decision_service.rulebook.tree import (
     NotKnown,
-    Position,
     Rulebook,
     Scenario,
     Verdict,
@@ -36,9 +35,7 @@ class ScenarioResult:
         differences: Each thing that came out otherwise; none if the scenario passed.
     """
 
-    id: str
-    name: Text
-    at: Position
+    scenario: Scenario
     found: Verdict
     differences: tuple[Text, ...]
 
@@ -54,9 +51,7 @@ def run(book: Rulebook, verdict: Evaluator) -> tuple[ScenarioResult, ...]:
     for scenario in book.scenarios:
         found = verdict(scenario.facts)
         differences = tuple(_differences(book, scenario, found))
-        results.append(
-            ScenarioResult(scenario.id, scenario.name, scenario.at, found, differences)
-        )
+        results.append(ScenarioResult(scenario, found, differences))
     return tuple(results)
 
 
@@ -83,8 +78,7 @@ def _differences(book: Rulebook, scenario: Scenario, found: Verdict) -> Iterator
     values = dict(found.outputs)
     for output, value in scenario.outputs.items():
         if values[output] != value:
-            expected, came = written(value), written(values[output])
-            yield _difference(names[output], _same(expected), _same(came))
+            yield _difference(names[output], _quoted(value), _quoted(values[output]))
     reasons = [id_ for id_, status in found.statuses if status is not Status.MET]
     if frozenset(reasons) != scenario.reasons:
         wanted = [id_ for id_, _ in found.statuses if id_ in scenario.reasons]
@@ -98,8 +92,8 @@ def _difference(what: Text, expected: Text, found: Text) -> Text:
     )
 
 
-def _same(word: str) -> Text:
-    return Text(zh=f"“{word}”", en=f"`{word}`")
+def _quoted(value: Value | NotKnown) -> Text:
+    return Text(zh=f"“{written(value)}”", en=f"`{written(value)}`")
 
 
 def _list(ids: list[str]) -> Text:

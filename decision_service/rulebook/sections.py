@@ -25,7 +25,12 @@ from decision_service.rulebook.tree import (
 
 @dataclass(slots=True)
 class Draft:
-    """A rule file as far as it is read; each section adds to it and uses what stands above it."""
+    """A rule file as far as it is read; each section adds to it and uses what stands above it.
+
+    Attributes:
+        requirement_ids: Of every row that is there, sound or not, as are the two below; what is
+            wrong is reported where it stands and not where it is used.
+    """
 
     report: Report
     scope: Scope = field(default_factory=Scope)
@@ -37,6 +42,7 @@ class Draft:
     outputs: tuple[Output, ...] = ()
     requirement_ids: set[str] = field(default_factory=set)
     basis_numbers: set[str] = field(default_factory=set)
+    output_names: set[str] = field(default_factory=set)
 
     @property
     def columns(self) -> frozenset[Concept]:

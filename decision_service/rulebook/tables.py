@@ -167,13 +167,13 @@ _DIGITS = re.compile(r"(?P<scale>\d)\s*[，,]\s*(?P<rounding>.+)")
 def outputs(section: Section, draft: Draft) -> Iterator[Output]:
     """Read 结果, a row an output."""
     fields.allow_only(section, draft.report, "grids")
-    ids, names = set[str](), set[str]()
+    ids = set[str]()
     for row in fields.rows(section, _OUTPUT, draft.report):
         if not fields.filled(row, ("标识", "名称", "English", "取自"), draft.report):
             continue
         id_ = fields.identifier(row["标识"], draft.report)
         unique = fields.refuse_twice(ids, row["标识"], draft.report)
-        unique &= fields.refuse_twice(names, row["名称"], draft.report)
+        unique &= fields.refuse_twice(draft.output_names, row["名称"], draft.report)
         source = row["取自"]
         from_table = re.match(r"标准\s+", source.text)
         value = expression.read(

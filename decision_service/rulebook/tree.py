@@ -434,7 +434,7 @@ def quantum(scale: int) -> Decimal:
     return Decimal(1).scaleb(-scale)
 
 
-def names(expression: Expression) -> frozenset[Concept]:
+def names(expression: Expression) -> frozenset[Concept]:  # noqa: PLR0911 - a case a node
     """Every concept, derived value and table column that an expression mentions."""
     match expression:
         case Constant():

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from audit.verify import verify_receipt
 
+from audit.verify import verify_receipt
 from decision_service import casework, errors
 from decision_service.decide import decide
 from decision_service.model import (

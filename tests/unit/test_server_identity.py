@@ -73,9 +73,7 @@ def forged() -> str:
 
 
 def of_somebody_else() -> str:
-    return issue(
-        new_private_key(), subject="x", role="portal", lifetime=SKEW, now=NOW, **OURS
-    )
+    return issue(new_private_key(), subject="x", role="portal", lifetime=SKEW, now=NOW, **OURS)
 
 
 def test_a_token_of_ours_names_its_caller() -> None:

@@ -1,0 +1,132 @@
+"""Rule files on disk: read as their city would publish them, and what is wrong with them shown."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from decision_service.cli import show
+from decision_service.errors import InvalidPublicationError
+from decision_service.release import compose, read_meanings
+from decision_service.rulebook import engine
+from decision_service.rulebook.document import read
+from decision_service.rulebook.source import LONGEST_FILE
+from decision_service.rulebook.tree import Finding, Rulebook, RuleFileError
+from evidence_adapters import registry
+
+SUFFIX = ".rules.md"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """A rule file as it was found.
+
+    Attributes:
+        book: None if a finding refuses it.
+        findings: Warnings too.
+        beside: What is wrong with the files that are published together with it; empty if
+            nothing is, or if the file lies alone.
+    """
+
+    path: Path
+    text: str
+    book: Rulebook | None
+    findings: tuple[Finding, ...]
+    beside: str = ""
+
+
+def rule_files(paths: Sequence[Path]) -> Iterator[Path]:
+    """The rule files that were named, or that lie in the folders that were."""
+    for path in paths:
+        if path.is_dir():
+            found = sorted(path.glob(f"**/*{SUFFIX}"))
+            if not found:
+                raise typer.BadParameter(
+                    f"“{path}”里没有规则文件 | there is no rule file in `{path}`"
+                )
+            yield from found
+        elif path.is_file():
+            yield path
+        else:
+            raise typer.BadParameter(f"没有文件“{path}” | there is no file `{path}`")
+
+
+def open_rule_file(path: Path) -> RuleFile:
+    """Read a rule file; if it lies in a city's folder, hold it against the city's other files."""
+    with path.open("rb") as file:
+        raw = file.read(LONGEST_FILE + 4)  # no more than tells that it is too large
+    text = raw.decode("utf-8", errors="replace")  # a byte that is no UTF-8 is then a finding
+    try:
+        book = read(text, where=str(path))
+        if refused := engine.limits(book):
+            return RuleFile(path, text, None, (*refused, *book.warnings))
+        published = _as_published(path, text)
+    except RuleFileError as error:
+        return RuleFile(path, text, None, error.findings)
+    except InvalidPublicationError as error:
+        return RuleFile(path, text, book, book.warnings, f"{error.zh}\n    {error} {error.hint}")
+    return RuleFile(path, text, published or book, book.warnings)
+
+
+def _as_published(path: Path, text: str) -> Rulebook | None:
+    """The rule file as part of its release; None if no files of a release lie beside it."""
+    day, matter = path.name.removesuffix(SUFFIX), path.absolute().parent.name
+    city = path.absolute().parent.parent.parent
+    folder, concepts = city / "matters" / matter / day, city / "matters" / "concepts.toml"
+    if not folder.is_dir() or not concepts.is_file():
+        return None
+    own = city / "registers"
+    registers = registry.load(own if own.is_dir() else None)
+    return compose(
+        rules=text,
+        matter=(folder / "matter.toml").read_text(encoding="utf-8"),
+        form=(folder / "form.schema.json").read_text(encoding="utf-8"),
+        meanings=read_meanings(concepts.read_text(encoding="utf-8"), where="matters/concepts.toml"),
+        registers={key: one.meaning for key, one in registers.items()},
+        where=str(path),
+    ).book
+
+
+# ── showing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def print_findings(file: RuleFile) -> None:
+    """Print each finding where it is, in both languages, and the line with the place marked."""
+    lines = file.text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for finding in file.findings:
+        at, message, hint = finding.at, finding.message, finding.hint
+        place = f"{file.path}:{at.line}:{at.column}"
+        show.out.print(f"{place}: {finding.code} {message.zh} | {message.en}", soft_wrap=True)
+        excerpt, mark = _excerpt(lines[at.line - 1], at.column)
+        show.out.print(f"    {excerpt}\n    {mark}", soft_wrap=True)
+        show.out.print(f"    {hint.zh} | {hint.en}", soft_wrap=True)
+    if file.beside:
+        show.out.print(f"{file.path}: {file.beside}", soft_wrap=True)
+
+
+def as_json(file: RuleFile, finding: Finding) -> dict[str, Any]:
+    """A finding for machines."""
+    return {
+        "file": str(file.path),
+        "line": finding.at.line,
+        "column": finding.at.column,
+        "code": finding.code,
+        "message": finding.message.model_dump(),
+        "hint": finding.hint.model_dump(),
+    }
+
+
+def _excerpt(line: str, column: int) -> tuple[str, str]:
+    """The part of a line around a column, and a caret that stands below it on a terminal."""
+    start = max(0, column - 60)
+    part = "".join(one if one.isprintable() else "�" for one in line[start : column + 40])
+    before = sum(_width(one) for one in part[: column - 1 - start])
+    return part, " " * before + "^"
+
+
+def _width(character: str) -> int:
+    """Columns of a terminal that a character takes: a Chinese one takes two."""
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
