@@ -192,9 +192,9 @@ class Log(Generic[Row]):
 
     def close(self) -> None:
         """Finish what is queued and let go of the folder. Blocks for one commit at most."""
-        self._writer.close()
         self._threads.shutdown()
         self._reader.close()
+        self._writer.close()  # the last to go checkpoints the WAL, which no reader can
         self._lock.release()
 
 

@@ -104,28 +104,24 @@ def facts(piece: Piece, draft: Draft) -> dict[Concept, Fact]:
         elif id_ in found:
             draft.report.add("E011", name.at, name=name.text)
         elif id_ in terms:
-            fact = _fact(written, terms[id_], draft)
-            if fact is not None:
-                found[id_] = fact
+            found[id_] = _fact(written, terms[id_], draft)
         elif id_ in draft.scope.types:
             draft.report.add("E020.derived", name.at, name=name.text)
     return found
 
 
-def _fact(piece: Piece, term: Term, draft: Draft) -> Fact | None:
+def _fact(piece: Piece, term: Term, draft: Draft) -> Fact:
     """One fact of a scenario; 未知 is what a silent applicant or register leaves."""
+    silent = Unknown(why=Why.NOT_ANSWERED if term.source == DECLARED else Why.UNAVAILABLE)
     if piece.text in UNKNOWN_WORDS:
         if term.source == SERVICE:
             draft.report.add("E021.service", piece.at, name=term.name.zh)
-            return None
-        silent = Why.NOT_ANSWERED if term.source == DECLARED else Why.UNAVAILABLE
-        return Unknown(why=silent)
+        return silent
     constant = expression.read_constant(piece, term.type, draft.report)
     if constant is None:
-        return None
+        return silent
     if not _inside(constant.value, term.range):
         draft.report.add("E021", piece.at, text=piece.text, name=term.name.zh)
-        return None
     return Known(value=constant.value, source=term.source)
 
 
@@ -144,7 +140,7 @@ def _reasons(piece: Piece, draft: Draft) -> Iterator[str]:
     for part in piece.split("，,、"):
         if not part.text:
             continue
-        if part.text not in draft.requirement_ids:
+        if part.text not in draft.requirement_ids and "条件" in draft.complete:
             ids = sorted(draft.requirement_ids)
             draft.report.add_unknown("E020.reason", part.at, part.text, ids)
         else:

@@ -13,7 +13,7 @@ from decision_service.rulebook import cases, checks, fields, page, sections, tab
 from decision_service.rulebook.page import Section
 from decision_service.rulebook.sections import Draft
 from decision_service.rulebook.source import Piece, Report, TooManyFindingsError, lines
-from decision_service.rulebook.tree import Position, Rulebook, RuleFileError, Scenario
+from decision_service.rulebook.tree import Finding, Position, Rulebook, RuleFileError, Scenario
 
 AgeConvention = Literal["birthday", "day_after"]
 
@@ -56,8 +56,16 @@ def read(text: str, *, where: str, age_convention: AgeConvention = "birthday") -
     except TooManyFindingsError:
         book = None
     if book is None or report.refuses:
-        raise RuleFileError(where, tuple(report.findings))
+        raise RuleFileError(where, _without_echoes(report.findings))
     return book
+
+
+def _without_echoes(findings: list[Finding]) -> tuple[Finding, ...]:
+    """The findings, but on a line with a strange character those alone: the rest follows."""
+    strange = {finding.at.line for finding in findings if finding.code == "E070"}
+    return tuple(
+        finding for finding in findings if finding.code == "E070" or finding.at.line not in strange
+    )
 
 
 def read_facts(text: str, book: Rulebook) -> Facts:
@@ -118,8 +126,7 @@ def _head(top: Section, report: Report) -> tuple[MatterId, date, date | None, Te
     """Matter, first day, day of the release before, authority and title; None if one is wrong."""
     fields.allow_only(top, report, "items", "sections")
     title = fields.bilingual(top.heading, report)
-    found = fields.keyed(top, _HEAD, report)
-    fields.need(found, ("事项", "生效", "主管"), top.heading.at, report)
+    found = fields.keyed(top, _HEAD, report, needed=("事项", "生效", "主管"))
     matter = fields.identifier(found["事项"], report) if "事项" in found else None
     effective = fields.day(found["生效"], report) if "生效" in found else None
     authority = fields.bilingual(found["主管"], report) if "主管" in found else None
@@ -164,8 +171,8 @@ def _recognise(heading: Piece, report: Report) -> tuple[str, str]:
     table = _TABLE_ZH.fullmatch(zh)
     word = "标准" if table else zh
     if word not in _SECTIONS or (word == "标准" and not table):
-        report.add_unknown("E001", heading.at, zh, _SECTIONS)
-        return "", ""
+        meant = report.add_unknown("E001", heading.at, zh, _SECTIONS)
+        return "" if meant == "标准" else meant, ""
     if not (_TABLE_EN.fullmatch(en) if table else en == _SECTIONS[word]):
         report.add("E001.english", heading.at, heading=f"## {zh} | {_SECTIONS[word]}")
     return word, table["name"] if table else ""
@@ -175,6 +182,7 @@ def _fill(draft: Draft, found: list[tuple[str, str, Section]]) -> tuple[Scenario
     """Read every section, each with what stands above it, and return the scenarios."""
     examples: tuple[Scenario, ...] = ()
     for word, name, part in found:
+        before = len(draft.report.findings)
         match word:
             case "依据":
                 draft.bases = tuple(sections.bases(part, draft))
@@ -191,4 +199,6 @@ def _fill(draft: Draft, found: list[tuple[str, str, Section]]) -> tuple[Scenario
                 draft.outputs = tuple(tables.outputs(part, draft))
             case _:
                 examples = tuple(cases.scenarios(part, draft))
+        if len(draft.report.findings) == before and all(grid.complete for grid in part.grids):
+            draft.complete.add(word)
     return examples

@@ -9,7 +9,6 @@ from decision_service.model import NumberType, Text
 from decision_service.rulebook import tokens
 from decision_service.rulebook.page import Section
 from decision_service.rulebook.source import Piece, Report
-from decision_service.rulebook.tree import Position
 
 Choice = TypeVar("Choice")
 Row = Mapping[str, Piece]
@@ -44,32 +43,36 @@ def allow_only(section: Section, report: Report, *parts: str) -> None:
         report.add("E003.second_table", grid.at)
 
 
-def keyed(section: Section, keys: Mapping[str, str], report: Report) -> dict[str, Piece]:
+def keyed(
+    section: Section, keys: Mapping[str, str], report: Report, needed: Collection[str] = ()
+) -> dict[str, Piece]:
     """The values of a section's items by the Chinese word of their key.
 
     Args:
         keys: English word of each key; a file may write either, or both.
+        needed: Keys that must be there.
     """
     spelt = _spellings(keys)
     found: dict[str, Piece] = {}
+    seen = set[str]()
     for item in section.items:
-        key = spelt.get(_words(item.key.text))
+        written = _words(item.key.text)
+        key = spelt.get(written) or spelt.get(
+            report.add_unknown("E003.key", item.key.at, written, spelt)
+        )
         if key is None:
-            report.add_unknown("E003.key", item.key.at, item.key.text, keys)
-        elif key in found:
+            continue
+        if key in seen:
             report.add("E011.key", item.key.at, name=key)
         elif not item.value.text:
             report.add("E003.empty", item.key.at, name=key)
         else:
             found[key] = item.value
+        seen.add(key)
+    for key in needed:
+        if key not in seen:
+            report.add("E003.missing", section.heading.at, name=key)
     return found
-
-
-def need(found: Row, keys: Sequence[str], at: Position, report: Report) -> None:
-    """Report the keys that a section does not have."""
-    for key in keys:
-        if key not in found:
-            report.add("E003.missing", at, name=key)
 
 
 def rows(
@@ -92,10 +95,10 @@ def rows(
     spelt = _spellings(columns)
     header = []
     for cell in grid.header:
-        column = spelt.get(_words(cell.text), "")
-        if not column:
-            report.add_unknown("E003.column", cell.at, cell.text, columns)
-        elif column in header:
+        column = spelt.get(_words(cell.text)) or spelt.get(
+            report.add_unknown("E003.column", cell.at, cell.text, columns), ""
+        )
+        if column and column in header:
             report.add("E011.column", cell.at, name=column)
         header.append(column)
     missing = [column for column in columns if column not in {*header, *optional}]

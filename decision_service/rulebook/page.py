@@ -28,11 +28,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A Markdown table; every row has as many cells as the header."""
+    """A Markdown table; every row has as many cells as the header.
+
+    Attributes:
+        complete: Whether no row had to be left out.
+    """
 
     header: tuple[Piece, ...]
     rows: tuple[tuple[Piece, ...], ...]
     at: Position
+    complete: bool
 
 
 @dataclass(slots=True)
@@ -132,7 +137,8 @@ def _grid(lines: Sequence[Piece], report: Report) -> Grid:
             report.add("E003.cells", line.part(0).at, found=found, wanted=wanted)
     if len(rows) > MOST_ROWS:
         report.add("E005.rows", lines[0].part(0).at, found=str(len(rows)), most=str(MOST_ROWS))
-    return Grid(header, tuple(rows[:MOST_ROWS]), lines[0].part(0).at)
+    complete = len(rows) == len(lines) - 2
+    return Grid(header, tuple(rows[:MOST_ROWS]), lines[0].part(0).at, complete)
 
 
 def _cells(line: Piece) -> tuple[Piece, ...]:

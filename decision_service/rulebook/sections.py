@@ -30,6 +30,7 @@ class Draft:
     Attributes:
         requirement_ids: Of every row that is there, sound or not, as are the two below; what is
             wrong is reported where it stands and not where it is used.
+        complete: Sections that were read without a finding: what is missing there is not there.
     """
 
     report: Report
@@ -43,6 +44,7 @@ class Draft:
     requirement_ids: set[str] = field(default_factory=set)
     basis_numbers: set[str] = field(default_factory=set)
     output_names: set[str] = field(default_factory=set)
+    complete: set[str] = field(default_factory=set)
 
     @property
     def columns(self) -> frozenset[Concept]:
@@ -74,7 +76,7 @@ def cited(found: Mapping[str, Piece], at: Position, draft: Draft) -> tuple[str, 
         return ()
     cited = found["依据"].split("，,、")
     for number in cited:
-        if number.text not in draft.basis_numbers:
+        if number.text not in draft.basis_numbers and "依据" in draft.complete:
             numbers = sorted(draft.basis_numbers)
             draft.report.add_unknown("E040", number.at, number.text, numbers)
     return tuple(number.text for number in cited)
@@ -111,7 +113,7 @@ def requirements(section: Section, draft: Draft) -> Iterator[Requirement]:
         draft.report.add("E003.no_requirement", section.heading.at)
     for part in section.sections:
         fields.allow_only(part, draft.report, "items")
-        found = fields.keyed(part, _REQUIREMENT, draft.report)
+        found = fields.keyed(part, _REQUIREMENT, draft.report, needed=("条件", *_NOTICES.values()))
         heading = _HEADING.match(part.heading.text)
         if heading is None:
             draft.report.add("E001.requirement", part.heading.at, text=part.heading.text)
@@ -128,7 +130,6 @@ def _requirement(
     id_: Piece, name: Text, found: Mapping[str, Piece], draft: Draft
 ) -> Requirement | None:
     report = draft.report
-    fields.need(found, ("条件", *_NOTICES.values()), id_.at, report)
     basis = cited(found, id_.at, draft)
     truth = _truth(found["条件"], draft) if "条件" in found else None
     if_not_met = _consequence("不符合", found, id_, report)

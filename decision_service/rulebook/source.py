@@ -97,10 +97,13 @@ class Report:
 
     def add_unknown(
         self, key: str, at: Position, name: str, known: Iterable[str], **words: str
-    ) -> None:
+    ) -> str:
         """Add a finding about a word that is not among the known, with the likeliest of them.
 
         The wording ``<key>`` has ``{name}``; ``<key>.like`` has ``{like}`` besides.
+
+        Returns:
+            The likeliest, so that reading can go on as if it were meant; empty if none is.
         """
         candidates = list(islice(known, 2000))
         like = difflib.get_close_matches(name[:40], candidates, n=1, cutoff=0.5)
@@ -108,6 +111,7 @@ class Report:
             self.add(f"{key}.like", at, name=name, like=like[0], **words)
         else:
             self.add(key, at, name=name, **words)
+        return like[0] if like else ""
 
     @property
     def refuses(self) -> bool:
@@ -192,7 +196,7 @@ def _is_plain(character: str) -> bool:
     kind = unicodedata.category(character)
     if kind[0] in "LNM":
         return unicodedata.name(character, "").startswith(_SCRIPTS) and kind != "Lm"
-    return kind[0] in "PS"
+    return kind[0] in "PS" and not unicodedata.name(character, "").startswith(_DISGUISED)
 
 
 _SCRIPTS = (
@@ -205,3 +209,5 @@ _SCRIPTS = (
     "CIRCLED DIGIT",
     "CIRCLED NUMBER",
 )
+_DISGUISED = ("KANGXI RADICAL", "CJK RADICAL", "BRAILLE")
+"""Symbols by their category, but letters or blanks by their look."""

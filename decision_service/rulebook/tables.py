@@ -31,14 +31,13 @@ def table(section: Section, name: str, draft: Draft) -> Table | None:
     """Read one 标准; its rows are proven to exclude each other."""
     report = draft.report
     fields.allow_only(section, report, "items", "grids")
-    found = fields.keyed(section, _TABLE, report)
-    fields.need(found, ("命中", "输出"), section.heading.at, report)
+    found = fields.keyed(section, _TABLE, report, needed=("命中", "输出"))
     basis = cited(found, section.heading.at, draft)
     policy = fields.choose(found["命中"], _HIT_POLICIES, report) if "命中" in found else None
+    outputs = dict(_output_columns(found["输出"], draft)) if "输出" in found else {}
     if policy in {"first", "collect"}:
         report.add("E061", found["命中"].at, name=found["命中"].text)
         return None
-    outputs = dict(_output_columns(found["输出"], draft)) if "输出" in found else {}
     if not section.grids or not section.grids[0].rows:
         report.add("E003.no_rows", section.heading.at)
         return None
@@ -55,6 +54,7 @@ def _output_columns(piece: Piece, draft: Draft) -> Iterator[tuple[Concept, Conce
         found = _OUTPUT_COLUMN.fullmatch(part.text)
         if found is None:
             draft.report.add("E004.output", part.at, text=part.text)
+            draft.scope.add_broken(part.text)
             continue
         rest = part.part(*found.span("rest"))
         if found["kind"]:

@@ -73,8 +73,8 @@ class Scope:
         return self._ids.get(name)
 
     def names(self) -> Iterable[str]:
-        """Every name, for suggestions."""
-        return self._ids.keys()
+        """Every name that is sound, for suggestions."""
+        return (name for name, id_ in self._ids.items() if id_ in self.types)
 
     def longest_at(self, text: str, index: int) -> str:
         """The longest Chinese name that the text has at that place; empty if it has none."""
