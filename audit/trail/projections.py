@@ -183,8 +183,13 @@ def recorded_case(row: RowMapping) -> RecordedCase:
 
 def add_content(connection: Connection, digest: str, content: bytes) -> None:
     """Archive content under its caller's digest; the first content under a digest stays."""
-    row = (digest, sha256(content).hexdigest(), content)
+    row = (digest, archive_hash(digest, content), content)
     insert_rows(connection, ARCHIVE, [row], _KEEP_FIRST)
+
+
+def archive_hash(digest: str, content: bytes) -> str:
+    """SHA-256 over both in hexadecimal: neither can be changed without the other."""
+    return sha256(digest.encode() + b"\n" + content).hexdigest()
 
 
 def content_of(connection: Connection, digest: str) -> RowMapping | None:

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -191,7 +190,7 @@ class Trail:
         if row is None:
             return None
         content = bytes(row["content"])
-        if sha256(content).hexdigest() != row["sha256"]:
+        if projections.archive_hash(digest, content) != row["sha256"]:
             raise TamperedError(
                 f"the archived content `{digest}` is not what was put there",
                 reason="ARCHIVE_DAMAGED",

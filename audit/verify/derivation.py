@@ -12,7 +12,15 @@ from audit.log.checkpoint import Checkpoint
 from audit.log.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from audit.log.tiles import HEIGHT, WIDTH, Tile, Tree, split_hashes
 from audit.trail.entries import Leaf, Links, case_json
-from audit.trail.projections import ARCHIVE, CASES, ENTRIES, SEALED, SUBJECT_KEYS, entry_columns
+from audit.trail.projections import (
+    ARCHIVE,
+    CASES,
+    ENTRIES,
+    SEALED,
+    SUBJECT_KEYS,
+    archive_hash,
+    entry_columns,
+)
 from audit.trail.seal import Keyring, commitment, digest_of
 from audit.trail.unsealing import unseal
 
@@ -210,7 +218,7 @@ class Derivation:
         ):
             self._wrong(None, f"there are not the {full} tiles of {size} entries")
         for digest, stated, content in _stream(self._connection, select(ARCHIVE)):
-            if digest_of(content) != stated:
+            if archive_hash(digest, content) != stated:
                 self._wrong(None, f"the archived content `{digest}` is not what was put there")
 
     def _wrong(self, index: int | None, what: str) -> None:

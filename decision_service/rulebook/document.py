@@ -170,7 +170,10 @@ def _recognise(heading: Piece, report: Report) -> tuple[str, str]:
     en = halves[1].text if halves else ""
     table = _TABLE_ZH.fullmatch(zh)
     word = "标准" if table else zh
-    if word not in _SECTIONS or (word == "标准" and not table):
+    if word == "标准" and not table:
+        report.add("E001.table", heading.at)
+        return "", ""
+    if word not in _SECTIONS:
         meant = report.add_unknown("E001", heading.at, zh, _SECTIONS)
         return "" if meant == "标准" else meant, ""
     if not (_TABLE_EN.fullmatch(en) if table else en == _SECTIONS[word]):

@@ -173,6 +173,7 @@ def _notice(piece: Piece, draft: Draft) -> Text | None:
         return None
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", piece.text)):
         draft.report.add("E004.braces", piece.at)
+        return None
     for name in placeholders(notice):
         if draft.scope.find(name) is None:
             at = piece.part(piece.text.find(f"{{{name}") + 1).at

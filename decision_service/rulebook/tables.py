@@ -116,11 +116,12 @@ def _header(
         if cell.text.startswith(_ARROW):
             id_ = Concept(cell.part(1).text)
             if id_ not in outputs:
-                report.add_unknown("E003.output", cell.at, id_, outputs)
+                sound = False
+                if draft.scope.find(id_) is None:
+                    id_ = Concept(report.add_unknown("E003.output", cell.at, id_, outputs))
             elif id_ in places:
                 report.add("E011.column", cell.at, name=id_)
             places[id_] = index
-            sound &= id_ in outputs
         else:
             column = _input(cell, outputs, draft)
             sound &= column is not None

@@ -45,7 +45,7 @@ class Word:
 
 
 class Scope:
-    """The names that an expression may use, each with its type."""
+    """The names that an expression may use, each with its type; none where values are due."""
 
     def __init__(self) -> None:
         self.types: dict[Concept, ConceptType] = {}
@@ -258,6 +258,8 @@ class _Reader:
             raise self._refuse("E060", index, name=name)
         if name in _LATER:
             raise self._refuse("E061", index, name=name)
+        if not self.scope.types:
+            raise self._refuse("E021.constant", index, text=self.piece.text)
         if name in self._units():
             raise self._refuse("E032.word", index, name=name)
         if self._is_called(index + len(name)):

@@ -48,6 +48,7 @@ def terms(section: Section, scope: Scope, report: Report) -> tuple[Term, ...]:
     ids, names = set[str](), set[str]()
     for row in fields.rows(section, _TERM, report):
         if not fields.filled(row, ("标识", "名称", "English", "类型", "来源"), report):
+            scope.add_broken(row["标识"].text, row["名称"].text)
             continue
         id_ = fields.identifier(row["标识"], report, _CONCEPT)
         name = fields.name(row["名称"], report)
@@ -72,6 +73,7 @@ def derived(section: Section, scope: Scope, report: Report) -> tuple[Derived, ..
     names = set[str]()
     for row in fields.rows(section, _DERIVED, report):
         if not fields.filled(row, ("名称", "English", "类型", "算法"), report):
+            scope.add_broken(row["名称"].text)
             continue
         name = fields.name(row["名称"], report)
         type_ = type_of(row["类型"], row["单位"], report)

@@ -42,8 +42,12 @@ def test_the_bytes_are_those_of_rfc_8785(value: dict[str, Any]) -> None:
         pytest.param(
             {"姓名": 1}, "a key with other characters than `[a-z0-9_.-]` at `a.b`", id="key"
         ),
-        pytest.param({1: 1}, "a key with other characters than `[a-z0-9_.-]` at `a.b`", id="no text"),
-        pytest.param({"": 1}, "a key with other characters than `[a-z0-9_.-]` at `a.b`", id="empty"),
+        pytest.param(
+            {1: 1}, "a key with other characters than `[a-z0-9_.-]` at `a.b`", id="no text"
+        ),
+        pytest.param(
+            {"": 1}, "a key with other characters than `[a-z0-9_.-]` at `a.b`", id="empty"
+        ),
     ],
 )
 def test_what_two_readers_could_read_differently_is_refused(value: Any, what: str) -> None:

@@ -102,9 +102,7 @@ async def test_every_expected_key_points_at_the_new_entry(trail: Trail) -> None:
 
 
 async def test_a_caller_who_stops_waiting_harms_nobody(trail: Trail) -> None:
-    tasks = [
-        asyncio.create_task(trail.append(entry(), expect={f"k{i}": None})) for i in range(50)
-    ]
+    tasks = [asyncio.create_task(trail.append(entry(), expect={f"k{i}": None})) for i in range(50)]
     await asyncio.sleep(0)
     for task in tasks[::2]:
         task.cancel()
@@ -353,5 +351,3 @@ async def test_the_leaf_hash_is_over_the_stored_bytes(trail: Trail) -> None:
 
     assert leaf.startswith(b'{"id":"1111')
     assert leaf_hash(leaf) != leaf_hash(leaf + b" ")
-
-

@@ -1,0 +1,312 @@
+"""Whoever changes the store, or a receipt, is found out, and the entry is named."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from audit.errors import TamperedError
+from audit.log.checkpoint import Signer
+from audit.trail import CaseRow, Entry, Trail
+from audit.verify import verify_receipt, verify_store
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+SIZE = 300
+"""More than a tile, so that there are hashes in tiles and hashes beside them."""
+
+
+def entry(i: int) -> Entry:
+    case = CaseRow(f"c{i % 7}", f"2026-{i % 7}", "portal", "m", f"s{i}", "2026-01-02", NOW)
+    return Entry(
+        type="decision/1",
+        id=str(UUID(int=i)),
+        time=NOW + timedelta(seconds=i),
+        permanent={"matter": "m", "outcome": "approved", "release_digest": "d", "channel": "web"},
+        sealed={"text": "x"},
+        subject=f"resident_id:99000019900101{i % 9:04d}",
+        notice="准予" * (i % 3),
+        case=case if i % 3 else None,
+    )
+
+
+async def fill(folder: Path) -> dict[str, str]:
+    """A store of `SIZE` entries, and two receipts."""
+    Trail.create(folder, origin="test.invalid/miaopi")
+    async with Trail.open(folder) as trail:
+        for i in range(SIZE):
+            keys = {f"k{i}": None, f"case{i % 7}": i - 7 if i >= 7 else None}
+            await trail.append(entry(i), expect=keys)
+        await trail.archive("d", b"rules")
+        return {"first": await trail.receipt(1), "last": await trail.receipt(SIZE - 1)}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    folder = tmp_path_factory.mktemp("tampering") / "s"
+    return folder, asyncio.run(fill(folder))
+
+
+@pytest.fixture(scope="module")
+def copy(filled: tuple[Path, dict[str, str]]) -> Path:
+    """A copy to spoil; every example puts back what it spoiled."""
+    folder = filled[0].with_name("copy")
+    shutil.copytree(filled[0], folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cells(copy: Path) -> dict[str, list[tuple[str, str]]]:
+    """Table → its columns with their keys; all tables that the store has."""
+    with sqlite3.connect(copy / "store.sqlite") as store:
+        tables = [
+            name for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+        ]
+        found = {
+            table: [(c[1], c[2]) for c in store.execute(f"PRAGMA table_info({table})")]
+            for table in tables
+        }
+    store.close()
+    return found
+
+
+KEYS = {
+    "log_entries": "idx",
+    "log_tiles": "level",
+    "log_head": "id",
+    "log_latest": "key",
+    "sealed": "idx",
+    "subject_keys": "id",
+    "entries": "idx",
+    "cases": "case_id",
+    "archive": "digest",
+    "service_keys": "name",
+}
+UNTOUCHED = {("log_head", "id"), ("log_head", "schema"), ("log_head", "origin")}
+"""A wrong id, schema or origin is refused, not reported; that has its own test."""
+
+
+def test_every_table_of_the_store_is_tampered_with(
+    cells: dict[str, list[tuple[str, str]]],
+) -> None:
+    assert set(cells) == set(KEYS)
+
+
+def test_an_honest_store_is_found_honest(copy: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    report = verify_store(copy, progress=lambda done, total: seen.append((done, total)))
+
+    assert (report.problems, report.unchecked) == ((), ())
+    assert (report.derived.size, report.signed_size) == (SIZE, SIZE)
+    assert seen == [(256, SIZE), (SIZE, SIZE)]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_no_changed_cell_goes_unseen(
+    copy: Path, cells: dict[str, list[tuple[str, str]]], data: st.DataObject
+) -> None:
+    """Change any byte or number anywhere: verification says so, and names the entry if it can."""
+    table = data.draw(st.sampled_from(sorted(set(cells) - {"service_keys"})))
+    choices = [name for name, _ in cells[table] if (table, name) not in UNTOUCHED]
+    column = data.draw(st.sampled_from(choices))
+    key = KEYS[table]
+    store = sqlite3.connect(copy / "store.sqlite", isolation_level=None)
+    with closing(store):
+        rows = store.execute(f"SELECT {key}, {column} FROM {table}").fetchall()
+        at, old = data.draw(st.sampled_from(rows))
+        new = changed(old, data)
+        if table == "log_tiles" or column == key:
+            assume((new,) not in store.execute(f"SELECT {column} FROM {table}").fetchall())
+        store.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (new, at))
+        try:
+            report = verify_store(copy)
+        finally:
+            back = new if column == key else at
+            store.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (old, back))
+    assert report.problems, f"{table}.{column} of {at}: {old!r} became {new!r}"
+    if table in {"log_entries", "sealed", "entries"} and column != key:
+        assert report.first_bad_index == at
+    elif table in {"log_entries", "sealed", "entries", "log_tiles"}:
+        assert report.first_bad_index is not None
+
+
+def changed(old: Any, data: st.DataObject) -> Any:
+    """The value, with one bit, character or digit different."""
+    if isinstance(old, int):
+        return old + data.draw(st.sampled_from([-1, 1, 1000]))
+    if not old:
+        return "x" if isinstance(old, str) else b"x"
+    at = data.draw(st.integers(0, len(old) - 1))
+    if isinstance(old, str):
+        return old[:at] + ("a" if old[at] != "a" else "b") + old[at + 1 :]
+    bit = 1 << data.draw(st.integers(0, 7))
+    return old[:at] + bytes([old[at] ^ bit]) + old[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("statements", "index"),
+    [
+        pytest.param(["DELETE FROM log_entries WHERE idx = 17"], 17, id="an entry is gone"),
+        pytest.param(["DELETE FROM sealed WHERE idx = 299"], 299, id="a sealed part is gone"),
+        pytest.param(["DELETE FROM entries WHERE idx = 5"], 5, id="a projection is gone"),
+        pytest.param(["DELETE FROM log_latest WHERE key = 'k9'"], 9, id="a key is gone"),
+        pytest.param(["DELETE FROM cases WHERE case_id = 'c1'"], 295, id="a case is gone"),
+        pytest.param(["DELETE FROM log_tiles"], 0, id="a tile is gone"),
+        pytest.param(["INSERT INTO log_latest VALUES ('free', 3)"], 3, id="a key is made up"),
+        pytest.param(
+            ["INSERT INTO log_entries SELECT 300, hash, leaf FROM log_entries WHERE idx = 1"],
+            300,
+            id="an entry is slipped in at the end",
+        ),
+        pytest.param(
+            [
+                "UPDATE log_entries SET idx = 1000 WHERE idx = 20",
+                "UPDATE log_entries SET idx = 20 WHERE idx = 21",
+                "UPDATE log_entries SET idx = 21 WHERE idx = 1000",
+            ],
+            20,
+            id="two entries change places",
+        ),
+        pytest.param(
+            [
+                "UPDATE log_entries SET (hash, leaf) = (SELECT hash, leaf FROM log_entries WHERE idx=4)"
+                " WHERE idx = 280"
+            ],
+            280,
+            id="an entry stands twice",
+        ),
+        pytest.param(
+            ["DELETE FROM log_entries WHERE idx >= 290", "UPDATE log_head SET size = 290"],
+            290,
+            id="the end is cut off",
+        ),
+    ],
+)
+def test_what_is_missing_repeated_or_reordered_is_named(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path, statements: list[str], index: int
+) -> None:
+    shutil.copytree(filled[0], tmp_path / "s")
+    store = sqlite3.connect(tmp_path / "s" / "store.sqlite")
+    with store:
+        for statement in statements:
+            store.execute(statement)
+    store.close()
+
+    assert verify_store(tmp_path / "s").first_bad_index == index
+
+
+def test_who_rewrites_everything_without_the_key_is_found_by_the_checkpoint(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    """A store that is consistent in itself, under the name of the other."""
+    folder = tmp_path / "s"
+    asyncio.run(fill(folder))
+    for name in ("checkpoint", "verifier.key"):
+        shutil.copy(filled[0] / name, folder / name)
+
+    report = verify_store(folder)
+
+    assert [p.what for p in report.problems] == [
+        f"the signed checkpoint of size {SIZE} is not of these entries"
+    ]
+    assert report.signed_size == 0
+
+
+def test_without_the_master_key_everything_else_is_checked(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    shutil.copytree(filled[0], tmp_path / "s")
+    (tmp_path / "s" / "master.key").unlink()
+
+    report = verify_store(tmp_path / "s")
+
+    assert report.problems == ()
+    assert report.unchecked == ("whether sealed parts open: `master.key` is not here",)
+
+
+async def test_a_store_is_verified_beside_the_service_that_writes_it(tmp_path: Path) -> None:
+    Trail.create(tmp_path / "s", origin="test.invalid")
+    async with Trail.open(tmp_path / "s") as trail:
+
+        async def write() -> None:
+            for i in range(200):
+                await trail.append(entry(i), expect={})
+
+        writing = asyncio.create_task(write())
+        reports = []
+        while not writing.done():
+            reports.append(await asyncio.to_thread(verify_store, tmp_path / "s"))
+        await writing
+
+    assert reports
+    assert all(report.problems == () for report in reports)
+
+
+# ── receipts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_no_changed_character_of_a_receipt_goes_unseen(
+    filled: tuple[Path, dict[str, str]], data: st.DataObject
+) -> None:
+    """Change, drop or add one character anywhere: the receipt is refused."""
+    text = filled[1][data.draw(st.sampled_from(["first", "last"]))]
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.sampled_from(list('aB3+/= \n"\\人')).filter(lambda c: c != text[at]))
+    way = data.draw(st.sampled_from(["change", "drop", "add"]))
+    mutated = (
+        text[:at] + {"change": other, "drop": "", "add": other + text[at]}[way] + text[at + 1 :]
+    )
+
+    with pytest.raises(TamperedError):
+        verify_receipt(mutated)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"subject": "resident_id:990000199001019999"}, "the receipt is not about the person"),
+        ({"notice": "不予"}, "the notice is not the one that was given"),
+    ],
+)
+def test_a_receipt_made_out_to_another_is_refused(
+    filled: tuple[Path, dict[str, str]], changes: dict[str, str], message: str
+) -> None:
+    receipt = {**json.loads(filled[1]["last"]), **changes}
+    text = json.dumps(receipt, ensure_ascii=False, indent=2) + "\n"
+
+    with pytest.raises(TamperedError) as caught:
+        verify_receipt(text)
+
+    assert str(caught.value).startswith(message)
+    assert caught.value.reason == "RECEIPT_UNPROVEN"
+
+
+def test_a_receipt_of_another_log_is_refused_under_the_published_key(
+    filled: tuple[Path, dict[str, str]],
+) -> None:
+    other = Signer(Signer.generate("test.invalid/miaopi")).verifier_key
+
+    with pytest.raises(TamperedError) as caught:
+        verify_receipt(filled[1]["last"], key=other)
+
+    assert str(caught.value) == "the receipt is from another log than the given key"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "\ud800", "x" * 5_000_000, '{"schema": 1}'])
+def test_what_is_no_receipt_is_refused(text: str) -> None:
+    with pytest.raises(TamperedError) as caught:
+        verify_receipt(text)
+
+    assert caught.value.reason == "RECEIPT_MALFORMED"

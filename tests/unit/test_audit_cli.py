@@ -1,0 +1,143 @@
+"""`miaopi audit` and `miaopi receipt verify` as people type them."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner, Result
+
+from audit.log.store import connect_writer
+from audit.trail import Entry, Trail
+from decision_service.cli.audit import app, receipt_app
+
+ID_NUMBER = "990000199001010007"
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    """A trail of three entries, closed, with the receipt of the second beside it."""
+    folder = tmp_path / "s"
+    Trail.create(folder, origin="test.invalid/miaopi")
+    async with Trail.open(folder) as trail:
+        for _ in range(3):
+            entry = Entry(
+                type="decision/1",
+                id=str(uuid4()),
+                time=datetime.now(UTC),
+                permanent={"matter": "old_age_allowance"},
+                sealed={},
+                subject=f"resident_id:{ID_NUMBER}",
+                notice="您的申请已批准。",
+            )
+            await trail.append(entry, expect={})
+        (tmp_path / "receipt.json").write_text(await trail.receipt(1), encoding="utf-8")
+    return folder
+
+
+def audit(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def receipt(*arguments: object) -> Result:
+    return CliRunner().invoke(receipt_app, [str(argument) for argument in arguments])
+
+
+def test_an_entry_is_shown_and_proven_without_personal_data(folder: Path) -> None:
+    shown = audit("show", 1, "--store", folder)
+
+    assert shown.exit_code == 0
+    assert "old_age_allowance" in shown.output
+    assert "✔ 已证明在日志中 | proven to be in the log" in shown.output
+    assert ID_NUMBER not in shown.output
+    assert json.loads(audit("show", 1, "--store", folder, "--json").stdout)["tree_size"] == 3
+
+
+def test_an_entry_that_is_not_there_is_an_error(folder: Path) -> None:
+    shown = audit("show", 3, "--store", folder)
+
+    assert shown.exit_code == 1
+    assert "the log has no entry `3` (ENTRY_NOT_FOUND)" in shown.output
+
+
+def test_an_entry_that_was_changed_is_not_shown_as_proven(folder: Path) -> None:
+    spoil(folder)
+
+    shown = audit("show", 1, "--store", folder, "--json")
+
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout)["reason"] == "RECEIPT_UNPROVEN"
+
+
+def test_a_whole_store_is_verified(folder: Path) -> None:
+    verified = audit("verify", "--store", folder)
+
+    assert verified.exit_code == 0
+    assert "✔ 全部一致 | everything follows from the entries" in verified.output
+    report = json.loads(audit("verify", "--store", folder, "--json").stdout)
+    assert (report["ok"], report["size"], report["signed_size"]) == (True, 3, 3)
+
+
+def test_a_changed_store_is_an_error_that_names_the_entry(folder: Path) -> None:
+    spoil(folder)
+
+    verified = audit("verify", "--store", folder)
+    report = audit("verify", "--store", folder, "--json")
+
+    assert verified.exit_code == report.exit_code == 1
+    assert "first bad index: 1" in verified.output
+    assert json.loads(report.stdout)["first_bad_index"] == 1
+
+
+def test_a_folder_without_a_store_is_an_error(tmp_path: Path) -> None:
+    for command in (("verify",), ("show", 0)):
+        refused = audit(*command, "--store", tmp_path)
+        assert refused.exit_code == 1
+        assert "there is no store in this folder" in refused.output
+
+
+def test_a_receipt_is_verified_offline(folder: Path, tmp_path: Path) -> None:
+    key = (folder / "verifier.key").read_text().strip()
+
+    trusting = receipt("verify", tmp_path / "receipt.json")
+    knowing = receipt("verify", tmp_path / "receipt.json", "--key", key)
+
+    assert trusting.exit_code == knowing.exit_code == 0
+    assert ID_NUMBER in knowing.output
+    assert "您的申请已批准。" in knowing.output
+    assert "✔ 回执有效 | the receipt holds" in knowing.output
+    assert "--key" in trusting.output
+    assert "--key" not in knowing.output
+
+
+def test_a_changed_receipt_is_an_error(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "receipt.json"
+    file.write_text(file.read_text("utf-8").replace("批准", "拒绝"), "utf-8")
+
+    verified = receipt("verify", file, "--json")
+
+    assert verified.exit_code == 1
+    assert json.loads(verified.stdout)["reason"] == "RECEIPT_UNPROVEN"
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"{}"])
+def test_a_file_that_is_no_receipt_is_an_error(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "f").write_bytes(content)
+
+    assert receipt("verify", tmp_path / "f").exit_code == 1
+    assert receipt("verify", tmp_path / "missing").exit_code == 2
+
+
+def spoil(folder: Path) -> None:
+    """Change one byte of the second entry."""
+    connection = connect_writer(folder / "store.sqlite")
+    with connection, connection.begin():
+        connection.execute(
+            text(
+                "UPDATE log_entries SET leaf = CAST(replace(CAST(leaf AS TEXT), 'old_age', 'odd_age')"
+                " AS BLOB) WHERE idx = 1"
+            )
+        )
+    connection.engine.dispose()

@@ -1,0 +1,118 @@
+"""What an author reads for every mistake, word for word, and that a sound file is left in peace."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decision_service.rulebook import document
+from decision_service.rulebook.source import wordings
+from decision_service.rulebook.tree import Finding, RuleFileError
+
+FOLDER = Path(__file__).parent / "rule_mistakes"
+SOUND = (FOLDER / "sound.rules.md").read_text(encoding="utf-8")
+MISTAKES: list[dict[str, Any]] = tomllib.loads(
+    (FOLDER / "mistakes.toml").read_text(encoding="utf-8")
+)["mistake"]
+
+
+def findings(text: str) -> tuple[Finding, ...]:
+    try:
+        return document.read(text, where="draft.rules.md").warnings
+    except RuleFileError as error:
+        return error.findings
+
+
+def with_edits(edits: list[tuple[str, str]]) -> str:
+    text = SOUND
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+def in_words(finding: Finding) -> dict[str, str]:
+    return {
+        "at": f"{finding.at.line}:{finding.at.column}",
+        "code": finding.code,
+        "zh": finding.message.zh,
+        "en": finding.message.en,
+        "hint_zh": finding.hint.zh,
+        "hint_en": finding.hint.en,
+    }
+
+
+def test_a_sound_file_is_left_in_peace() -> None:
+    assert findings(SOUND) == ()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: str(mistake["name"]))
+def test_a_mistake_is_found_where_it_is_in_words_that_help(mistake: dict[str, Any]) -> None:
+    found = findings(with_edits(mistake["edits"]))
+
+    assert [in_words(finding) for finding in found] == mistake["finding"]
+
+
+def test_every_finding_points_into_the_text() -> None:
+    for mistake in MISTAKES:
+        text = with_edits(mistake["edits"])
+        lines = text.split("\n")
+        for finding in findings(text):
+            assert 1 <= finding.at.line <= len(lines)
+            assert 1 <= finding.at.column <= len(lines[finding.at.line - 1]) + 1
+
+
+def test_several_mistakes_are_found_at_once_in_the_order_of_the_file() -> None:
+    found = findings(
+        with_edits(
+            [
+                ("工作月数 >= 6", "工作月数 == 6"),
+                ("生效 effective：2024-07-01", "生效 effective：今年"),
+                ("月租金 = 1500", "月租金 = 一千"),
+            ]
+        )
+    )
+
+    assert [(finding.at.line, finding.code) for finding in found] == [
+        (6, "E004"),
+        (43, "E101"),
+        (99, "E021"),
+    ]
+
+
+def test_warnings_do_not_refuse_a_file() -> None:
+    book = document.read(with_edits([('并且 居住区 != ""', "")]), where="draft.rules.md")
+
+    assert [warning.code for warning in book.warnings] == ["W050"]
+
+
+def test_every_wording_is_there_for_a_mistake() -> None:
+    """No wording without a mistake that brings it about; limits have tests of their own."""
+    seen = [finding["en"] + finding["hint_en"] for one in MISTAKES for finding in one["finding"]]
+
+    def is_seen(wording: dict[str, str]) -> bool:
+        template = re.escape((wording["en"] + wording["hint_en"]).replace("{{", "{"))
+        pattern = re.compile(re.sub(r"\\\{\w+\\\}", ".*", template.replace("}}", "}")))
+        return any(pattern.fullmatch(text) for text in seen)
+
+    unseen = {key for key, wording in wordings().items() if not is_seen(dict(wording))}
+    assert unseen == {
+        "E005.size",
+        "E005.rows",
+        "E005.expression",
+        "E005.depth",
+        "E005.findings",
+        "E101.empty",
+    }
+
+
+def test_every_wording_is_in_both_languages_and_says_what_to_do() -> None:
+    for key, wording in wordings().items():
+        assert set(wording) == {"zh", "en", "hint_zh", "hint_en"}, key
+        assert re.search(r"[\u4e00-\u9fff]", wording["zh"] + wording["hint_zh"]), key
+        assert not wording["en"].endswith("."), key
+        assert not wording["zh"].endswith("。"), key
+        assert wording["hint_en"].endswith((".", "?")), key
+        assert wording["hint_zh"].endswith(("。", "？")), key
