@@ -119,7 +119,7 @@ async def test_the_death_register_keeps_our_contract(tmp_path: Path) -> None:
             behave(running, state, action)
 
         verifier = (
-            Verifier("death-register")
+            Verifier("death-register", host="127.0.0.1")
             .add_transport(url=running.address(DEATHS))
             .add_source(tmp_path)
             .state_handler(state_handler, teardown=True)

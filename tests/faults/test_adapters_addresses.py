@@ -1,4 +1,4 @@
-"""Where registers are: insecure addresses are refused, and TLS is believed only where it is proven."""
+"""Where registers are: no insecure address, and no certificate that proves nothing."""
 
 import asyncio
 import ipaddress

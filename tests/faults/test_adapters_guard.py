@@ -1,4 +1,4 @@
-"""The guard: its deadline, its second try, its places, its clock; a transport here is a function."""
+"""The guard: its deadline, second try, places and clock. A transport here is a function."""
 
 import asyncio
 import time

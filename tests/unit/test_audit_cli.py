@@ -6,10 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import LargeBinary, String, cast, func, update
 from typer.testing import CliRunner, Result
 
-from audit.log.store import connect_writer
+from audit.log.store import ENTRIES, connect_writer
 from audit.trail import Entry, Trail
 from decision_service.cli.audit import app, receipt_app
 
@@ -134,10 +134,8 @@ def spoil(folder: Path) -> None:
     """Change one byte of the second entry."""
     connection = connect_writer(folder / "store.sqlite")
     with connection, connection.begin():
+        changed = func.replace(cast(ENTRIES.c.leaf, String), "old_age", "odd_age")
         connection.execute(
-            text(
-                "UPDATE log_entries SET leaf = CAST(replace(CAST(leaf AS TEXT), 'old_age', 'odd_age')"
-                " AS BLOB) WHERE idx = 1"
-            )
+            update(ENTRIES).where(ENTRIES.c.idx == 1).values(leaf=cast(changed, LargeBinary))
         )
     connection.engine.dispose()

@@ -104,7 +104,6 @@ def test_every_wording_is_there_for_a_mistake() -> None:
         "E005.expression",
         "E005.depth",
         "E005.findings",
-        "E101.empty",
     }
 
 
