@@ -8,9 +8,9 @@ required, a renamed field over another one. It refuses to run under ``python -OO
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal
-from typing import ClassVar, Final, assert_never
+from typing import ClassVar, assert_never
 
 import cerberus  # type: ignore[import-untyped]  # it ships no types
 from cerberus.schema import (  # type: ignore[import-untyped]  # the same
@@ -20,18 +20,14 @@ from cerberus.schema import (  # type: ignore[import-untyped]  # the same
 
 from decision_service.model import Concept, EvidenceStatus, Query, Value
 from evidence_adapters import strict_json
-from evidence_adapters.identifiers import resident_id_is_valid
+from evidence_adapters.conversions import COERCIONS, blank_is_null
 from evidence_adapters.register import (
-    Coercion,
     ConceptRule,
     FieldRules,
     Register,
     StatusWord,
     our_names,
 )
-
-CHINA = timezone(timedelta(hours=8), "CST")
-"""The zone of every register's clock that does not name another (GB/T 7408)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,89 +268,7 @@ def _cerberus_rules(rules: FieldRules) -> dict[str, object]:
         said |= {"check_with": "not_blank", "maxlength": rules.maxlength}
     if rules.allowed:
         said["allowed"] = list(rules.allowed)
-    steps: list[Callable[[object], object]] = [_blank_is_null] if rules.nullable else []
+    steps: list[Callable[[object], object]] = [blank_is_null] if rules.nullable else []
     if rules.coerce is not None:
         steps.append(COERCIONS[rules.coerce])
     return {**said, "coerce": steps} if steps else said
-
-
-# ── conversions: the closed set that a register file may name ────────────────────────────────────
-
-_DAY = re.compile(
-    r"([0-9]{4})([-/]?)([0-9]{2})\2([0-9]{2})|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日"
-)
-_INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})?|[0-9]{14}"
-)
-_FLAGS: Final = {"1": True, "是": True, "Y": True, "0": False, "否": False, "N": False}
-
-
-def _blank_is_null(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _cn_date(value: object) -> date:
-    """``19501201``, ``1950-12-01``, ``1950/12/01`` or ``1950年12月1日``; no time of day."""
-    found = _DAY.fullmatch(_text(value))
-    if found is None:
-        raise ValueError("not a day")
-    year, month, day = (found[1], found[3], found[4]) if found[1] else found.group(5, 6, 7)
-    return date(int(year), int(month), int(day))
-
-
-def _cn_datetime(value: object) -> datetime:
-    """``2026-03-01 08:00:00``, ``20260301080000`` or ISO 8601; without a zone, China's."""
-    text = _text(value)
-    if _INSTANT.fullmatch(text) is None:
-        raise ValueError("not an instant")
-    if text.isdigit():
-        text = f"{text[:8]}T{text[8:]}"
-    instant = datetime.fromisoformat(text)
-    return instant if instant.tzinfo else instant.replace(tzinfo=CHINA)
-
-
-def _resident_id(value: object) -> str:
-    """A GB 11643 number; some registers write the check digit X small."""
-    number = _text(value).upper()
-    if not resident_id_is_valid(number):
-        raise ValueError("not a resident identity number")
-    return number
-
-
-def _code(value: object) -> str:
-    """A code that some registers send as a number, or as true and false."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case _:
-            return _text(value)
-
-
-def _flag(value: object) -> bool:
-    """Yes or no, as ``1`` and ``0``, ``是`` and ``否``, ``Y`` and ``N``, or a truth value."""
-    return value if isinstance(value, bool) else _FLAGS[_code(value)]
-
-
-def _names(value: object) -> tuple[str, ...]:
-    """A list of names, or one text with commas between them."""
-    items = value if isinstance(value, list) else _text(value).split(",")
-    return tuple(_text(item) for item in items)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-COERCIONS: Final[Mapping[Coercion, Callable[[object], object]]] = {
-    "cn_date": _cn_date,
-    "cn_datetime": _cn_datetime,
-    "resident_id": _resident_id,
-    "code": _code,
-    "flag": _flag,
-    "names": _names,
-}

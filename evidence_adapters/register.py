@@ -21,7 +21,7 @@ SPECIAL = ("as_of", "reference", "objection")
 """Names in a record that mean something to us, whatever else the record holds."""
 
 Coercion: TypeAlias = Literal["cn_date", "cn_datetime", "resident_id", "code", "flag", "names"]
-"""The closed set of conversions; `normalise` says what each of them takes."""
+"""The closed set of conversions; `conversions` says what each of them takes."""
 
 StatusWord: TypeAlias = Literal[
     "MATCH",

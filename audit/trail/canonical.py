@@ -67,7 +67,8 @@ def _refuse_foreign(value: object, path: _Path, depth: int) -> None:
         for key, item in value.items():
             if type(key) is not str or not _key_is_plain(key):
                 raise _invalid("a key with other characters than `[a-z0-9_.-]`", path)
-            _refuse_foreign(item, (path, key), depth + 1)
+            if type(item) is not str:  # most are, and a call for each is most of the cost
+                _refuse_foreign(item, (path, key), depth + 1)
     elif isinstance(value, (list, tuple)) and kind in (list, tuple):
         for item in value:
             _refuse_foreign(item, path, depth + 1)

@@ -64,7 +64,9 @@ def _without_echoes(findings: list[Finding]) -> tuple[Finding, ...]:
     """The findings, but on a line with a strange character those alone: the rest follows."""
     strange = {finding.at.line for finding in findings if finding.code == "E070"}
     return tuple(
-        finding for finding in findings if finding.code == "E070" or finding.at.line not in strange
+        finding
+        for finding in findings
+        if finding.code in {"E070", "E005"} or finding.at.line not in strange
     )
 
 

@@ -6,12 +6,14 @@ provider's half holds the sandbox's register to it. A real register is held to t
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from decision_service.model import (
     CaseId,
@@ -84,11 +86,29 @@ def interaction(pact: Pact, what: str, state: str, person: str, answer: Mapping[
     )
 
 
-def behave(running: sandbox.Running, state: str, action: str) -> None:
-    """Bring the sandbox into a state of the contract; most states are who its people are."""
-    running.reset()
-    if (state, action) == (PENDING, "setup"):
-        running.misbehave(DEATHS, Misconduct.PENDING)
+@asynccontextmanager
+async def states(running: sandbox.Running) -> AsyncIterator[str]:
+    """Where Pact says which state it needs; most states are who the sandbox's people are.
+
+    Our own endpoint: the one that Pact opens for a Python function it never closes.
+    """
+
+    async def enter(request: web.Request) -> web.Response:
+        asked = await request.json()
+        running.reset()
+        if (asked["state"], asked["action"]) == (PENDING, "setup"):
+            running.misbehave(DEATHS, Misconduct.PENDING)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/state", enter)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/state"
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.timeout(60)
@@ -113,16 +133,12 @@ async def test_the_death_register_keeps_our_contract(tmp_path: Path) -> None:
     assert waiting.status is EvidenceStatus.PENDING
     assert waiting.pending_until == datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 
-    async with sandbox.serve(City(1), clock=clock) as running:
-
-        def state_handler(state: str, action: str, parameters: Mapping[str, Any] | None) -> None:
-            behave(running, state, action)
-
+    async with sandbox.serve(City(1), clock=clock) as running, states(running) as state_url:
         verifier = (
             Verifier("death-register", host="127.0.0.1")
             .add_transport(url=running.address(DEATHS))
             .add_source(tmp_path)
-            .state_handler(state_handler, teardown=True)
+            .state_handler(state_url, teardown=True, body=True)
         )
         await asyncio.to_thread(verifier.verify)
 

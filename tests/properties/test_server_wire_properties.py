@@ -2,9 +2,11 @@
 
 # ruff: noqa: N802, ARG002 - handlers have the contract's names and gRPC's arguments
 
+import re
 import string
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,15 +26,16 @@ from decision_service.v1 import vocabulary_pb2 as pb
 
 # ── messages of any content ──────────────────────────────────────────────────────────────────────
 
+CLOSE = (
+    "applicant resident_id 990000194001010015 portal 2026-01 library_register -0 1e3 NaN 0.10 "
+    "a.b 2b1d0c3e-7c52-4a3b-9d1e-0123456789ab 0123456789abcdef0123456789abcdef"
+).split()
+"""Words that are nearly or quite right in some field, so that reading goes on behind it."""
+
 WORDS = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(
-        [
-            "applicant", "resident_id", "990000194001010015", "portal", "2026-01", "population_register",
-            "-0", "1e3", "NaN", "1" * 35, "0.10", "a.b", "\u202e", "\x00", "x" * 2001,
-        ]
-    ),
-)  # fmt: skip
+    st.sampled_from([*CLOSE, "1" * 35, "\u202e", "\x00", "x" * 2001]),
+)
 SCALARS: Mapping[int, st.SearchStrategy[Any]] = {
     FieldDescriptor.TYPE_STRING: WORDS,
     FieldDescriptor.TYPE_BYTES: st.binary(max_size=8),
@@ -64,6 +67,17 @@ def messages(draw: st.DrawFn, descriptor: Descriptor) -> Message:
     return message
 
 
+@contextmanager
+def wrong_only_in_fields_of(kind: type[Message]) -> Iterator[None]:
+    try:
+        yield
+    except InvalidRequestError as error:
+        heads = {re.split(r"[.\[]", violation.field)[0] for violation in error.fields}
+        if not heads or heads - kind.DESCRIPTOR.fields_by_name.keys():
+            raise AssertionError(f"{heads} are not fields of the request") from error
+        raise
+
+
 READERS: list[tuple[type[Message], Callable[[Any], object]]] = [
     (decision_pb2.DecideRequest, lambda asked: reading.read_application(asked, caller="c")),
     (prefill_pb2.PrefillRequest, lambda asked: reading.read_prefill(asked, caller="c")),
@@ -81,15 +95,8 @@ def test_any_message_is_read_or_refused_by_its_fields_and_nothing_else_happens(
 ) -> None:
     """A request can only be right, or wrong in fields that it has: never crash, never echo."""
     message = data.draw(messages(kind.DESCRIPTOR))
-    try:
+    with suppress(InvalidRequestError), wrong_only_in_fields_of(kind):
         read(message)
-    except InvalidRequestError as error:
-        assert error.fields
-        for violation in error.fields:
-            head = violation.field.split(".")[0].split("[")[0]
-            assert head in kind.DESCRIPTOR.fields_by_name
-            assert violation.reason.isupper()
-            assert violation.zh.startswith(violation.field)
 
 
 # ── what our client sends is what the service reads ──────────────────────────────────────────────
@@ -100,19 +107,20 @@ SEEN = st.text(
     min_size=1,
     max_size=20,
 )
-TIMES = st.datetimes(
-    datetime(1970, 1, 1),
-    datetime(9999, 12, 31),
-    timezones=st.just(UTC),  # noqa: DTZ001
+TIMES = st.integers(0, 253_402_300_799_999_999).map(
+    lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
 )
 DAYS = st.dates()
-NUMBERS = st.builds(
-    lambda whole, scale: Decimal(whole).scaleb(-scale), st.integers(-(10**20), 10**20), st.integers(0, 9)
-)  # fmt: skip
+NUMBERS = st.tuples(st.integers(-(10**20), 10**20), st.integers(0, 9)).map(
+    lambda parts: Decimal(parts[0]).scaleb(-parts[1])
+)
 VALUES: st.SearchStrategy[model.Value] = st.booleans() | NUMBERS | DAYS | SEEN
 DOCUMENTS = st.lists(
-    st.builds(model.Document, kind=ID, number=SEEN), min_size=1, max_size=3, unique_by=lambda d: d.kind
-).map(tuple)  # fmt: skip
+    st.builds(model.Document, kind=ID, number=SEEN),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda document: document.kind,
+).map(tuple)
 PARTIES = st.lists(
     st.builds(
         model.Party,
@@ -369,6 +377,11 @@ def value_of(value: pb.Value) -> tuple[str, str]:
     return kind, str(day_of(found) if kind == "date" else found)
 
 
+def written(value: model.Value) -> str:
+    """The one text form of a value."""
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
 KINDS = {
     model.BooleanType: "boolean",
     model.NumberType: "number",
@@ -397,12 +410,7 @@ def test_an_outcome_reaches_the_caller_as_it_was_decided(decision: model.Decisio
             (
                 one.id,
                 one.name,
-                (
-                    KINDS[type(one.type)],
-                    str(one.value)
-                    if not isinstance(one.value, Decimal)
-                    else format(one.value, "f"),
-                ),
+                (KINDS[type(one.type)], written(one.value)),
                 getattr(one.type, "unit", ""),
             )
             for one in outcome.grant

@@ -16,7 +16,8 @@ from decision_service.model import (
     Query,
 )
 from evidence_adapters import registry, strict_json
-from evidence_adapters.normalise import COERCIONS, OffContractError, Reader, _Shape
+from evidence_adapters.conversions import COERCIONS
+from evidence_adapters.normalise import OffContractError, Reader, _Shape
 from evidence_adapters.register import FieldRules
 
 REGISTERS = registry.load()

@@ -92,7 +92,9 @@ def codes(text: str, scope: Scope) -> list[tuple[int, str]]:
         pytest.param("年龄介于80和89", "applicant.age between 80 and 89", id="between, no blanks"),
         pytest.param("年龄 属于 [80..90)", "年龄 in [80..90)", id="in a range"),
         pytest.param("年龄属于（80，90）", "年龄 in (80, 90)", id="full-width list"),
-        pytest.param("年龄≥80并且年龄≤89", "年龄 >= 80 and 年龄 <= 89", id="signs of one character"),
+        pytest.param(
+            "年龄≥80并且年龄≤89", "年龄 >= 80 and 年龄 <= 89", id="signs of one character"
+        ),
         pytest.param("非本市户籍", "非本市户籍 ", id="the longest name wins"),
         pytest.param("非 本市户籍", "not 本市户籍", id="a blank makes it a negation"),
         pytest.param("户籍市＝“外市”", '户籍市 = "外市"', id="full-width quotes"),
@@ -100,14 +102,14 @@ def codes(text: str, scope: Scope) -> list[tuple[int, str]]:
         pytest.param(
             "如果本市户籍那么１００否则２００", "if 本市户籍 then 100 else 200", id="choice"
         ),
-        pytest.param("收入×２÷人数＞1", "收入 * 2 / 2 > 1", id="signs of arithmetic"),
+        pytest.param("收入×２÷２＞1", "收入 * 2 / 2 > 1", id="signs of arithmetic"),
         pytest.param("周岁(出生日期, 2026-03-01)", "age(出生日期, 2026-03-01)", id="functions"),
-        pytest.param("年龄上限 > 年龄", "年龄上限 > applicant.age", id="a name that begins another"),
+        pytest.param(
+            "年龄上限 > 年龄", "年龄上限 > applicant.age", id="a name that begins another"
+        ),
     ],
 )
 def test_chinese_and_english_say_the_same(chinese: str, english: str, scope: Scope) -> None:
-    if "÷" in chinese:
-        chinese = chinese.replace("人数", "２")
     assert parse(chinese, scope) == parse(english, scope)
 
 
@@ -133,7 +135,9 @@ def test_arithmetic_binds_as_at_school(scope: Scope) -> None:
 
 def test_every_node_knows_its_place_in_the_text_as_written(scope: Scope) -> None:
     report = Report()
-    found = expression.read(Piece("如果 本市户籍 那么 -收入 否则 floor(收入)", 7, 20), scope, report)
+    found = expression.read(
+        Piece("如果 本市户籍 那么 -收入 否则 floor(收入)", 7, 20), scope, report
+    )
 
     assert isinstance(found, If)
     assert found.at == Position(7, 20)
@@ -209,8 +213,8 @@ def test_units_and_digits_follow_from_the_parts(
         pytest.param("年龄 = .5", [(6, "E101")], id="half without a nought"),
         pytest.param("年龄 = 70.", [(8, "E101")], id="a point without digits"),
         pytest.param("出生日期 = 2023-02-29", [(8, "E101")], id="no such day"),
-        pytest.param("年龄 >= 70 是", [(12, "E101")], id="a word too many"),
-        pytest.param("(年龄 >= 70", [(11, "E101")], id="a bracket too few"),
+        pytest.param("年龄 >= 70 是", [(10, "E101")], id="a word too many"),
+        pytest.param("(年龄 >= 70", [(10, "E101")], id="a bracket too few"),
         pytest.param("年龄 属于 [80..70]", [(8, "A202")], id="a range the wrong way round"),
         pytest.param("年龄 属于 (70..70]", [(8, "A202")], id="a range that holds nothing"),
         pytest.param("-2 ** 2 = 4", [(4, "E101")], id="a power that schools read differently"),
@@ -253,9 +257,7 @@ def test_a_scenario_begins_with_the_baseline_and_has_every_concept() -> None:
     assert silent.facts[Concept("applicant.education")] == Known(
         value="master", source="education_register"
     )
-    assert silent.facts[Concept("applicant.rent")] == Known(
-        value=Decimal(3000), source="declared"
-    )
+    assert silent.facts[Concept("applicant.rent")] == Known(value=Decimal(3000), source="declared")
     assert promise.facts[Concept("applicant.promises")] == Unknown(why=Why.NOT_ANSWERED)
     assert promise.reasons == frozenset({"R2", "R3"})
 
@@ -318,7 +320,9 @@ def requiring(condition: str) -> str:
         pytest.param(
             requiring("(" * 65 + "是" + ")" * 65), "E005", "nested too deep", id="65 brackets"
         ),
-        pytest.param(requiring("非 " * 1000 + "是"), "E005", "nested too deep", id="1000 times not"),
+        pytest.param(
+            requiring("非 " * 1000 + "是"), "E005", "nested too deep", id="1000 times not"
+        ),
         pytest.param(
             requiring("1" + " + 1" * 900 + " > 0"), "E005", "nested too deep", id="a long sum"
         ),

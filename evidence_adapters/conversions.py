@@ -1,0 +1,96 @@
+"""How registers write days, instants, numbers of people and codes: the closed set of readings.
+
+A register file names these and can name no others. Each takes every way of writing that is in use
+and nothing besides; a line end, a full-width digit or a time after a day is refused.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta, timezone
+from typing import Final
+
+from evidence_adapters.identifiers import resident_id_is_valid
+from evidence_adapters.register import Coercion
+
+CHINA: Final = timezone(timedelta(hours=8), "CST")
+"""The zone of every register's clock that does not name another (GB/T 7408)."""
+
+_DAY = re.compile(
+    r"([0-9]{4})([-/]?)([0-9]{2})\2([0-9]{2})|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日"
+)
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})?|[0-9]{14}"
+)
+_FLAGS: Final = {"1": True, "是": True, "Y": True, "0": False, "否": False, "N": False}
+
+
+def blank_is_null(value: object) -> object:
+    """Null for a text of nothing but space, where the register may leave the field empty."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _cn_date(value: object) -> date:
+    """``19501201``, ``1950-12-01``, ``1950/12/01`` or ``1950年12月1日``; no time of day."""
+    found = _DAY.fullmatch(_text(value))
+    if found is None:
+        raise ValueError("not a day")
+    year, month, day = (found[1], found[3], found[4]) if found[1] else found.group(5, 6, 7)
+    return date(int(year), int(month), int(day))
+
+
+def _cn_datetime(value: object) -> datetime:
+    """``2026-03-01 08:00:00``, ``20260301080000`` or ISO 8601; without a zone, China's."""
+    text = _text(value)
+    if _INSTANT.fullmatch(text) is None:
+        raise ValueError("not an instant")
+    if text.isdigit():
+        text = f"{text[:8]}T{text[8:]}"
+    instant = datetime.fromisoformat(text)
+    return instant if instant.tzinfo else instant.replace(tzinfo=CHINA)
+
+
+def _resident_id(value: object) -> str:
+    """A GB 11643 number; some registers write the check digit X small."""
+    number = _text(value).upper()
+    if not resident_id_is_valid(number):
+        raise ValueError("not a resident identity number")
+    return number
+
+
+def _code(value: object) -> str:
+    """A code that some registers send as a number, or as true and false."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case _:
+            return _text(value)
+
+
+def _flag(value: object) -> bool:
+    """Yes or no, as ``1`` and ``0``, ``是`` and ``否``, ``Y`` and ``N``, or a truth value."""
+    return value if isinstance(value, bool) else _FLAGS[_code(value)]
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """A list of names, or one text with commas between them."""
+    items = value if isinstance(value, list) else _text(value).split(",")
+    return tuple(_text(item) for item in items)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+COERCIONS: Final[Mapping[Coercion, Callable[[object], object]]] = {
+    "cn_date": _cn_date,
+    "cn_datetime": _cn_datetime,
+    "resident_id": _resident_id,
+    "code": _code,
+    "flag": _flag,
+    "names": _names,
+}

@@ -1,0 +1,267 @@
+"""The rule language for any text at all: it is read or refused, and what it proves is true."""
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from decision_service.model import (
+    BooleanType,
+    Concept,
+    DateType,
+    NumberType,
+    OptionType,
+    Text,
+    TextType,
+    Value,
+)
+from decision_service.rulebook import document, expression, interpret
+from decision_service.rulebook.cells import Cell, Column, conjunction
+from decision_service.rulebook.checks import refuse_overlap
+from decision_service.rulebook.source import Piece, Report
+from decision_service.rulebook.tokens import Scope
+from decision_service.rulebook.tree import Name, Position, Rulebook, RuleFileError
+
+FOLDER = Path(__file__).parent.parent / "unit" / "rule_mistakes"
+SOUND = (FOLDER / "sound.rules.md").read_text(encoding="utf-8")
+BOOK = document.read(SOUND, where="draft.rules.md")
+LINES = SOUND.split("\n")
+
+
+def read_or_refused(text: str) -> Rulebook | None:
+    """The book, or None after findings that all have their words; nothing else may happen."""
+    try:
+        return document.read(text, where="draft.rules.md")
+    except RuleFileError as error:
+        assert error.findings
+        for finding in error.findings:
+            assert finding.at >= Position(1, 1)
+            assert finding.message.zh
+            assert finding.hint.en
+        return None
+
+
+# ── any text ─────────────────────────────────────────────────────────────────────────────────────
+
+words = st.sampled_from(
+    ["年龄", "工作月数", "月收入", "有房", "学历", '"本科"', "并且", "或者", "非", "属于", "介于"]
+    + ["和", "如果", "那么", "否则", "是", "否", "未知", "满月数", "(", ")", "[", "]", "..", ","]
+    + ["+", "-", "*", "/", "**", "=", "!=", "<", ">=", "==", "70", "0.5", "2026-02-29", "、", "“"]
+)
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """A text that is no rule file is refused with findings; nothing crashes."""
+    assert read_or_refused(text) is None
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_any_spoilt_rule_file_is_read_or_refused(data: st.DataObject) -> None:
+    """Lines lost, moved, doubled, or written over: never a crash."""
+    lines = list(LINES)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.sampled_from(["lose", "double", "move", "cut", "insert"])):
+            case "lose":
+                del lines[at]
+            case "double":
+                lines.insert(at, lines[at])
+            case "move":
+                lines.insert(data.draw(st.integers(0, len(lines) - 1)), lines.pop(at))
+            case "cut":
+                lines[at] = lines[at][: data.draw(st.integers(0, len(lines[at])))]
+            case _:
+                place = data.draw(st.integers(0, len(lines[at])))
+                some = data.draw(st.text(max_size=5) | words)
+                lines[at] = lines[at][:place] + some + lines[at][place:]
+    read_or_refused("\n".join(lines))
+
+
+@given(parts=st.lists(words, max_size=12))
+def test_any_words_are_an_expression_or_refused_with_a_finding(parts: list[str]) -> None:
+    """An expression is either typed and sound, or there is a finding; never both, never neither."""
+    scope, report = Scope(), Report()
+    for term in (*BOOK.terms, *BOOK.derived):
+        scope.add(term.id, term.type, term.id, term.name.zh)
+
+    found = expression.read(Piece(" ".join(parts), 1, 1), scope, report)
+
+    refused = [finding for finding in report.findings if finding.code != "A202"]
+    assert (found is None) == bool([f for f in refused if f.code != "E039"])
+
+
+# ── the same file in another dress ───────────────────────────────────────────────────────────────
+
+
+def without_places(node: Any) -> Any:
+    if isinstance(node, tuple):
+        return tuple(without_places(one) for one in node)
+    if is_dataclass(node):
+        parts = ((one.name, getattr(node, one.name)) for one in fields(node) if one.name != "at")
+        return (type(node).__name__, *((name, without_places(part)) for name, part in parts))
+    return node
+
+
+@settings(max_examples=30)
+@given(data=st.data())
+def test_blank_lines_remarks_and_blanks_in_tables_make_no_difference(data: st.DataObject) -> None:
+    """The book is the law that the file says, not how its author spaced it."""
+    lines = []
+    for line in LINES:
+        if line.startswith("|"):
+            pad = " " * data.draw(st.integers(0, 3))
+            lines.append(line.replace("|", f"{pad}|{pad}") if "`" not in line else line)
+        elif line.startswith("#"):
+            lines += [""] * data.draw(st.integers(0, 2))
+            lines += [line, *data.draw(st.sampled_from([[], ["", "> 说明 remark", ""]]))]
+        else:
+            lines.append(line)
+
+    book = read_or_refused("\n".join(lines))
+
+    assert book is not None
+    assert without_places(book) == without_places(BOOK)
+
+
+# ── the proof that rows exclude each other ───────────────────────────────────────────────────────
+
+OPTION = OptionType(options={code: Text(zh=f"项{code}", en=code) for code in "abc"})
+INPUTS = (
+    Name(Concept("n"), NumberType(scale=1), Position(1, 1)),
+    Name(Concept("d"), DateType(), Position(1, 1)),
+    Name(Concept("o"), OPTION, Position(1, 1)),
+    Name(Concept("b"), BooleanType(), Position(1, 1)),
+    Name(Concept("t"), TextType(), Position(1, 1)),
+)
+DAYS = [date(2024, 2, day) for day in range(27, 30)] + [date(2024, 3, day) for day in range(1, 4)]
+VALUES: dict[str, Sequence[Value]] = {
+    "n": [Decimal(n).scaleb(-1) for n in range(-12, 13)],
+    "d": DAYS,
+    "o": list(OPTION.options),
+    "b": [True, False],
+    "t": ["甲", "乙", "丙"],
+}
+
+
+def constants(kind: str) -> st.SearchStrategy[str]:
+    match kind:
+        case "number":
+            return st.integers(-10, 10).map(lambda n: format(Decimal(n).scaleb(-1), "f"))
+        case "date":
+            return st.sampled_from(DAYS[1:-1]).map(date.isoformat)
+        case "option":
+            return st.sampled_from(["“项a”", '"项b"', '"项c"'])
+        case "boolean":
+            return st.sampled_from(["是", "否", "true"])
+        case _:
+            return st.sampled_from(['"甲"', '"乙"'])
+
+
+@st.composite
+def cells(draw: st.DrawFn, kind: str) -> str:
+    """A cell as policy staff could write it."""
+    ordered = kind in {"number", "date"}
+    value = constants(kind)
+
+    def test() -> str:
+        match draw(st.sampled_from(["value", "bound", "range"] if ordered else ["value"])):
+            case "bound":
+                return draw(st.sampled_from(["<", "<=", ">", ">=", "= "])) + draw(value)
+            case "range":
+                left, right = draw(st.sampled_from("[(")), draw(st.sampled_from("])"))
+                return f"{left}{draw(value)}..{draw(value)}{right}"
+            case _:
+                return draw(value)
+
+    match draw(st.sampled_from(["any", "one", "one", "several", "none of"])):
+        case "any":
+            return draw(st.sampled_from(["", "-"]))
+        case "one":
+            return test()
+        case "several":
+            return "，".join(test() for _ in range(draw(st.integers(2, 3))))
+        case _:
+            return f"非({', '.join(test() for _ in range(draw(st.integers(1, 2))))})"
+
+
+def read_table(
+    names: Sequence[Name], texts: Sequence[Sequence[str]]
+) -> tuple[list[Column], list[tuple[Piece, list[Cell]]]]:
+    columns = [Column(name, name.id) for name in names]
+    report, rows = Report(), []
+    for number, row in enumerate(texts, start=1):
+        read = [
+            column.read(Piece(text, number, 1), Scope(), report)
+            for column, text in zip(columns, row, strict=True)
+        ]
+        assert all(cell is not None for cell in read), report.findings
+        rows.append((Piece(str(number), number, 1), [cell for cell in read if cell is not None]))
+    return columns, rows
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_rows_are_proven_disjoint_if_and_only_if_no_value_satisfies_both(
+    data: st.DataObject,
+) -> None:
+    """The proof over sets agrees with trying every value in the interpreter (UNIQUE)."""
+    names = data.draw(st.lists(st.sampled_from(INPUTS), min_size=1, max_size=2, unique=True))
+    texts = [
+        [data.draw(cells(name.type.kind)) for name in names]
+        for _ in range(data.draw(st.integers(2, 4)))
+    ]
+    columns, rows = read_table(names, texts)
+    report = Report()
+
+    refuse_overlap(columns, rows, report)
+
+    assert {finding.at.line for finding in report.findings} == _overlapping_later_rows(names, rows)
+    assert {finding.code for finding in report.findings} <= {"A201"}
+
+
+def _overlapping_later_rows(
+    names: Sequence[Name], rows: Sequence[tuple[Piece, Sequence[Cell]]]
+) -> set[int]:
+    """By force: every combination of values, every row."""
+    combinations: list[dict[Concept, Value]] = [{}]
+    for name in names:
+        combinations = [
+            {**known, name.id: value} for known in combinations for value in VALUES[name.id]
+        ]
+    conditions = [conjunction(cells, Position(1, 1)) for _, cells in rows]
+    found = set[int]()
+    for values in combinations:
+        true = [
+            index
+            for index, condition in enumerate(conditions, start=1)
+            if interpret.evaluate(condition, values, BOOK) is True
+        ]
+        found.update(true[1:])
+    return found
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_the_example_of_an_overlap_satisfies_both_rows(data: st.DataObject) -> None:
+    """The values shown to the author are ones where both rows apply, not near ones."""
+    name = data.draw(st.sampled_from(INPUTS[:3]))
+    texts = [[data.draw(cells(name.type.kind))] for _ in range(2)]
+    columns, rows = read_table([name], texts)
+    report = Report()
+
+    refuse_overlap(columns, rows, report)
+
+    for finding in report.findings:
+        example = finding.message.en.partition(f"{name.id} = ")[2]
+        value = expression.read_constant(Piece(example, 1, 1), name.type, Report())
+        assert value is not None
+        for _, row in rows:
+            condition = conjunction(row, Position(1, 1))
+            assert interpret.evaluate(condition, {name.id: value.value}, BOOK) is True
