@@ -64,11 +64,7 @@ def _refuse_foreign(value: object, path: _Path, depth: int) -> None:
     if depth > _DEPTH:
         raise _invalid(f"more than {_DEPTH} levels", path)
     if isinstance(value, dict) and kind is dict:
-        for key, item in value.items():
-            if type(key) is not str or not _key_is_plain(key):
-                raise _invalid("a key with other characters than `[a-z0-9_.-]`", path)
-            if type(item) is not str:  # most are, and a call for each is most of the cost
-                _refuse_foreign(item, (path, key), depth + 1)
+        _refuse_members(value, path, depth)
     elif isinstance(value, (list, tuple)) and kind in (list, tuple):
         for item in value:
             _refuse_foreign(item, path, depth + 1)
@@ -77,6 +73,14 @@ def _refuse_foreign(value: object, path: _Path, depth: int) -> None:
             raise _invalid("a whole number of 2**53 or more", path)
     else:
         raise _invalid(f"a value of type `{kind.__name__}`", path)
+
+
+def _refuse_members(members: dict[object, object], path: _Path, depth: int) -> None:
+    for key, item in members.items():
+        if type(key) is not str or not _key_is_plain(key):
+            raise _invalid("a key with other characters than `[a-z0-9_.-]`", path)
+        if type(item) is not str:  # most are, and a call for each is most of the cost
+            _refuse_foreign(item, (path, key), depth + 1)
 
 
 @lru_cache(maxsize=4_096)

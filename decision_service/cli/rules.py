@@ -44,15 +44,9 @@ def check(files: Files = None, *, json: Json = False) -> None:
     for path in rule_files(files or [Path("rules")]):
         file = open_rule_file(path)
         wrong |= file.book is None or bool(file.beside)
-        if json:
-            for finding in file.findings:
-                _print_json(as_json(file, finding))
-            if file.beside:
-                _print_json({"file": str(path), "beside": file.beside})
-        else:
-            print_findings(file)
-            if not file.findings and not file.beside:
-                show.out.print(f"✓ {path}", soft_wrap=True)
+        _report(file, json=json)
+        if not (json or file.findings or file.beside):
+            show.out.print(f"✓ {path}", soft_wrap=True)
     if wrong:
         raise typer.Exit(1)
 
@@ -65,7 +59,7 @@ def run(files: Files = None, *, json: Json = False) -> None:
         file = open_rule_file(path)
         if file.book is None:
             wrong = True
-            print_findings(file)
+            _report(file, json=json)
             continue
         failed = [(name, one) for name, one in _results(file.book) if not one.passed]
         wrong |= bool(failed)
@@ -180,6 +174,17 @@ def _print_results(file: RuleFile, failed: list[tuple[str, ScenarioResult]]) -> 
                 f"({name})\n    {difference.zh} | {difference.en}",
                 soft_wrap=True,
             )
+
+
+def _report(file: RuleFile, *, json: bool) -> None:
+    """Everything that was found in a file and beside it."""
+    if not json:
+        print_findings(file)
+        return
+    for finding in file.findings:
+        _print_json(as_json(file, finding))
+    if file.beside:
+        _print_json({"file": str(file.path), "beside": file.beside})
 
 
 def _sound(path: Path) -> Rulebook:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -166,7 +166,7 @@ class _Health(health.aio.HealthServicer):
 
     def __init__(self) -> None:
         super().__init__()
-        self._watches: set[asyncio.Task[Any]] = set()
+        self._watches: set[asyncio.Task[None]] = set()
 
     async def Watch(  # noqa: N802 - the protocol's name
         self,
@@ -176,16 +176,17 @@ class _Health(health.aio.HealthServicer):
         ],
     ) -> None:
         """Stream every change of a service's health."""
-        task = asyncio.current_task()
-        if task is None:  # grpc.aio runs every handler in a task
-            raise RuntimeError("a watch outside a task")
-        self._watches.add(task)
+        watch = asyncio.create_task(super().Watch(request, context))
+        self._watches.add(watch)
         try:
-            await super().Watch(request, context)
+            await asyncio.wait([watch])
+            if not watch.cancelled():
+                watch.result()
         finally:
-            self._watches.discard(task)
+            watch.cancel()
+            self._watches.discard(watch)
 
     def end_watches(self) -> None:
-        """End every open watch; else draining would wait for them in vain."""
-        for task in self._watches:
-            task.cancel()
+        """End every open watch with OK; else draining would wait for them in vain."""
+        for watch in self._watches:
+            watch.cancel()

@@ -92,10 +92,18 @@ DOCUMENT = "parties[0].documents[0]"
         (put("request_id", "{2b1d0c3e-7c52-4a3b-9d1e-0123456789ab}"), "request_id", "MALFORMED"),
         (put("case_id", "1"), "case_id", "MALFORMED"),
         (lambda asked: asked.ClearField("parties"), "parties", "REQUIRED"),
-        (lambda asked: [another("household_member")(asked) for _ in range(20)], "parties", "TOO_MANY"),
+        (
+            lambda asked: [another("household_member")(asked) for _ in range(20)],
+            "parties",
+            "TOO_MANY",
+        ),
         (another("applicant"), "parties", "DUPLICATE"),
         (put("parties.0.role", "king"), "parties[0].role", "UNKNOWN_ROLE"),
-        (lambda asked: asked.parties[0].ClearField("documents"), "parties[0].documents", "REQUIRED"),
+        (
+            lambda asked: asked.parties[0].ClearField("documents"),
+            "parties[0].documents",
+            "REQUIRED",
+        ),
         (
             lambda asked: asked.parties[0].documents.add(kind="resident_id", number="2"),
             "parties[0].documents",

@@ -1,0 +1,228 @@
+"""`miaopi rules`: what policy staff see on their terminal, and what machines get."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from decision_service.cli.rules import app
+
+ROOT = Path(__file__).parent.parent.parent
+SOUND = Path(__file__).parent / "rule_mistakes" / "sound.rules.md"
+ALLOWANCE = ROOT / "rules" / "old_age_allowance" / "2019-10-01.rules.md"
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Path:
+    """A rule file that lies alone, with one mistake after Chinese characters."""
+    path = tmp_path / "draft.rules.md"
+    text = SOUND.read_text(encoding="utf-8").replace("工作月数 >= 6", "工作月数 == 6")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    for folder in ("rules", "matters"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def spoil(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_check_marks_the_place_below_wide_characters(draft: Path) -> None:
+    result = run("check", draft)
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        f"{draft}:43:20: E101 不能写 `==` | `==` cannot be read",
+        "    - 条件 requires：工作月数 == 6",
+        "    " + " " * 26 + "^",
+        "    “等于”只写一个 =。 | “Equals” is written with one `=`.",
+    ]
+
+
+def test_check_says_the_same_to_machines(draft: Path) -> None:
+    result = run("check", "--json", draft)
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {
+        "file": str(draft),
+        "line": 43,
+        "column": 20,
+        "code": "E101",
+        "message": {"zh": "不能写 `==`", "en": "`==` cannot be read"},
+        "hint": {"zh": "“等于”只写一个 =。", "en": "“Equals” is written with one `=`."},
+    }
+
+
+def test_check_finds_every_rule_file_of_the_city_sound() -> None:
+    result = run("check", ROOT / "rules")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("✓") == len(list((ROOT / "rules").glob("*/*.rules.md")))
+
+
+def test_check_holds_a_file_against_the_concepts_of_its_city(city: Path) -> None:
+    spoil(city / "matters/concepts.toml", 'zh = "户籍市"', 'zh = "户籍地"')
+
+    result = run("check", city / "rules/old_age_allowance/2019-10-01.rules.md")
+
+    assert result.exit_code == 1
+    assert "E012 `applicant.hukou_city` 的名称与本市信息项不一致" in result.stdout
+
+
+def test_check_reports_the_file_beside_that_cannot_be_published(city: Path) -> None:
+    spoil(city / "matters/old_age_allowance/2019-10-01/matter.toml", "PT24H", "tomorrow")
+
+    result = run("check", city / "rules/old_age_allowance/2019-10-01.rules.md")
+
+    assert result.exit_code == 1
+    assert "不能发布" in result.stdout
+    assert "retry_for" in result.stdout
+
+
+def test_check_shows_a_warning_but_does_not_fail(draft: Path) -> None:
+    spoil(draft, "工作月数 == 6", "工作月数 >= 6")
+    spoil(draft, '并且 居住区 != ""', "")
+
+    result = run("check", draft)
+
+    assert result.exit_code == 0
+    assert "W050 “居住区”没有用到 | `居住区` is used by nothing" in result.stdout
+
+
+def test_a_file_that_is_no_text_is_refused_with_findings(tmp_path: Path) -> None:
+    path = tmp_path / "picture.rules.md"
+    path.write_bytes(bytes(range(256)))
+
+    result = run("check", path)
+
+    assert result.exit_code == 1
+    assert "E070" in result.stdout
+
+
+def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+    missing, empty = run("check", tmp_path / "nothing.rules.md"), run("check", tmp_path)
+
+    assert missing.exit_code == empty.exit_code == 2
+
+
+def test_test_runs_every_scenario_by_three_evaluators() -> None:
+    result = run("test", "--json", ALLOWANCE)
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "file": str(ALLOWANCE),
+        "scenarios": 19,
+        "failed": [],
+    }
+
+
+def test_test_says_what_should_have_come_out(draft: Path) -> None:
+    spoil(draft, "工作月数 == 6", "工作月数 >= 6")
+    spoil(draft, "| 批准 | 800 | 24 | 2025-04-01 | |", "| 转人工 | 700 | 24 | 2025-04-01 | R2 |")
+
+    result = run("test", draft)
+
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"✗ {draft}  6 个情形 scenarios"
+    assert lines[1:7] == [
+        f"{draft}:96:3: S1 硕士 | master (engine)",
+        "    结论应为转人工，实为批准 | verdict: refer expected, approve found",
+        f"{draft}:96:3: S1 硕士 | master (engine)",
+        "    月补贴应为“700”，实为“800” | monthly subsidy: `700` expected, `800` found",
+        f"{draft}:96:3: S1 硕士 | master (engine)",
+        "    理由应为R2，实为无 | reasons: R2 expected, none found",
+    ]
+    assert "(reference)" in result.stdout
+    assert "(interpreter)" in result.stdout
+
+
+def test_test_does_not_run_a_file_that_is_wrong(draft: Path) -> None:
+    result = run("test", draft)
+
+    assert result.exit_code == 1
+    assert "E101" in result.stdout
+
+
+def test_explain_shows_the_way_from_facts_to_verdict() -> None:
+    result = run("explain", ALLOWANCE, "出生日期=1950-02-03", "申请日=2026-03-01", "户籍市=外市")
+
+    assert result.exit_code == 0
+    shown = result.stdout
+    assert "结论 verdict: 转人工 | refer" in shown
+    assert "R1 年满七十周岁 | Aged 70 or over: 符合 | met" in shown
+    assert "年龄 = 76 岁" in shown
+    assert "R2 本市户籍 | On this city's household register: 不符合 | not met" in shown
+    assert "户籍市 = 外市 | elsewhere" in shown
+    assert "R4 账户为本人 | Account in the applicant's name: 无法确认 | unknown" in shown
+    assert "标准 table 津贴标准: 第 1 行 row 1" in shown
+    assert "200.00 元" in shown
+
+
+def test_explain_takes_facts_of_a_file_over_those_of_a_scenario(tmp_path: Path) -> None:
+    facts = tmp_path / "facts.json"
+    facts.write_text(
+        json.dumps({"applicant.hukou_city": "elsewhere", "出生日期": None}), encoding="utf-8"
+    )
+
+    result = run("explain", ALLOWANCE, "--scenario", "S9", "--facts", facts, "--json")
+
+    assert result.exit_code == 0
+    explained = json.loads(result.stdout)
+    assert explained["verdict"] == "refer"
+    statuses = {one["id"]: one["status"] for one in explained["requirements"]}
+    assert statuses == {"R1": "unknown", "R2": "not_met", "R3": "met", "R4": "met"}
+    assert explained["rows"] == {"津贴标准": ""}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(["出生日其=1950-01-01"], "出生日期", id="a misspelt name"),
+        pytest.param(["户籍市=北京"], "外市", id="an option that is not there"),
+        pytest.param(["出生日期"], "name=value", id="no value"),
+        pytest.param(["--scenario", "S99"], "S99", id="no such scenario"),
+    ],
+)
+def test_explain_says_what_is_wrong_with_the_facts(arguments: list[str], told: str) -> None:
+    result = run("explain", ALLOWANCE, *arguments)
+
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+def test_seal_writes_the_digest_of_the_release_that_is_named(city: Path) -> None:
+    place = city / "rules/releases/library_card@2020-01-01.sha256"
+    sealed = place.read_text(encoding="ascii")
+    place.unlink()
+
+    result = run("seal", "library_card@2020-01-01", "--city", city)
+
+    assert result.exit_code == 0
+    assert place.read_text(encoding="ascii") == sealed
+
+
+def test_seal_does_not_know_a_release_that_is_not_there(city: Path) -> None:
+    assert run("seal", "library_card@1999-01-01", "--city", city).exit_code == 2
+
+
+def test_seal_refuses_a_file_that_is_wrong(city: Path) -> None:
+    spoil(city / "rules/library_card/2020-01-01.rules.md", "未归还册数 <= 0", "未归还册数 == 0")
+
+    result = run("seal", "--city", city)
+
+    assert result.exit_code == 1
+    assert "`==` cannot be read" in result.stdout
