@@ -24,6 +24,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from decision_service import errors
+from decision_service.client import Client, ClientError
 from decision_service.errors import FieldViolation, InvalidRequestError
 from decision_service.server.call import Call, current
 from decision_service.server.edge import SERVICES, Edge, Limits, allowed_roles
@@ -87,8 +88,9 @@ def raises(error: BaseException) -> Callable[[], Awaitable[None]]:
 class Wire:
     """A caller with a token, and what it called."""
 
-    def __init__(self, script: Scripted, channel: grpc.aio.Channel) -> None:
+    def __init__(self, script: Scripted, channel: grpc.aio.Channel, address: str) -> None:
         self.script = script
+        self.address = address
         self._matters = matter_pb2_grpc.MatterServiceStub(channel)
         self._prefills = prefill_pb2_grpc.PrefillServiceStub(channel)
 
@@ -138,8 +140,9 @@ async def served(limits: Limits | None = None) -> AsyncIterator[Wire]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Wire(script, channel)
+        address = f"127.0.0.1:{port}"
+        async with grpc.aio.insecure_channel(address) as channel:
+            yield Wire(script, channel, address)
     finally:
         await server.stop(0.1)
 
@@ -340,13 +343,21 @@ async def test_a_wrong_request_tells_every_field(wire: Wire) -> None:
 
 async def test_more_wrong_fields_than_a_trailer_carries_still_reach_the_caller(wire: Wire) -> None:
     """A client refuses trailers above 8 KiB, and would then learn nothing at all."""
-    wire.script.does = raises(InvalidRequestError([violation(number) for number in range(500)]))
+    wordy = [
+        FieldViolation(
+            field=f'answers["{"k" * 80}{number}"]', reason="WRONG", message="m" * 80, zh="错" * 80
+        )
+        for number in range(500)
+    ]
+    wire.script.does = raises(InvalidRequestError(wordy))
 
     error = await wire.call()
 
     assert error is not None
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert len(details(error)["BadRequest"].field_violations) > 20
+    told = details(error)["BadRequest"].field_violations
+    assert [one.field for one in told] == [one.field for one in wordy[: len(told)]]
+    assert len(told) >= 8
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────
@@ -451,6 +462,32 @@ async def test_calls_above_the_limit_are_refused_and_those_in_flight_go_on() -> 
         assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert details(refused)["ErrorInfo"].reason == "TOO_MANY_CALLS"
         assert await wire.call() is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "times"), [(errors.NotRecordedError, 3), (errors.OverloadedError, 1)]
+)
+async def test_our_client_repeats_what_was_not_recorded_and_nothing_else(
+    wire: Wire, kind: type[errors.DecisionServiceError], times: int
+) -> None:
+    called = 0
+
+    async def fail_twice() -> None:
+        nonlocal called
+        called += 1
+        if called < 3:
+            raise of(kind)
+
+    wire.script.does = fail_twice
+    token = bearer()[0][1].removeprefix("Bearer ")
+    async with Client(wire.address, token) as client:
+        if times == 1:
+            with pytest.raises(ClientError, match="what is wrong"):
+                await client.matter("m")
+        else:
+            await client.matter("m")
+
+    assert called == times
 
 
 # ── the log ──────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,9 @@
 import asyncio
 import datetime as dt
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +38,7 @@ AskFor = Callable[..., PrefillRequest]
 
 MATTER = "old_age_allowance"
 PRIVATE = new_private_key()
+BUF = Path(sys.executable).parent / "buf"
 
 
 def token(clock: Any, subject: str = "portal-test", role: str = "portal") -> str:
@@ -370,6 +373,25 @@ async def test_a_stopping_service_says_so_and_ends_the_watches_that_heard_it(
     assert last.status == health_pb2.HealthCheckResponse.NOT_SERVING
     assert end is grpc.aio.EOF
     assert took_s < 10, "an open watch held up the drain"
+
+
+async def test_a_client_by_other_people_needs_nothing_but_a_token(
+    server: Server, clock: Any
+) -> None:
+    """`buf curl` learns the contract from the service itself, and speaks JSON to people."""
+    method = "decision_service.v1.MatterService/GetMatter"
+    ran = await asyncio.create_subprocess_exec(
+        *(BUF, "curl", "--protocol", "grpc", "--http2-prior-knowledge"),
+        *("-H", f"authorization: Bearer {token(clock)}", "-d", json.dumps({"matter": MATTER})),
+        f"http://127.0.0.1:{server.port}/{method}",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        out, err = await ran.communicate()
+
+    assert ran.returncode == 0, err.decode()
+    assert json.loads(out)["matter"]["name"]["zh"] == "高龄老人津贴"
 
 
 # ── the client ───────────────────────────────────────────────────────────────────────────────────
