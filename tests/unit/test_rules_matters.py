@@ -1,0 +1,88 @@
+"""The files beside the rule files: forms that cannot be tricked, matters that agree with them."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+RELEASES = sorted(path.parent for path in (ROOT / "matters").glob("*/*/matter.toml"))
+CONCEPTS: dict[str, Any] = tomllib.loads(
+    (ROOT / "matters" / "concepts.toml").read_text(encoding="utf-8")
+)
+
+every_release = pytest.mark.parametrize(
+    "folder", RELEASES, ids=lambda folder: f"{folder.parent.name}@{folder.name}"
+)
+
+
+def form(folder: Path) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((folder / "form.schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+def source(concept: str) -> str:
+    role, _, word = concept.partition(".")
+    found: str = (CONCEPTS[role][word] if word else CONCEPTS[role])["source"]
+    return found
+
+
+def test_the_city_begins_with_two_matters_in_four_releases() -> None:
+    assert [f"{folder.parent.name}@{folder.name}" for folder in RELEASES][:4] == [
+        "library_card@2020-01-01",
+        "old_age_allowance@2014-04-01",
+        "old_age_allowance@2016-01-01",
+        "old_age_allowance@2019-10-01",
+    ]
+
+
+@every_release
+def test_a_pattern_accepts_no_trailing_newline(folder: Path) -> None:
+    """Python's ``$`` matches before a last line feed; what is stored must be what was checked."""
+    schema = form(folder)
+    complete = {"applicant.mobile": "13800000000", "applicant.truthful": True} | {
+        key: True
+        for key, field in schema["properties"].items()
+        if field.get("x-declaration") and field.get("type") == "boolean"
+    }
+    jsonschema.validate(complete, schema)
+
+    for mobile in ("13800000000\n", "138000000000", "23800000000", " 13800000000", "1380000000"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**complete, "applicant.mobile": mobile}, schema)
+
+
+@every_release
+def test_a_promise_not_made_is_not_an_application(folder: Path) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(
+            {"applicant.mobile": "13800000000", "applicant.truthful": False}, form(folder)
+        )
+
+
+@every_release
+def test_a_form_asks_for_nothing_that_a_register_knows(folder: Path) -> None:
+    schema = form(folder)
+
+    for key, field in schema["properties"].items():
+        assert "|" in field["title"]
+        if "x-concept" in field and source(field["x-concept"]) != "declared":
+            assert key not in schema["required"]
+            assert not field.get("x-declaration")
+    assert schema["additionalProperties"] is False
+
+
+@every_release
+def test_a_matter_asks_every_register_that_its_form_shows(folder: Path) -> None:
+    matter = tomllib.loads((folder / "matter.toml").read_text(encoding="utf-8"))
+    shown = {
+        source(field["x-concept"])
+        for field in form(folder)["properties"].values()
+        if "x-concept" in field
+    }
+
+    assert matter["id"] == folder.parent.name
+    assert shown - {"declared", "service"} <= {plan["type"] for plan in matter["evidence"]}
