@@ -50,7 +50,7 @@ def refuse_overlap(
                     number.at,
                     first=rows[earlier][0].text,
                     second=number.text,
-                    example="；".join(example),
+                    example="；".join(example) or "—",
                 )
                 break
 

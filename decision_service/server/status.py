@@ -20,7 +20,7 @@ from decision_service.server.identity import NotAuthenticatedError
 CHINESE: Final = "zh-CN"
 """Locale of every `LocalizedMessage`; English stands in the status and its ``hint``."""
 
-_ROOM_BYTES = 5_000
+_ROOM_BYTES = 4_500
 """For field violations. gRPC clients refuse trailers above 8 KiB (`grpc.max_metadata_size`), and
 then the caller would learn nothing at all."""
 

@@ -20,6 +20,8 @@ from evidence_adapters.guard import AT_ONCE, ATTEMPTS, Ask, FaultError, GuardedS
 DEATHS = registry.load()[EvidenceType("death_register")]
 PERSON = "990000195012010014"
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+STALL_S = 0.1
+"""What a busy machine may take from us after a deadline."""
 
 
 def absence(as_of: str = "2026-03-01 10:00:00") -> bytes:
@@ -136,7 +138,7 @@ async def test_silence_never_outlasts_the_deadline(within_s: float) -> None:
     started = time.monotonic()
     evidence = await fetch(silent, within_s=within_s)
 
-    assert time.monotonic() - started < max(within_s, 0.05)
+    assert time.monotonic() - started < max(within_s, 0) + STALL_S
     assert evidence.status is EvidenceStatus.UNAVAILABLE
     assert evidence.detail == "no answer within the deadline"
 
@@ -162,7 +164,7 @@ async def test_waiting_for_a_place_counts_towards_the_deadline() -> None:
         *(source.fetch(query(), deadline=deadline) for _ in range(3 * AT_ONCE))
     )
 
-    assert time.monotonic() - started < 0.35
+    assert time.monotonic() - started < 0.3 + STALL_S
     assert most == AT_ONCE
     assert under_way == 0
     assert {answer.status for answer in answers} == {EvidenceStatus.UNAVAILABLE}

@@ -20,7 +20,8 @@ from decision_service.model import (
     Unknown,
     Why,
 )
-from decision_service.rulebook import document, expression
+from decision_service.rulebook import document, expression, interpret
+from decision_service.rulebook.cells import Column, conjunction
 from decision_service.rulebook.source import LONGEST_FILE, MOST_FINDINGS, Piece, Report
 from decision_service.rulebook.tokens import Scope
 from decision_service.rulebook.tree import (
@@ -172,6 +173,7 @@ def test_a_number_takes_the_unit_and_an_option_the_code_of_what_it_is_held_again
         pytest.param("round_half_up(收入 / 4, 2)", "元", 2, id="rounded to cents"),
         pytest.param("max(收入, 100)", "元", 2, id="the greater of two amounts"),
         pytest.param("如果 本市户籍 那么 收入 否则 100", "元", 2, id="one of two amounts"),
+        pytest.param("如果 本市户籍 那么 100 否则 收入", "元", 2, id="the other of two amounts"),
         pytest.param("-收入", "元", 2, id="a negative"),
     ],
 )
@@ -235,6 +237,44 @@ def test_what_means_nothing_is_refused_at_its_place(
 
 def test_what_is_wrong_below_is_not_said_again_above(scope: Scope) -> None:
     assert codes("非 (年令 > 70 并且 收入 * 年龄 > 1)", scope) == [(4, "E030"), (18, "E032")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "passes"),
+    [
+        pytest.param("3", [3], id="a value"),
+        pytest.param("= 3", [3], id="a value with its sign"),
+        pytest.param("1, 3，5", [1, 3, 5], id="a list"),
+        pytest.param("> 3", [4, 5], id="above"),
+        pytest.param(">= 3", [3, 4, 5], id="at least"),
+        pytest.param("< 3", [0, 1, 2], id="below"),
+        pytest.param("≤ 3", [0, 1, 2, 3], id="at most"),
+        pytest.param("[1..3]", [1, 2, 3], id="both ends"),
+        pytest.param("[1..3)", [1, 2], id="without the last"),
+        pytest.param("(1..3]", [2, 3], id="without the first"),
+        pytest.param("]1..3[", [2], id="without either"),
+        pytest.param("< 1, [3..4)", [0, 3], id="below or inside"),
+        pytest.param("> 0, = 0", [0, 1, 2, 3, 4, 5], id="above or equal"),
+        pytest.param("非(2, > 3)", [0, 1, 3], id="none of these"),
+        pytest.param("[-2..0]", [0], id="from below nought"),
+        pytest.param("-", [0, 1, 2, 3, 4, 5], id="any"),
+        pytest.param("", [0, 1, 2, 3, 4, 5], id="empty"),
+    ],
+)
+def test_a_cell_lets_pass_what_it_says(cell: str, passes: list[int], scope: Scope) -> None:
+    age = Name(Concept("applicant.age"), NumberType(unit="岁"), Position(1, 1))
+    report = Report()
+    read = Column(age, "年龄").read(Piece(cell, 1, 1), scope, report)
+
+    assert report.findings == []
+    assert read is not None
+    condition = conjunction([read], Position(1, 1))
+    book = document.read(SOUND, where="draft.rules.md")
+    assert passes == [
+        value
+        for value in range(6)
+        if interpret.evaluate(condition, {age.id: Decimal(value)}, book) is True
+    ]
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from decision_service.rulebook import document
+from decision_service.rulebook.functions import FUNCTIONS
 from decision_service.rulebook.source import wordings
+from decision_service.rulebook.tokens import KEYWORDS
 from decision_service.rulebook.tree import Finding, RuleFileError
 
 FOLDER = Path(__file__).parent / "rule_mistakes"
@@ -115,3 +117,26 @@ def test_every_wording_is_in_both_languages_and_says_what_to_do() -> None:
         assert not wording["zh"].endswith("。"), key
         assert wording["hint_en"].endswith((".", "?")), key
         assert wording["hint_zh"].endswith(("。", "？")), key
+
+
+# ── the page for policy staff ────────────────────────────────────────────────────────────────────
+
+PAGE = (Path(__file__).parent.parent.parent / "rules" / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_has_an_entry_for_every_code() -> None:
+    codes = {key.partition(".")[0] for key in wordings()} | {"E012", "E080"}
+    entries = re.findall(r"^\| ([EWA]\d{3}) \|", PAGE, re.MULTILINE)
+
+    assert entries == sorted(codes, key=lambda code: ("EWA".index(code[0]), code))
+
+
+def test_the_page_lists_every_function_in_both_languages() -> None:
+    for function in FUNCTIONS.values():
+        assert f"`{function.zh}(" in PAGE
+        assert f"`{function.name}`" in PAGE
+
+
+def test_the_page_lists_every_keyword() -> None:
+    for keyword in KEYWORDS:
+        assert keyword in PAGE or keyword in {"true", "false"}
