@@ -152,7 +152,7 @@ def _round_half_up(number: Decimal, digits: Decimal) -> Decimal | None:
     steps = (2 * over * step_under + under * step_over) // (2 * under * step_over)
     if steps >= 10**34:
         return None
-    rounded = _DECIMAL128.scaleb(Decimal(steps), -digits)
+    rounded = _DECIMAL128.scaleb(Decimal(steps), -int(digits))
     return rounded.copy_negate() if steps and number < 0 else rounded
 
 

@@ -76,6 +76,9 @@ _SEQUENCE = itertools.count(1)
 _SID = "P"
 _RETRACT = f'{{"sid":"{_SID}","id":"c"}}'
 _CANARY = "canary"
+_MOST_CREATED = 20
+"""Rule sets that one shard may give up in a process: their memory is lost (about 200 kB each)."""
+
 _OPERATORS = {"!=": "$neq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte"}
 
 
@@ -96,6 +99,7 @@ class _Shard:
         self._rules = json.dumps(rules | {_CANARY: _rule([])})
         self._canary = f'{{"{_CANARY}":{{"m":'
         self._handle = 0
+        self._created = 0
         self._warm = False
         self._create()
 
@@ -122,8 +126,13 @@ class _Shard:
 
     def _create(self) -> None:
         """Compile, and warm the state: to delete one in which nothing fired ends the process."""
-        self._warm = False
-        self._handle = self._native.create_ruleset("miaopi", self._rules)
+        if self._created == _MOST_CREATED:
+            raise _broken("ENGINE_WORN_OUT")
+        self._created += 1
+        try:
+            self._handle = self._native.create_ruleset("miaopi", self._rules)
+        except Exception as error:
+            raise _broken("ENGINE_FAILED") from error
         self._fired({})
         self._warm = True
 
@@ -235,6 +244,7 @@ _TOLD = {
     "ENGINE_CONTRADICTION": ("something is both true and false", "同一结论既成立又不成立"),
     "ENGINE_CANARY_SILENT": ("the canary did not fire", "哨兵规则未触发"),
     "ENGINE_UNDECIDED": ("there is not exactly one verdict", "结论不唯一"),
+    "ENGINE_WORN_OUT": ("it failed too often", "多次故障，已停用"),
     "ENGINE_CLOSED": ("it is closed", "已关闭"),
 }
 

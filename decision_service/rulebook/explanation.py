@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
-from decision_service.model import Concept, Value
+from decision_service.model import Concept, OptionType
 from decision_service.rulebook.tree import (
     All,
     Arithmetic,
@@ -65,19 +65,23 @@ def _parts(  # noqa: PLR0911  # one case for each kind of node
             assert_never(never)
 
 
-def written(  # noqa: C901, PLR0911  # one case for each kind of node
+def written(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node
     expression: Expression | Interval, words: Mapping[Concept, str]
 ) -> str:
     """An expression as a rule file writes it; brackets wherever they might matter."""
     parts = [written(part, words) for part in _parts(expression)]
     match expression:
-        case Constant(value=value):
-            return _constant(value)
+        case Constant():
+            return _constant(expression)
         case Name(id=id_):
             return words.get(id_, id_)
         case Compare(op=op) | Arithmetic(op=op):
             inside = f" {op} ".join(parts)
             return inside if isinstance(expression, Compare) else f"({inside})"
+        case Within(tests=(Interval(low=None) | Interval(high=None),)):
+            return " ".join(parts)
+        case Within(tests=(Interval(),)):
+            return " in ".join(parts)
         case Within():
             return f"{parts[0]} in ({', '.join(parts[1:])})"
         case Interval():
@@ -98,16 +102,18 @@ def written(  # noqa: C901, PLR0911  # one case for each kind of node
             assert_never(never)
 
 
-def _constant(value: Value) -> str:
-    match value:
-        case bool():
-            return "是" if value else "否"
-        case Decimal():
-            return format(value, "f")
-        case date():
-            return value.isoformat()
-        case _:
-            return f'"{value}"'
+def _constant(constant: Constant) -> str:
+    match constant.value, constant.type:
+        case bool() as truth, _:
+            return "是" if truth else "否"
+        case Decimal() as number, _:
+            return format(number, "f")
+        case date() as day, _:
+            return day.isoformat()
+        case code, OptionType(options=options) if code in options:
+            return f'"{options[code].zh}"'
+        case text, _:
+            return f'"{text}"'
 
 
 def _interval(interval: Interval, ends: list[str]) -> str:

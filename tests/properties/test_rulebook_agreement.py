@@ -1,0 +1,131 @@
+"""Three evaluators of one tree, which share nothing else, must never differ."""
+
+import operator
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from decision_service.errors import EngineError
+from decision_service.model import Concept, Fact
+from decision_service.rulebook import circuit, engine, evaluate, inference, interpret
+from decision_service.rulebook.engine import Engine
+from decision_service.rulebook.evaluate import Reference
+from decision_service.rulebook.tree import UNKNOWN, Rulebook, VerdictKind
+from tests.rulebooks import rulebooks, some_facts
+
+BOOKS = 250
+CASES = 100
+"""Generated applications for each generated rule file."""
+
+generously = settings(
+    deadline=None,
+    database=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def agree(book: Rulebook, seed: int, cases: int) -> set[VerdictKind]:
+    """Ask all three; return the kinds of verdict that came out."""
+    kinds = set()
+    dice = random.Random(seed)  # noqa: S311  # dice, not secrets
+    reference, inferred = Reference(book), Engine(book)
+    try:
+        for _ in range(cases):
+            facts = some_facts(dice)
+            plain = interpret.verdict(book, facts)
+            kinds.add(plain.kind)
+            assert reference.verdict(facts) == plain
+            assert inferred.verdict(facts) == plain
+            assert {
+                name: reference.values(facts)[name] for name in interpret.values_of(book, facts)
+            } == interpret.values_of(book, facts)
+    finally:
+        inferred.close()
+    return kinds
+
+
+def test_engine_reference_and_interpreter_agree() -> None:
+    """Law 3: durable-rules, the compiled reference and the plain interpreter say the same."""
+    compared, kinds = 0, set[VerdictKind]()
+
+    @settings(generously, max_examples=BOOKS, phases=(Phase.generate, Phase.shrink))
+    @given(book=rulebooks(), seed=st.integers(0, 2**32))
+    def every_book(book: Rulebook, seed: int) -> None:
+        nonlocal compared
+        kinds.update(agree(book, seed, CASES))
+        compared += CASES
+
+    every_book()
+
+    assert compared >= 20_000
+    assert kinds == set(VerdictKind)
+
+
+@settings(generously, max_examples=60)
+@given(book=rulebooks(), seed=st.integers(0, 2**32))
+def test_knowing_less_never_decides(book: Rulebook, seed: int) -> None:
+    """Law 1: what is decided without a fact was decided the same with it.
+
+    So an open verdict stays open when a fact is forgotten, and no status turns into its opposite.
+    """
+    dice = random.Random(seed)  # noqa: S311  # dice, not secrets
+    reference = Reference(book)
+    for _ in range(50):
+        facts = some_facts(dice)
+        if not facts:
+            continue
+        forgotten = dice.choice(sorted(facts))
+        less: dict[Concept, Fact] = {k: v for k, v in facts.items() if k != forgotten}
+
+        before, after = reference.verdict(facts), reference.verdict(less)
+
+        if after.kind in {VerdictKind.APPROVE, VerdictKind.REFUSE}:
+            assert after.kind is before.kind
+        if after.kind is VerdictKind.APPROVE:
+            assert after.outputs == before.outputs
+        for (_, with_it), (_, without) in zip(before.statuses, after.statuses, strict=True):
+            assert without in {with_it, "unknown"}
+        for (_, value), (_, kept) in zip(before.outputs, after.outputs, strict=True):
+            assert kept in (value, UNKNOWN)
+
+
+def _unknown_is_false(truths: Any) -> bool:
+    return any(truth is True for truth in truths)
+
+
+@pytest.mark.parametrize(
+    ("holder", "key", "mutant"),
+    [
+        pytest.param(circuit._DUAL, ">=", "<=", id="a wrong dual in the circuits"),
+        pytest.param(circuit._DUAL, "=", "<", id="a dual that forgets a half"),
+        pytest.param(engine._OPERATORS, ">=", "$gt", id="the engine takes >= for >"),
+        pytest.param(engine._OPERATORS, "<", "$lte", id="the engine takes < for <="),
+        pytest.param(inference._MIRRORED, "<", "<", id="a comparison that is not turned round"),
+        pytest.param(evaluate._OPERATORS, ">=", ">", id="the reference takes >= for >"),
+        pytest.param(
+            interpret._COMPARISONS, ">=", operator.gt, id="the interpreter takes >= for >"
+        ),
+        pytest.param(interpret, "_some", _unknown_is_false, id="an unknown that counts as false"),
+        pytest.param(inference, "_scaled", lambda n, s: 2 * int(n * 10**s), id="lost digits"),
+    ],
+)
+def test_a_mutant_of_any_evaluator_is_caught(
+    monkeypatch: pytest.MonkeyPatch, holder: Any, key: str, mutant: Any
+) -> None:
+    replace: Callable[[Any, str, Any], None] = (
+        monkeypatch.setitem if isinstance(holder, dict) else monkeypatch.setattr
+    )
+    replace(holder, key, mutant)
+
+    @settings(generously, max_examples=1_000, phases=(Phase.generate,))
+    @given(book=rulebooks(), seed=st.integers(0, 2**32))
+    def every_book(book: Rulebook, seed: int) -> None:
+        agree(book, seed, 20)
+
+    with pytest.raises((AssertionError, EngineError)):  # some trip a guard of the engine first
+        every_book()

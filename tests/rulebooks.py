@@ -1,0 +1,433 @@
+"""Rulebooks and facts for the tests: short constructors of the tree, and generated books.
+
+Values come from tiny ranges, so that generated boundaries collide with generated facts.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from decision_service.model import (
+    BooleanType,
+    Concept,
+    ConceptType,
+    DateType,
+    Fact,
+    Known,
+    MatterId,
+    NumberType,
+    OptionType,
+    Status,
+    Text,
+    TextType,
+    Unknown,
+    Value,
+    Why,
+)
+from decision_service.rulebook.tree import (
+    All,
+    Arithmetic,
+    Call,
+    Column,
+    Compare,
+    Consequence,
+    Constant,
+    Derived,
+    Expression,
+    If,
+    Interval,
+    Name,
+    Negative,
+    Not,
+    Output,
+    Position,
+    Requirement,
+    Row,
+    Rulebook,
+    Some,
+    Table,
+    Term,
+    Within,
+)
+
+AT = Position(1, 1)
+WORDS = Text(zh="词", en="word")
+BOOLEAN = BooleanType()
+DAY = DateType()
+TEXT = TextType()
+WHOLE = NumberType(unit="岁")
+MONEY = NumberType(unit="元", scale=2)
+COLOUR = OptionType(
+    options={
+        "red": Text(zh="红", en="red"),
+        "green": Text(zh="绿", en="green"),
+        "blue": Text(zh="蓝", en="blue"),
+    }
+)
+
+TERMS: dict[str, ConceptType] = {
+    "age": WHOLE,
+    "children": WHOLE,
+    "income": MONEY,
+    "born": DAY,
+    "filed": DAY,
+    "colour": COLOUR,
+    "shade": COLOUR,
+    "resident": BOOLEAN,
+    "alive": BOOLEAN,
+    "street": TEXT,
+}
+"""The vocabulary of every book here."""
+
+POOLS: dict[ConceptType, tuple[Value, ...]] = {
+    WHOLE: tuple(Decimal(number) for number in (0, 1, 2, 3)),
+    MONEY: tuple(Decimal(number) for number in ("0.00", "0.99", "1.00", "1.01", "2.00", "1.005")),
+    DAY: (
+        date(2000, 2, 28),
+        date(2000, 2, 29),
+        date(2001, 2, 28),
+        date(2001, 3, 1),
+        date(2001, 3, 31),
+        date(9999, 12, 31),
+    ),
+    BOOLEAN: (True, False),
+    TEXT: ("a", "b"),
+}
+
+
+def pool(type_: ConceptType) -> tuple[Value, ...]:
+    """Every value that facts and constants of the type may have."""
+    return tuple(type_.options) if isinstance(type_, OptionType) else POOLS[type_]
+
+
+# ── constructors ─────────────────────────────────────────────────────────────────────────────────
+
+
+def name(id_: str, type_: ConceptType | None = None) -> Name:
+    return Name(Concept(id_), type_ or TERMS[id_], AT)
+
+
+def const(value: Value | int, type_: ConceptType = WHOLE) -> Constant:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return Constant(Decimal(value) if number else value, type_, AT)
+
+
+def compare(left: Expression, op: Any, right: Expression) -> Compare:
+    return Compare(op, left, right, BOOLEAN, AT)
+
+
+def both(*items: Expression) -> All:
+    return All(items, BOOLEAN, AT)
+
+
+def either(*items: Expression) -> Some:
+    return Some(items, BOOLEAN, AT)
+
+
+def no(item: Expression) -> Not:
+    return Not(item, BOOLEAN, AT)
+
+
+def within(item: Expression, *tests: Interval | Expression) -> Within:
+    return Within(item, tests, BOOLEAN, AT)
+
+
+def compute(left: Expression, op: Any, right: Expression) -> Arithmetic:
+    return Arithmetic(op, left, right, MONEY, AT)
+
+
+def call(function: str, *arguments: Expression, type_: ConceptType = WHOLE) -> Call:
+    return Call(function, arguments, type_, AT)
+
+
+def when(condition: Expression, then: Expression, otherwise: Expression) -> If:
+    return If(condition, then, otherwise, then.type, AT)
+
+
+def requirement(
+    id_: str,
+    expression: Expression,
+    if_not_met: Consequence = Consequence.REFUSE,
+    if_unknown: Consequence = Consequence.REFER,
+) -> Requirement:
+    notices = dict.fromkeys(Status, WORDS)
+    return Requirement(id_, WORDS, ("L1",), expression, if_not_met, if_unknown, notices, AT)
+
+
+def row(number: str, condition: Expression, *values: Value) -> Row:
+    return Row(number, condition, values, AT)
+
+
+def table(id_: str, *rows: Row, columns: Sequence[str] = ("amount",)) -> Table:
+    return Table(id_, ("L1",), tuple(Column(Concept(one), MONEY) for one in columns), rows, AT)
+
+
+def output(
+    id_: str, expression: Expression, rounding: Any = "exact", type_: ConceptType = MONEY
+) -> Output:
+    return Output(id_, WORDS, type_, rounding, expression, AT)
+
+
+def derived(id_: str, expression: Expression) -> Derived:
+    return Derived(Concept(id_), Text(zh=id_, en=id_), expression.type, expression, AT)
+
+
+def book(
+    *requirements: Requirement,
+    derived: Sequence[Derived] = (),
+    tables: Sequence[Table] = (),
+    outputs: Sequence[Output] = (),
+    age_convention: Any = "birthday",
+) -> Rulebook:
+    return Rulebook(
+        where="generated",
+        matter=MatterId("generated"),
+        title=WORDS,
+        effective=date(2020, 1, 1),
+        supersedes=None,
+        authority=WORDS,
+        bases=(),
+        terms=tuple(
+            Term(Concept(id_), Text(zh=id_, en=id_), type_, None, "declared", AT)
+            for id_, type_ in TERMS.items()
+        ),
+        derived=tuple(derived),
+        requirements=requirements,
+        tables=tuple(tables),
+        outputs=tuple(outputs),
+        scenarios=(),
+        age_convention=age_convention,
+    )
+
+
+def facts(**values: Value | int) -> dict[Concept, Fact]:
+    """These are known; all else is absent."""
+    return {
+        Concept(id_): Known(value=const(value).value, source="declared")
+        for id_, value in values.items()
+    }
+
+
+def some_facts(dice: random.Random) -> dict[Concept, Fact]:
+    """A fact for most concepts: known, unknown, or (rarely) of a type it should not have."""
+    known = dice.choice((1.0, 0.9, 0.7))
+    found: dict[Concept, Fact] = {}
+    for id_, type_ in TERMS.items():
+        chance = dice.random()
+        if chance < known - 0.02:
+            found[Concept(id_)] = Known(value=dice.choice(pool(type_)), source="declared")
+        elif chance < known:
+            odd: tuple[Value, ...] = ("purple", True, Decimal(1), date(2001, 3, 1))
+            found[Concept(id_)] = Known(value=dice.choice(odd), source="declared")
+        elif chance < known + 0.15:
+            found[Concept(id_)] = Unknown(why=dice.choice(tuple(Why)))
+    return found
+
+
+# ── generated books ──────────────────────────────────────────────────────────────────────────────
+
+_ORDERS = st.sampled_from(("=", "!=", "<", "<=", ">", ">="))
+_EQUALS = st.sampled_from(("=", "!="))
+_DEPTHS = st.integers(0, 3)
+_COUNTS = st.integers(1, 3)
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
+class _Author:
+    """Writes expressions of every kind, from the names that are known so far."""
+
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
+        self.names = {id_: name(id_) for id_ in TERMS}
+
+    def pick(self, *writers: Callable[[], Any]) -> Any:
+        return writers[self.draw(st.integers(0, len(writers) - 1))]()
+
+    def named(self, kind: type) -> Name:
+        fitting = [one for one in self.names.values() if isinstance(one.type, kind)]
+        return fitting[self.draw(st.integers(0, len(fitting) - 1))]
+
+    def constant(self, type_: ConceptType) -> Constant:
+        return Constant(self.draw(st.sampled_from(pool(type_))), type_, AT)
+
+    def number(self, depth: int) -> Expression:
+        def fixed() -> Expression:
+            return self.constant(self.draw(st.sampled_from((WHOLE, MONEY))))
+
+        def computed() -> Expression:
+            op = self.draw(st.sampled_from(("+", "-", "*", "/", "**")))
+            return compute(self.number(depth - 1), op, self.number(depth - 1))
+
+        def rounded() -> Expression:
+            return call("round_half_up", self.number(depth - 1), self.number(0), type_=MONEY)
+
+        def counted() -> Expression:
+            function = self.draw(
+                st.sampled_from(("age", "years_between", "months_between", "days_between"))
+            )
+            return call(function, self.day(depth - 1), self.day(depth - 1))
+
+        def called() -> Expression:
+            function = self.draw(st.sampled_from(("min", "max", "abs", "floor", "ceiling")))
+            many = self.draw(_COUNTS) if function in {"min", "max"} else 1
+            return call(function, *(self.number(depth - 1) for _ in range(many)), type_=MONEY)
+
+        def part_of_day() -> Expression:
+            return call(self.draw(st.sampled_from(("year", "month", "day"))), self.day(depth - 1))
+
+        if depth <= 0:
+            return self.pick(lambda: self.named(NumberType), fixed)
+        return self.pick(
+            lambda: self.named(NumberType),
+            computed,
+            rounded,
+            counted,
+            called,
+            part_of_day,
+            lambda: Negative(self.number(depth - 1), MONEY, AT),
+            lambda: when(self.truth(depth - 1), self.number(depth - 1), self.number(depth - 1)),
+        )
+
+    def day(self, depth: int) -> Expression:
+        def shifted() -> Expression:
+            function = self.draw(st.sampled_from(("add_days", "add_months", "add_years")))
+            return call(function, self.day(depth - 1), self.number(depth - 1), type_=DAY)
+
+        simple = (lambda: self.named(DateType), lambda: self.constant(DAY))
+        return self.pick(*simple) if depth <= 0 else self.pick(*simple, shifted)
+
+    def truth(self, depth: int) -> Expression:
+        def compared() -> Expression:
+            item, other, op = self.pick(
+                lambda: (self.named(NumberType), self.constant(MONEY), _ORDERS),
+                lambda: (self.named(NumberType), self.constant(WHOLE), _ORDERS),
+                lambda: (self.named(DateType), self.constant(DAY), _ORDERS),
+                lambda: (self.named(OptionType), self.constant(COLOUR), _EQUALS),
+                lambda: (self.named(BooleanType), self.constant(BOOLEAN), _EQUALS),
+                lambda: (self.named(TextType), self.constant(TEXT), _EQUALS),
+                lambda: (self.number(depth), self.number(depth), _ORDERS),
+                lambda: (self.day(depth), self.day(depth), _ORDERS),
+                lambda: (self.named(OptionType), self.named(OptionType), _EQUALS),
+            )
+            sides = (item, other) if self.draw(st.booleans()) else (other, item)
+            return compare(sides[0], self.draw(op), sides[1])
+
+        def listed() -> Expression:
+            kind, type_ = self.draw(st.sampled_from(((OptionType, COLOUR), (TextType, TEXT))))
+            return within(
+                self.named(kind), *(self.constant(type_) for _ in range(self.draw(_COUNTS)))
+            )
+
+        def ranged() -> Expression:
+            item, end = self.pick(
+                lambda: (self.number(depth - 1), lambda: self.number(depth - 1)),
+                lambda: (self.named(NumberType), lambda: self.constant(MONEY)),
+                lambda: (self.day(depth - 1), lambda: self.day(depth - 1)),
+                lambda: (self.named(DateType), lambda: self.constant(DAY)),
+            )
+            return within(item, *(self.range_or(end) for _ in range(self.draw(_COUNTS))))
+
+        def many() -> tuple[Expression, ...]:
+            return tuple(self.truth(depth - 1) for _ in range(self.draw(_COUNTS)))
+
+        simple = (
+            lambda: self.named(BooleanType),
+            compared,
+            compared,
+            listed,
+            ranged,
+            lambda: self.constant(BOOLEAN),
+        )
+        if depth <= 0:
+            return self.pick(*simple)
+        return self.pick(
+            *simple,
+            lambda: both(*many()),
+            lambda: either(*many()),
+            lambda: no(self.truth(depth - 1)),
+            lambda: when(self.truth(depth - 1), self.truth(depth - 1), self.truth(depth - 1)),
+        )
+
+    def range_or(self, end: Callable[[], Expression]) -> Interval | Expression:
+        """An interval with one end or two, or a single value."""
+        shape = self.draw(st.integers(0, 3))
+        if shape == 0:
+            return end()
+        low, high = (end() if shape != 1 else None), (end() if shape != 2 else None)
+        return Interval(low, high, self.draw(st.booleans()), self.draw(st.booleans()))
+
+    def rows(self) -> list[Expression]:
+        """Conditions no two of which can be true at once."""
+
+        def cut() -> list[Expression]:
+            kind, type_ = self.draw(st.sampled_from(((NumberType, MONEY), (DateType, DAY))))
+            item = self.named(kind)
+            cuts = sorted(self.draw(st.sets(st.sampled_from(pool(type_)), min_size=1, max_size=4)))
+            ends = [None, *(Constant(one, type_, AT) for one in cuts), None]
+            low_included = self.draw(st.booleans())
+            return [
+                within(item, Interval(low, high, low_included, not low_included))
+                for low, high in itertools.pairwise(ends)
+            ]
+
+        def split() -> list[Expression]:
+            condition = self.truth(1)
+            return [condition, no(condition)]
+
+        def chosen() -> list[Expression]:
+            item = self.named(OptionType)
+            return [compare(item, "=", const(one, COLOUR)) for one in COLOUR.options]
+
+        parts = self.pick(cut, split, chosen)
+        return [both(one, self.truth(1)) if self.draw(st.booleans()) else one for one in parts]
+
+
+@st.composite
+def rulebooks(draw: Draw) -> Rulebook:
+    """A sound book that uses every kind of node, with tables that are disjoint by construction."""
+    author = _Author(draw)
+    made = []
+    for index in range(draw(st.integers(0, 3))):
+        expression = author.pick(
+            lambda: author.number(2), lambda: author.day(2), lambda: author.truth(2)
+        )
+        made.append(derived(f"derived {index}", expression))
+        author.names[f"derived {index}"] = name(f"derived {index}", expression.type)
+    tables = [
+        table(
+            f"table {index}",
+            *(row(str(n), one, Decimal(n)) for n, one in enumerate(author.rows())),
+            columns=(f"column {index}",),
+        )
+        for index in range(draw(st.integers(0, 2)))
+    ]
+    consequences = st.sampled_from(tuple(Consequence))
+    unknown = st.sampled_from((Consequence.CORRECT, Consequence.REFER))
+    requirements = [
+        requirement(f"R{index}", author.truth(draw(_DEPTHS)), draw(consequences), draw(unknown))
+        for index in range(draw(st.integers(1, 4)))
+    ]
+    granted: list[Expression] = [name(f"column {index}", MONEY) for index in range(len(tables))]
+    granted += [author.number(1) for _ in range(draw(st.integers(0, 1)))]
+    roundings = st.sampled_from(("exact", "half_up", "half_even", "up", "down"))
+    return book(
+        *requirements,
+        derived=made,
+        tables=tables,
+        outputs=[output(f"o{index}", one, draw(roundings)) for index, one in enumerate(granted)],
+        age_convention=draw(st.sampled_from(("birthday", "day_after"))),
+    )
+
+
+def days() -> st.SearchStrategy[date]:
+    """Days of two centuries, with more of those on which months and years differ."""
+    lasts = st.sampled_from(
+        [date(year, 3, 1) - timedelta(days=back) for year in range(1900, 2101) for back in (0, 1)]
+    )
+    return st.one_of(st.dates(date(1900, 1, 1), date(2100, 12, 31)), lasts)

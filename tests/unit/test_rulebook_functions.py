@@ -1,0 +1,120 @@
+"""What each function means, on the days and numbers where laws are argued about."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from decision_service.model import DateType, NumberType
+from decision_service.rulebook import arithmetic
+from decision_service.rulebook.functions import FUNCTIONS
+from decision_service.rulebook.tree import UNKNOWN
+
+LEAP = date(2000, 2, 29)
+
+
+def both(name: str, *arguments: Any, convention: Any = "birthday") -> tuple[Any, Any]:
+    """The value by either implementation."""
+    known = tuple(Decimal(one) if isinstance(one, int | str) else one for one in arguments)
+    second = {**arithmetic.FUNCTIONS, "age": arithmetic.AGES[convention]}[name](*known)
+    first = FUNCTIONS[name].apply(known, convention)
+    return first, UNKNOWN if second is None else second
+
+
+@pytest.mark.parametrize(
+    ("born", "on", "birthday", "day_after"),
+    [
+        pytest.param(date(1956, 3, 1), date(2026, 2, 28), 69, 69, id="the day before"),
+        pytest.param(date(1956, 3, 1), date(2026, 3, 1), 70, 69, id="the birthday"),
+        pytest.param(date(1956, 3, 1), date(2026, 3, 2), 70, 70, id="the day after"),
+        pytest.param(LEAP, date(2001, 2, 28), 0, 0, id="29 February, last of a common February"),
+        pytest.param(LEAP, date(2001, 3, 1), 1, 0, id="29 February, 1 March of a common year"),
+        pytest.param(LEAP, date(2001, 3, 2), 1, 1, id="29 February, 2 March of a common year"),
+        pytest.param(LEAP, date(2004, 2, 29), 4, 3, id="29 February of a leap year"),
+        pytest.param(LEAP, date(2004, 3, 1), 4, 4, id="1 March of a leap year"),
+        pytest.param(LEAP, date(1999, 3, 1), UNKNOWN, UNKNOWN, id="not yet born"),
+        pytest.param(LEAP, LEAP, 0, 0, id="the day of birth"),
+        pytest.param(date(1899, 12, 31), date(1900, 2, 28), 0, 0, id="no leap year in 1900"),
+        pytest.param(date.min, date.min, 0, 0, id="the first day of all"),
+    ],
+)
+def test_age_is_reached_as_the_convention_says(
+    born: date, on: date, birthday: Any, day_after: Any
+) -> None:
+    assert both("age", born, on) == (birthday, birthday)
+    assert both("age", born, on, convention="day_after") == (day_after, day_after)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "value"),
+    [
+        pytest.param("add_months", (date(2023, 1, 31), 1), date(2023, 2, 28), id="to month end"),
+        pytest.param("add_months", (date(2024, 1, 31), 1), LEAP.replace(2024), id="to a leap day"),
+        pytest.param("add_months", (date(2024, 3, 31), -1), LEAP.replace(2024), id="backwards"),
+        pytest.param("add_months", (date(2024, 11, 30), 3), date(2025, 2, 28), id="over new year"),
+        pytest.param("add_months", (date(2024, 1, 31), "0.5"), UNKNOWN, id="half a month"),
+        pytest.param("add_months", (date(9999, 12, 1), 1), UNKNOWN, id="past the last year"),
+        pytest.param("add_months", (date(1, 1, 1), -1), UNKNOWN, id="before the first year"),
+        pytest.param("add_months", (date(2024, 1, 1), "1e30"), UNKNOWN, id="a great many months"),
+        pytest.param("add_years", (LEAP, 1), date(2001, 2, 28), id="a year from a leap day"),
+        pytest.param("add_years", (LEAP, "0.5"), UNKNOWN, id="half a year"),
+        pytest.param("add_years", (LEAP, 8000), UNKNOWN, id="too many years"),
+        pytest.param("add_days", (LEAP, 366), date(2001, 3, 1), id="days"),
+        pytest.param("add_days", (LEAP, "1.5"), UNKNOWN, id="a day and a half"),
+        pytest.param("add_days", (date(9999, 12, 31), 1), UNKNOWN, id="past the last day"),
+        pytest.param("add_days", (LEAP, "1e30"), UNKNOWN, id="a great many days"),
+        pytest.param("months_between", (date(2023, 1, 31), date(2023, 2, 28)), 1, id="end to end"),
+        pytest.param("months_between", (date(2023, 1, 15), date(2023, 2, 14)), 0, id="a day short"),
+        pytest.param("months_between", (date(2023, 1, 15), date(2023, 2, 15)), 1, id="to the day"),
+        pytest.param("months_between", (date(2023, 2, 15), date(2023, 1, 15)), -1, id="reversed"),
+        pytest.param("years_between", (LEAP, date(2001, 2, 28)), 1, id="a period from a leap day"),
+        pytest.param("years_between", (date(2000, 5, 2), date(2001, 5, 1)), 0, id="a day short of"),
+        pytest.param(
+            "years_between", (date(2002, 5, 1), date(2000, 5, 2)), -1, id="years reversed"
+        ),
+        pytest.param("days_between", (date(2024, 2, 28), date(2024, 3, 1)), 2, id="days counted"),
+        pytest.param("days_between", (date(2024, 3, 1), date(2024, 2, 28)), -2, id="days reversed"),
+        pytest.param("year", (LEAP,), 2000, id="the year"),
+        pytest.param("month", (LEAP,), 2, id="the month"),
+        pytest.param("day", (LEAP,), 29, id="the day of the month"),
+        pytest.param("round_half_up", ("2.345", 2), Decimal("2.35"), id="a half up"),
+        pytest.param("round_half_up", ("-2.345", 2), Decimal("-2.35"), id="a half away from zero"),
+        pytest.param("round_half_up", ("2.3449", 2), Decimal("2.34"), id="less than a half"),
+        pytest.param("round_half_up", ("1250", -2), Decimal(1300), id="to hundreds"),
+        pytest.param("round_half_up", ("1", "0.5"), UNKNOWN, id="half a digit"),
+        pytest.param("round_half_up", ("1", 10), UNKNOWN, id="ten digits"),
+        pytest.param("round_half_up", ("1e33", 1), UNKNOWN, id="35 digits"),
+        pytest.param("floor", ("-0.5",), -1, id="floor"),
+        pytest.param("ceiling", ("-0.5",), 0, id="ceiling"),
+        pytest.param("abs", ("-0.5",), Decimal("0.5"), id="absolute"),
+        pytest.param("min", (3, 1, 2), 1, id="least"),
+        pytest.param("max", (3, 1, 2), 3, id="greatest"),
+    ],
+)
+def test_functions_mean_what_the_law_means(name: str, arguments: Any, value: Any) -> None:
+    assert both(name, *arguments) == (value, value)
+
+
+def test_no_rounding_leaves_a_negative_zero_for_people_to_read() -> None:
+    assert str(both("round_half_up", "-0.4", 0)[0]) == "0"
+    assert str(both("ceiling", "-0.4")[0]) == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "types", "result"),
+    [
+        ("age", (DateType(), DateType()), NumberType(unit="岁")),
+        ("months_between", (DateType(), DateType()), NumberType(unit="月")),
+        ("add_days", (DateType(), NumberType(unit="天")), DateType()),
+        ("floor", (NumberType(unit="元", scale=2),), NumberType(unit="元")),
+        ("abs", (NumberType(unit="元", scale=2),), NumberType(unit="元", scale=2)),
+        (
+            "max",
+            (NumberType(unit="元"), NumberType(unit="元", scale=2)),
+            NumberType(unit="元", scale=2),
+        ),
+    ],
+)
+def test_a_function_knows_the_type_of_its_value(name: str, types: Any, result: Any) -> None:
+    assert FUNCTIONS[name].result(types) == result
