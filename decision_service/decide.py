@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import datetime
 from uuid import uuid4
 
@@ -78,10 +79,12 @@ async def _decide(
                 new_id=lambda: str(uuid4()),
             )
             answers = gather(queries, office.sources, deadline=deadline - RESERVED_S, now=now)
+            async with aclosing(answers):
+                seen = [evidence async for evidence in answers]
             draft = judged(
                 application,
                 admission,
-                [evidence async for evidence in answers],
+                seen,
                 now=now,
                 wait_until=wait_until if wait_until > now else None,
             )

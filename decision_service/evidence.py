@@ -1,7 +1,7 @@
 """Which registers are asked, and how: the plan, the port, and one deadline for all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
@@ -90,8 +90,10 @@ _KEY_OF = {"resident_id": "id_number", "organisation_code": "organisation_code"}
 
 async def gather(
     queries: Sequence[Query], sources: Sources, *, deadline: float, now: datetime
-) -> AsyncIterator[Evidence]:
+) -> AsyncGenerator[Evidence, None]:
     """Ask every register at once and yield each answer as it comes; none is waited for longer.
+
+    Closing it ends every question that is still open; iterate under `contextlib.aclosing`.
 
     Args:
         deadline: Instant of the event loop's clock at which the last answer is yielded.
@@ -106,6 +108,7 @@ async def gather(
     finally:
         for unfinished in tasks:
             unfinished.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _ask(query: Query, sources: Sources, *, deadline: float, now: datetime) -> Evidence:

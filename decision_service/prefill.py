@@ -1,6 +1,7 @@
 """秒报: fill a form from what the city already knows."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import date, datetime
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ from decision_service.settle import settle
 
 async def prefill(
     request: PrefillRequest, *, office: Office, now: datetime, deadline: float
-) -> AsyncIterator[PrefillEvent]:
+) -> AsyncGenerator[PrefillEvent, None]:
     """Record the access, ask the registers, show each answer as it comes, then the whole form.
 
     Declarations, reasons and promises are never among what is shown (S7): a form field is filled
@@ -59,16 +60,18 @@ async def prefill(
         evidence_types=tuple(query.evidence_type for query in queries),
     )
     seen: list[Evidence] = []
-    async for evidence in gather(queries, office.sources, deadline=deadline - RESERVED_S, now=now):
-        seen.append(evidence)
-        yield EvidenceArrived(
-            evidence=evidence,
-            fields=tuple(
-                field
-                for field in filled(release, seen, admission.filing_date, now)
-                if field.evidence_type == evidence.evidence_type
-            ),
-        )
+    answers = gather(queries, office.sources, deadline=deadline - RESERVED_S, now=now)
+    async with aclosing(answers):
+        async for evidence in answers:
+            seen.append(evidence)
+            yield EvidenceArrived(
+                evidence=evidence,
+                fields=tuple(
+                    field
+                    for field in filled(release, seen, admission.filing_date, now)
+                    if field.evidence_type == evidence.evidence_type
+                ),
+            )
     fields = filled(release, seen, admission.filing_date, now)
     receipt = await office.record.prefilled(
         request, fields, seen, case=case, release_digest=release.digest, now=now

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import datetime
 from uuid import uuid4
 
@@ -84,6 +85,8 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     )
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
     answers = gather(queries, office.sources, deadline=deadline, now=now)
+    async with aclosing(answers):
+        seen = [evidence async for evidence in answers]
     draft = judged(
         before.application,
         Admission(
@@ -92,7 +95,7 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
             filing_date=before.filing_date,
             follows=index,
         ),
-        [evidence async for evidence in answers],
+        seen,
         now=now,
         wait_until=before.outcome.until if now < before.outcome.until else None,
     )

@@ -29,6 +29,6 @@ class PrefillServicer(prefill_pb2_grpc.PrefillServiceServicer):
         call = current.get()
         asked = read_prefill(request, caller=call.caller.subject)
         events = prefill(asked, office=self._office, now=call.now, deadline=call.deadline)
-        async with aclosing(events):  # type: ignore[type-var]  # it is an async generator
+        async with aclosing(events):
             async for event in events:
                 yield write_event(event)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -415,3 +416,24 @@ async def test_a_caller_who_hangs_up_leaves_a_decision_that_can_be_asked_for(
 
     assert isinstance(decision.outcome, Approved)
     assert len(await office.record.decisions(decision.case_id)) == 1
+
+
+async def test_a_reader_who_fails_midway_leaves_no_register_being_asked(
+    office: Office, clock: Any, ask_for: AskFor, cast: Any, running: Running
+) -> None:
+    running.misbehave(DEATHS, Misconduct.SILENT)
+    deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    request = ask_for(cast["aged_75"], "old_age_allowance")
+
+    async def read() -> None:
+        events = prefill(request, office=office, now=clock(), deadline=deadline)
+        async with aclosing(events):
+            assert isinstance(await anext(events), PrefillStarted)
+            assert isinstance(await anext(events), EvidenceArrived)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await read()
+
+    still_running = {getattr(task.get_coro(), "__name__", "") for task in asyncio.all_tasks()}
+    assert "_ask" not in still_running
