@@ -15,6 +15,7 @@ from decision_service.errors import (
     NotFoundError,
     PreconditionError,
 )
+from decision_service.identifiers import resident_id_is_valid
 from decision_service.model import (
     Application,
     Authority,
@@ -24,7 +25,6 @@ from decision_service.model import (
     Consent,
     Matter,
     Request,
-    resident_id_is_valid,
 )
 from decision_service.office import Office
 from decision_service.release import Release

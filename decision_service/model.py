@@ -4,7 +4,6 @@ Every type is immutable, closed and strict. There is no float and no null that m
 what is not known has a type and a reason (`Unknown`). Names follow CCCEV 2.1 and CPSV-AP 3.1.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -404,21 +403,6 @@ class Document(Frozen):
 
     kind: str = Field(min_length=1, max_length=40)
     number: str = Field(min_length=1, max_length=64)
-
-
-def resident_id_is_valid(number: str) -> bool:
-    """Whether it is a citizen's number by GB 11643-1999: form, day of birth and check character.
-
-    Whether anybody has the number is for the population register to say.
-    """
-    if not re.fullmatch(r"[0-9]{17}[0-9X]", number):
-        return False
-    try:
-        date.fromisoformat(f"{number[6:10]}-{number[10:12]}-{number[12:14]}")
-    except ValueError:
-        return False
-    weighted = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(number[:17]))
-    return number[17] == "10X98765432"[weighted % 11]
 
 
 class Party(Frozen):

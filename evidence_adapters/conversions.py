@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
-from evidence_adapters.identifiers import resident_id_is_valid
+from decision_service.identifiers import resident_id_is_valid
 from evidence_adapters.register import Coercion
 
 CHINA: Final = timezone(timedelta(hours=8), "CST")

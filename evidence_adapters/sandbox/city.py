@@ -13,7 +13,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal
 
-from evidence_adapters.identifiers import check_digit, resident_id_is_valid
+from decision_service.identifiers import resident_check, resident_id_is_valid
 
 PLACE: Final = "990000"
 """A place code that GB/T 2260 cannot give."""
@@ -210,7 +210,7 @@ class _Dice:
 
 def _id_number(born: date, sequence: int) -> str:
     first_17 = f"{PLACE}{born:%Y%m%d}{sequence:03d}"
-    return first_17 + check_digit(first_17)
+    return first_17 + resident_check(first_17)
 
 
 def _years_before(day: date, years: int) -> date:

@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from decision_service.identifiers import resident_check
 from decision_service.model import (
     CaseId,
     Concept,
@@ -29,7 +30,6 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.http import QUERY_ID
-from evidence_adapters.identifiers import check_digit
 from evidence_adapters.sandbox import City, Misconduct
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -44,7 +44,7 @@ STALL_S = 0.1
 BOMB = gzip.compress(b" " * 30_000_000)
 CITY = City(11)
 CAST = CITY.cast(TODAY)
-NOBODY = "99000019500101099" + check_digit("99000019500101099")
+NOBODY = "99000019500101099" + resident_check("99000019500101099")
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decision_service.identifiers import resident_check, resident_id_is_valid
 from decision_service.model import CaseId, EvidenceStatus, EvidenceType, MatterId, Query
 from evidence_adapters import registry
-from evidence_adapters.identifiers import check_digit, resident_id_is_valid
 from evidence_adapters.normalise import Reader
 from evidence_adapters.sandbox import City
 from evidence_adapters.sandbox.dialects import DIALECTS
@@ -110,7 +110,7 @@ def test_a_person_is_a_function_of_seed_and_number(seed: int, number: int) -> No
 def test_a_cast_member_is_a_function_of_the_identity_number(day: date, sequence: int) -> None:
     """Any birth day can be had with any role, and every register knows the same person."""
     first_17 = f"990000{day:%Y%m%d}{sequence:03d}"
-    number = first_17 + check_digit(first_17)
+    number = first_17 + resident_check(first_17)
 
     person = City(1).find(number)
 

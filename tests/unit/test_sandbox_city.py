@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from evidence_adapters.identifiers import resident_id_is_valid
+from decision_service.identifiers import resident_id_is_valid
 from evidence_adapters.sandbox import City
 
 TODAY = date(2026, 3, 1)
