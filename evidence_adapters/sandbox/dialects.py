@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from evidence_adapters.sandbox.city import Person
 
 Condition: TypeAlias = Literal[
-    "found", "not_found", "ambiguous", "disputed", "denied", "pending", "unavailable"
+    "found", "not_found", "ambiguous", "mismatch", "disputed", "denied", "pending", "unavailable"
 ]
 """What the register has to say; which code says it is the dialect's business."""
 
@@ -73,6 +73,7 @@ def population(turn: Turn) -> Answer:
         "disputed": (200, "查询成功"),
         "not_found": (204, "查无此人"),
         "ambiguous": (300, "存在重号"),
+        "mismatch": (409, "与库中信息不一致"),
         "denied": (403, "未授权的事项或用途"),
         "pending": (202, "已转人工核查"),
         "unavailable": (503, "服务繁忙"),
@@ -93,6 +94,8 @@ def population(turn: Turn) -> Answer:
     answer: dict[str, object] = {"code": code, "message": message, "requestNo": turn.serial}
     if turn.condition == "pending":
         answer["yjfksj"] = turn.promised
+    if turn.condition == "mismatch":
+        answer["bpzd"] = "gmsfhm"
     return {**answer, "data": data}
 
 

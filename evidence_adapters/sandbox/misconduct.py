@@ -19,6 +19,7 @@ class Misconduct(StrEnum):
     FUTURE = "future"
     DISPUTED = "disputed"
     AMBIGUOUS = "ambiguous"
+    MISMATCH = "mismatch"
     PENDING = "pending"
     DENIED = "denied"
     UNAVAILABLE = "unavailable"

@@ -38,6 +38,7 @@ _LOGIN_PAGE: Final = "<!DOCTYPE html><title>统一身份认证</title><form acti
 _CONDITIONS: Final[Mapping[Misconduct, Condition]] = {
     Misconduct.DISPUTED: "disputed",
     Misconduct.AMBIGUOUS: "ambiguous",
+    Misconduct.MISMATCH: "mismatch",
     Misconduct.PENDING: "pending",
     Misconduct.DENIED: "denied",
     Misconduct.UNAVAILABLE: "unavailable",
@@ -103,9 +104,12 @@ class Running:
             times: For so many questions. None: until `reset`.
 
         Raises:
-            KeyError: There is no such register.
+            KeyError: There is no such register, or it has no word for that.
         """
-        self._orders.add(self._registers[register].key, how, person=person, times=times)
+        meant = self._registers[register]
+        if how is Misconduct.MISMATCH and "MISMATCH" not in meant.statuses.values():
+            raise KeyError(how)
+        self._orders.add(meant.key, how, person=person, times=times)
 
     def reset(self) -> None:
         """Let every register behave again."""

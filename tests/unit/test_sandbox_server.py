@@ -130,6 +130,9 @@ async def test_commands_come_over_the_wire_with_the_token(city_registers: Runnin
         pytest.param("", {"register": "death_register", "how": "down"}, 401, id="no token"),
         pytest.param("t", {"register": "tax_register", "how": "down"}, 400, id="no such register"),
         pytest.param("t", {"register": "death_register", "how": "burn"}, 400, id="no such way"),
+        pytest.param(
+            "t", {"register": "death_register", "how": "mismatch"}, 400, id="no word for it"
+        ),
         pytest.param("t", {"how": "down"}, 400, id="no register"),
         pytest.param("t", ["down"], 400, id="no object"),
     ],

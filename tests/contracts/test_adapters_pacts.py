@@ -1,0 +1,368 @@
+"""The contract with every register: what we ask and what we can read, verified on the sandbox.
+
+The consumer's half runs our own adapter against Pact's register and writes the contract down; the
+provider's half holds the sandbox's register to it. A new register is one line in `SPEECHES`: its
+questions, its codes and its fields are taken from its file.
+
+Pacts are written anew each time and not committed: they follow from the register's file and the
+line here, and a third copy could only drift. For the owner of a real register, who is held to
+the same file: ``pytest tests/contracts/test_adapters_pacts.py --basetemp=pacts``.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+
+from decision_service.model import (
+    CaseId,
+    Evidence,
+    EvidenceStatus,
+    EvidenceType,
+    MatterId,
+    Query,
+    Value,
+)
+from evidence_adapters import http, registry, sandbox
+from evidence_adapters.register import FieldRules, Register, our_names
+from evidence_adapters.sandbox import City, Misconduct
+
+os.environ["PACT_DO_NOT_TRACK"] = "true"
+
+from pact import Pact, Verifier, match
+
+NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+TODAY = date(2026, 3, 1)
+CAST = City(1).cast(TODAY)
+MATTER, CASE, PURPOSE, BASIS = "old_age_allowance", "c-1", "资格核验", "consent 1"
+
+
+def person(role: str) -> Mapping[str, str]:
+    return {"id_number": CAST[role].id_number}
+
+
+@dataclass(frozen=True)
+class Speech:
+    """How a register speaks, as far as its file leaves that open.
+
+    Attributes:
+        register: Its key.
+        instant: An instant as it writes it.
+        known: Keys of the query about somebody who is on the register.
+        unknown: Keys of the query about somebody who is not.
+        record: What it holds of the one who is known, in its own words; keys and instants apart.
+        values: What that means.
+        nothing: What stands in place of a record where there is none.
+        objection: How it says that an objection is open; None if a code of its own says so.
+        codes: Whether its codes are texts or numbers.
+    """
+
+    register: str
+    instant: str
+    known: Mapping[str, str]
+    unknown: Mapping[str, str]
+    record: Mapping[str, Any]
+    values: Mapping[str, Value]
+    nothing: Any
+    objection: str | bool | None = None
+    codes: type[str | int] = str
+
+
+SPEECHES = [
+    Speech(
+        register="population_register",
+        instant="2026-03-01 10:00:00",
+        known=person("aged_75"),
+        unknown={"id_number": "990000195001010991"},
+        record={"csrq": "19501201", "hjdxzqh": "440303"},
+        values={
+            "applicant.identity_confirmed": True,
+            "applicant.birth_date": date(1950, 12, 1),
+            "applicant.hukou_city": "shenzhen",
+        },
+        nothing=[],
+        objection="1",
+        codes=int,
+    ),
+    Speech(
+        register="death_register",
+        instant="2026-03-01 10:00:00",
+        known=person("deceased"),
+        unknown=person("aged_75"),
+        record={"swrq": "2024年12月31日"},
+        values={"applicant.living_status": "deceased"},
+        nothing=None,
+    ),
+    Speech(
+        register="payment_ledger",
+        instant="20260301100000",
+        known=person("already_in_payment"),
+        unknown=person("without_card"),
+        record={"ffzt": "1", "zhgs": "1"},
+        values={"applicant.allowance_in_payment": True, "applicant.card_account_own": True},
+        nothing=[],
+        objection="是",
+    ),
+    Speech(
+        register="library_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=person("library_outstanding"),
+        unknown=person("aged_75"),
+        record={"wghcs": 3},
+        values={
+            "applicant.library_card_held": True,
+            "applicant.library_items_outstanding": 3,
+        },
+        nothing=None,
+        objection=True,
+    ),
+]
+
+# ── what stands in the contract ──────────────────────────────────────────────────────────────────
+
+_MISCONDUCT: Mapping[str, Misconduct] = {
+    "MISMATCH": Misconduct.MISMATCH,
+    "AMBIGUOUS": Misconduct.AMBIGUOUS,
+    "DISPUTED": Misconduct.DISPUTED,
+    "DENIED": Misconduct.DENIED,
+    "PENDING": Misconduct.PENDING,
+    "UNAVAILABLE": Misconduct.UNAVAILABLE,
+}
+"""What the sandbox is commanded to do so that a register says the word."""
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """One question, the answer that we can read, and what it means.
+
+    Attributes:
+        word: What the answer's code means, as the register's file says.
+        objection: Whether an objection stands in the record.
+    """
+
+    word: str
+    code: str
+    about: Mapping[str, str]
+    status: EvidenceStatus
+    values: Mapping[str, Value] = field(default_factory=dict)
+    objection: bool = False
+
+    @property
+    def state(self) -> str:
+        """Name of the state in which the register gives the answer."""
+        return "an objection is open" if self.objection else self.word
+
+    @property
+    def query_id(self) -> str:
+        """Tells the questions apart; nothing else in them differs."""
+        return f"q-{self.state}".lower().replace(" ", "-")
+
+    @property
+    def misconduct(self) -> Misconduct | None:
+        """What the sandbox is commanded to do; None if it has only to know its people."""
+        return Misconduct.DISPUTED if self.objection else _MISCONDUCT.get(self.word)
+
+
+def interactions(register: Register, speech: Speech) -> Iterator[Interaction]:
+    """Every code of the register's file, and an objection in the record."""
+    absence = EvidenceStatus(
+        "NO_RECORD_AUTHORITATIVE" if register.complete else "NO_RECORD_INCONCLUSIVE"
+    )
+    for code, word in register.statuses.items():
+        if word == "MATCH":
+            yield Interaction(word, code, speech.known, EvidenceStatus.MATCH, speech.values)
+        elif word == "NO_RECORD":
+            absent = register.meaning.absent
+            yield Interaction(word, code, speech.unknown, absence, absent)
+        else:
+            yield Interaction(word, code, speech.known, EvidenceStatus(word))
+        if word == "MATCH" and speech.objection is not None:
+            yield Interaction(word, code, speech.known, EvidenceStatus.DISPUTED, objection=True)
+
+
+def shaped(example: str) -> Any:
+    """Any text of the example's shape: a digit where it has a digit."""
+    shape = re.sub(r"[0-9]", r"[0-9]", re.escape(example))
+    return match.regex(example, regex=f"^{shape}$")
+
+
+def repeated(about: Mapping[str, str]) -> dict[str, Any]:
+    """The keys as an answer repeats them; some registers write the check digit X small."""
+    return {
+        key: match.regex(value, regex=f"(?i)^{re.escape(value)}$") for key, value in about.items()
+    }
+
+
+def told(rules: FieldRules, example: Any) -> Any:
+    """What the contract says of a field: codes word for word, days and numbers by their kind."""
+    match rules.type:
+        case "date" | "datetime":
+            return shaped(example)
+        case "integer" | "number":
+            return match.like(example)
+        case _:
+            return example
+
+
+def answer(register: Register, speech: Speech, one: Interaction) -> dict[str, Any]:
+    """The part of the register's answer that we rely on; whatever else it says is its own."""
+    names = our_names(register.envelope.fields)
+    ours = {
+        "code": speech.codes(one.code),
+        "reference": match.like("SB0000000001"),
+        "as_of": shaped(speech.instant),
+        **repeated(one.about),
+    }
+    if one.word == "PENDING":
+        ours["pending_until"] = shaped("2026-03-04 10:00:00")
+    if one.word == "MISMATCH":
+        sent = {**register.request.body, **register.request.headers}
+        ours["mismatched"] = match.like(",".join(sent))
+    around = {field: ours[name] for field, name in names.items() if name in ours}
+    match one.word:
+        case "MATCH":
+            held = record(register, speech, one)
+            found = [held] if isinstance(speech.nothing, list) else held
+            return {**around, register.envelope.records: found}
+        case "NO_RECORD":
+            return {**around, register.envelope.records: speech.nothing}
+        case _:
+            return around
+
+
+def record(register: Register, speech: Speech, one: Interaction) -> dict[str, Any]:
+    """The record as the contract has it."""
+    names = our_names(register.normalise)
+    ours: dict[str, Any] = {**repeated(one.about), "as_of": speech.instant}
+    if one.objection:
+        ours["objection"] = speech.objection
+    held = {field: ours[name] for field, name in names.items() if name in ours} | speech.record
+    return {field: told(register.normalise[field], value) for field, value in held.items()}
+
+
+def write(pact: Pact, register: Register, speech: Speech, one: Interaction) -> None:
+    """Write one interaction into the contract."""
+    asked = {**one.about, "filing_date": TODAY.isoformat()}
+    request = register.request
+    said = {
+        "X-Road-Id": one.query_id,
+        "X-Road-Issue": CASE,
+        "Miaopi-Matter": MATTER,
+        "Miaopi-Purpose": quote(PURPOSE, safe=""),
+        "Miaopi-Legal-Basis": quote(BASIS, safe=""),
+        "Miaopi-Time": match.like(quote(NOW.isoformat(), safe="")),
+        **{name: asked[key] for name, key in request.headers.items()},
+    }
+    written = pact.upon_receiving(f"a question whose answer is: {one.state}").given(one.state)
+    written = written.with_request(request.method, request.path)
+    for name, value in said.items():
+        written = written.with_header(name, value)
+    if request.body:
+        body = {name: asked[key] for name, key in request.body.items()}
+        written = written.with_body(body, content_type="application/json")
+    written.will_respond_with(200).with_header("X-Road-Id", one.query_id).with_body(
+        answer(register, speech, one), content_type="application/json"
+    )
+
+
+# ── the two halves ───────────────────────────────────────────────────────────────────────────────
+
+
+def clock() -> datetime:
+    return NOW
+
+
+async def ask(register: Register, address: str, one: Interaction) -> Evidence:
+    """Put the question with our own adapter."""
+    query = Query(
+        query_id=one.query_id,
+        evidence_type=register.key,
+        about="applicant",
+        keys=dict(one.about),
+        matter=MatterId(MATTER),
+        case_id=CaseId(CASE),
+        purpose=PURPOSE,
+        legal_basis=BASIS,
+        filing_date=TODAY,
+    )
+    loop = asyncio.get_running_loop()
+    async with http.connect(
+        {register.key: register}, {register.key: address}, clock=clock
+    ) as sources:
+        return await sources[register.key].fetch(query, deadline=loop.time() + 5)
+
+
+@asynccontextmanager
+async def states(
+    running: sandbox.Running, key: EvidenceType, known: Mapping[str, Interaction]
+) -> AsyncIterator[str]:
+    """Where Pact says which state it needs; two states are who the sandbox's people are.
+
+    Our own endpoint: the one that Pact opens for a Python function it never closes.
+    """
+
+    async def enter(request: web.Request) -> web.Response:
+        asked = await request.json()
+        running.reset()
+        how = known[asked["state"]].misconduct
+        if asked["action"] == "setup" and how is not None:
+            running.misbehave(key, how)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/state", enter)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/state"
+    finally:
+        await runner.cleanup()
+
+
+def test_every_register_that_is_asked_over_http_has_a_contract() -> None:
+    asked = {key for key, register in registry.load().items() if register.transport == "http"}
+
+    assert sorted(speech.register for speech in SPEECHES) == sorted(asked)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("speech", SPEECHES, ids=lambda speech: speech.register)
+async def test_a_register_keeps_our_contract(speech: Speech, tmp_path: Path) -> None:
+    register = registry.load()[EvidenceType(speech.register)]
+    written = list(interactions(register, speech))
+    pact = Pact("miaopi", register.key.replace("_", "-")).with_specification("V4")
+    for one in written:
+        write(pact, register, speech, one)
+
+    with pact.serve(addr="127.0.0.1") as provider:
+        read = [await ask(register, str(provider.url), one) for one in written]
+    pact.write_file(tmp_path)
+
+    assert [(one.status, one.values) for one in read] == [
+        (one.status, one.values) for one in written
+    ]
+    for evidence in read:
+        assert (evidence.pending_until is None) is (evidence.status is not EvidenceStatus.PENDING)
+
+    async with sandbox.serve(City(1), clock=clock) as running:
+        by_state = {one.state: one for one in written}
+        async with states(running, register.key, by_state) as state_url:
+            verifier = (
+                Verifier(register.key.replace("_", "-"), host="127.0.0.1")
+                .add_transport(url=running.address(register.key))
+                .add_source(tmp_path)
+                .state_handler(state_url, teardown=True, body=True)
+            )
+            await asyncio.to_thread(verifier.verify)
+
+            assert len(running.accesses) == len(written)
