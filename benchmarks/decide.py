@@ -24,6 +24,7 @@ import uvloop
 
 from audit.trail import Trail
 from decision_service import catalogue
+from decision_service.__main__ import raise_alarm
 from decision_service.decide import decide
 from decision_service.model import (
     Application,
@@ -184,6 +185,7 @@ async def main(decisions: int) -> None:
                 sources=sources,
                 record=Record(trail),
                 zone=ZoneInfo("Asia/Shanghai"),
+                alarm=raise_alarm,
             )
             await measure(office, people, decisions)
 

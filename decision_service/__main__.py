@@ -21,7 +21,7 @@ from decision_service import catalogue
 from decision_service.cli import app
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
-from decision_service.model import EvidenceType, MatterId
+from decision_service.model import Decision, EvidenceType, MatterId
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server import Server, Tls, Verifier, issue, new_private_key, public_jwks
@@ -162,6 +162,7 @@ async def service(
             sources=sources,
             record=Record(trail),
             zone=ZoneInfo(settings.zone),
+            alarm=raise_alarm,
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)
@@ -179,6 +180,16 @@ async def service(
                 yield server, office
         finally:
             watcher.cancel()
+
+
+def raise_alarm(decision: Decision) -> None:
+    """Tell the operator that the two ways of applying the rules did not agree on a case."""
+    log.error(
+        "engine.disagreed",
+        matter=decision.matter,
+        release=decision.release_digest,
+        index=decision.receipt.index,
+    )
 
 
 async def _watch(office: Office) -> None:

@@ -11,6 +11,7 @@ from decision_service.errors import PreconditionError, RequestReusedError
 from decision_service.evidence import RESERVED_S, gather, plan
 from decision_service.judge import (
     ALREADY_GRANTED,
+    ENGINE_DISAGREES,
     INTERRUPTED,
     PERSON_REQUESTED,
     Judgement,
@@ -153,6 +154,8 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
         claims[grant] = None
     match await office.record.decided(draft, expect=claims):
         case Decision() as decision:
+            if ENGINE_DISAGREES in decision.outcome.reasons:
+                office.alarm(decision)
             return decision
         case Taken(key=key, index=int(index)) if key in expect:
             return index

@@ -99,7 +99,7 @@ def judge(
     """
     verdict = _agreed(release, facts)
     if verdict is None:
-        return Judgement(Referred(reasons=(_ENGINE_DISAGREES,)), None)
+        return Judgement(Referred(reasons=(ENGINE_DISAGREES,)), None)
     reasons = (*_corrections(gaps), *_reasons(release, facts, verdict))
     outcome = _outcome(
         release, facts, verdict, reasons=reasons, incomplete=bool(gaps), wait_until=wait_until
@@ -140,7 +140,10 @@ def _outcome(
 
 def _refusal(release: Release, facts: Facts, reasons: tuple[Reason, ...]) -> Outcome:
     """Law 5: a machine refuses only where the matter lets it, and on evidence alone."""
-    if not _stands_without_declarations(release, facts):
+    on_evidence = _agreed(release, _without_declarations(facts))
+    if on_evidence is None:
+        return Referred(reasons=(ENGINE_DISAGREES,))
+    if on_evidence.kind is not VerdictKind.REFUSE:
         return NeedsCorrection(reasons=reasons)
     if release.matter.automatic_refusal:
         return Refused(reasons=reasons)
@@ -157,16 +160,14 @@ def _agreed(release: Release, facts: Facts) -> Verdict | None:
     return expected if inferred == expected else None
 
 
-def _stands_without_declarations(release: Release, facts: Facts) -> bool:
-    """Whether it is still refused when nothing that the applicant declared is known (law 5)."""
-    on_evidence = {
+def _without_declarations(facts: Facts) -> Facts:
+    """The facts when nothing that the applicant declared is known (law 5)."""
+    return {
         concept: Unknown(why=Why.NOT_ANSWERED)
         if isinstance(fact, Known) and fact.source == DECLARED
         else fact
         for concept, fact in facts.items()
     }
-    verdict = _agreed(release, on_evidence)
-    return verdict is not None and verdict.kind is VerdictKind.REFUSE
 
 
 def _worth_waiting_for(
@@ -197,7 +198,7 @@ def _reason(code: str, zh: str, en: str) -> Reason:
     return Reason(code=code, text=Text(zh=zh, en=en))
 
 
-_ENGINE_DISAGREES = _reason(
+ENGINE_DISAGREES = _reason(
     "ENGINE_DISAGREES",
     "系统的两套规则计算结果不一致，已转人工办理，不影响您的权益。",
     "Our two ways of applying the rules did not agree, so a person decides; you lose nothing.",

@@ -1,6 +1,7 @@
 """What every flow works with: the city's catalogue, registers and record, and its calendar."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -17,6 +18,8 @@ class Office:
 
     Attributes:
         zone: The city's; its midnight divides filing days.
+        alarm: Called once with every decision that was referred because the two ways of applying
+            the rules did not agree, as soon as it is recorded (law 3).
         running: Decisions being made in this process, by request key, with the digest of the
             request: a twin joins instead of deciding again.
     """
@@ -25,6 +28,7 @@ class Office:
     sources: Sources
     record: Record
     zone: ZoneInfo
+    alarm: Callable[[Decision], None]
     running: dict[str, tuple[str, "asyncio.Task[Decision]"]] = field(default_factory=dict)
 
     def today(self, now: datetime) -> date:

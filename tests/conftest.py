@@ -13,6 +13,7 @@ import pytest
 
 from audit.trail import Trail
 from decision_service import catalogue
+from decision_service.__main__ import raise_alarm
 from decision_service.catalogue import Catalogue
 from decision_service.model import (
     Application,
@@ -91,6 +92,7 @@ async def office(
             sources=sources,
             record=Record(trail),
             zone=ZoneInfo("Asia/Shanghai"),
+            alarm=raise_alarm,
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import grpc
-import structlog
 
 from decision_service.decide import decide
 from decision_service.office import Office
@@ -11,8 +10,6 @@ from decision_service.server.call import current
 from decision_service.server.reading import read_application
 from decision_service.server.writing import write_decision
 from decision_service.v1 import decision_pb2, decision_pb2_grpc
-
-log = structlog.get_logger()
 
 
 class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
@@ -32,11 +29,4 @@ class DecisionServicer(decision_pb2_grpc.DecisionServiceServicer):
         decision = await decide(
             application, office=self._office, now=call.now, deadline=call.deadline
         )
-        if any(reason.code == "ENGINE_DISAGREES" for reason in decision.outcome.reasons):
-            log.error(
-                "engine.disagreed",
-                matter=decision.matter,
-                release=decision.release_digest,
-                index=decision.receipt.index,
-            )
         return decision_pb2.DecideResponse(decision=write_decision(decision))

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,9 @@ from decision_service.rulebook import interpret
 from decision_service.rulebook.engine import NATIVE, Engine
 from decision_service.rulebook.tree import Rulebook
 from tests import rulebooks as rb
+from tests.seam import Fault, Seam, fails
 
 ROOT = Path(__file__).parent.parent.parent
-
-Fault = Callable[..., Any]
-
-
-class Seam:
-    """Stands before the C module and, when armed, spoils one call."""
-
-    def __init__(self) -> None:
-        self.faults: dict[str, Fault] = {}
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        real = getattr(NATIVE, name)
-
-        def call(*arguments: Any) -> Any:
-            self.calls.append(name)
-            fault = self.faults.pop(name, None)
-            return fault(real, *arguments) if fault else real(*arguments)
-
-        return call
 
 
 def _book() -> Rulebook:
@@ -72,10 +53,6 @@ def engine(seam: Seam) -> Iterator[Engine]:
 
 def is_right(engine: Engine, *cases: Facts) -> bool:
     return all(engine.verdict(facts) == interpret.verdict(_book(), facts) for facts in cases)
-
-
-def fails(_real: Fault, *_arguments: Any) -> Any:
-    raise RuntimeError("Could not assert fact, error code: 303")
 
 
 def not_handled(real: Fault, *arguments: Any) -> Any:
