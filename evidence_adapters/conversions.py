@@ -1,4 +1,4 @@
-"""How registers write days, instants, numbers of people and codes: the closed set of readings.
+"""How registers write days, instants, identifiers and codes: the closed set of readings.
 
 A register file names these and can name no others. Each takes every way of writing that is in use
 and nothing besides; a line end, a full-width digit or a time after a day is refused.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
-from decision_service.identifiers import resident_id_is_valid
+from decision_service.identifiers import organisation_code_is_valid, resident_id_is_valid
 from evidence_adapters.register import Coercion
 
 CHINA: Final = timezone(timedelta(hours=8), "CST")
@@ -58,6 +58,14 @@ def _resident_id(value: object) -> str:
     return number
 
 
+def _organisation_code(value: object) -> str:
+    """A GB 32100 code; some registers write its letters small."""
+    code = _text(value).upper()
+    if not organisation_code_is_valid(code):
+        raise ValueError("not a unified social credit code")
+    return code
+
+
 def _code(value: object) -> str:
     """A code that some registers send as a number, or as true and false."""
     match value:
@@ -90,6 +98,7 @@ COERCIONS: Final[Mapping[Coercion, Callable[[object], object]]] = {
     "cn_date": _cn_date,
     "cn_datetime": _cn_datetime,
     "resident_id": _resident_id,
+    "organisation_code": _organisation_code,
     "code": _code,
     "flag": _flag,
     "names": _names,

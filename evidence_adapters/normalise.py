@@ -75,7 +75,7 @@ class Reader:
         if word is None:
             raise OffContractError("the code of the answer is not in the contract")
         proves_absence = word == "NO_RECORD" and self._register.complete
-        self._refuse_another_person(around, query, must_say=proves_absence)
+        self._refuse_another_subject(around, query, must_say=proves_absence)
         return self._meaning(word, around, self._records(document), query)
 
     def _meaning(
@@ -113,9 +113,9 @@ class Reader:
                 assert_never(never)
 
     def _match(self, around: Mapping[str, object], raw: dict[str, object], query: Query) -> Reading:
-        """The one record, if it is the right person's and nobody objects to it."""
+        """The one record, if it is about whom it was asked for and nobody objects to it."""
         record = self._record.read(raw)
-        self._refuse_another_person(record, query, must_say=True)
+        self._refuse_another_subject(record, query, must_say=True)
         said = {**around, **{name: record[name] for name in record if record[name] is not None}}
         if record.get("objection") is True:
             return _reading(EvidenceStatus.DISPUTED, said, detail="an objection is open")
@@ -138,11 +138,11 @@ class Reader:
             case _:
                 raise OffContractError("the records are neither an object nor a list of objects")
 
-    def _refuse_another_person(
+    def _refuse_another_subject(
         self, said: Mapping[str, object], query: Query, *, must_say: bool
     ) -> None:
         """An answer about somebody else is no answer, however well formed."""
-        for key in self._register.keys:
+        for key in sorted(self._register.keys):
             told = said.get(key)
             if told is None and not must_say:
                 continue

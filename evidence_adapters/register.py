@@ -20,7 +20,9 @@ FILING_DATE = "filing_date"
 SPECIAL = ("as_of", "reference", "objection")
 """Names in a record that mean something to us, whatever else the record holds."""
 
-Coercion: TypeAlias = Literal["cn_date", "cn_datetime", "resident_id", "code", "flag", "names"]
+Coercion: TypeAlias = Literal[
+    "cn_date", "cn_datetime", "resident_id", "organisation_code", "code", "flag", "names"
+]
 """The closed set of conversions; `conversions` says what each of them takes."""
 
 StatusWord: TypeAlias = Literal[
@@ -83,7 +85,7 @@ class Envelope(Frozen):
     Attributes:
         records: The field that holds the record, or the list of records.
         fields: The fields that become ``code``, ``as_of``, ``reference``, ``pending_until``,
-            ``mismatched``, and the keys of the person that the answer is about.
+            ``mismatched``, and the keys of whom or what the answer is about.
     """
 
     records: str = Field(min_length=1)
@@ -198,14 +200,14 @@ def faults(register: Register) -> Iterator[str]:
         yield "`envelope.fields`: no required field is the `code`"
     if "as_of" not in {*around.values(), *record.values()}:
         yield "no field is the `as_of` instant, so that nothing would be fresh"
-    yield from _person_faults(register)
+    yield from _subject_faults(register)
     yield from _concept_faults(register)
     if register.request.method == "GET" and register.request.body:
         yield "`request`: a GET has no body"
 
 
-def _person_faults(register: Register) -> Iterator[str]:
-    """An answer that does not say whom it is about could be about anybody."""
+def _subject_faults(register: Register) -> Iterator[str]:
+    """An answer that does not say whom or what it is about could be about anybody."""
     required = {
         rules.rename or field for field, rules in register.normalise.items() if rules.required
     }

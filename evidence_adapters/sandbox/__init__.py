@@ -1,10 +1,22 @@
-"""A sandbox city: ten thousand people who never lived, and registers that can be made to fail.
+"""A sandbox city: people who never lived, firms that never traded, and registers that can fail.
 
-Nobody real can be among them: their identity numbers carry the impossible place code 990000.
+Nobody real can be among them: their numbers carry the impossible place code 990000.
 """
 
 from evidence_adapters.sandbox.city import City, Person
+from evidence_adapters.sandbox.firms import Filing, Firm, Firms, House
 from evidence_adapters.sandbox.misconduct import Misconduct
 from evidence_adapters.sandbox.server import Access, Running, serve
 
-__all__ = ["Access", "City", "Misconduct", "Person", "Running", "serve"]
+__all__ = [
+    "Access",
+    "City",
+    "Filing",
+    "Firm",
+    "Firms",
+    "House",
+    "Misconduct",
+    "Person",
+    "Running",
+    "serve",
+]

@@ -79,7 +79,7 @@ class City:
     """Ten thousand people and a cast."""
 
     def __init__(self, seed: int) -> None:
-        self._seed = seed
+        self.seed = seed
 
     def __len__(self) -> int:
         return _PEOPLE
@@ -123,6 +123,13 @@ class City:
         number = self._numbers.get(id_number)
         return None if number is None else self.person(number)
 
+    def cast_member(self, born: date, sequence: int) -> Person:
+        """The cast member of any birth day whose sequence (below 90) names the role."""
+        member = self._cast_member(_id_number(born, sequence))
+        if member is None:
+            raise IndexError(sequence)
+        return member
+
     def cast(self, on: date) -> Mapping[str, Person]:
         """People that tests and demonstrations need, by what is special about them.
 
@@ -155,11 +162,7 @@ class City:
             "disputed": (date(1947, 7, 17), 80),
         }
         return MappingProxyType(
-            {
-                role: member
-                for role, (day, sequence) in born.items()
-                if (member := self._cast_member(_id_number(day, sequence))) is not None
-            }
+            {role: self.cast_member(day, sequence) for role, (day, sequence) in born.items()}
         )
 
     @cached_property
@@ -186,8 +189,8 @@ class City:
             case _:
                 return replace(plain, **role)  # type: ignore[arg-type]  # the table above has Person's fields
 
-    def _dice(self, number: int) -> "_Dice":
-        return _Dice(hashlib.sha512(f"{self._seed}/{number}".encode()).digest())
+    def _dice(self, number: int) -> "Dice":
+        return Dice(hashlib.sha512(f"{self.seed}/{number}".encode()).digest())
 
     def _name(self, draw: int) -> str:
         """A surname and one or two characters, from lists of the commonest."""
@@ -197,13 +200,14 @@ class City:
         return _SURNAMES[surname] + _GIVEN[first] + _GIVEN[second : second + 1]
 
 
-class _Dice:
+class Dice:
     """Throws that follow from a digest alone, the same on every machine and for ever."""
 
     def __init__(self, digest: bytes) -> None:
         self._left = int.from_bytes(digest, "big")
 
     def __call__(self, sides: int) -> int:
+        """One throw, from 0 up to the number of sides."""
         self._left, thrown = divmod(self._left, sides)
         return thrown
 

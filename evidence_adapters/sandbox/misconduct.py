@@ -1,6 +1,6 @@
-"""What the sandbox's registers do wrong on command, for all or for one person, so many times."""
+"""What the sandbox's registers do wrong on command, to all or about one subject, so many times."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ class Misconduct(StrEnum):
     RESET = "reset"
     GARBAGE = "garbage"
     WRONG = "wrong"
-    ANOTHER_PERSON = "another_person"
+    ANOTHER_SUBJECT = "another_subject"
     STALE = "stale"
     FUTURE = "future"
     DISPUTED = "disputed"
@@ -30,7 +30,7 @@ class _Order:
     """One command; `times` counts down, None lasts until the reset."""
 
     how: Misconduct
-    person: str | None
+    about: str | None
     times: int | None
 
 
@@ -40,23 +40,23 @@ class Orders:
 
     _by_register: dict[str, list[_Order]] = field(default_factory=dict)
 
-    def add(self, register: str, how: Misconduct, *, person: str | None, times: int | None) -> None:
+    def add(self, register: str, how: Misconduct, *, about: str | None, times: int | None) -> None:
         """Command a register; see `Running.misbehave`."""
-        self._by_register.setdefault(register, []).append(_Order(how, person, times))
+        self._by_register.setdefault(register, []).append(_Order(how, about, times))
 
     def clear(self) -> None:
         """Let every register behave again."""
         self._by_register.clear()
 
-    def next(self, register: str, person: str) -> Misconduct | None:
+    def next(self, register: str, keys: Collection[str]) -> Misconduct | None:
         """What to do wrong with this question, which counts as one time."""
-        for order in self._fitting(register, person):
+        for order in self._fitting(register, keys):
             if order.times is not None:
                 order.times -= 1
             return order.how
         return None
 
-    def _fitting(self, register: str, person: str) -> Iterator[_Order]:
+    def _fitting(self, register: str, keys: Collection[str]) -> Iterator[_Order]:
         for order in reversed(self._by_register.get(register, [])):
-            if order.person in {None, person} and order.times != 0:
+            if (order.about is None or order.about in keys) and order.times != 0:
                 yield order

@@ -1,7 +1,7 @@
 """The registers of the sandbox city on a real socket, one path prefix each.
 
 Below ``/control`` they take commands: ``POST /control/misbehave`` with ``{"register", "how",
-"person"?, "times"?}`` and ``POST /control/reset``, from loopback only and with the token.
+"about"?, "times"?}`` and ``POST /control/reset``, from loopback only and with the token.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ from evidence_adapters import registry
 from evidence_adapters.guard import Clock
 from evidence_adapters.http import QUERY_ID, SIGNATURE, SIGNED_HEADERS, signature
 from evidence_adapters.register import FILING_DATE, Register
-from evidence_adapters.sandbox.city import City, Person
-from evidence_adapters.sandbox.dialects import DIALECTS, Condition, Turn
+from evidence_adapters.sandbox.city import City
+from evidence_adapters.sandbox.dialects import DIALECTS
 from evidence_adapters.sandbox.misconduct import Misconduct, Orders
+from evidence_adapters.sandbox.turn import Condition, Known, Turn, look_up, look_up_another
 
 SLOW_S: Final = 0.8
 """How long a slow register thinks, in seconds."""
@@ -94,13 +95,14 @@ class Running:
         register: EvidenceType,
         how: Misconduct,
         *,
-        person: str | None = None,
+        about: str | None = None,
         times: int | None = None,
     ) -> None:
         """Command a register.
 
         Args:
-            person: Identity number of the one person it concerns. None: everybody.
+            about: A key of the questions it concerns, e.g. the identity number of one person or
+                the code of one firm. None: all questions.
             times: For so many questions. None: until `reset`.
 
         Raises:
@@ -109,7 +111,7 @@ class Running:
         meant = self._registers[register]
         if how is Misconduct.MISMATCH and "MISMATCH" not in meant.statuses.values():
             raise KeyError(how)
-        self._orders.add(meant.key, how, person=person, times=times)
+        self._orders.add(meant.key, how, about=about, times=times)
 
     def reset(self) -> None:
         """Let every register behave again."""
@@ -145,11 +147,11 @@ class Running:
             return web.Response(status=204)
         try:
             order = json.loads(await request.read())
-            times, person = order.get("times"), order.get("person")
+            times, about = order.get("times"), order.get("about")
             self.misbehave(
                 EvidenceType(order["register"]),
                 Misconduct(order["how"]),
-                person=None if person is None else str(person),
+                about=None if about is None else str(about),
                 times=None if times is None else int(times),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -163,8 +165,8 @@ class Running:
         body = await request.read()
         if not self._is_signed(register, request, body):
             raise web.HTTPUnauthorized
-        id_number, day = _asked(register, request, body)
-        how = self._orders.next(register.key, id_number)
+        keys, day = _asked(register, request, body)
+        how = self._orders.next(register.key, keys.values())
         match how:
             case Misconduct.SILENT:
                 await asyncio.Event().wait()
@@ -180,27 +182,21 @@ class Running:
                 return self._reply(request, {"status": "ok", "result": {"id": 1}})
             case _:
                 pass
-        return self._reply(request, DIALECTS[register.key](self._turn(id_number, day, how)))
+        return self._reply(request, DIALECTS[register.key](self._turn(keys, day, how)))
 
-    def _turn(self, id_number: str, day: date, how: Misconduct | None) -> Turn:
-        """What there is to say about the person, bent as commanded."""
-        person = self._city.find(id_number)
-        somebody = self._city.person(0)
-        told = id_number
-        others: tuple[Person, ...] = ()
-        condition: Condition = "found" if person is not None else "not_found"
-        if person is not None and person.disputed:
-            condition = "disputed"
-        if how is Misconduct.ANOTHER_PERSON:
-            person = somebody if somebody.id_number != id_number else self._city.person(1)
-            told, condition = person.id_number, "found"
+    def _turn(self, keys: Mapping[str, str], day: date, how: Misconduct | None) -> Turn:
+        """What there is to say of whom the keys name, bent as commanded."""
+        about = look_up(self._city, keys)
+        others: tuple[Known, ...] = ()
+        condition: Condition = "disputed" if about.is_disputed else "found"
+        if how is Misconduct.ANOTHER_SUBJECT:
+            about, condition = look_up_another(self._city, keys), "found"
         if how is Misconduct.AMBIGUOUS:
-            others = (somebody,)
+            others = (look_up_another(self._city, keys),)
         self._serial += 1
         shift = {Misconduct.STALE: -_LONG, Misconduct.FUTURE: _SOON}
         return Turn(
-            told=told,
-            person=person,
+            about=about,
             others=others,
             condition=condition if how is None else _CONDITIONS.get(how, condition),
             filing_date=day,
@@ -275,17 +271,16 @@ async def serve(
         await runner.cleanup()
 
 
-def _asked(register: Register, request: web.Request, body: bytes) -> tuple[str, date]:
-    """The identity number and the day of a question; a register answers 400 to anything else."""
+def _asked(register: Register, request: web.Request, body: bytes) -> tuple[Mapping[str, str], date]:
+    """The keys and the day of a question; a register answers 400 to anything else."""
     try:
         document = json.loads(body) if body else {}
         said = {key: document[name] for name, key in register.request.body.items()}
         said |= {
             key: unquote(request.headers[name]) for name, key in register.request.headers.items()
         }
-        return str(said["id_number"]).upper(), date.fromisoformat(
-            said.get(FILING_DATE, "9999-12-31")
-        )
+        day = date.fromisoformat(said.get(FILING_DATE, "9999-12-31"))
+        return {key: str(said[key]).upper() for key in register.keys}, day
     except (ValueError, KeyError, TypeError):
         raise web.HTTPBadRequest from None
 

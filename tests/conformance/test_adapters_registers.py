@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 import pytest
@@ -30,7 +30,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.http import QUERY_ID
-from evidence_adapters.sandbox import City, Misconduct
+from evidence_adapters.sandbox import City, Firms, Misconduct
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
@@ -43,63 +43,161 @@ STALL_S = 0.1
 
 BOMB = gzip.compress(b" " * 30_000_000)
 CITY = City(11)
-CAST = CITY.cast(TODAY)
+CAST, FILINGS = CITY.cast(TODAY), Firms(CITY).cast(TODAY)
+NO_FIRM = "91999999MA00000154"
+ANOTHER = {
+    "id_number": CAST["young_adult"].id_number,
+    "organisation_code": NO_FIRM,
+    "house_code": "990000" + "0" * 19,
+    "property_unit": "990000000000GB00001F00000000",
+}
 NOBODY = "99000019500101099" + resident_check("99000019500101099")
+
+
+Keys: TypeAlias = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Who is on the register and who is not, and what it then vouches for."""
+    """The keys of whom is on the register and whom is not, and what it then vouches for."""
 
     register: EvidenceType
-    known: str
+    known: Keys
     values: Mapping[str, Value]
-    unknown: str
+    unknown: Keys
     absence: EvidenceStatus
     absent: Mapping[str, Value]
+
+
+def person(role: str) -> Keys:
+    return {"id_number": CAST[role].id_number}
+
+
+def filing(role: str, *keys: str, **others: str) -> Keys:
+    """Keys of a filing of the cast, but for those that are given."""
+    firm, filer = FILINGS[role].firm, FILINGS[role].filer
+    house = Firms(CITY).find_house(FILINGS[role].house_code)
+    all_keys = {
+        "id_number": filer.id_number,
+        "organisation_code": firm.code,
+        "house_code": FILINGS[role].house_code,
+        "property_unit": house.unit if house else "",
+    }
+    return {key: others.get(key, all_keys[key]) for key in keys}
 
 
 REGISTERS = [
     Expected(
         register=EvidenceType("population_register"),
-        known=CAST["aged_75"].id_number,
+        known=person("aged_75"),
         values={
             "applicant.identity_confirmed": True,
             "applicant.birth_date": date(1950, 12, 1),
             "applicant.hukou_city": "shenzhen",
         },
-        unknown=NOBODY,
+        unknown={"id_number": NOBODY},
         absence=EvidenceStatus.NO_RECORD_INCONCLUSIVE,
         absent={},
     ),
     Expected(
         register=EvidenceType("death_register"),
-        known=CAST["deceased"].id_number,
+        known=person("deceased"),
         values={"applicant.living_status": "deceased"},
-        unknown=CAST["aged_75"].id_number,
+        unknown=person("aged_75"),
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
         absent={"applicant.living_status": "living"},
     ),
     Expected(
         register=EvidenceType("payment_ledger"),
-        known=CAST["account_of_another"].id_number,
+        known=person("account_of_another"),
         values={"applicant.allowance_in_payment": False, "applicant.card_account_own": False},
-        unknown=CAST["without_card"].id_number,
+        unknown=person("without_card"),
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
         absent={"applicant.allowance_in_payment": False},
     ),
     Expected(
         register=EvidenceType("library_register"),
-        known=CAST["library_outstanding"].id_number,
+        known=person("library_outstanding"),
         values={
             "applicant.library_card_held": True,
             "applicant.library_items_outstanding": Decimal(3),
         },
-        unknown=CAST["aged_75"].id_number,
+        unknown=person("aged_75"),
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
         absent={
             "applicant.library_card_held": False,
             "applicant.library_items_outstanding": Decimal(0),
+        },
+    ),
+    Expected(
+        register=EvidenceType("company_register"),
+        known=filing("device_dealer", "organisation_code", "id_number"),
+        values={
+            "organisation.registration_confirmed": True,
+            "organisation.registration_status": "in_business",
+            "organisation.represented_by_applicant": True,
+            "organisation.registered_district": "luohu",
+            "organisation.equity_frozen": False,
+            "organisation.scope_covers_class_ii_devices": True,
+        },
+        unknown=filing(
+            "leased_office", "organisation_code", "id_number", organisation_code=NO_FIRM
+        ),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"organisation.registration_confirmed": False},
+    ),
+    Expected(
+        register=EvidenceType("address_register"),
+        known=filing("crowded_address", "house_code"),
+        values={
+            "premises.house_code_exists": True,
+            "premises.use": "business",
+            "premises.district": "luohu",
+            "premises.illegal_building": False,
+            "premises.registered_firms": Decimal(61),
+            "premises.property_unit": filing("crowded_address", "property_unit")["property_unit"],
+        },
+        unknown=filing("house_code_unknown", "house_code"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"premises.house_code_exists": False},
+    ),
+    Expected(
+        register=EvidenceType("property_register"),
+        known=filing("sealed_property", "property_unit", "organisation_code"),
+        values={"premises.owned_by_organisation": True, "premises.sealed": True},
+        unknown=filing(
+            "sealed_property",
+            "property_unit",
+            "organisation_code",
+            property_unit="990000999999GB00001F20260301",
+        ),
+        absence=EvidenceStatus.NO_RECORD_INCONCLUSIVE,
+        absent={},
+    ),
+    Expected(
+        register=EvidenceType("lease_register"),
+        known=filing("lease_ends_on_filing_day", "house_code", "organisation_code"),
+        values={"premises.leased_by_organisation": True, "premises.lease_end_date": TODAY},
+        unknown=filing("lease_of_another", "house_code", "organisation_code"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"premises.leased_by_organisation": False},
+    ),
+    Expected(
+        register=EvidenceType("credit_register"),
+        known=filing("credit_hit_disputed", "organisation_code"),
+        values={
+            "organisation.credit_entries": Decimal(1),
+            "organisation.credit_entries_disputed": Decimal(1),
+            "organisation.listed_abnormal": False,
+            "organisation.listed_abnormal_for_address": False,
+        },
+        unknown=filing("leased_office", "organisation_code"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "organisation.credit_entries": Decimal(0),
+            "organisation.credit_entries_disputed": Decimal(0),
+            "organisation.listed_abnormal": False,
+            "organisation.listed_abnormal_for_address": False,
         },
     ),
 ]
@@ -116,12 +214,12 @@ def clock() -> datetime:
     return NOW
 
 
-def question(expected: Expected, person: str) -> Query:
+def question(expected: Expected, keys: Keys) -> Query:
     return Query(
         query_id="q/1",
         evidence_type=expected.register,
         about="applicant",
-        keys={"id_number": person},
+        keys=keys,
         matter=MatterId("old_age_allowance"),
         case_id=CaseId("c-1"),
         purpose="资格核验",
@@ -131,7 +229,7 @@ def question(expected: Expected, person: str) -> Query:
 
 
 async def ask(
-    expected: Expected, address: str, person: str = "", *, within_s: float = DEADLINE_S
+    expected: Expected, address: str, keys: Keys | None = None, *, within_s: float = DEADLINE_S
 ) -> Evidence:
     """One question to an address; whatever happens, it is over by the deadline."""
     loop = asyncio.get_running_loop()
@@ -139,22 +237,26 @@ async def ask(
     async with http.connect(registers, {expected.register: address}, clock=clock) as sources:
         started = loop.time()
         evidence = await sources[expected.register].fetch(
-            question(expected, person or expected.known), deadline=started + within_s
+            question(expected, keys or expected.known), deadline=started + within_s
         )
         assert loop.time() - started < within_s + STALL_S, evidence
     assert evidence.retrieved_at == NOW
     assert evidence.status in VOUCHING or not evidence.values
-    assert not any(number in evidence.detail for number in (expected.known, expected.unknown))
+    assert not any(
+        number in evidence.detail
+        for keys in (expected.known, expected.unknown)
+        for number in keys.values()
+    )
     return evidence
 
 
 VOUCHING = {EvidenceStatus.MATCH, EvidenceStatus.NO_RECORD_AUTHORITATIVE}
 
 
-async def right_answer(expected: Expected, person: str = "") -> dict[str, Any]:
+async def right_answer(expected: Expected, keys: Keys | None = None) -> dict[str, Any]:
     """What the sandbox's register says, as JSON."""
     register = registry.load()[expected.register]
-    said = {"id_number": person or expected.known, "filing_date": TODAY.isoformat()}
+    said = {**(keys or expected.known), "filing_date": TODAY.isoformat()}
     async with sandbox.serve(CITY, clock=clock) as running, aiohttp.ClientSession() as session:
         response = await session.request(
             register.request.method,
@@ -217,7 +319,7 @@ async def send(
 # ── right answers ────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_person_on_the_register_is_a_match(expected: Expected) -> None:
+async def test_what_is_on_the_register_is_a_match(expected: Expected) -> None:
     async with sandbox.serve(CITY, clock=clock) as running:
         evidence = await ask(expected, running.address(expected.register))
 
@@ -231,7 +333,7 @@ async def test_a_person_on_the_register_is_a_match(expected: Expected) -> None:
     assert len(evidence.digest) == 64
 
 
-async def test_a_person_not_on_the_register_has_the_declared_absence(expected: Expected) -> None:
+async def test_what_is_not_on_the_register_has_the_declared_absence(expected: Expected) -> None:
     async with sandbox.serve(CITY, clock=clock) as running:
         evidence = await ask(expected, running.address(expected.register), expected.unknown)
 
@@ -239,7 +341,7 @@ async def test_a_person_not_on_the_register_has_the_declared_absence(expected: E
     assert evidence.values == expected.absent
 
 
-async def test_no_person_stands_in_a_url_and_every_question_says_why(expected: Expected) -> None:
+async def test_no_key_stands_in_a_url_and_every_question_says_why(expected: Expected) -> None:
     async with sandbox.serve(CITY, clock=clock) as running:
         await ask(expected, running.address(expected.register))
         (access,) = running.accesses
@@ -247,7 +349,7 @@ async def test_no_person_stands_in_a_url_and_every_question_says_why(expected: E
     assert access.url == (
         running.address(expected.register) + registry.load()[expected.register].request.path
     )
-    assert expected.known not in access.url
+    assert not any(value in access.url for value in expected.known.values())
     assert access.query_id == "q/1"
     assert (access.case_id, access.matter) == ("c-1", "old_age_allowance")
     assert (access.purpose, access.legal_basis) == ("资格核验", "《社会保险法》第八条")
@@ -266,7 +368,7 @@ async def test_no_person_stands_in_a_url_and_every_question_says_why(expected: E
         (Misconduct.UNAVAILABLE, EvidenceStatus.UNAVAILABLE),
         (Misconduct.GARBAGE, EvidenceStatus.MALFORMED),
         (Misconduct.WRONG, EvidenceStatus.MALFORMED),
-        (Misconduct.ANOTHER_PERSON, EvidenceStatus.MALFORMED),
+        (Misconduct.ANOTHER_SUBJECT, EvidenceStatus.MALFORMED),
         (Misconduct.FUTURE, EvidenceStatus.MALFORMED),
         (Misconduct.STALE, EvidenceStatus.MATCH),
         (Misconduct.DISPUTED, EvidenceStatus.DISPUTED),
@@ -513,27 +615,30 @@ async def test_a_required_field_that_is_missing_or_blank_is_malformed(expected: 
         assert evidence.status is EvidenceStatus.MALFORMED, bad
 
 
-async def test_the_record_of_somebody_else_is_malformed(expected: Expected) -> None:
+async def test_the_record_of_another_subject_is_malformed(expected: Expected) -> None:
+    """Whichever of the keys is another's, with and without the envelope that repeats it."""
     register = registry.load()[expected.register]
     answer = await right_answer(expected)
-    swapped = json.loads(json.dumps(answer).replace(expected.known, CAST["young_adult"].id_number))
-    assert swapped != answer
+    for key, told in expected.known.items():
+        text = json.dumps(answer)
+        swapped = json.loads(text.replace(told, ANOTHER[key]).replace(told.lower(), ANOTHER[key]))
+        assert swapped != answer
+        only_the_record = {
+            **answer,
+            register.envelope.records: swapped[register.envelope.records],
+        }
 
-    async with laboratory(_with(_same), {**answer, **swapped}) as address:
-        evidence = await ask(expected, address)
-    async with laboratory(
-        _with(_same), {**answer, register.envelope.records: swapped[register.envelope.records]}
-    ) as address:
-        only_the_record = await ask(expected, address)
-
-    assert evidence.detail == only_the_record.detail == "the answer is about another `id_number`"
+        for document in (swapped, only_the_record):
+            async with laboratory(_with(_same), document) as address:
+                evidence = await ask(expected, address)
+            assert evidence.detail == f"the answer is about another `{key}`"
 
 
 async def test_an_absence_of_somebody_else_proves_nothing(expected: Expected) -> None:
     answer = await right_answer(expected, expected.unknown)
 
     async with laboratory(_with(_same), answer) as address:
-        evidence = await ask(expected, address, expected.known)
+        evidence = await ask(expected, address)
 
     assert evidence.status is not EvidenceStatus.NO_RECORD_AUTHORITATIVE
     assert not evidence.values

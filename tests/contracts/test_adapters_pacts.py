@@ -34,7 +34,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.register import FieldRules, Register, our_names
-from evidence_adapters.sandbox import City, Misconduct
+from evidence_adapters.sandbox import City, Firms, Misconduct
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
@@ -42,12 +42,27 @@ from pact import Pact, Verifier, match
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
-CAST = City(1).cast(TODAY)
+CAST, FILINGS = City(1).cast(TODAY), Firms(City(1)).cast(TODAY)
+NO_FIRM = "91999999MA00000154"
 MATTER, CASE, PURPOSE, BASIS = "old_age_allowance", "c-1", "资格核验", "consent 1"
 
 
 def person(role: str) -> Mapping[str, str]:
     return {"id_number": CAST[role].id_number}
+
+
+def firm(role: str) -> Mapping[str, str]:
+    return {"organisation_code": FILINGS[role].firm.code}
+
+
+def house(role: str) -> Mapping[str, str]:
+    return {"house_code": FILINGS[role].house_code}
+
+
+def unit(role: str) -> str:
+    found = Firms(City(1)).find_house(FILINGS[role].house_code)
+    assert found is not None
+    return found.unit
 
 
 @dataclass(frozen=True)
@@ -124,6 +139,80 @@ SPEECHES = [
         },
         nothing=None,
         objection=True,
+    ),
+    Speech(
+        register="company_register",
+        instant="20260301100000",
+        known={**firm("suspended"), "id_number": FILINGS["suspended"].filer.id_number},
+        unknown={"organisation_code": NO_FIRM, "id_number": CAST["aged_75"].id_number},
+        record={"djzt": "2", "sffddbr": "1", "zsxzqh": "440303", "gqzt": "0", "sfhelqx": "0"},
+        values={
+            "organisation.registration_confirmed": True,
+            "organisation.registration_status": "suspended",
+            "organisation.represented_by_applicant": True,
+            "organisation.registered_district": "luohu",
+            "organisation.equity_frozen": False,
+            "organisation.scope_covers_class_ii_devices": False,
+        },
+        nothing=None,
+    ),
+    Speech(
+        register="address_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=house("residential_address"),
+        unknown=house("house_code_unknown"),
+        record={
+            "usage": "20",
+            "districtCode": "440303",
+            "isIllegal": False,
+            "entityCount": 1,
+            "realEstateUnitNo": unit("residential_address"),
+        },
+        values={
+            "premises.house_code_exists": True,
+            "premises.use": "residential",
+            "premises.district": "luohu",
+            "premises.illegal_building": False,
+            "premises.registered_firms": 1,
+            "premises.property_unit": unit("residential_address"),
+        },
+        nothing=[],
+        codes=int,
+    ),
+    Speech(
+        register="property_register",
+        instant="2026-03-01 10:00:00",
+        known={**firm("sealed_property"), "property_unit": unit("sealed_property")},
+        unknown={**firm("sealed_property"), "property_unit": "990000999999GB00001F20260301"},
+        record={"SFQLR": "Y", "CFZT": "查封"},
+        values={"premises.owned_by_organisation": True, "premises.sealed": True},
+        nothing=None,
+        objection="Y",
+    ),
+    Speech(
+        register="lease_register",
+        instant="2026-03-01 10:00:00",
+        known={**firm("lease_ends_on_filing_day"), **house("lease_ends_on_filing_day")},
+        unknown={**firm("lease_of_another"), **house("lease_of_another")},
+        record={"zlqxz": "2026/03/01"},
+        values={"premises.leased_by_organisation": True, "premises.lease_end_date": TODAY},
+        nothing=[],
+        objection="是",
+        codes=int,
+    ),
+    Speech(
+        register="credit_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=firm("abnormal_for_address"),
+        unknown=firm("leased_office"),
+        record={"sxts": 0, "yybzts": 0, "sfyc": "Y", "zswfll": "Y"},
+        values={
+            "organisation.credit_entries": 0,
+            "organisation.credit_entries_disputed": 0,
+            "organisation.listed_abnormal": True,
+            "organisation.listed_abnormal_for_address": True,
+        },
+        nothing=None,
     ),
 ]
 

@@ -16,8 +16,17 @@ from evidence_adapters.sandbox.dialects import DIALECTS
 
 REGISTERS = registry.load()
 READERS = {key: Reader(register) for key, register in REGISTERS.items()}
-PERSON = "990000195012010014"
+PERSON, FIRM = "990000195012010014", "91999999MA00000154"
+HOUSE, UNIT = "9900002026030100000900000", "990000900000GB00001F20260301"
+KEYS = {
+    "id_number": PERSON,
+    "organisation_code": FIRM,
+    "house_code": HOUSE,
+    "property_unit": UNIT,
+}
 VOUCHING = {EvidenceStatus.MATCH, EvidenceStatus.NO_RECORD_AUTHORITATIVE}
+
+CODES = sorted({code for register in REGISTERS.values() for code in register.statuses})
 
 scalars = (
     st.none()
@@ -25,7 +34,9 @@ scalars = (
     | st.integers()
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from([PERSON, "00", "01", "0", "1", "CZ", "BCZ", 200, 204, "2026-03-01 08:00:00"])
+    | st.sampled_from(
+        [*KEYS.values(), *CODES, 200, 204, 0, 40400, True, False, "2026-03-01 08:00:00"]
+    )
 )
 anything = st.recursive(
     scalars,
@@ -41,7 +52,7 @@ def query(key: str) -> Query:
         query_id="q-1",
         evidence_type=EvidenceType(key),
         about="applicant",
-        keys={"id_number": PERSON},
+        keys={name: KEYS[name] for name in REGISTERS[EvidenceType(key)].keys},
         matter=MatterId("old_age_allowance"),
         case_id=CaseId("c-1"),
         purpose="eligibility",

@@ -30,7 +30,7 @@ QUICK = (
     Misconduct.DOWN,
     Misconduct.GARBAGE,
     Misconduct.WRONG,
-    Misconduct.ANOTHER_PERSON,
+    Misconduct.ANOTHER_SUBJECT,
     Misconduct.STALE,
     Misconduct.FUTURE,
     Misconduct.DISPUTED,

@@ -26,7 +26,18 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
         },
         "payment_ledger": {"applicant.allowance_in_payment": False},
         "population_register": {},
+        "company_register": {"organisation.registration_confirmed": False},
+        "address_register": {"premises.house_code_exists": False},
+        "property_register": {},
+        "lease_register": {"premises.leased_by_organisation": False},
+        "credit_register": {
+            "organisation.credit_entries": Decimal(0),
+            "organisation.credit_entries_disputed": Decimal(0),
+            "organisation.listed_abnormal": False,
+            "organisation.listed_abnormal_for_address": False,
+        },
     }
+    assert not meanings[EvidenceType("property_register")].complete
     assert meanings[EvidenceType("population_register")].concepts == (
         "applicant.identity_confirmed",
         "applicant.birth_date",
@@ -60,7 +71,7 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
             'coerce = "cn_date"',
             'coerce = "eval"',
             "`normalise.swrq.coerce`: input should be 'cn_date', 'cn_datetime', 'resident_id', "
-            "'code', 'flag' or 'names'",
+            "'organisation_code', 'code', 'flag' or 'names'",
             id="a conversion outside the closed set",
         ),
         pytest.param(

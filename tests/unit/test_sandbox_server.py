@@ -63,7 +63,7 @@ async def ask(
 
 
 async def test_misconduct_towards_one_person_spares_the_others(city_registers: Running) -> None:
-    city_registers.misbehave(DEATHS, Misconduct.DENIED, person=OLD)
+    city_registers.misbehave(DEATHS, Misconduct.DENIED, about=OLD)
 
     assert (await ask(city_registers, OLD)).status is EvidenceStatus.DENIED
     assert (await ask(city_registers, DEAD)).status is EvidenceStatus.MATCH
@@ -107,7 +107,7 @@ def test_a_register_that_does_not_exist_cannot_be_commanded() -> None:
 
 
 async def test_commands_come_over_the_wire_with_the_token(city_registers: Running) -> None:
-    order = {"register": "death_register", "how": "denied", "person": DEAD, "times": 1}
+    order = {"register": "death_register", "how": "denied", "about": DEAD, "times": 1}
     with_token = {"Authorization": "Bearer t"}
     control = city_registers.control_address
     async with aiohttp.ClientSession(headers=with_token) as session:
