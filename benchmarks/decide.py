@@ -24,7 +24,6 @@ import uvloop
 
 from audit.trail import Trail
 from decision_service import catalogue
-from decision_service.__main__ import raise_alarm
 from decision_service.decide import decide
 from decision_service.model import (
     Application,
@@ -38,6 +37,7 @@ from decision_service.model import (
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server.listen import _OPTIONS
+from decision_service.service import raise_alarm
 from evidence_adapters import http, registry
 from evidence_adapters.sandbox import City, serve
 

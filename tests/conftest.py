@@ -13,7 +13,6 @@ import pytest
 
 from audit.trail import Trail
 from decision_service import catalogue
-from decision_service.__main__ import raise_alarm
 from decision_service.catalogue import Catalogue
 from decision_service.model import (
     Application,
@@ -29,6 +28,7 @@ from decision_service.model import (
 )
 from decision_service.office import Office
 from decision_service.record import Record
+from decision_service.service import raise_alarm
 from evidence_adapters import http, registry
 from evidence_adapters.sandbox import City, Person, Running, serve
 

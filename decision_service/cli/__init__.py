@@ -1,8 +1,13 @@
 """`miaopi`: what people type. Rules and proofs need no service; the rest asks one."""
 
-import typer
+from importlib import import_module
+from typing import Any, ClassVar
 
-from decision_service.cli import audit, rules, service
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+from decision_service.cli import service
 
 app = typer.Typer(
     name="miaopi",
@@ -10,9 +15,36 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-app.add_typer(rules.app, name="rules")
-app.add_typer(audit.app, name="audit")
-audit.receipt_app.command("get")(service.receipt_get)
-app.add_typer(audit.receipt_app, name="receipt")
 for command in (service.matters, service.prefill, service.decide, service.case):
     app.command()(command)
+
+
+class _Later(TyperGroup):
+    """A group whose module is imported when one of its commands is typed (ADR 8)."""
+
+    module: ClassVar[str]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer keeps the type to itself
+        """Fetch the commands before anything is read as one of them."""
+        self.commands = get_group(import_module(self.module).app).commands
+        return super().parse_args(ctx, args)
+
+
+class _Rules(_Later):
+    module = "decision_service.cli.rules"
+
+
+class _Receipts(_Later):
+    module = "decision_service.cli.receipts"
+
+
+class _Audit(_Later):
+    module = "decision_service.cli.audit"
+
+
+for name, group, meaning in (
+    ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
+    ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),
+    ("audit", _Audit, "离线查验决定记录 | Check the record offline."),
+):
+    app.add_typer(typer.Typer(cls=group, help=meaning, no_args_is_help=True), name=name)

@@ -22,14 +22,7 @@ from audit.verify import verify_entry as _verify_entry
 from audit.verify import verify_receipt as _verify_receipt
 from audit.verify import verify_store as _verify_store
 
-app = typer.Typer(
-    help="离线查验决定记录 | Check the record offline.",
-    no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
-)
-receipt_app = typer.Typer(
-    help="回执 | Receipts.", no_args_is_help=True, pretty_exceptions_show_locals=False
-)
+app = typer.Typer()
 
 _out = Console(markup=False, highlight=False, emoji=False)
 _err = Console(markup=False, highlight=False, emoji=False, stderr=True)
@@ -87,7 +80,6 @@ def verify(
         raise typer.Exit(1)
 
 
-@receipt_app.command("verify")
 def verify_receipt(
     file: Annotated[Path, typer.Argument(help="回执文件 | The receipt.", dir_okay=False)],
     key: _Key = None,

@@ -25,9 +25,7 @@ from decision_service.rulebook.scenarios import ScenarioResult
 from decision_service.rulebook.tree import Rulebook, RuleFileError
 from evidence_adapters import registry
 
-app = typer.Typer(
-    help="规则文件 | Check, test and explain rule files; needs no service.", no_args_is_help=True
-)
+app = typer.Typer()
 
 Files = Annotated[
     list[Path] | None,

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from audit.log.store import ENTRIES, connect_writer
 from audit.trail import Entry, Trail
-from decision_service.cli.audit import app, receipt_app
+from decision_service.cli import receipts
+from decision_service.cli.audit import app
 
 ID_NUMBER = "990000199001010007"
 
@@ -42,7 +43,7 @@ def audit(*arguments: object) -> Result:
 
 
 def receipt(*arguments: object) -> Result:
-    return CliRunner().invoke(receipt_app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(receipts.app, [str(argument) for argument in arguments])
 
 
 def test_an_entry_is_shown_and_proven_without_personal_data(folder: Path) -> None:

@@ -1,0 +1,229 @@
+"""The whole service, composed from its files and settings, and its only clock."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TextIO
+from zoneinfo import ZoneInfo
+
+import structlog
+import uvloop
+
+from audit.trail import Trail
+from decision_service import catalogue
+from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
+from decision_service.errors import DecisionServiceError
+from decision_service.model import Decision, EvidenceType, MatterId
+from decision_service.office import Office
+from decision_service.record import Record
+from decision_service.server import Server, Tls, Verifier, issue, new_private_key, public_jwks
+from decision_service.settings import Settings, read_settings
+from decision_service.waiting import watch
+from evidence_adapters import http, registry, sandbox
+
+log = structlog.get_logger()
+
+SEED = 755
+"""Of the sandbox city; another seed is another ten thousand people."""
+
+
+def clock() -> datetime:
+    """The one clock of the process."""
+    return datetime.now(UTC)
+
+
+def serve(environment: Mapping[str, str], *, city: Path) -> None:
+    """Serve until told to stop; log to the standard error.
+
+    Args:
+        environment: Every setting is one of its variables.
+        city: Folder of the city, where the environment names none.
+
+    Raises:
+        DecisionServiceError: A setting or a file of the city is wrong, or the address taken.
+        AuditError: The store must not be opened as it is.
+    """
+    settings = read_settings(environment, city=city)
+    _log_to(sys.stderr)
+    uvloop.run(_serve(settings))
+
+
+def run(environment: Mapping[str, str], *, city: Path, once: bool) -> None:
+    """Serve a sandbox city and decide sample applications; log into its store.
+
+    Args:
+        once: Whether to end after the samples.
+
+    Raises:
+        DecisionServiceError: As `serve`.
+        AuditError: Likewise.
+    """
+    settings = read_settings(environment, city=city, store=Path("var") / "sandbox")
+    settings.store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.store / "service.log").open("a", encoding="utf-8") as lines:
+        _log_to(lines)
+        uvloop.run(_run(settings, once=once))
+
+
+async def _serve(settings: Settings) -> None:
+    if settings.jwks is None:
+        raise DecisionServiceError(
+            "there are no keys to tell callers by",
+            zh="未配置调用方公钥，无法识别调用方",
+            reason="JWKS_MISSING",
+            hint="Name the file of your token issuer's public keys in `MIAOPI_JWKS`.",
+        )
+    addresses = {EvidenceType(key): address for key, address in settings.registers.items()}
+    jwks = settings.jwks.read_text(encoding="utf-8")
+    async with service(settings, addresses=addresses, jwks=jwks) as (server, _):
+        log.info("service.started", port=server.port)
+        await _until_told_to_stop()
+
+
+async def _run(settings: Settings, *, once: bool) -> None:
+    key_file = settings.store / "token.key"
+    if not key_file.exists():
+        key_file.touch(mode=0o600)
+        key_file.write_text(new_private_key(), encoding="ascii")
+    private_key = key_file.read_text(encoding="ascii")
+    async with (
+        sandbox.serve(sandbox.City(SEED), clock=clock) as city,
+        service(settings, addresses=city.addresses, jwks=public_jwks(private_key)) as (
+            server,
+            office,
+        ),
+    ):
+        token = issue(
+            private_key,
+            subject="portal-sandbox",
+            role="portal",
+            audience=settings.audience,
+            issuer=settings.issuer,
+            lifetime=timedelta(days=30),
+            now=clock(),
+        )
+        people = sandbox.City(SEED)
+
+        async def is_granted(matter: str, id_number: str) -> bool:
+            key = office.record.grant_key(MatterId(matter), f"resident_id:{id_number}")
+            return await office.record.latest(key) is not None
+
+        shown = Sandbox(
+            address=f"{settings.host}:{server.port}",
+            token=token,
+            people=people,
+            today=office.today(clock()),
+            misbehave=city.misbehave,
+            reset=city.reset,
+            is_granted=is_granted,
+            receipts=settings.store / "receipts",
+        )
+        await show_samples(shown)
+        if not once:
+            print_how_to_call(shown)
+            await _until_told_to_stop()
+
+
+@asynccontextmanager
+async def service(
+    settings: Settings, *, addresses: Mapping[EvidenceType, str], jwks: str
+) -> AsyncIterator[tuple[Server, Office]]:
+    """The whole service, from its files to its socket, until the block ends.
+
+    Args:
+        addresses: Base URL of each register.
+        jwks: Public keys of the issuer of tokens.
+
+    Raises:
+        InvalidPublicationError: A file of the city cannot be published.
+        StoreRefusedError: The store must not be opened as it is.
+    """
+    own = settings.city / "registers"
+    registers = registry.load(own if own.is_dir() else None)
+    published = catalogue.load(
+        settings.city, {key: register.meaning for key, register in registers.items()}
+    )
+    if not (settings.store / "store.sqlite").exists():
+        Trail.create(settings.store, origin=f"{settings.domain}/miaopi")
+    async with (
+        Trail.open(settings.store) as trail,
+        http.connect(registers, addresses, clock=clock) as sources,
+    ):
+        office = Office(
+            catalogue=published,
+            sources=sources,
+            record=Record(trail),
+            zone=ZoneInfo(settings.zone),
+            alarm=raise_alarm,
+        )
+        for release in published.releases:
+            await office.record.archive(release.digest, release.archive)
+        server = Server(
+            office=office,
+            verifier=Verifier(jwks, audience=settings.audience, issuer=settings.issuer),
+            clock=clock,
+            city=settings.domain,
+            address=f"{settings.host}:{settings.port}",
+            tls=_tls(settings),
+        )
+        watcher = asyncio.create_task(_watch(office))
+        try:
+            async with server:
+                yield server, office
+        finally:
+            watcher.cancel()
+
+
+def raise_alarm(decision: Decision) -> None:
+    """Tell the operator that the two ways of applying the rules did not agree on a case."""
+    log.error(
+        "engine.disagreed",
+        matter=decision.matter,
+        release=decision.release_digest,
+        index=decision.receipt.index,
+    )
+
+
+async def _watch(office: Office) -> None:
+    """Keep waiting cases moving, whatever befalls one of them."""
+    while True:
+        try:
+            await watch(office, clock=clock)
+        except Exception as error:  # noqa: BLE001 - one bad case must not stop the others
+            log.error("waiting.crashed", error=type(error).__name__)  # noqa: TRY400 - no applicant's words
+            await asyncio.sleep(5)
+
+
+async def _until_told_to_stop() -> None:
+    """Until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for told in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(told, stop.set)
+    await stop.wait()
+
+
+def _tls(settings: Settings) -> Tls | None:
+    if settings.certificate is None or settings.private_key is None:
+        return None
+    return Tls(
+        private_key=settings.private_key.read_bytes(),
+        certificate_chain=settings.certificate.read_bytes(),
+    )
+
+
+def _log_to(lines: TextIO) -> None:
+    """One JSON object a line."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(lines),
+        cache_logger_on_first_use=True,
+    )
