@@ -113,7 +113,7 @@ def no_such_case() -> NotFoundError:
     """One answer for a case that is not there and a case of somebody else (AIP-211)."""
     return NotFoundError(
         "there is no such case",
-        zh="没有找到该办件。",
+        zh="没有找到该办件，请核对办件标识；只能查看本系统自己提交的办件。",
         reason="CASE_NOT_FOUND",
         hint="Check the `case_id`; a caller sees only the cases it opened.",
     )
@@ -136,7 +136,7 @@ def _refuse_short_deadline(matter: Matter, remaining_s: float) -> None:
     if remaining_s < minimum_s:
         raise DeadlineTooShortError(
             f"`{matter.id}` needs a deadline of at least {minimum_s} s",
-            zh="留给本次请求的时间太短，尚未查询任何数据，请重试。",
+            zh=f"时限太短，至少需要 {minimum_s} 秒；尚未查询任何数据，请延长时限后重试。",
             reason="DEADLINE_TOO_SHORT",
             hint="Give the call more time; nothing was asked or recorded.",
             matter=matter.id,
@@ -162,7 +162,7 @@ def _unfit_channel(request: Request, matter: Matter) -> Iterator[FieldViolation]
             field="channel",
             reason="CHANNEL_NOT_OFFERED",
             message=f"must be one of {', '.join(matter.channels)}",
-            zh="该事项不通过此渠道办理",
+            zh=f"该事项不通过此渠道办理，可选：{'、'.join(matter.channels)}",
         )
 
 
@@ -180,7 +180,7 @@ def _unfit_parties(request: Request) -> Iterator[FieldViolation]:
                 yield FieldViolation(
                     field=f"parties[{index}].documents[{place}].number",
                     reason="NOT_A_RESIDENT_ID",
-                    message="is not a resident identity number (GB 11643)",
+                    message="is no resident identity number (GB 11643); it may be mistyped",
                     zh="公民身份号码有误，请核对",
                 )
 
@@ -198,13 +198,15 @@ def _unfit_authority(
                 zh="告知书版本已更新，请重新阅读并同意",
             )
         if basis.time > now + _SKEW:
-            yield _in_the_future("authority.consent.time", "同意时间有误")
+            yield _in_the_future("authority.consent.time", "同意时间晚于当前时间，请校准时钟")
     if authority.authentication_time > now + _SKEW:
-        yield _in_the_future("authority.authentication_time", "认证时间有误")
+        yield _in_the_future("authority.authentication_time", "认证时间晚于当前时间，请校准时钟")
 
 
 def _in_the_future(field: str, zh: str) -> FieldViolation:
-    return FieldViolation(field=field, reason="IN_THE_FUTURE", message="is in the future", zh=zh)
+    return FieldViolation(
+        field=field, reason="IN_THE_FUTURE", message="is in the future; set the clock", zh=zh
+    )
 
 
 def _unfit_contests(application: Application, release: Release) -> Iterator[FieldViolation]:
@@ -213,8 +215,8 @@ def _unfit_contests(application: Application, release: Release) -> Iterator[Fiel
             yield FieldViolation(
                 field=f"contests[{index}].concept",
                 reason="UNKNOWN_CONCEPT",
-                message="is not used by this matter",
-                zh="该事项没有使用这一信息项",
+                message="is not used by this matter; contest what `Prefill` showed",
+                zh="该事项没有使用这一信息项，只能对预填内容提出异议",
             )
 
 

@@ -34,7 +34,7 @@ async def receipt(case_id: str, index: int | None, *, caller: str, office: Offic
     if not wanted:
         raise NotFoundError(
             "the case has no such decision",
-            zh="该办件没有这一决定。",
+            zh="该办件没有这一决定，请先查询办件，再用其中决定的 receipt.index。",
             reason="DECISION_NOT_FOUND",
             hint="Read the case; `receipt.index` of one of its decisions names it.",
         )

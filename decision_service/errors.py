@@ -62,7 +62,7 @@ class InvalidRequestError(DecisionServiceError):
     """The request is not of the form that the contract promises; every field at once."""
 
     def __init__(self, fields: Sequence[FieldViolation]) -> None:
-        names = ", ".join(f"`{violation.field}`" for violation in fields)
+        names = ", ".join(dict.fromkeys(f"`{violation.field}`" for violation in fields))
         super().__init__(
             f"the request is wrong in {names}",
             zh="请求有误：" + "；".join(violation.zh for violation in fields),

@@ -111,15 +111,15 @@ class Form:
             FieldViolation(
                 field=f'answers["{key}"]',
                 reason="EVIDENCE_BACKED",
-                message=f"`{key}` comes from a register and cannot be answered",
-                zh=f"“{self.names[key].zh}”由登记机关提供，不能填报；有异议请提出异议",
+                message=f"`{key}` comes from a register; if it is wrong, say so in `contests`",
+                zh=f"“{self.names[key].zh}”由登记机关提供，不能填报；如有错误请提出异议",
             )
             if key in self.prefilled
             else FieldViolation(
                 field=f'answers["{key[:80]}"]',
                 reason="UNKNOWN_FIELD",
-                message="the form has no such field",
-                zh="表单没有这一项",
+                message="is not a field of the form that `GetMatter` shows",
+                zh="表单没有这一项，请按事项当前的表单填报",
             )
             for key in sorted(answers)
             if key not in self.declared
@@ -138,7 +138,7 @@ class Form:
                         field=f'answers["{key}"]',
                         reason="WRONG_KIND",
                         message=f"`{key}` must be {error.validator_value}",
-                        zh=f"“{self.names[key].zh}”的取值类型不对",
+                        zh=f"“{self.names[key].zh}”的取值类型不对，应为 {error.validator_value}",
                     )
                 )
             else:

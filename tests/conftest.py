@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -27,10 +26,9 @@ from decision_service.model import (
     Value,
 )
 from decision_service.office import Office
-from decision_service.record import Record
-from decision_service.service import raise_alarm
-from evidence_adapters import http, registry
+from evidence_adapters import registry
 from evidence_adapters.sandbox import City, Person, Running, serve
+from tests.service import open_office
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
@@ -85,17 +83,7 @@ async def trail(tmp_path: Path) -> AsyncIterator[Trail]:
 async def office(
     published: Catalogue, running: Running, trail: Trail, clock: Clock
 ) -> AsyncIterator[Office]:
-    """Everything a flow works with, as `__main__` composes it."""
-    async with http.connect(registry.load(), running.addresses, clock=clock) as sources:
-        office = Office(
-            catalogue=published,
-            sources=sources,
-            record=Record(trail),
-            zone=ZoneInfo("Asia/Shanghai"),
-            alarm=raise_alarm,
-        )
-        for release in published.releases:
-            await office.record.archive(release.digest, release.archive)
+    async with open_office(published, running, trail, clock) as office:
         yield office
 
 

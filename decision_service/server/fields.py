@@ -22,6 +22,7 @@ from decision_service.model import (
     StatutoryDuty,
     Value,
 )
+from decision_service.server import shapes
 from decision_service.v1 import decision_pb2, vocabulary_pb2
 
 # Limits of the contract: far above what any matter asks, far below what hurts.
@@ -43,14 +44,7 @@ _LEVELS: Final = {
     vocabulary_pb2.ASSURANCE_LEVEL_HIGH: AssuranceLevel.HIGH,
 }
 
-_ID = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,79}\Z")
-_DOCUMENT_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
-_CASE = re.compile(r"[0-9a-f]{32}\Z")
-_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
-_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}\Z")
-_PRINTED = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,64}\Z")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Control characters but tab and line ends, and those that turn a text's direction: what a clerk
 reads is what was sent."""
@@ -80,12 +74,12 @@ class Reader:
 
     # ── words ────────────────────────────────────────────────────────────────────────────────────
 
-    def word(self, at: str, found: str, form: re.Pattern[str]) -> str:
-        """A short word of a known form; never empty."""
-        if form.match(found):
+    def word(self, at: str, found: str, shape: shapes.Shape) -> str:
+        """A short word of a known shape; never empty."""
+        if shape.pattern.match(found):
             return found
         if found:
-            self.refuse(at, "MALFORMED", "is not of the form that is promised", "格式有误")
+            self.refuse(at, "MALFORMED", shape.must, shape.zh)
         else:
             self.refuse(at, "REQUIRED", "is missing", "为必填项")
         return _NOTHING
@@ -98,21 +92,24 @@ class Reader:
             )
         elif _UNSEEN.search(found):
             self.refuse(
-                at, "CONTROL_CHARACTER", "must not have control characters", "含有不可见控制字符"
+                at,
+                "CONTROL_CHARACTER",
+                "must have no control characters and no marks that turn its direction",
+                "含有不可见的控制字符或改变文字方向的字符，请删除",
             )
         return found
 
     def request_id(self, found: str) -> str:
         """A UUID4 in any case; the same one in another case is the same request."""
-        return self.word("request_id", found.lower(), _UUID4)
+        return self.word("request_id", found.lower(), shapes.UUID4)
 
     def id(self, at: str, found: str) -> str:
         """The id of a matter, a channel or an evidence type."""
-        return self.word(at, found, _ID)
+        return self.word(at, found, shapes.ID)
 
     def case_id(self, found: str) -> str:
         """A case's id, as this service minted it."""
-        return self.word("case_id", found, _CASE)
+        return self.word("case_id", found, shapes.CASE)
 
     def unique(self, at: str, found: Sequence[str]) -> None:
         """Refuse what is there twice."""
@@ -131,7 +128,12 @@ class Reader:
         try:
             return date(found.year, found.month, found.day)
         except ValueError:
-            self.refuse(at, "NOT_A_DATE", "is not a day of the calendar", "不是有效日期")
+            self.refuse(
+                at,
+                "NOT_A_DATE",
+                "is not a day of the calendar; give year, month and day",
+                "不是有效日期，年、月、日都要写明",
+            )
             return _NEVER
 
     def time(self, at: str, found: Timestamp, *, given: bool) -> datetime:
@@ -140,7 +142,9 @@ class Reader:
             self.refuse(at, "REQUIRED", "is missing", "为必填项")
             return _NO_TIME
         if not (0 <= found.seconds < 253_402_300_800 and 0 <= found.nanos < 1_000_000_000):
-            self.refuse(at, "NOT_A_TIME", "is not an instant since 1970", "不是有效时间")
+            self.refuse(
+                at, "NOT_A_TIME", "is not an instant since 1970", "不是1970年以来的有效时间"
+            )
             return _NO_TIME
         return found.ToDatetime(tzinfo=UTC)
 
@@ -160,8 +164,12 @@ class Reader:
     def party(self, at: str, found: vocabulary_pb2.Party) -> Party:
         """Somebody in a role, with documents of different kinds."""
         if found.role not in _ROLES:
-            roles = ", ".join(_ROLES)
-            self.refuse(f"{at}.role", "UNKNOWN_ROLE", f"must be one of {roles}", f"应为 {roles}")
+            self.refuse(
+                f"{at}.role",
+                "UNKNOWN_ROLE",
+                f"must be one of {', '.join(_ROLES)}",
+                f"应为 {'、'.join(_ROLES)} 之一",
+            )
         documents = f"{at}.documents"
         if not found.documents:
             self.refuse(documents, "REQUIRED", "must have at least one document", "为必填项")
@@ -169,8 +177,8 @@ class Reader:
         self.unique(documents, [one.kind for one in found.documents])
         read = tuple(
             Document(
-                kind=self.word(f"{documents}[{place}].kind", one.kind, _DOCUMENT_KIND),
-                number=self.word(f"{documents}[{place}].number", one.number, _PRINTED),
+                kind=self.word(f"{documents}[{place}].kind", one.kind, shapes.DOCUMENT_KIND),
+                number=self.word(f"{documents}[{place}].number", one.number, shapes.PRINTED),
             )
             for place, one in enumerate(found.documents[:_MOST_DOCUMENTS])
         )
@@ -187,12 +195,11 @@ class Reader:
                 "应为 LOW、SUBSTANTIAL 或 HIGH",
             )
         if found.agent_for and found.agent_for not in _ROLES:
-            roles = ", ".join(_ROLES)
             self.refuse(
                 "authority.agent_for",
                 "UNKNOWN_ROLE",
-                f"must be empty or one of {roles}",
-                f"应为空或 {roles}",
+                f"must be empty or one of {', '.join(_ROLES)}",
+                f"应为空或 {'、'.join(_ROLES)} 之一",
             )
         return Authority(
             person=self.party("authority.person", found.person),
@@ -222,7 +229,7 @@ class Reader:
                     "authority",
                     "REQUIRED",
                     "must have `consent` or `statutory_duty`",
-                    "应写明同意或法定职责",
+                    "应写明本人同意（consent）或法定职责（statutory_duty）",
                 )
                 return StatutoryDuty(article=_NOTHING)
 
@@ -232,7 +239,7 @@ class Reader:
         self.few(f"{at}.evidence_types", len(found.evidence_types), _MOST_EVIDENCE_TYPES)
         self.unique(f"{at}.evidence_types", found.evidence_types)
         return Consent(
-            notice_version=self.word(f"{at}.notice_version", found.notice_version, _CODE),
+            notice_version=self.word(f"{at}.notice_version", found.notice_version, shapes.CODE),
             time=self.time(f"{at}.time", found.time, given=found.HasField("time")),
             evidence_types=tuple(
                 EvidenceType(self.id(f"{at}.evidence_types[{place}]", one))
@@ -247,10 +254,12 @@ class Reader:
         self.few("answers", len(found), _MOST_ANSWERS)
         read: dict[str, Value] = {}
         for key in sorted(found)[:_MOST_ANSWERS]:
-            if _KEY.match(key):
+            if shapes.KEY.pattern.match(key):
                 read[key] = self.value(f'answers["{key}"]', found[key])
             else:
-                self.refuse("answers", "MALFORMED", "has a key that no form has", "含有无效的键")
+                self.refuse(
+                    "answers", "MALFORMED", "has a key that no form has", "含有表单没有的键"
+                )
         return read
 
     def value(self, at: str, found: vocabulary_pb2.Value) -> Value:
@@ -263,11 +272,16 @@ class Reader:
             case "date":
                 return self.day(at, found.date)
             case "option":
-                return self.word(at, found.option, _PRINTED)
+                return self.word(at, found.option, shapes.PRINTED)
             case "text":
                 return self.text(at, found.text, _LONGEST_TEXT)
             case None:
-                self.refuse(at, "REQUIRED", "has no value; leave it out instead", "没有取值")
+                self.refuse(
+                    at,
+                    "REQUIRED",
+                    "has no value; leave it out instead",
+                    "没有取值；未填的项请不要提交",
+                )
                 return _NOTHING
 
     def number(self, at: str, found: str) -> Decimal:
@@ -292,7 +306,7 @@ class Reader:
         self.unique("contests", [one.concept for one in found])
         return tuple(
             Contest(
-                concept=Concept(self.word(f"contests[{place}].concept", one.concept, _KEY)),
+                concept=Concept(self.word(f"contests[{place}].concept", one.concept, shapes.KEY)),
                 claimed=self.text(f"contests[{place}].claimed", one.claimed, _LONGEST_CLAIM),
                 text=self.text(f"contests[{place}].text", one.text, _LONGEST_TEXT),
             )

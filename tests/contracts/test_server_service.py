@@ -154,7 +154,7 @@ async def test_a_portals_mistakes_come_back_all_at_once_in_both_languages(
     assert error.hint == (
         "Correct every field listed in `field_violations` and send the request again."
     )
-    assert error.zh == "请求有误：request_id 格式有误；channel 为必填项"
+    assert error.zh == ("请求有误：request_id 应为 UUID4，每个新请求使用新的编号；channel 为必填项")
     assert [(one.field, one.reason) for one in error.fields] == [
         ("request_id", "MALFORMED"),
         ("channel", "REQUIRED"),

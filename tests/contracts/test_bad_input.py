@@ -1,0 +1,481 @@
+"""Everything wrong that a caller can send, over a real port, and what the caller then reads.
+
+``tests/golden/errors.toml`` has every answer word for word; it is read aloud before it is changed.
+Whatever is refused here leaves no entry in the trail and asks no register.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import tomllib
+from collections.abc import AsyncIterator, Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from uuid import UUID, uuid1, uuid4
+
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+from structlog.testing import capture_logs
+
+from decision_service.catalogue import Catalogue
+from decision_service.server import issue, new_private_key, public_jwks
+from decision_service.v1.decision_pb2 import DecideResponse
+from evidence_adapters.sandbox import City, Person
+from tests import service
+from tests.service import Answer, Metadata, Town
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "errors.toml"
+WORDS: Mapping[str, dict[str, Any]] = {
+    name: {key: error[key] for key in error if key != "when"}
+    for error in tomllib.loads(GOLDEN.read_text("utf-8")).get("error", ())
+    for name in error["when"]
+}
+"""What a caller reads, by what is wrong."""
+
+NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
+DECIDE, PREFILL = (
+    "/decision_service.v1.DecisionService/Decide",
+    "/decision_service.v1.PrefillService/Prefill",
+)
+LIST, GET = (
+    "/decision_service.v1.MatterService/ListMatters",
+    "/decision_service.v1.MatterService/GetMatter",
+)
+CASE, RECEIPT = (
+    "/decision_service.v1.CaseService/GetCase",
+    "/decision_service.v1.CaseService/GetReceipt",
+)
+
+# ── what is wrong ────────────────────────────────────────────────────────────────────────────────
+
+Edit: TypeAlias = tuple[tuple[str | int, ...], Any]
+"""A place in the JSON of a request, and what is put there; `GONE` takes it away."""
+
+GONE: Final = object()
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A call that is refused.
+
+    Attributes:
+        edits: What is wrong with a request that is right otherwise.
+        mangled: What happens to its bytes on the way.
+        token: Makes the metadata; by default a portal's.
+    """
+
+    name: str
+    method: str = DECIDE
+    edits: tuple[Edit, ...] = ()
+    mangled: Callable[[bytes], bytes] = bytes
+    token: Callable[[Town], Metadata] = field(default=lambda town: town.wire.bearer())
+    timeout_s: float = 10.0
+
+
+def bad(name: str, *path: str | int, to: Any, method: str = DECIDE) -> Bad:
+    """A request with one thing wrong."""
+    return Bad(name, method, edits=((path, to),))
+
+
+def answer(name: str, to: Any, key: str = "applicant.mobile") -> Bad:
+    """An application with one answer wrong."""
+    return bad(name, "answers", key, to=to)
+
+
+def document(kind: str, number: str) -> dict[str, str]:
+    return {"kind": kind, "number": number}
+
+
+def party(role: str, *documents: dict[str, str]) -> dict[str, Any]:
+    return {"role": role, "documents": [*documents]}
+
+
+PASSPORT = document("passport", "E00000000")
+NUMBER = ("parties", 0, "documents", 0, "number")
+
+REQUESTS = [
+    # which request
+    bad("request id missing", "request_id", to=""),
+    bad("request id is a word", "request_id", to="1"),
+    bad("request id of another version", "request_id", to=str(uuid1())),
+    bad("request id in braces", "request_id", to=f"{{{uuid4()}}}"),
+    bad("request id with a line end", "request_id", to=f"{uuid4()}\n"),
+    # for what
+    bad("matter missing", "matter", to=""),
+    bad("matter unknown", "matter", to="flying_licence"),
+    bad("matter is a path", "matter", to="../../etc/passwd"),
+    bad("matter with a zero byte", "matter", to="old_age_allowance\x00"),
+    bad("matter unknown to Prefill", "matter", to="flying_licence", method=PREFILL),
+    bad("matter unknown to GetMatter", "matter", to="flying_licence", method=GET),
+    bad("channel missing", "channel", to=""),
+    bad("channel not offered", "channel", to="telegraph"),
+    bad("case id malformed", "case_id", to="1 OR 1=1"),
+    bad("case that is not there", "case_id", to="0" * 32),
+    bad("case that is not there, to Prefill", "case_id", to="0" * 32, method=PREFILL),
+    # who takes part
+    bad("no party", "parties", to=[]),
+    bad("twenty-one parties", "parties", to=[party("household_member", PASSPORT)] * 21),
+    bad("two applicants", "parties", to=[party("applicant", PASSPORT)] * 2),
+    bad("a role that is none", "parties", 0, "role", to="neighbour"),
+    bad("a party in no role", "parties", 0, "role", to=""),
+    bad("no applicant", "parties", 0, "role", to="guardian"),
+    bad("a party without documents", "parties", 0, "documents", to=[]),
+    bad("eleven documents", "parties", 0, "documents", to=[PASSPORT] * 11),
+    bad("two documents of a kind", "parties", 0, "documents", to=[PASSPORT] * 2),
+    bad("a document without a kind", "parties", 0, "documents", 0, "kind", to=""),
+    bad("a document without a number", *NUMBER, to=""),
+    bad("an identity number with a wrong check digit", *NUMBER, to="990000195012010015"),
+    bad("an identity number with a small x", *NUMBER, to="99000019570101001x"),
+    bad(
+        "an identity number in full-width digits",
+        *NUMBER,
+        to="９９００００１９５０１２０１００１４",
+    ),
+    bad("a number with a blank", *NUMBER, to="990000 195012010014"),
+    bad("a number with a zero byte", *NUMBER, to="99000019501201001\x00"),
+    bad("a number that turns its direction", *NUMBER, to="E\u202e00000"),
+    bad("a number with a blank that is not seen", *NUMBER, to="E000\u200b00000"),
+    bad("a number of 65 characters", *NUMBER, to="9" * 65),
+    # who stands behind it
+    bad("no authority", "authority", to=GONE),
+    bad("no person behind it", "authority", "person", to=GONE),
+    bad("another person behind it", "authority", "person", to=party("applicant", PASSPORT)),
+    bad("a guardian behind it", "authority", "agent_for", to="guardian"),
+    bad("an agent for nobody known", "authority", "agent_for", to="neighbour"),
+    bad("no assurance level", "authority", "assurance_level", to=GONE),
+    bad("an assurance level of tomorrow", "authority", "assurance_level", to=99),
+    bad("too low an assurance", "authority", "assurance_level", to="ASSURANCE_LEVEL_LOW"),
+    bad("no time of authentication", "authority", "authentication_time", to=GONE),
+    bad("authenticated tomorrow", "authority", "authentication_time", to="2026-11-25T00:00:00Z"),
+    bad("authenticated before 1970", "authority", "authentication_time", to="1969-12-31T00:00:00Z"),
+    bad("no basis", "authority", "consent", to=GONE),
+    bad("consent to no notice", "authority", "consent", "notice_version", to=""),
+    bad("consent to an old notice", "authority", "consent", "notice_version", to="2019-01"),
+    bad("consent tomorrow", "authority", "consent", "time", to="2026-11-25T00:00:00Z"),
+    bad("consent at no time", "authority", "consent", "time", to=GONE),
+    bad("consent to one twice", "authority", "consent", "evidence_types", to=["a", "a"]),
+    bad("consent to nonsense", "authority", "consent", "evidence_types", to=["SELECT *"]),
+    bad(
+        "consent to fifty-one",
+        *("authority", "consent", "evidence_types"),
+        to=[f"register_{number}" for number in range(51)],
+    ),
+    Bad(
+        "a duty without an article",
+        edits=(
+            (("authority", "consent"), GONE),
+            (("authority", "statutory_duty"), {"article": " "}),
+        ),
+    ),
+    # what the applicant says
+    answer("an answer that a register gives", {"date": {"year": 1940}}, "applicant.birth_date"),
+    answer(
+        "an answer that a register gives, whole",
+        {"date": {"year": 1940, "month": 1, "day": 1}},
+        "applicant.birth_date",
+    ),
+    answer("an answer to no question", {"text": "x"}, "applicant.shoe_size"),
+    answer("an answer under a key that no form has", {"text": "x"}, "'; DROP TABLE entries;--"),
+    answer("an answer of another kind", {"boolean": True}),
+    answer("an answer without a value", {}),
+    answer("a text of 2,001 characters", {"text": "很" * 2001}),
+    answer("a text with a zero byte", {"text": "1380000\x000000"}),
+    answer("a text that turns its direction", {"text": "13800\u202e000000"}),
+    *(
+        answer(f"a number {name}", {"number": number})
+        for name, number in {
+            "that is none": "NaN",
+            "that is infinite": "Infinity",
+            "with an exponent": "1e999",
+            "of 35 digits": "1" * 35,
+            "below zero that is zero": "-0.00",
+            "with a plus": "+1",
+            "with a separator": "1,000",
+            "with zeros before it": "007",
+            "in full-width digits": "１２",
+            "of two lines": "1\n",
+            "that is empty": "",
+        }.items()
+    ),
+    *(
+        answer(f"a day {name}", {"date": day})
+        for name, day in {
+            "that February never has": {"year": 2026, "month": 2, "day": 30},
+            "of the year 0": {"year": 0, "month": 1, "day": 1},
+            "of the year 10000": {"year": 10000, "month": 1, "day": 1},
+            "without a day": {"year": 2026, "month": 2},
+            "below zero": {"year": -1, "month": -1, "day": -1},
+        }.items()
+    ),
+    answer("an option with a blank", {"option": "shen zhen"}),
+    bad(
+        "201 answers",
+        "answers",
+        to={f"applicant.a{number}": {"boolean": True} for number in range(201)},
+    ),
+    bad("a contest of nothing known", "contests", to=[{"concept": "applicant.shoe_size"}]),
+    bad("a contest twice", "contests", to=[{"concept": "applicant.birth_date"}] * 2),
+    bad("a contest of nothing", "contests", to=[{}]),
+    bad(
+        "a claim of 201 characters",
+        "contests",
+        to=[{"concept": "applicant.birth_date", "claimed": "1" * 201}],
+    ),
+    bad(
+        "a contest with control characters",
+        "contests",
+        to=[{"concept": "applicant.birth_date", "text": "\x1b[2J"}],
+    ),
+    bad(
+        "51 contests",
+        "contests",
+        to=[{"concept": f"applicant.a{number}"} for number in range(51)],
+    ),
+    Bad(
+        "many things at once",
+        edits=(
+            (("request_id",), "1"),
+            (("matter",), "§"),
+            (("channel",), ""),
+            (("parties",), []),
+            (("authority",), GONE),
+            (("answers", "applicant.mobile"), {"number": "NaN"}),
+            (("contests",), [{}]),
+        ),
+    ),
+    # what can be asked of matters and cases
+    bad("a page of less than nothing", "page_size", to=-1, method=LIST),
+    bad("a page token that is not ours", "page_token", to="x", method=LIST),
+    bad("a page token that is not even ASCII", "page_token", to="页", method=LIST),
+    bad(
+        "a page token of another day",
+        *("page_token",),
+        to=base64.urlsafe_b64encode(b"2026-01-01 asked a").decode(),
+        method=LIST,
+    ),
+    bad(
+        "matters on a day that is none",
+        *("date",),
+        to={"year": 2026, "month": 2, "day": 30},
+        method=LIST,
+    ),
+    bad("a matter on a day of the year 0", "date", to={"month": 1, "day": 1}, method=GET),
+    bad(
+        "a matter before it was one",
+        *("date",),
+        to={"year": 1999, "month": 1, "day": 1},
+        method=GET,
+    ),
+    bad("a case id that is empty", "case_id", to="", method=CASE),
+    bad("a case id of another form", "case_id", to=str(UUID(int=0)), method=CASE),
+    bad("a case of nobody", "case_id", to="f" * 32, method=CASE),
+    bad("the receipt of a case of nobody", "case_id", to="f" * 32, method=RECEIPT),
+    bad("a receipt below zero", "index", to=-1, method=RECEIPT),
+    bad("a receipt that is not the case's", "index", to=10**12, method=RECEIPT),
+    # bytes
+    Bad("a number in place of a text", method=GET, mangled=lambda _: b"\x08\x01"),
+    # time
+    Bad("a deadline below the matter's", timeout_s=0.25),
+]
+
+
+# ── who calls ────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_token(token: str) -> Metadata:
+    return (("authorization", f"Bearer {token}"),)
+
+
+def b64(part: bytes | dict[str, Any]) -> str:
+    raw = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def resigned(town: Town, header: dict[str, Any], sign: Callable[[bytes], bytes]) -> Metadata:
+    """The portal's token with another header, signed anew."""
+    claims = town.wire.bearer()[0][1].split(".")[1]
+    head = f"{b64(header)}.{claims}"
+    return with_token(f"{head}.{b64(sign(head.encode()))}")
+
+
+def confused(town: Town) -> Metadata:
+    """HS256 keyed with our public key, which everybody has (RFC 8725 section 2.1)."""
+    public = public_jwks(service.PRIVATE).encode()
+    return resigned(town, {"alg": "HS256"}, lambda head: hmac.digest(public, head, hashlib.sha256))
+
+
+def of_somebody_else(town: Town) -> Metadata:
+    lifetime = timedelta(hours=1)
+    parts = {"subject": "portal-test", "role": "portal", "audience": "miaopi", "issuer": "city"}
+    return with_token(issue(new_private_key(), **parts, lifetime=lifetime, now=town.clock()))
+
+
+HOUR = timedelta(hours=1)
+TOKENS = [
+    Bad("no token", token=lambda _: ()),
+    Bad("another scheme", token=lambda _: (("authorization", "Basic dTpw"),)),
+    Bad("an empty token", token=lambda _: (("authorization", "Bearer "),)),
+    Bad("two tokens", token=lambda town: (*town.wire.bearer(), *town.wire.bearer())),
+    Bad("a token that is none", token=lambda _: with_token("a.b.c")),
+    Bad("a token of 9,000 characters", token=lambda _: with_token("x" * 9_000)),
+    Bad(
+        "a token that is unsigned",
+        token=lambda town: resigned(town, {"alg": "none"}, lambda _: b""),
+    ),
+    Bad("a token signed with the public key", token=confused),
+    Bad("a token signed by somebody else", token=of_somebody_else),
+    Bad("a token for another service", token=lambda town: town.wire.bearer(audience="tax")),
+    Bad("a token of another issuer", token=lambda town: town.wire.bearer(issuer="tax")),
+    Bad("a token of a person", token=lambda town: town.wire.bearer(subject="张三")),
+    Bad("a token in no role", token=lambda town: town.wire.bearer("root")),
+    Bad("a token of yesterday", token=lambda town: town.wire.bearer(now=town.clock() - 24 * HOUR)),
+    Bad("a token of tomorrow", token=lambda town: town.wire.bearer(now=town.clock() + 24 * HOUR)),
+    Bad("an application by an auditor", token=lambda town: town.wire.bearer("auditor")),
+    Bad("a case read by a clerk", CASE, token=lambda town: town.wire.bearer("clerk")),
+]
+CASES = {one.name: one for one in (*REQUESTS, *TOKENS)}
+
+
+# ── what comes back ──────────────────────────────────────────────────────────────────────────────
+
+
+class Standing:
+    """A clock that stands still."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(
+    tmp_path_factory: pytest.TempPathFactory, published: Catalogue, people: City
+) -> AsyncIterator[Town]:
+    clock = Standing(NOW)
+    async with service.town(tmp_path_factory.mktemp("town"), published, people, clock) as town:
+        yield town
+
+
+@pytest.fixture(scope="module")
+def person(people: City) -> Person:
+    return people.cast(NOW.date())["aged_75"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def case_id(town: Town, people: City) -> str:
+    """A case of the portal that has a decision."""
+    asked = service.application(people.cast(NOW.date())["aged_95"], NOW)
+    answered = await town.wire.call(DECIDE, service.message(DECIDE, asked))
+    return DecideResponse.FromString(answered.responses[0]).decision.case_id
+
+
+def request(method: str, person: Person, case_id: str) -> dict[str, Any]:
+    """A request of the method that is right."""
+    match method:
+        case _ if method == DECIDE:
+            return service.application(person, NOW)
+        case _ if method == PREFILL:
+            return service.request_to_prefill(person, NOW)
+        case _ if method == GET:
+            return {"matter": service.MATTER}
+        case _ if method in {CASE, RECEIPT}:
+            return {"case_id": case_id}
+        case _:
+            return {}
+
+
+def edited(right: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
+    wrong = deepcopy(right)
+    for path, to in edits:
+        place: Any = wrong
+        for step in path[:-1]:
+            place = place[step]
+        if to is GONE:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = to
+    return wrong
+
+
+async def put(one: Bad, town: Town, person: Person, case_id: str) -> Answer:
+    """Make the call."""
+    message: Message = service.message(
+        one.method, edited(request(one.method, person, case_id), one.edits)
+    )
+    return await town.wire.call(
+        one.method,
+        one.mangled(message.SerializeToString()),
+        metadata=one.token(town),
+        timeout_s=one.timeout_s,
+    )
+
+
+def in_words(answer: Answer) -> dict[str, Any]:
+    """What a caller reads, as the golden file has it."""
+    info = answer.details["ErrorInfo"]
+    metadata = dict(info.metadata)
+    read = {
+        "code": answer.code,
+        "reason": info.reason,
+        "message": answer.message,
+        "hint": metadata.pop("hint"),
+        "zh": answer.details["LocalizedMessage"].message,
+        **({"metadata": metadata} if metadata else {}),
+    }
+    if "BadRequest" not in answer.details:
+        return read
+    fields = [
+        [one.field, one.reason, one.description, one.localized_message.message]
+        for one in answer.details["BadRequest"].field_violations
+    ]
+    assert read == wrong_in(fields)
+    return {"fields": fields}
+
+
+def wrong_in(fields: list[list[str]]) -> dict[str, Any]:
+    """What is said of all wrong fields together."""
+    names = dict.fromkeys(f"`{name}`" for name, *_ in fields)
+    return {
+        "code": "INVALID_ARGUMENT",
+        "reason": "REQUEST_INVALID",
+        "message": cut(f"the request is wrong in {', '.join(names)}"),
+        "hint": "Correct every field listed in `field_violations` and send the request again.",
+        "zh": cut("请求有误：" + "；".join(zh for *_, zh in fields)),
+    }
+
+
+def cut(text: str) -> str:
+    """Of many wrong fields the first; all of them stand in ``fields``."""
+    return text if len(text) <= 400 else f"{text[:399]}…"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", CASES)
+async def test_what_is_wrong_is_told_word_for_word_and_leaves_no_trace(
+    name: str, town: Town, person: Person, case_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = town.traces
+
+    with capture_logs() as logs, caplog.at_level(logging.DEBUG):
+        answered = await put(CASES[name], town, person, case_id)
+
+    assert in_words(answered) == WORDS[name]
+    assert answered.responses == ()
+    assert answered.details["ErrorInfo"].domain == "decision-service.test"
+    assert answered.details["LocalizedMessage"].locale == "zh-CN"
+    assert town.traces == before
+    for word in (person.id_number, "13800000000"):
+        assert word not in answered.words
+        assert word not in f"{logs} {caplog.text}"
+
+
+def test_the_golden_file_has_no_word_that_nobody_reads() -> None:
+    assert sorted(WORDS) == sorted(CASES)

@@ -1,0 +1,246 @@
+"""The whole service on a real port, asked in bytes: all that a stranger can send it."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc.error_details_pb2 import (
+    BadRequest,
+    ErrorInfo,
+    LocalizedMessage,
+    RequestInfo,
+    RetryInfo,
+)
+from grpc_status import rpc_status
+
+from audit.trail import Trail
+from decision_service.catalogue import Catalogue
+from decision_service.office import Office
+from decision_service.record import Record
+from decision_service.server import Server, Verifier, issue, new_private_key, public_jwks
+from decision_service.server.edge import SERVICES
+from decision_service.service import raise_alarm
+from evidence_adapters import http, registry, sandbox
+from evidence_adapters.sandbox import City, Person, Running
+
+PRIVATE = new_private_key()
+MATTER = "old_age_allowance"
+METHODS = {
+    f"/{service.full_name}/{method.name}": method
+    for service in SERVICES
+    for method in service.methods
+}
+"""Every method of the contract, as its descriptor."""
+
+Metadata = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        responses: The messages, as bytes.
+        message: Words of the status; empty if the call went well.
+        details: Every detail of the status by the name of its type; each type is there once.
+    """
+
+    code: str
+    message: str
+    responses: tuple[bytes, ...]
+    details: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Of the ``ErrorInfo``; empty without one."""
+        return str(self.details["ErrorInfo"].reason) if "ErrorInfo" in self.details else ""
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Every wrong field, with its reason."""
+        wrong = self.details["BadRequest"].field_violations if "BadRequest" in self.details else ()
+        return tuple((one.field, one.reason) for one in wrong)
+
+    @property
+    def words(self) -> str:
+        """Everything that a caller can read in the status."""
+        return f"{self.message}\n" + "\n".join(
+            json_format.MessageToJson(detail, ensure_ascii=False)
+            for detail in self.details.values()
+        )
+
+
+class Wire:
+    """One channel to the service, for callers in every role."""
+
+    def __init__(self, channel: grpc.aio.Channel, clock: Any, port: int) -> None:
+        self.port = port
+        self._channel = channel
+        self._clock = clock
+
+    async def call(
+        self,
+        method: str,
+        request: Message | bytes,
+        *,
+        role: str = "portal",
+        metadata: Metadata | None = None,
+        timeout_s: float = 10.0,
+    ) -> Answer:
+        """Call a method with a message, or with any bytes in place of one."""
+        body = request if isinstance(request, bytes) else request.SerializeToString()
+        responses: list[bytes] = []
+        calling = self._channel.unary_stream(method)(
+            body,
+            metadata=self.bearer(role) if metadata is None else metadata,
+            timeout=timeout_s,
+        )
+        try:
+            async for response in calling:
+                responses.append(response)  # noqa: PERF401 - what came before an error is kept
+        except grpc.aio.AioRpcError as error:
+            return Answer(
+                error.code().name, error.details() or "", tuple(responses), _details(error)
+            )
+        return Answer("OK", "", tuple(responses), {})
+
+    def bearer(self, role: str = "portal", **changes: Any) -> Metadata:
+        """The metadata of a caller in the role; one name for all, so that cases are shared."""
+        parts = {
+            "subject": "portal-test",
+            "role": role,
+            "audience": "miaopi",
+            "issuer": "city",
+            "lifetime": dt.timedelta(hours=1),
+            "now": self._clock(),
+        }
+        return (("authorization", f"Bearer {issue(PRIVATE, **{**parts, **changes})}"),)
+
+
+@asynccontextmanager
+async def open_office(
+    published: Catalogue, running: Running, trail: Trail, clock: Any
+) -> AsyncIterator[Office]:
+    """Everything a flow works with, as `__main__` composes it."""
+    async with http.connect(registry.load(), running.addresses, clock=clock) as sources:
+        office = Office(
+            catalogue=published,
+            sources=sources,
+            record=Record(trail),
+            zone=ZoneInfo("Asia/Shanghai"),
+            alarm=raise_alarm,
+        )
+        for release in published.releases:
+            await office.record.archive(release.digest, release.archive)
+        yield office
+
+
+@dataclass(frozen=True)
+class Town:
+    """A service with its sandbox's registers and its trail, and a channel to it."""
+
+    wire: Wire
+    running: Running
+    trail: Trail
+    store: Path
+    clock: Any
+
+    @property
+    def traces(self) -> tuple[int, int]:
+        """How many entries the trail has, and how many questions the registers got."""
+        return self.trail.size, len(self.running.accesses)
+
+
+@asynccontextmanager
+async def town(folder: Path, published: Catalogue, people: City, clock: Any) -> AsyncIterator[Town]:
+    """A whole service on a new store, for as many calls as a test has."""
+    store = folder / "store"
+    Trail.create(store, origin="test.invalid/miaopi")
+    async with (
+        Trail.open(store) as trail,
+        sandbox.serve(people, clock=clock) as running,
+        open_office(published, running, trail, clock) as office,
+        serve(office, clock) as wire,
+    ):
+        yield Town(wire, running, trail, store, clock)
+
+
+@asynccontextmanager
+async def serve(office: Office, clock: Any, **more: Any) -> AsyncIterator[Wire]:
+    """The service around an office, on a free port of the loopback."""
+    server = Server(
+        office=office,
+        verifier=Verifier(public_jwks(PRIVATE), audience="miaopi", issuer="city"),
+        clock=clock,
+        city="test",
+        address="127.0.0.1:0",
+        **{"pause_s": 0.0, "drain_s": 5.0, **more},
+    )
+    async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        yield Wire(channel, clock, server.port)
+
+
+def application(person: Person, now: dt.datetime, **changes: Any) -> dict[str, Any]:
+    """An application as a portal writes it in JSON, complete and consented, but for the changes."""
+    return {
+        **request_to_prefill(person, now),
+        "answers": {
+            "applicant.mobile": {"text": "13800000000"},
+            "applicant.truthful": {"boolean": True},
+        },
+        **changes,
+    }
+
+
+def request_to_prefill(person: Person, now: dt.datetime, **changes: Any) -> dict[str, Any]:
+    """A request to prefill as a portal writes it in JSON, but for the changes."""
+    instant = now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "matter": MATTER,
+        "request_id": str(uuid4()),
+        "channel": "portal",
+        "parties": [_applicant(person)],
+        "authority": {
+            "person": _applicant(person),
+            "assurance_level": "ASSURANCE_LEVEL_HIGH",
+            "authentication_time": instant,
+            "consent": {
+                "notice_version": "2026-01",
+                "time": instant,
+                "evidence_types": ["population_register", "death_register", "payment_ledger"],
+            },
+        },
+        **changes,
+    }
+
+
+def message(method: str, document: dict[str, Any]) -> Message:
+    """The request of a method, from its JSON."""
+    return json_format.ParseDict(document, GetMessageClass(METHODS[method].input_type)())
+
+
+def _applicant(person: Person) -> dict[str, Any]:
+    document = {"kind": "resident_id", "number": person.id_number}
+    return {"role": "applicant", "documents": [document]}
+
+
+def _details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it reads what every call has
+    found: dict[str, Any] = {}
+    for packed in status.details if status else ():
+        for kind in (ErrorInfo, BadRequest, LocalizedMessage, RetryInfo, RequestInfo):
+            if packed.Is(kind.DESCRIPTOR):
+                assert kind.__name__ not in found
+                found[kind.__name__] = kind()
+                packed.Unpack(found[kind.__name__])
+    assert len(found) == (len(status.details) if status else 0)
+    return found
