@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,16 @@ from decision_service.errors import DecisionServiceError
 from decision_service.model import Decision, EvidenceType, MatterId
 from decision_service.office import Office
 from decision_service.record import Record
-from decision_service.server import Server, Tls, Verifier, issue, new_private_key, public_jwks
+from decision_service.server import (
+    Limits,
+    Server,
+    Tls,
+    Verifier,
+    follow,
+    issue,
+    new_private_key,
+    public_jwks,
+)
 from decision_service.settings import Settings, read_settings
 from decision_service.waiting import watch
 from evidence_adapters import http, registry, sandbox
@@ -78,7 +87,7 @@ async def _serve(settings: Settings) -> None:
             hint="Name the file of your token issuer's public keys in `MIAOPI_JWKS`.",
         )
     addresses = {EvidenceType(key): address for key, address in settings.registers.items()}
-    jwks = settings.jwks.read_text(encoding="utf-8")
+    jwks = _content(settings.jwks)
     async with service(settings, addresses=addresses, jwks=jwks) as (server, _):
         log.info("service.started", port=server.port)
         await _until_told_to_stop()
@@ -130,15 +139,17 @@ async def _run(settings: Settings, *, once: bool) -> None:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, *, addresses: Mapping[EvidenceType, str], jwks: str
+    settings: Settings, *, addresses: Mapping[EvidenceType, str], jwks: str | bytes
 ) -> AsyncIterator[tuple[Server, Office]]:
     """The whole service, from its files to its socket, until the block ends.
 
     Args:
         addresses: Base URL of each register.
-        jwks: Public keys of the issuer of tokens.
+        jwks: Public keys of the issuer of tokens. Where the settings name their file, and those
+            of the certificate, these files are followed: no restart makes them count.
 
     Raises:
+        KeysRefusedError: The key set cannot tell who calls.
         InvalidPublicationError: A file of the city cannot be published.
         StoreRefusedError: The store must not be opened as it is.
     """
@@ -162,20 +173,69 @@ async def service(
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)
+        tls = _tls(settings)
         server = Server(
             office=office,
-            verifier=Verifier(jwks, audience=settings.audience, issuer=settings.issuer),
+            verifier=Verifier(
+                jwks,
+                audience=settings.audience,
+                issuer=settings.issuer,
+                clock_skew=timedelta(seconds=settings.clock_skew_s),
+            ),
             clock=clock,
             city=settings.domain,
             address=f"{settings.host}:{settings.port}",
-            tls=_tls(settings),
+            tls=tls,
+            limits=limits(settings),
+            drain_s=settings.drain_s,
+            pause_s=settings.pause_s,
         )
-        watcher = asyncio.create_task(_watch(office))
-        try:
-            async with server:
-                yield server, office
-        finally:
-            watcher.cancel()
+        async with (
+            server,
+            _meanwhile(
+                _watch(office),
+                _follow_keys(settings, server, jwks),
+                _follow_certificate(settings, server, tls),
+            ),
+        ):
+            yield server, office
+
+
+def limits(settings: Settings) -> Limits:
+    """What an operator allows one call, one caller, and all of them together."""
+    return Limits(
+        longest_call_s=settings.longest_call_s,
+        calls_in_flight=settings.calls_in_flight,
+        calls_per_s=settings.calls_per_s,
+        burst=settings.calls_burst,
+    )
+
+
+@asynccontextmanager
+async def _meanwhile(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do these while the block runs, and see each of them end before it is left."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _follow_keys(settings: Settings, server: Server, jwks: str | bytes) -> None:
+    if settings.jwks is not None:
+        in_use = [jwks.encode() if isinstance(jwks, str) else jwks]
+        await follow([settings.jwks], lambda found: server.believe(found[0]), in_use=in_use)
+
+
+async def _follow_certificate(settings: Settings, server: Server, tls: Tls | None) -> None:
+    if settings.certificate and settings.private_key and tls:
+        await follow(
+            [settings.certificate, settings.private_key],
+            lambda found: server.present(Tls(certificate_chain=found[0], private_key=found[1])),
+            in_use=[tls.certificate_chain, tls.private_key],
+        )
 
 
 def raise_alarm(decision: Decision) -> None:
@@ -210,9 +270,21 @@ def _tls(settings: Settings) -> Tls | None:
     if settings.certificate is None or settings.private_key is None:
         return None
     return Tls(
-        private_key=settings.private_key.read_bytes(),
-        certificate_chain=settings.certificate.read_bytes(),
+        private_key=_content(settings.private_key), certificate_chain=_content(settings.certificate)
     )
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DecisionServiceError(
+            f"`{file}` cannot be read: {error.strerror}",
+            zh=f"无法读取文件 {file}",
+            reason="FILE_UNREADABLE",
+            hint="Name a file that is there and that the service's account may read.",
+            file=str(file),
+        ) from None
 
 
 def _log_to(lines: TextIO) -> None:

@@ -27,6 +27,12 @@ class Settings(BaseModel):
         certificate, private_key: PEM files; without them only loopback is served.
         registers: Address of each register by its key; ``MIAOPI_REGISTER_<KEY>`` sets one.
         clock_skew_s: Seconds that a token's times may be off.
+        calls_in_flight: Places for calls; one caller alone gets half of them at most.
+        calls_per_s, calls_burst: Calls a second of one caller, and how many may come at once.
+        longest_call_s: Seconds that any call may take, whatever deadline it came with.
+        pause_s: Seconds between saying NOT_SERVING and refusing calls, when told to stop: as long
+            as the load balancer takes to look twice.
+        drain_s: Seconds that calls in flight may still take after that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +50,12 @@ class Settings(BaseModel):
     private_key: Path | None = None
     registers: Mapping[str, str] = Field(default_factory=dict)
     clock_skew_s: int = Field(default=30, ge=0, le=300)
+    calls_in_flight: int = Field(default=512, ge=2)
+    calls_per_s: float = Field(default=500.0, gt=0, allow_inf_nan=False)
+    calls_burst: int = Field(default=1_000, ge=1)
+    longest_call_s: float = Field(default=30.0, gt=0, le=300)
+    pause_s: float = Field(default=1.0, ge=0, le=60)
+    drain_s: float = Field(default=10.0, ge=0, le=300)
 
 
 def read_settings(environment: Mapping[str, str], **defaults: Any) -> Settings:  # noqa: ANN401 - any field

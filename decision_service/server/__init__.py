@@ -1,8 +1,9 @@
 """The gRPC edge: one servicer a service, translation, and one interceptor around every call."""
 
-from decision_service.server.edge import Limits
 from decision_service.server.identity import Verifier, issue, new_private_key, public_jwks
 from decision_service.server.listen import NotListeningError, Server, Tls
+from decision_service.server.load import Limits
+from decision_service.server.rotation import follow
 
 __all__ = [
     "Limits",
@@ -10,6 +11,7 @@ __all__ = [
     "Server",
     "Tls",
     "Verifier",
+    "follow",
     "issue",
     "new_private_key",
     "public_jwks",

@@ -4,8 +4,8 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -13,13 +13,15 @@ from uuid import UUID, uuid4
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from google.rpc.code_pb2 import Code
 from grpc_status import rpc_status
 
-from decision_service.errors import NotAuthorizedError, OverloadedError
+from decision_service.errors import FieldViolation, InvalidRequestError, NotAuthorizedError
 from decision_service.server.call import Call, current
 from decision_service.server.identity import ROLES, Caller, NotAuthenticatedError, Verifier
-from decision_service.server.status import OverdueError, to_status
+from decision_service.server.load import Limits, Load, TooManyCallsError
+from decision_service.server.status import OverdueError, StoppingError, to_status
 from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2, roles_pb2
 
 log = structlog.get_logger()
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 else:
     Handler = grpc.RpcMethodHandler
 Behaviour: TypeAlias = Callable[..., Any]
+Parse: TypeAlias = Callable[[bytes], Any] | None
 
 SERVICES: Final = tuple(
     service
@@ -54,28 +57,15 @@ def allowed_roles() -> dict[str, frozenset[str]]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one call, and all of them together, may take.
-
-    Attributes:
-        longest_call_s: Deadline of a call that has none, and of one that has a longer one, in
-            seconds. Ten times the answer in three seconds that is promised.
-        calls_in_flight: Calls handled at once; more are refused, to be repeated.
-    """
-
-    longest_call_s: float = 30.0
-    calls_in_flight: int = 512
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Line:
-    """What the log will say of a call."""
+    """What the log will say of a call, and until when it may go on."""
 
     code: str = "OK"
     reason: str = ""
     caller: str = ""
     role: str = ""
+    until: asyncio.Timeout | None = None
 
 
 class Edge(grpc.aio.ServerInterceptor):
@@ -84,54 +74,80 @@ class Edge(grpc.aio.ServerInterceptor):
     Args:
         clock: Read once a call, and by nothing else in the service.
         city: Ends the error domain, ``decision-service.<city>``.
+        backlog: See `Load`.
     """
 
     def __init__(
-        self, *, verifier: Verifier, clock: Callable[[], datetime], city: str, limits: Limits
+        self,
+        *,
+        verifier: Verifier,
+        clock: Callable[[], datetime],
+        city: str,
+        limits: Limits,
+        backlog: Callable[[], int] = lambda: 0,
     ) -> None:
+        self.load = Load(limits, backlog=backlog)
         self._verifier = verifier
         self._clock = clock
         self._city = city
-        self._limits = limits
+        self._longest_s = limits.longest_call_s
         self._allowed = allowed_roles()
-        self._in_flight = 0
+        self._open: set[_Line] = set()
+        self._idle = asyncio.Event()
+        self._stop_at = math.inf
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Put the edge around a handler; a method that the contract does not have gets none."""
+        """Put the edge around a handler; a method that the contract does not have gets none.
+
+        The handler gets the bytes as they came: whoever is refused is refused unread.
+        """
         method = handler_call_details.method
         handler = await continuation(handler_call_details)
         if handler is None or method.startswith(OPEN):
             return handler
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                self._unary(method, handler.unary_unary),
-                handler.request_deserializer,
+                self._unary(method, handler.unary_unary, handler.request_deserializer),
+                None,
                 handler.response_serializer,
             )
         if handler.unary_stream is None:
             return None  # no method of the contract takes a stream
         return grpc.unary_stream_rpc_method_handler(
-            self._stream(method, handler.unary_stream),
-            handler.request_deserializer,
+            self._stream(method, handler.unary_stream, handler.request_deserializer),
+            None,
             handler.response_serializer,
         )
 
-    def _unary(self, method: str, behaviour: Behaviour) -> Behaviour:
-        async def around(request: object, context: Context) -> object:
-            async with self._handled(method, request, context):
-                return await behaviour(request, context)
+    async def drain(self, until: float) -> None:
+        """Refuse every new call, and wait until those in flight have ended.
+
+        Args:
+            until: Instant of the event loop's clock by which they end, to be repeated elsewhere.
+        """
+        self._stop_at = until
+        for line in self._open:
+            if line.until is not None and not line.until.expired():
+                line.until.reschedule(min(until, line.until.when() or until))
+        if self._open:
+            await self._idle.wait()
+
+    def _unary(self, method: str, behaviour: Behaviour, parse: Parse) -> Behaviour:
+        async def around(raw: bytes, context: Context) -> object:
+            async with self._handled(method, context):
+                return await behaviour(_read(raw, parse), context)
 
         return around
 
-    def _stream(self, method: str, behaviour: Behaviour) -> Behaviour:
-        async def around(request: object, context: Context) -> None:
+    def _stream(self, method: str, behaviour: Behaviour, parse: Parse) -> Behaviour:
+        async def around(raw: bytes, context: Context) -> None:
             async with (
-                self._handled(method, request, context),
-                aclosing(behaviour(request, context)) as responses,
+                self._handled(method, context),
+                aclosing(behaviour(_read(raw, parse), context)) as responses,
             ):
                 async for response in responses:
                     await context.write(response)
@@ -139,19 +155,23 @@ class Edge(grpc.aio.ServerInterceptor):
         return around
 
     @asynccontextmanager
-    async def _handled(self, method: str, request: object, context: Context) -> AsyncIterator[None]:
+    async def _handled(self, method: str, context: Context) -> AsyncIterator[None]:
         """One call: every way it can end becomes one status and one line."""
         started = time.monotonic()
-        request_id, line = _request_id(request), _Line()
+        line = _Line()
+        self._open.add(line)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=str(uuid4()))
+        refused = False
         try:
-            with self._counted():
-                async with self._admitted(method, context, line):
-                    yield
+            async with self._admitted(method, context, line):
+                yield
         except Exception as error:  # noqa: BLE001 - the only one: what escaped becomes a status
+            request_id = structlog.contextvars.get_contextvars()["request_id"]
             status = to_status(error, city=self._city, request_id=request_id)
             line.code, line.reason = Code.Name(status.code), _reason(error)
+            if refused := isinstance(error, TooManyCallsError):
+                self.load.count(error)
             if status.code == Code.INTERNAL:
                 # Not `exception`: the message of the error could quote an applicant.
                 log.error("request.crashed", method=method, trace=_trace(error))  # noqa: TRY400
@@ -160,50 +180,57 @@ class Edge(grpc.aio.ServerInterceptor):
             line.code = "CANCELLED" if _remaining_s(context) > 0 else "DEADLINE_EXCEEDED"
             raise
         finally:
-            log.info(
-                "request.handled",
-                method=method,
-                code=line.code,
-                reason=line.reason,
-                duration_ms=round(1000 * (time.monotonic() - started)),
-                caller=line.caller,
-                role=line.role,
-            )
+            self._close(line)
+            if not refused:
+                log.info(
+                    "request.handled",
+                    method=method,
+                    code=line.code,
+                    reason=line.reason,
+                    duration_ms=round(1000 * (time.monotonic() - started)),
+                    caller=line.caller,
+                    role=line.role,
+                )
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Refuse a call above the limit at once: what is refused now can be repeated soon."""
-        if self._in_flight >= self._limits.calls_in_flight:
-            raise OverloadedError(
-                "the service has more calls than it can take",
-                zh="系统繁忙，请稍后重试。",
-                reason="TOO_MANY_CALLS",
-                hint="Wait as long as `retry_delay` says and repeat the call unchanged.",
-            )
-        self._in_flight += 1
-        try:
-            yield
-        finally:
-            self._in_flight -= 1
+    def _close(self, line: _Line) -> None:
+        """The call has ended, whichever way."""
+        self._open.discard(line)
+        if not self._open and self._stop_at < math.inf:
+            self._idle.set()
 
     @asynccontextmanager
     async def _admitted(self, method: str, context: Context, line: _Line) -> AsyncIterator[None]:
         """Let the call in under its caller's name, and end it at its deadline."""
+        if self._stop_at < math.inf:
+            raise StoppingError
+        self.load.refuse_if_full()
         now = self._clock()
         caller = self._verifier.verify(_token(context), now=now)
         line.caller, line.role = caller.subject, caller.role
         self._refuse_role(method, caller)
-        longest_s = self._limits.longest_call_s
-        deadline = asyncio.get_running_loop().time() + min(_remaining_s(context), longest_s)
-        current.set(Call(caller=caller, now=now, deadline=deadline))
-        limit = asyncio.timeout_at(deadline)
+        with self.load.place(caller.subject):
+            deadline = asyncio.get_running_loop().time() + min(
+                _remaining_s(context), self._longest_s
+            )
+            current.set(Call(caller=caller, now=now, deadline=deadline))
+            async with self._ended_in_time(deadline, line):
+                yield
+
+    @asynccontextmanager
+    async def _ended_in_time(self, deadline: float, line: _Line) -> AsyncIterator[None]:
+        """End the call at its deadline, or when the service stops, whichever comes first."""
+        line.until = limit = asyncio.timeout_at(deadline)
         try:
             async with limit:
                 yield
         except TimeoutError:
-            if limit.expired():
-                raise OverdueError(longest_s) from None
-            raise
+            if not limit.expired():
+                raise
+            if self._stop_at < deadline:
+                raise StoppingError from None
+            raise OverdueError(self._longest_s) from None
+        finally:
+            line.until = None
 
     def _refuse_role(self, method: str, caller: Caller) -> None:
         """Deny by default: a method that names no role can be called by nobody."""
@@ -241,12 +268,28 @@ def _remaining_s(context: Context) -> float:
     return math.inf if remaining_s is None else remaining_s
 
 
-def _request_id(request: object) -> str:
-    """The caller's own id of the request where it is a UUID, else a new one; never free text."""
+def _read(raw: bytes, parse: Parse) -> object:
+    """Parse the request; its own id goes with the log from now on if it is a UUID, never free text.
+
+    Raises:
+        InvalidRequestError: The bytes are no message of the contract.
+    """
     try:
-        return str(UUID(getattr(request, "request_id", "")))
-    except ValueError:
-        return str(uuid4())
+        request = parse(raw) if parse else raw
+    except DecodeError:
+        raise InvalidRequestError([_NOT_A_MESSAGE]) from None
+    with suppress(ValueError):
+        own = str(UUID(getattr(request, "request_id", "")))
+        structlog.contextvars.bind_contextvars(request_id=own)
+    return request
+
+
+_NOT_A_MESSAGE: Final = FieldViolation(
+    field="request",
+    reason="MALFORMED",
+    message="is not a message of the type that this method takes",
+    zh="请求内容无法解析",
+)
 
 
 def _reason(error: Exception) -> str:

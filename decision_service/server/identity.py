@@ -36,6 +36,10 @@ class NotAuthenticatedError(DecisionServiceError):
     """The call carries no token that says who calls."""
 
 
+class KeysRefusedError(DecisionServiceError):
+    """The key set cannot tell who calls; what was believed before is believed still."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Whom a verified token names.
@@ -53,30 +57,41 @@ class Verifier:
     """Tells who calls, by tokens of one issuer for one audience.
 
     Args:
-        jwks: JSON Web Key Set (RFC 7517) of the issuer's public keys.
+        jwks: JSON Web Key Set (RFC 7517) of the issuer's public keys; see `believe`.
         audience: What ``aud`` must contain: this service.
         issuer: What ``iss`` must be.
         clock_skew: How far the issuer's clock and ours may differ.
 
     Raises:
-        ValueError: A key of the set is symmetric: whoever can verify with it can also forge.
+        KeysRefusedError: The key set is none, or cannot tell who calls.
     """
 
     def __init__(
         self,
-        jwks: str,
+        jwks: str | bytes,
         *,
         audience: str,
         issuer: str,
         clock_skew: timedelta = timedelta(seconds=30),
     ) -> None:
-        self._keys = KeySet.import_key_set(json.loads(jwks))
-        if any(isinstance(key, OctKey) for key in self._keys):
-            raise ValueError("the key set has a symmetric key, which cannot tell who calls")
+        self._keys = _key_set(jwks)
         self._audience = audience
         self._issuer = issuer
         self._clock_skew = clock_skew
         self._verified: dict[bytes, tuple[Caller, datetime]] = {}
+
+    def believe(self, jwks: str | bytes) -> None:
+        """Believe these keys from now on, and no other: the issuer has changed its key set.
+
+        Tokens of a key that stays are believed as before; those of a key that is gone are not,
+        known or new. A token names its key (``kid``) where the set has several. An empty set is
+        an answer too: then nobody is believed.
+
+        Raises:
+            KeysRefusedError: The key set is none, or cannot tell who calls; the old keys stay.
+        """
+        self._keys = _key_set(jwks)
+        self._verified.clear()
 
     def verify(self, token: str, *, now: datetime) -> Caller:
         """Tell whom the token names; a token is verified once and then known until it expires.
@@ -129,6 +144,35 @@ class Verifier:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SecurityWarning)  # of the old name EdDSA
             return jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+
+
+def _key_set(jwks: str | bytes) -> KeySet:
+    """The keys of a set, each tried once, so that none fails at the first caller.
+
+    A key of a kind that we do not know is passed over (RFC 7517, 5); one that we know must be
+    public and whole, and no two may share a name.
+    """
+    try:
+        told = json.loads(jwks)
+        keys = KeySet.import_key_set(told) if told["keys"] else KeySet([])
+        for key in keys:
+            if isinstance(key, OctKey) or key.is_private:
+                raise _keys_refused("has a secret key, and whoever knows it could forge tokens")
+            key.get_op_key("verify")
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        raise _keys_refused("is not a JSON Web Key Set (RFC 7517)") from None
+    if len({key.kid for key in keys}) != len(keys.keys):
+        raise _keys_refused("has two keys of one `kid`")
+    return keys
+
+
+def _keys_refused(what: str) -> KeysRefusedError:
+    return KeysRefusedError(
+        f"the key set {what}",
+        zh="调用方公钥集（JWKS）有误，无法识别调用方。",
+        reason="JWKS_INVALID",
+        hint="Give the public keys of your token issuer as it publishes them: `MIAOPI_JWKS`.",
+    )
 
 
 def new_private_key() -> str:

@@ -1,4 +1,4 @@
-"""One address of the service: bound loudly, drained quietly."""
+"""One address of the service: bound loudly, drained without a lost call."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,6 +8,9 @@ from types import TracebackType
 from typing import Final, Self
 
 import grpc
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -15,8 +18,9 @@ from decision_service.errors import DecisionServiceError
 from decision_service.office import Office
 from decision_service.server.case import CaseServicer
 from decision_service.server.decision import DecisionServicer
-from decision_service.server.edge import SERVICES, Edge, Limits
+from decision_service.server.edge import SERVICES, Edge
 from decision_service.server.identity import Verifier
+from decision_service.server.load import Limits
 from decision_service.server.matter import MatterServicer
 from decision_service.server.prefill import PrefillServicer
 from decision_service.v1 import (
@@ -33,12 +37,18 @@ _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a reinforcement
     ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.max_send_message_length", 4 << 20),
-    ("grpc.max_concurrent_streams", 256),
+    ("grpc.max_metadata_size", 8 << 10),  # a token and a trace; above it a call may be refused
+    ("grpc.absolute_max_metadata_size", 16 << 10),  # and above this it always is
+    ("grpc.max_concurrent_streams", 256),  # a client above it waits in its own memory
     ("grpc.max_connection_idle_ms", 15 * 60_000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+    ("grpc.http2.max_ping_strikes", 2),  # who pings faster than that is cut off
 )
+
+_LAST_S: Final = 1.0
+"""For answers on their way out, when every call has ended."""
 
 
 class NotListeningError(DecisionServiceError):
@@ -52,10 +62,34 @@ class Tls:
     Attributes:
         private_key: PEM.
         certificate_chain: PEM, the service's own certificate first.
+
+    Raises:
+        NotListeningError: They are no key and no certificate, or not of one another.
     """
 
     private_key: bytes
     certificate_chain: bytes
+
+    def __post_init__(self) -> None:
+        try:
+            certificate = x509.load_pem_x509_certificates(self.certificate_chain)[0]
+            key = serialization.load_pem_private_key(self.private_key, password=None)
+            matches = certificate.public_key() == key.public_key()
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            matches = False
+        if not matches:
+            raise NotListeningError(
+                "the certificate and the private key are not a pair",
+                zh="TLS 证书与私钥不匹配或无法读取。",
+                reason="CERTIFICATE_INVALID",
+                hint="Give PEM files: the chain with the service's own certificate first, its key.",
+            )
+
+    def pair(self) -> grpc.ServerCertificateConfiguration:
+        """The same as gRPC takes it."""
+        return grpc.ssl_server_certificate_configuration(
+            [(self.private_key, self.certificate_chain)]
+        )
 
 
 class Server:
@@ -68,9 +102,9 @@ class Server:
         city: Ends the error domain, ``decision-service.<city>``.
         address: ``host:port``; port 0 takes a free one.
         tls: None serves plain text, which only the loopback may hear.
-        drain_s: How long calls in flight may go on after the block has ended, in seconds.
-        pause_s: How long new calls are still taken after health has said NOT_SERVING, so that
-            load balancers hear of it first, in seconds.
+        drain_s: How long calls in flight may go on after the pause, in seconds.
+        pause_s: How long new calls are still taken after the block has ended and health has said
+            NOT_SERVING, so that load balancers hear of it first, in seconds.
 
     Attributes:
         port: Where it listens.
@@ -99,8 +133,16 @@ class Server:
         self._pause_s = pause_s
         self._health = _Health()
         self._office = office
-        self._edge = Edge(verifier=verifier, clock=clock, city=city, limits=limits or Limits())
+        self._verifier = verifier
+        self._edge = Edge(
+            verifier=verifier,
+            clock=clock,
+            city=city,
+            limits=limits or Limits(),
+            backlog=lambda: len(office.running),
+        )
         self._server: grpc.aio.Server | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         server = grpc.aio.server(interceptors=[self._edge], options=_OPTIONS)
@@ -121,7 +163,20 @@ class Server:
         for service in SERVICES:
             await self._health.set(service.full_name, health_pb2.HealthCheckResponse.SERVING)
         self._server = server
+        self._watch = asyncio.create_task(self._edge.load.watch())
         return self
+
+    def believe(self, jwks: str | bytes) -> None:
+        """Believe these callers' keys from now on; see `Verifier.believe`.
+
+        Raises:
+            KeysRefusedError: The key set cannot tell who calls; the old keys stay.
+        """
+        self._verifier.believe(jwks)
+
+    def present(self, tls: Tls) -> None:
+        """Prove the service with this to whoever connects from now on."""
+        self._tls = tls
 
     async def __aexit__(
         self,
@@ -129,12 +184,27 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Say NOT_SERVING, let that be heard, then let the calls in flight end."""
-        if self._server is not None:
-            await self._health.enter_graceful_shutdown()
-            await asyncio.sleep(self._pause_s)
-            self._health.end_watches()
-            await self._server.stop(self._drain_s)
+        """Say NOT_SERVING and let it be heard; refuse new calls; let those in flight end."""
+        if self._server is None or self._watch is None:
+            return
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self._pause_s)
+        until = asyncio.get_running_loop().time() + self._drain_s
+        await self._edge.drain(until)
+        await self._finish_decisions(until)
+        self._health.end_watches()
+        await self._server.stop(_LAST_S)
+        self._watch.cancel()
+
+    async def _finish_decisions(self, until: float) -> None:
+        """Let the decisions end whose callers hung up: each is recorded, or was never made."""
+        tasks = [task for _, task in self._office.running.values()]
+        if tasks:
+            left_s = max(until - asyncio.get_running_loop().time(), 0.0)
+            _, late = await asyncio.wait(tasks, timeout=left_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _bind(self, server: grpc.aio.Server) -> int:
         """Take the address, in plain text only where nobody else can listen."""
@@ -147,10 +217,16 @@ class Server:
                 address=self._address,
             )
         try:
-            if self._tls is None:
+            tls = self._tls
+            if tls is None:
                 return server.add_insecure_port(self._address)
-            pair = (self._tls.private_key, self._tls.certificate_chain)
-            return server.add_secure_port(self._address, grpc.ssl_server_credentials([pair]))
+
+            def current() -> grpc.ServerCertificateConfiguration:
+                """Asked by gRPC, from a thread of its own, at every new connection."""
+                return (self._tls or tls).pair()
+
+            credentials = grpc.dynamic_ssl_server_credentials(tls.pair(), current)
+            return server.add_secure_port(self._address, credentials)
         except RuntimeError:
             raise NotListeningError(
                 f"`{self._address}` cannot be listened on",

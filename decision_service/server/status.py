@@ -1,5 +1,6 @@
 """The one table from our errors to canonical statuses (AIP-193)."""
 
+import math
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -16,6 +17,7 @@ from google.rpc.status_pb2 import Status
 
 from decision_service import errors
 from decision_service.server.identity import NotAuthenticatedError
+from decision_service.server.load import TooManyCallsError
 
 CHINESE: Final = "zh-CN"
 """Locale of every `LocalizedMessage`; English stands in the status and its ``hint``."""
@@ -48,6 +50,18 @@ class OverdueError(errors.DecisionServiceError):
         )
 
 
+class StoppingError(errors.DecisionServiceError):
+    """The service is being stopped; another process, or this one in a while, takes the call."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service is being stopped",
+            zh="系统正在重启，请稍后用同一请求编号重试。",
+            reason="STOPPING",
+            hint="Repeat the call with the same `request_id`; what was decided is not lost.",
+        )
+
+
 def to_status(error: Exception, *, city: str, request_id: str) -> Status:
     """Translate an error into what a caller may know of it.
 
@@ -68,7 +82,7 @@ def to_status(error: Exception, *, city: str, request_id: str) -> Status:
     if isinstance(error, errors.InvalidRequestError):
         details.append(_bad_request(error))
     if code in {Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE}:
-        details.append(RetryInfo(retry_delay=Duration(seconds=_RETRY_AFTER_S)))
+        details.append(RetryInfo(retry_delay=_retry_delay(error)))
     status = Status(code=code, message=_short(str(error)))
     for detail in details:
         status.details.add().Pack(detail)
@@ -94,10 +108,21 @@ def _code(error: Exception) -> int:  # noqa: PLR0911 - a table
             return Code.DEADLINE_EXCEEDED
         case errors.OverloadedError():
             return Code.RESOURCE_EXHAUSTED
-        case errors.NotRecordedError():
+        case errors.NotRecordedError() | StoppingError():
             return Code.UNAVAILABLE
         case _:
             return Code.INTERNAL
+
+
+def _retry_delay(error: errors.DecisionServiceError) -> Duration:
+    """When a caller may try again."""
+    delay = Duration()
+    delay.FromMilliseconds(
+        math.ceil(1_000 * error.retry_after_s)
+        if isinstance(error, TooManyCallsError)
+        else 1_000 * _RETRY_AFTER_S
+    )
+    return delay
 
 
 def _internal() -> errors.DecisionServiceError:

@@ -26,8 +26,10 @@ from structlog.testing import capture_logs
 from decision_service import errors
 from decision_service.client import Client, ClientError
 from decision_service.errors import FieldViolation, InvalidRequestError
+from decision_service.office import Office
+from decision_service.server import Server
 from decision_service.server.call import Call, current
-from decision_service.server.edge import SERVICES, Edge, Limits, allowed_roles
+from decision_service.server.edge import SERVICES, Edge, allowed_roles
 from decision_service.server.identity import (
     ROLES,
     Verifier,
@@ -35,11 +37,13 @@ from decision_service.server.identity import (
     new_private_key,
     public_jwks,
 )
+from decision_service.server.load import Limits
 from decision_service.v1 import (
     matter_pb2,
     matter_pb2_grpc,
     prefill_pb2,
     prefill_pb2_grpc,
+    roles_pb2,
 )
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -234,14 +238,86 @@ def test_every_method_of_the_contract_names_who_may_call_it() -> None:
     assert allowed["/decision_service.v1.DecisionService/Decide"] == {"portal", "clerk"}
 
 
-async def test_a_method_that_names_no_role_can_be_called_by_nobody() -> None:
-    edge = Edge(verifier=VERIFIER, clock=lambda: NOW, city="test", limits=Limits())
-    edge._allowed.clear()
+METHODS = {
+    f"/{service.full_name}/{method.name}": method
+    for service in SERVICES
+    for method in service.methods
+}
 
-    for role in ROLES:
-        with pytest.raises(errors.NotAuthorizedError) as caught:
-            edge._refuse_role("/p.S/M", VERIFIER.verify(bearer(role)[0][1][7:], now=NOW))
-        assert caught.value.hint == "It is for: nobody."
+
+async def outcome(address: str, method: str, metadata: Any) -> tuple[str, str]:
+    """Code and reason of a call with an empty message, whatever the method takes and gives."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        call = channel.unary_stream(method)(b"", metadata=metadata, timeout=5)
+        try:
+            async for _ in call:
+                pass
+        except grpc.aio.AioRpcError as error:
+            return error.code().name, details(error)["ErrorInfo"].reason
+    return "OK", ""
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_each_method_lets_in_the_roles_that_it_declares_and_no_other(
+    office: Office, clock: Any, method: str
+) -> None:
+    """Every role at every method of the contract, on the whole service over a real port."""
+    server = Server(
+        office=office,
+        verifier=VERIFIER,
+        clock=lambda: NOW,
+        city="test",
+        address="127.0.0.1:0",
+        pause_s=0,
+    )
+    async with server:
+        let_in = set()
+        for role in (*ROLES, "nobody", ""):
+            code, reason = await outcome(f"127.0.0.1:{server.port}", method, bearer(role))
+            if reason == "ROLE_NOT_ALLOWED":
+                assert code == "PERMISSION_DENIED"
+            elif role in ROLES:
+                assert code in {"OK", "INVALID_ARGUMENT"}, "the handler read the empty request"
+                let_in.add(role)
+            else:
+                assert (code, reason) == ("UNAUTHENTICATED", "TOKEN_INVALID")
+
+    declared = METHODS[method].GetOptions().Extensions[roles_pb2.allowed_roles]
+    assert let_in == {name for name, value in ROLES.items() if value in declared}
+    assert let_in
+
+
+async def test_a_method_that_declares_no_role_can_be_called_by_nobody() -> None:
+    """Somebody adds a method and forgets its roles: it is there, and closed to all."""
+
+    async def leak(request: bytes, context: Any) -> bytes:
+        raise AssertionError("the handler ran")
+
+    edge = Edge(verifier=VERIFIER, clock=lambda: NOW, city="test", limits=Limits())
+    server = grpc.aio.server(interceptors=[edge], options=[("grpc.so_reuseport", 0)])
+    handler = grpc.unary_unary_rpc_method_handler(leak)
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("decision_service.v1.Forgotten", {"Leak": handler})]
+    )
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+
+    method = "/decision_service.v1.Forgotten/Leak"
+    met = {role: await outcome(address, method, bearer(role)) for role in ROLES}
+    await server.stop(0)
+
+    assert set(met.values()) == {("PERMISSION_DENIED", "ROLE_NOT_ALLOWED")}
+
+
+async def test_bytes_that_are_no_message_are_an_invalid_argument(wire: Wire) -> None:
+    method = "/decision_service.v1.MatterService/GetMatter"
+    async with grpc.aio.insecure_channel(wire.address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(method)(b"\xff\xff", metadata=bearer(), timeout=5)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    (violation,) = details(caught.value)["BadRequest"].field_violations
+    assert violation.description == "is not a message of the type that this method takes"
 
 
 # ── one table of errors ──────────────────────────────────────────────────────────────────────────
@@ -439,29 +515,7 @@ async def test_a_caller_who_hangs_up_closes_the_handler(wire: Wire) -> None:
     assert line["code"] == "CANCELLED"
 
 
-# ── load ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_calls_above_the_limit_are_refused_and_those_in_flight_go_on() -> None:
-    async with served(Limits(calls_in_flight=2)) as wire:
-        begun, go_on = asyncio.Semaphore(0), asyncio.Event()
-
-        async def wait() -> None:
-            begun.release()
-            await go_on.wait()
-
-        wire.script.does = wait
-        running = [asyncio.create_task(wire.call()) for _ in range(2)]
-        await begun.acquire()
-        await begun.acquire()
-        refused = await wire.call()
-        go_on.set()
-
-        assert await asyncio.gather(*running) == [None, None]
-        assert refused is not None
-        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert details(refused)["ErrorInfo"].reason == "TOO_MANY_CALLS"
-        assert await wire.call() is None
+# ── repeating ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

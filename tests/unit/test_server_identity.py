@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 
 from decision_service.server.identity import (
     Caller,
+    KeysRefusedError,
     NotAuthenticatedError,
     Verifier,
     issue,
@@ -168,11 +169,108 @@ def test_issuers_sign_with_the_algorithm_they_have(
     assert verifier(jwks).verify(made, now=NOW).role == "portal"
 
 
-def test_a_symmetric_key_is_refused_because_whoever_verifies_could_forge() -> None:
-    jwks = json.dumps(KeySet([OctKey.generate_key(256)]).as_dict(private=True))
+def key_set(*private: str, **changes: Any) -> str:
+    """The public half of these keys, with some members of each changed, or left out by None."""
+    keys = [json.loads(public_jwks(one))["keys"][0] | changes for one in private]
+    kept = [{name: part for name, part in one.items() if part is not None} for one in keys]
+    return json.dumps({"keys": kept})
 
-    with pytest.raises(ValueError, match="symmetric"):
+
+OTHER = new_private_key()
+SECRET = "the key set has a secret key, and whoever knows it could forge tokens"
+NO_SET = "the key set is not a JSON Web Key Set (RFC 7517)"
+BROKEN = [
+    pytest.param(
+        json.dumps(KeySet([OctKey.generate_key(256)]).as_dict(private=True)), SECRET, id="symmetric"
+    ),
+    pytest.param('{"keys": [' + PRIVATE + "]}", SECRET, id="private"),
+    pytest.param("", NO_SET, id="an empty file"),
+    pytest.param(public_jwks(PRIVATE)[:-9], NO_SET, id="half a file"),
+    pytest.param("[]", NO_SET, id="another document"),
+    pytest.param('{"keys": {}, "x": 1', NO_SET, id="not JSON"),
+    pytest.param('{"keys": [1]}', NO_SET, id="a key that is a number"),
+    pytest.param(key_set(PRIVATE, x="AAAA"), NO_SET, id="a key cut short"),
+    pytest.param(key_set(PRIVATE, x=None), NO_SET, id="a key without its point"),
+    pytest.param('{"keys": [{"kty": "ML-DSA"}]}', NO_SET, id="only keys of tomorrow"),
+    pytest.param(
+        key_set(PRIVATE, OTHER, kid="1"), "the key set has two keys of one `kid`", id="one name"
+    ),
+]
+
+
+@pytest.mark.parametrize(("jwks", "message"), BROKEN)
+def test_a_key_set_that_cannot_tell_who_calls_is_refused(jwks: str, message: str) -> None:
+    with pytest.raises(KeysRefusedError) as caught:
         verifier(jwks)
+
+    assert (str(caught.value), caught.value.reason) == (message, "JWKS_INVALID")
+    assert caught.value.hint == (
+        "Give the public keys of your token issuer as it publishes them: `MIAOPI_JWKS`."
+    )
+
+
+# ── keys that change ─────────────────────────────────────────────────────────────────────────────
+
+
+def signed_by(private: str) -> str:
+    return issue(private, subject="x", role="portal", lifetime=SKEW, now=NOW, **OURS)
+
+
+def believed(known: Verifier, made: str) -> bool:
+    try:
+        return known.verify(made, now=NOW).subject == "x"
+    except NotAuthenticatedError as error:
+        return error.reason != "TOKEN_INVALID"
+
+
+def test_a_key_counts_from_when_it_enters_the_set_until_it_leaves_it() -> None:
+    """Rotation without a gap: old, both, new. What was verified before makes no difference."""
+    old, new = signed_by(PRIVATE), signed_by(OTHER)
+    known = verifier(key_set(PRIVATE))
+    steps = [(believed(known, old), believed(known, new))]
+    for jwks in (key_set(PRIVATE, OTHER), key_set(OTHER), '{"keys": []}', key_set(PRIVATE)):
+        known.believe(jwks)
+        steps.append((believed(known, old), believed(known, new)))
+
+    assert steps == [(True, False), (True, True), (False, True), (False, False), (True, False)]
+
+
+@pytest.mark.parametrize(("jwks", "message"), BROKEN)
+def test_a_broken_set_leaves_the_old_one_and_what_it_verified(jwks: str, message: str) -> None:
+    known, made = verifier(key_set(PRIVATE)), signed_by(PRIVATE)
+    assert believed(known, made)
+
+    with pytest.raises(KeysRefusedError, match=message.split(" (", maxsplit=1)[0]):
+        known.believe(jwks)
+
+    assert believed(known, made)
+    assert not believed(known, signed_by(OTHER))
+
+
+def test_the_kid_of_a_token_chooses_its_key_and_no_other_is_tried() -> None:
+    known = verifier(key_set(PRIVATE, OTHER))
+    ours = OKPKey.import_key(json.loads(PRIVATE))
+    theirs = OKPKey.import_key(json.loads(OTHER))
+    claims = json.loads(base64.urlsafe_b64decode(signed_by(PRIVATE).split(".")[1] + "=="))
+
+    def named(**header: str) -> str:
+        return jwt.encode({"alg": "Ed25519", **header}, claims, ours, algorithms=["Ed25519"])
+
+    assert believed(known, named(kid=str(ours.kid)))
+    assert not believed(known, named(kid=str(theirs.kid)))
+    assert not believed(known, named(kid="another"))
+    assert not believed(known, named()), "it could be of either key"
+    known.believe(key_set(PRIVATE))
+    assert believed(known, named()), "there is but one"
+
+
+def test_keys_of_tomorrow_and_keys_for_encrypting_do_no_harm() -> None:
+    keys = json.loads(key_set(PRIVATE))["keys"]
+    encrypting = json.loads(key_set(OTHER, crv="X25519", use="enc"))["keys"]
+    known = verifier(json.dumps({"keys": [{"kty": "ML-DSA", "kid": "9"}, *keys, *encrypting]}))
+
+    assert believed(known, signed_by(PRIVATE))
+    assert not believed(known, signed_by(OTHER))
 
 
 def test_the_public_key_set_does_not_hold_the_private_key() -> None:
