@@ -7,11 +7,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from decision_service.identifiers import resident_check, resident_id_is_valid
+from decision_service.identifiers import (
+    organisation_check,
+    organisation_code_is_valid,
+    resident_check,
+    resident_id_is_valid,
+)
 from decision_service.model import CaseId, EvidenceStatus, EvidenceType, MatterId, Query
 from evidence_adapters import registry
 from evidence_adapters.normalise import Reader
-from evidence_adapters.sandbox import City
+from evidence_adapters.sandbox import City, Firms
 from evidence_adapters.sandbox.dialects import DIALECTS
 
 REGISTERS = registry.load()
@@ -136,3 +141,57 @@ def test_a_changed_digit_is_found_out(index: int, digit: str) -> None:
     changed = PERSON[:index] + digit + PERSON[index + 1 :]
 
     assert resident_id_is_valid(changed) == (changed == PERSON)
+
+
+SYMBOLS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+codes = st.builds(
+    lambda head, place, body: head + place + body,
+    st.text(SYMBOLS, min_size=2, max_size=2),
+    st.text("0123456789", min_size=6, max_size=6),
+    st.text(SYMBOLS, min_size=9, max_size=9),
+).map(lambda first_17: first_17 + organisation_check(first_17))
+
+
+@given(code=codes, index=st.integers(0, 17), symbol=st.sampled_from(SYMBOLS))
+def test_a_changed_symbol_of_an_organisation_code_is_found_out(
+    code: str, index: int, symbol: str
+) -> None:
+    """The check character catches every change of one symbol (GB 32100, MOD 31)."""
+    changed = code[:index] + symbol + code[index + 1 :]
+
+    assert organisation_code_is_valid(changed) == (changed == code)
+
+
+@given(code=codes, index=st.integers(0, 16))
+def test_two_symbols_of_an_organisation_code_changed_over_are_found_out(
+    code: str, index: int
+) -> None:
+    """No two neighbours have the same weight, and 31 is a prime."""
+    changed = code[:index] + code[index + 1] + code[index] + code[index + 2 :]
+
+    assert organisation_code_is_valid(changed) == (changed == code)
+
+
+@given(seed=st.integers(0, 2**64), number=st.integers(0, 1_999))
+def test_a_firm_and_its_house_are_functions_of_seed_and_number(seed: int, number: int) -> None:
+    """The same seed and number give the same, and each is found by its own number."""
+    firms = Firms(City(seed))
+    firms.firm(1_999 - number)
+    firm, house = firms.firm(number), firms.house(number)
+
+    assert (firm, house) == (Firms(City(seed)).firm(number), Firms(City(seed)).house(number))
+    assert organisation_code_is_valid(firm.code)
+    assert (firms.find_firm(firm.code), firms.find_house(house.code)) == (firm, house)
+
+
+@given(day=st.dates(date(1990, 1, 1), date(2099, 12, 31)))
+def test_the_cast_has_its_roles_on_whatever_day(day: date) -> None:
+    """Any day of filing can be had; firms and people stay, leases are counted from it."""
+    firms = Firms(City(1))
+    house = firms.find_house(firms.cast(day)["lease_ends_on_filing_day"].house_code)
+
+    assert house is not None
+    assert house.lease_end == day
+    assert [one.firm for one in firms.cast(day).values()] == [
+        one.firm for one in firms.cast(date(2026, 3, 1)).values()
+    ]

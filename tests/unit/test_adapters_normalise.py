@@ -10,6 +10,7 @@ import pytest
 
 from decision_service.model import (
     CaseId,
+    Concept,
     EvidenceStatus,
     EvidenceType,
     MatterId,
@@ -176,6 +177,9 @@ def test_a_required_field_must_be_there() -> None:
             "cn_datetime", "2026-03-01T08:00:00Z", datetime(2026, 3, 1, 8, tzinfo=UTC), id="UTC"
         ),
         pytest.param("resident_id", "99000019551001005x", PERSON, id="a small x"),
+        pytest.param(
+            "organisation_code", "91999999ma00000154", "91999999MA00000154", id="small letters"
+        ),
         pytest.param("code", 0, "0", id="a number for a code"),
         pytest.param("code", False, "false", id="a truth value for a code"),
         pytest.param("flag", "是", True, id="是"),
@@ -200,6 +204,8 @@ def test_a_conversion_takes_what_registers_write(name: Any, value: object, means
         pytest.param("cn_datetime", "2026-03-01", id="an instant without a time"),
         pytest.param("cn_datetime", "2026-03-01 25:00:00", id="no such hour"),
         pytest.param("resident_id", "990000192302290030", id="a person born on no day"),
+        pytest.param("organisation_code", "91999999MA00000155", id="a wrong check character"),
+        pytest.param("organisation_code", "440301103097413", id="a number of before 2015"),
         pytest.param("flag", "yes", id="a flag in English"),
         pytest.param("code", None, id="null for a code"),
         pytest.param("names", [1], id="a name that is a number"),
@@ -320,6 +326,34 @@ def test_an_absence_of_somebody_else_proves_nothing(told: dict[str, str]) -> Non
 
     assert reading.status is EvidenceStatus.MALFORMED
     assert reading.detail == "the answer is about another `id_number`"
+
+
+@pytest.mark.parametrize(
+    ("place", "district"),
+    [
+        ("440303", "luohu"),
+        ("440311", "guangming"),
+        ("440106", "elsewhere"),
+        ("110105", "elsewhere"),
+        pytest.param("440300", None, id="the city is no district"),
+        pytest.param("440312", None, id="a district that is not in the file"),
+        pytest.param("44030", None, id="five digits"),
+    ],
+)
+def test_a_place_of_the_city_that_is_no_known_district_is_not_elsewhere(
+    place: str, district: str | None
+) -> None:
+    house = "9900000000000000000000001"
+    record = {"houseCode": house, "usage": "10", "districtCode": place, "isIllegal": False}
+    answer = {"errcode": 0, "result": [{**record, "entityCount": 0, "realEstateUnitNo": None}]}
+    question = query("address_register").model_copy(update={"keys": {"house_code": house}})
+
+    reading = Reader(REGISTERS[EvidenceType("address_register")]).read(
+        question, json.dumps(answer).encode()
+    )
+
+    assert reading.values.get(Concept("premises.district")) == district
+    assert reading.detail == ("" if district else "off contract in `districtCode`")
 
 
 def test_a_code_without_a_meaning_is_off_contract() -> None:

@@ -1,7 +1,7 @@
 """The sandbox's registers: commands, signatures, and what they keep of a question."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -17,12 +17,13 @@ from decision_service.model import (
     Query,
 )
 from evidence_adapters import http, registry, sandbox
-from evidence_adapters.sandbox import City, Misconduct, Running
+from evidence_adapters.sandbox import City, Firms, Misconduct, Running
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 DEATHS, POPULATION = EvidenceType("death_register"), EvidenceType("population_register")
 CITY = City(5)
 CAST = CITY.cast(date(2026, 3, 1))
+FILINGS = Firms(CITY).cast(date(2026, 3, 1))
 OLD, DEAD = CAST["aged_75"].id_number, CAST["deceased"].id_number
 
 
@@ -38,7 +39,7 @@ async def city_registers() -> AsyncIterator[Running]:
 
 async def ask(
     running: Running,
-    person: str,
+    subject: str | Mapping[str, str],
     *,
     register: EvidenceType = DEATHS,
     on: date = date(2026, 3, 1),
@@ -48,7 +49,7 @@ async def ask(
         query_id="q-1",
         evidence_type=register,
         about="applicant",
-        keys={"id_number": person},
+        keys={"id_number": subject} if isinstance(subject, str) else subject,
         matter=MatterId("old_age_allowance"),
         case_id=CaseId("c-1"),
         purpose="eligibility",
@@ -68,6 +69,24 @@ async def test_misconduct_towards_one_person_spares_the_others(city_registers: R
     assert (await ask(city_registers, OLD)).status is EvidenceStatus.DENIED
     assert (await ask(city_registers, DEAD)).status is EvidenceStatus.MATCH
     assert (await ask(city_registers, OLD, register=POPULATION)).status is EvidenceStatus.MATCH
+
+
+async def test_misconduct_about_one_firm_or_one_house_spares_the_others(
+    city_registers: Running,
+) -> None:
+    leases = EvidenceType("lease_register")
+    ours, theirs = FILINGS["leased_office"], FILINGS["device_dealer"]
+    keys, others = (
+        {"house_code": one.house_code, "organisation_code": one.firm.code} for one in (ours, theirs)
+    )
+    city_registers.misbehave(leases, Misconduct.DENIED, about=ours.firm.code, times=1)
+    city_registers.misbehave(leases, Misconduct.PENDING, about=theirs.house_code, times=1)
+
+    asked = [
+        await ask(city_registers, one, register=leases) for one in (keys, others, keys, others)
+    ]
+
+    assert [one.status for one in asked] == ["DENIED", "PENDING", "MATCH", "MATCH"]
 
 
 async def test_misconduct_ends_after_its_times(city_registers: Running) -> None:
