@@ -1,4 +1,4 @@
-"""What can go wrong with the decision trail; each error has a message, a reason and a hint.
+"""What can go wrong with the decision trail; each error has message, Chinese, reason and hint.
 
     AuditError
     ├── NotRecordedError    it could not be recorded, so it did not happen
@@ -16,12 +16,14 @@ class AuditError(Exception):
 
     Args:
         message: What is wrong, in one line: lower case, no full stop, input in backticks.
+        zh: The same and what to do about it, in Chinese.
         reason: UPPER_SNAKE_CASE identifier of the cause.
         hint: What the reader can do about it, as one sentence.
     """
 
-    def __init__(self, message: str, *, reason: str, hint: str) -> None:
+    def __init__(self, message: str, *, zh: str, reason: str, hint: str) -> None:
         super().__init__(message)
+        self.zh = zh
         self.reason = reason
         self.hint = hint
 
@@ -39,9 +41,11 @@ class StoreRefusedError(AuditError):
     """The store must not be opened as it is.
 
     Reasons: ``STORE_MISSING``, ``STORE_EXISTS``, ``STORE_UNREADABLE``, ``STORE_IN_USE``,
-    ``SCHEMA_UNKNOWN``, ``ORIGIN_INVALID``, ``KEY_MISSING``, ``KEY_INVALID``, ``KEY_EXPOSED``,
-    ``ANCHOR_MISSING``, ``ANCHOR_INVALID``, ``STORE_BEHIND_ANCHOR``, ``STORE_FORKED``,
-    ``STORE_DAMAGED``.
+    ``FOLDER_UNWRITABLE``, ``SCHEMA_UNKNOWN``, ``ORIGIN_INVALID``, ``KEY_MISSING``,
+    ``KEY_INVALID``, ``KEY_EXPOSED``, ``KEYS_DIFFER``, ``ANCHOR_MISSING``, ``ANCHOR_INVALID``,
+    ``STORE_BEHIND_ANCHOR``, ``STORE_BEHIND_CHECKPOINT``, ``STORE_FORKED``, ``STORE_FOREIGN``,
+    ``STORE_DAMAGED``; of a recovery ``NOTHING_TO_RECOVER``, ``RECOVERY_UNFINISHED``,
+    ``REASON_INVALID``.
     """
 
 

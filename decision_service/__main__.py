@@ -18,8 +18,7 @@ def main() -> None:
         app()
     except (DecisionServiceError, AuditError) as error:
         typer.secho(f"error: {error}", fg="red", err=True)
-        if isinstance(error, DecisionServiceError):
-            typer.echo(f"  错误：{error.zh}", err=True)
+        typer.echo(f"  错误：{error.zh}", err=True)
         typer.echo(f"  {error.hint}", err=True)
         sys.exit(1)
 

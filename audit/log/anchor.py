@@ -35,11 +35,16 @@ class Anchor:
         try:
             return Checkpoint.parse(self._path.read_text("utf-8"))
         except FileNotFoundError:
-            reason, message = "ANCHOR_MISSING", "the anchor of this store is missing"
+            reason, message, zh = "ANCHOR_MISSING", "the anchor of this store is missing", "缺少"
         except (OSError, ValueError):
-            reason, message = "ANCHOR_INVALID", "the anchor of this store cannot be read"
+            reason, message, zh = (
+                "ANCHOR_INVALID",
+                "the anchor of this store cannot be read",
+                "无法读取",
+            )
         raise StoreRefusedError(
             message,
+            zh=f"本记录库的锚{zh}；请放回原处的文件，确已丢失则用 `miaopi audit recover --reason`",
             reason=reason,
             hint="Put the file back from where it was; if it is lost for good, the way on is"
             " `miaopi audit recover --reason`.",
@@ -62,7 +67,12 @@ class Anchor:
         if found != known:
             raise NotRecordedError(
                 "the anchor is not where this process left it",
+                zh="锚已不在本进程留下之处；请查明谁改动或移走了锚，再重启服务",
                 reason="ANCHOR_MOVED",
                 hint="Find out who changed or removed the anchor, then restart the service.",
             )
+        replace(self._path, new.text, durable=True)
+
+    def restart(self, new: Checkpoint) -> None:
+        """Go on from that checkpoint, whatever it said; only for a recovery that is on record."""
         replace(self._path, new.text, durable=True)

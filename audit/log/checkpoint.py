@@ -74,6 +74,7 @@ class Checkpoint:
         if not _ORIGIN.fullmatch(origin):
             raise StoreRefusedError(
                 "the log cannot have this origin",
+                zh="日志不能用这个名称；请用 1 至 255 个可见 ASCII 字符，不含 `+` 和空格",
                 reason="ORIGIN_INVALID",
                 hint="Use 1 to 255 visible ASCII characters without `+` or spaces.",
             )
@@ -115,6 +116,7 @@ class Verifier:
         except ValueError as error:
             raise TamperedError(
                 "this is not a log's public key",
+                zh="这不是日志的公钥；请重新复制 `verifier.key` 的那一行，形如 `origin+id+key`",
                 reason="KEY_MALFORMED",
                 hint="Copy the one line of `verifier.key` again; it has the form `origin+id+key`.",
             ) from error
@@ -134,6 +136,7 @@ class Verifier:
         except ValueError as error:
             raise TamperedError(
                 "the checkpoint is malformed",
+                zh="检查点格式有误，可能在传递中被改动；请重新获取",
                 reason="CHECKPOINT_MALFORMED",
                 hint="Fetch it again; something on the way has changed it.",
             ) from error
@@ -146,6 +149,7 @@ class Verifier:
         if end or not ours or checkpoint.origin != self.origin:
             raise TamperedError(
                 f"the checkpoint is not signed by the key of `{self.origin}`",
+                zh=f"检查点不是 `{self.origin}` 的密钥所签；请勿采信，并向主管部门核对公钥",
                 reason="CHECKPOINT_UNSIGNED",
                 hint="Do not trust it; ask the authority for the log's public key and compare.",
             )

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from audit.errors import StoreRefusedError
@@ -31,6 +32,8 @@ def refuse_existing(*paths: Path) -> None:
     if there:
         raise StoreRefusedError(
             f"`{there[0]}` is there already, so this is a trail, or a part of one",
+            zh=f"`{there[0]}` 已存在，该目录已是（或曾是）决定记录；请打开它，或另选空目录，"
+            "绝不覆盖",
             reason="STORE_EXISTS",
             hint="Open it, or choose an empty folder; nothing is ever overwritten.",
         )
@@ -47,6 +50,8 @@ def read_private(path: Path) -> str:
     except FileNotFoundError:
         raise StoreRefusedError(
             f"`{path.name}` is missing beside the store",
+            zh=f"记录库旁缺少 `{path.name}`；请从其单独备份放回，"
+            "确已丢失则用 `miaopi audit recover --reason`",
             reason="KEY_MISSING",
             hint="Put the file back from its own backup; if it is lost for good, the way on is"
             " `miaopi audit recover --reason`.",
@@ -56,6 +61,7 @@ def read_private(path: Path) -> str:
     if mode & 0o077:
         raise StoreRefusedError(
             f"`{path.name}` can be read by others than its owner",
+            zh=f"`{path.name}` 可被属主以外的人读取；请把权限设为 0600，并查明是否已被复制",
             reason="KEY_EXPOSED",
             hint="Set its mode to 0600, and consider whether someone has copied it.",
         )
@@ -66,6 +72,8 @@ def invalid_key(path: Path) -> StoreRefusedError:
     """The refusal of a key file that holds no key of this log."""
     return StoreRefusedError(
         f"`{path.name}` does not hold the key of this store",
+        zh=f"`{path.name}` 不是本记录库的密钥；请从其单独备份放回，"
+        "确已丢失则用 `miaopi audit recover --reason`",
         reason="KEY_INVALID",
         hint="Put the file back from its own backup; if it is lost for good, the way on is"
         " `miaopi audit recover --reason`.",
@@ -99,22 +107,92 @@ class Lock:
 
     SQLite before 3.51.3 can corrupt a WAL that two connections write or checkpoint at once.
 
+    Args:
+        path: The lock's file; who holds it writes its process id there.
+
     Raises:
-        StoreRefusedError: Another process, or another log in this one, holds it.
+        StoreRefusedError: Another process, or another log in this one, holds it, or it cannot be
+            made.
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _unwritable(path.parent, error) from None
+        try:
+            _take(self._descriptor)
+            os.truncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode())
+        except BlockingIOError:
             os.close(self._descriptor)
-            raise StoreRefusedError(
-                "another process holds the store",
-                reason="STORE_IN_USE",
-                hint="Stop the other service process, or give this one its own folder.",
-            ) from None
+            raise _in_use(_process_in(path)) from None
+        except OSError as error:
+            os.close(self._descriptor)
+            raise _unwritable(path.parent, error) from None
+
+    @staticmethod
+    def holder(path: Path) -> str | None:
+        """Process id of whoever holds it, empty if it is not told; None if nobody does.
+
+        Writes nothing, and keeps nobody out: a process that starts meanwhile waits for the look.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return _process_in(path)
+        else:
+            return None
+        finally:
+            os.close(descriptor)
 
     def release(self) -> None:
         """Let the next one in."""
         os.close(self._descriptor)
+
+
+_PATIENCE_S = 0.2
+"""Longer than `Lock.holder` looks, and short for whoever starts a second service."""
+
+
+def _take(descriptor: int) -> None:
+    """Take the lock, alone.
+
+    Raises:
+        BlockingIOError: Somebody has it, and keeps it.
+    """
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def _process_in(path: Path) -> str:
+    content = path.read_bytes()[:20].strip()
+    return content.decode() if content.isdigit() else ""
+
+
+def _in_use(process: str) -> StoreRefusedError:
+    return StoreRefusedError(
+        "another process holds the store" + (f": process `{process}`" if process else ""),
+        zh=f"另一进程（{process or '进程号不明'}）正占用记录库；请停掉它，或为本服务另设目录",
+        reason="STORE_IN_USE",
+        hint="Stop the other service process, or give this one its own folder.",
+    )
+
+
+def _unwritable(folder: Path, error: OSError) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"the folder of the store cannot be written: {error.strerror}",
+        zh=f"记录库所在目录不可写（{error.strerror}）；请查明目录、磁盘与属主",
+        reason="FOLDER_UNWRITABLE",
+        hint=f"Look at the folder `{folder.name}`, its disk, and who owns it.",
+    )

@@ -13,19 +13,23 @@ from audit.errors import NotFoundError, StoreRefusedError
 from audit.log import store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer
-from audit.log.files import Lock, create_private, invalid_key, read_private, refuse_existing
-from audit.log.merkle import frontier_of, inclusion_proof
+from audit.log.files import Lock, create_private, refuse_existing
+from audit.log.merkle import inclusion_proof
 from audit.log.proof import Proof
 from audit.log.queue import Append, Conflict, Job, Receipt, Row
+from audit.log.standing import (
+    ANCHOR_FILE,
+    CHECKPOINT_FILE,
+    LOCK_FILE,
+    SIGNING_KEY_FILE,
+    STORE_FILE,
+    VERIFIER_KEY_FILE,
+    Standing,
+    examine,
+)
 from audit.log.tiles import TiledNodes
 from audit.log.writer import Project, Writer
 
-STORE_FILE = "store.sqlite"
-SIGNING_KEY_FILE = "signing.key"
-VERIFIER_KEY_FILE = "verifier.key"
-ANCHOR_FILE = "anchor"
-CHECKPOINT_FILE = "checkpoint"
-_LOCK_FILE = "lock"
 _READERS = 4
 
 Found = TypeVar("Found")
@@ -89,27 +93,20 @@ class Log(Generic[Row]):
         Raises:
             StoreRefusedError: It must not be opened as it is.
         """
-        if not (folder / STORE_FILE).exists():
-            raise StoreRefusedError(
-                "there is no store in this folder",
-                reason="STORE_MISSING",
-                hint="Name the folder of the store; for a new one call `create` first.",
-            )
-        signer = _signer(folder / SIGNING_KEY_FILE)
-        place = Anchor(anchor or folder / ANCHOR_FILE)
+        refuse_missing(folder)
+        place = anchor or folder / ANCHOR_FILE
         with ExitStack() as undo:
-            lock = Lock(folder / _LOCK_FILE)
+            lock = Lock(folder / LOCK_FILE)
             undo.callback(lock.release)
-            anchored = place.read()
             reader = store.Reader(folder / STORE_FILE, connections=_READERS)
             undo.callback(reader.close)
             with reader.snapshot() as connection:
-                _refuse_old_or_forked(connection, anchored, signer.origin)
+                signer, anchored = _sound(examine(connection, folder, place))
             connection = undo.enter_context(store.connect_writer(folder / STORE_FILE))
             writer = Writer(
                 connection,
                 project,
-                anchor=place,
+                anchor=Anchor(place),
                 anchored=anchored,
                 signer=signer,
                 published=folder / CHECKPOINT_FILE,
@@ -202,34 +199,31 @@ def no_entry(index: int) -> NotFoundError:
     """The answer to an index that the log does not have."""
     return NotFoundError(
         f"the log has no entry `{index}`",
+        zh=f"日志中没有第 {index} 条记录；序号从 0 起，小于日志总数",
         reason="ENTRY_NOT_FOUND",
         hint="The first entry is 0, the last one less than the size of the log.",
     )
 
 
-def _signer(path: Path) -> Signer:
-    try:
-        return Signer(read_private(path))
-    except ValueError:
-        raise invalid_key(path) from None
+def refuse_missing(folder: Path) -> None:
+    """Make sure that there is a store.
+
+    Raises:
+        StoreRefusedError: There is none.
+    """
+    if not (folder / STORE_FILE).exists():
+        raise StoreRefusedError(
+            "there is no store in this folder",
+            zh="该目录下没有决定记录；请指定含 `store.sqlite` 的目录",
+            reason="STORE_MISSING",
+            hint="Name the folder that holds `store.sqlite`.",
+        )
 
 
-def _refuse_old_or_forked(connection: Connection, anchored: Checkpoint, origin: str) -> None:
-    """Refuse a store that did not go on from where the anchor saw it last."""
-    head = store.read_head(connection)
-    if head.size < anchored.size:
-        raise StoreRefusedError(
-            f"the store has {head.size} entries, its anchor has seen {anchored.size}",
-            reason="STORE_BEHIND_ANCHOR",
-            hint="This is an old backup, or its end is lost: put the newest store back, or declare"
-            " the loss with `miaopi audit recover --reason`.",
-        )
-    store.load_tree(connection, head)
-    then = frontier_of(anchored.size, TiledNodes(store.tile_reader(connection))).root()
-    if then != anchored.root or {head.origin, anchored.origin} != {origin}:
-        raise StoreRefusedError(
-            f"the first {anchored.size} entries of the store are not those its anchor has seen",
-            reason="STORE_FORKED",
-            hint="This is another store, or one that was rewritten: put the right one back, or"
-            " declare the loss with `miaopi audit recover --reason`.",
-        )
+def _sound(standing: Standing) -> tuple[Signer, Checkpoint]:
+    """The signing key and the anchor of a log that nothing speaks against."""
+    if standing.against:
+        raise standing.against[0]
+    assert standing.signer is not None  # noqa: S101  # else something spoke against it
+    assert standing.anchored is not None  # noqa: S101  # likewise
+    return standing.signer, standing.anchored

@@ -48,6 +48,7 @@ class Proof:
         if proof is None or proof.text != text or any(len(item) != 32 for item in proof.hashes):
             raise TamperedError(
                 "the proof is malformed",
+                zh="证明格式有误，可能在传递中被改动；请重新获取",
                 reason="PROOF_MALFORMED",
                 hint="Fetch it again; something on the way has changed it.",
             )
@@ -65,6 +66,8 @@ class Proof:
         ):
             raise TamperedError(
                 f"the proof does not show this entry at index {self.index}",
+                zh=f"证明不能说明日志第 {self.index} 条是这条记录；请勿采信，"
+                "并向主管部门重新索取回执",
                 reason="RECEIPT_UNPROVEN",
                 hint="Do not trust it; ask the authority for a new receipt of the same entry.",
             )

@@ -94,6 +94,7 @@ class Queue(Generic[Row]):
             if self._queue.qsize() + len(self._gathered) >= QUEUE_ENTRIES:
                 raise NotRecordedError(
                     "too many entries are waiting to be recorded",
+                    zh="等待记录的条目过多；请稍后用同一 `request_id` 重试",
                     reason="QUEUE_FULL",
                     hint="Repeat the call with the same `request_id` after a short while.",
                 )
@@ -137,17 +138,21 @@ class Queue(Generic[Row]):
 
 def _closed() -> NotRecordedError:
     return NotRecordedError(
-        "the log is closed", reason="LOG_CLOSED", hint="Repeat the call when the service is back."
+        "the log is closed",
+        zh="日志已关闭；请在服务恢复后重试",
+        reason="LOG_CLOSED",
+        hint="Repeat the call when the service is back.",
     )
 
 
 def _not_recorded(error: Exception) -> NotRecordedError:
     """What a caller is told; the cause stays attached for the operator's log."""
     if isinstance(error, AuditError):
-        refusal = NotRecordedError(str(error), reason=error.reason, hint=error.hint)
+        refusal = NotRecordedError(str(error), zh=error.zh, reason=error.reason, hint=error.hint)
     else:
         refusal = NotRecordedError(
             "the store, the anchor or their disk failed",
+            zh="记录库、锚或其磁盘出错，未予记录；请用同一 `request_id` 重试，仍不行请检查磁盘",
             reason="STORE_FAILED",
             hint="Repeat the call with the same `request_id`; if it stays, look at the disk.",
         )

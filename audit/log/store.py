@@ -4,13 +4,12 @@ SQLite in WAL mode: the writer's connection is the only one that writes or check
 open the file read-only and so can do neither.
 """
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -88,6 +87,8 @@ _HASHES = (
 )
 _MOVE_HEAD = update(HEAD).where(HEAD.c.id == 0)
 
+Found = TypeVar("Found")
+
 
 def create_store(
     path: Path,
@@ -139,6 +140,40 @@ class Reader:
         self._engine.dispose()
 
 
+def look(path: Path, question: Callable[[Connection], Found]) -> Found:
+    """Ask a store that another process may be writing, and leave nothing behind.
+
+    A store at rest is read as a file that does not change, because SQLite would make its WAL
+    anew; if a service was started meanwhile, the question is asked once more, beside it.
+    """
+    at_rest, before = not _has_wal(path), _stamp(path)
+    if at_rest:
+        try:
+            found = _ask(path, question, "ro&immutable=1")
+        except Exception:
+            if _stamp(path) == before:
+                raise
+        else:
+            if _stamp(path) == before:
+                return found
+    return _ask(path, question, "ro")
+
+
+def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Found:
+    engine = _engine(path, mode, begin="BEGIN", poolclass=NullPool)
+    try:
+        with engine.connect() as connection, connection.begin():
+            return question(connection)
+    finally:
+        engine.dispose()
+
+
+def _stamp(path: Path) -> tuple[bool, int, int]:
+    """Changes when somebody begins to write the store, or has written it."""
+    status = path.stat()
+    return _has_wal(path), status.st_mtime_ns, status.st_size
+
+
 def read_head(connection: Connection) -> Checkpoint:
     """What the store says that its log is.
 
@@ -150,6 +185,7 @@ def read_head(connection: Connection) -> Checkpoint:
     except SQLAlchemyError:
         raise StoreRefusedError(
             "the store cannot be read",
+            zh="记录库读不出来；请检查文件和磁盘，恢复备份须同时用 `miaopi audit recover --reason`",
             reason="STORE_UNREADABLE",
             hint="Check the file and the disk; restore a backup only together with"
             " `miaopi audit recover --reason`.",
@@ -157,6 +193,7 @@ def read_head(connection: Connection) -> Checkpoint:
     if row.schema != SCHEMA:
         raise StoreRefusedError(
             f"the store has schema {row.schema}, this program knows {SCHEMA}",
+            zh=f"记录库的结构版本是 {row.schema}，本程序只认 {SCHEMA}；请用写它的那个版本的程序",
             reason="SCHEMA_UNKNOWN",
             hint="Run the version of the program that wrote the store.",
         )
@@ -181,13 +218,20 @@ def load_tree(connection: Connection, head: Checkpoint) -> Tree:
         or b"".join(tree.frontier.hashes) != frontier
         or (-1 if beyond is None else beyond) != head.size - 1
     ):
-        raise StoreRefusedError(
-            "head, tiles and last entries of the store do not agree",
-            reason="STORE_DAMAGED",
-            hint="Run `miaopi audit verify` to see where; restore a backup only together with"
-            " `miaopi audit recover --reason`.",
-        )
+        raise damaged()
     return tree
+
+
+def damaged() -> StoreRefusedError:
+    """The refusal of a store whose parts contradict one another."""
+    return StoreRefusedError(
+        "head, tiles and last entries of the store do not agree",
+        zh="记录库的头、哈希块与末尾记录彼此不符；请用 `miaopi audit verify` 查明何处，"
+        "恢复备份须同时用 `miaopi audit recover --reason`",
+        reason="STORE_DAMAGED",
+        hint="Run `miaopi audit verify` to see where; restore a backup only together with"
+        " `miaopi audit recover --reason`.",
+    )
 
 
 def tile_reader(connection: Connection) -> TileReader:
@@ -275,14 +319,12 @@ def insert_rows(
 def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noqa: ANN401  # passed on
     """An engine whose transactions begin as ``begin`` says, and where SQLAlchemy says."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    if mode == "ro" and not os.access(path.parent, os.W_OK) and not _has_wal(path):
-        uri += "&immutable=1"  # nobody can write it, and SQLite could not make its helper files
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5
         )
-        if mode == "ro":
+        if mode.startswith("ro"):
             connection.execute("PRAGMA query_only=ON")
             return connection
         connection.execute("PRAGMA journal_mode=WAL")

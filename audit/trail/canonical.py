@@ -95,6 +95,9 @@ def _invalid(what: str, path: _Path) -> NotRecordedError:
         keys.insert(0, key)
     return NotRecordedError(
         f"the entry has {what}" + (f" at `{'.'.join(keys)}`" if keys else ""),
+        zh=f"记录中有不能记录的内容：{'.'.join(keys) or '顶层'}；只可用文字、整数、真假、"
+        "列表与键名简单的对象，"
+        "金额用十进制字符串",
         reason="ENTRY_INVALID",
         hint="Write text, whole numbers, booleans, lists and objects with plain keys; money as a"
         " decimal string.",

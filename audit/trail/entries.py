@@ -136,6 +136,8 @@ class Leaf:
         if len(content) > LEAF_BYTES:
             raise NotRecordedError(
                 f"the permanent part has {len(content)} bytes, more than {LEAF_BYTES}",
+                zh=f"永久部分有 {len(content)} 字节，超过 {LEAF_BYTES}；"
+                "不必永存的内容请放入密封部分",
                 reason="ENTRY_TOO_LARGE",
                 hint="Move what is not needed for ever into the sealed part.",
             )
@@ -232,6 +234,7 @@ def time_text(instant: datetime) -> str:
     if instant.utcoffset() is None:
         raise NotRecordedError(
             "the entry has a time without a zone",
+            zh="记录的时间没有时区；请给每个时刻注明时区，最好用 UTC",
             reason="ENTRY_INVALID",
             hint="Give every instant its zone, best UTC.",
         )

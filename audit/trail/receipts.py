@@ -106,7 +106,10 @@ def verify_receipt(text: str, *, key: str | None = None) -> ReceiptReport:
     file = _read(text)
     verifier = Verifier(file.verifier_key if key is None else key)
     if verifier.key != file.verifier_key:
-        raise _unproven("the receipt is from another log than the given key")
+        raise _unproven(
+            "the receipt is from another log than the given key",
+            zh="回执出自另一个日志，与所给公钥不符",
+        )
     try:
         content = from_base64(file.entry)
         leaf = Leaf.decode(content)
@@ -118,9 +121,11 @@ def verify_receipt(text: str, *, key: str | None = None) -> ReceiptReport:
     if any(len(item) != KEY_BYTES for item in keys):
         raise _malformed()
     if not hmac.compare_digest(commitment(keys[0], file.subject), leaf.subject_commitment):
-        raise _unproven("the receipt is not about the person that it names")
+        raise _unproven(
+            "the receipt is not about the person that it names", zh="回执并非关于所写之人"
+        )
     if not hmac.compare_digest(commitment(keys[1], file.notice), leaf.notice_commitment):
-        raise _unproven("the notice is not the one that was given")
+        raise _unproven("the notice is not the one that was given", zh="告知内容与当时发出的不符")
     return ReceiptReport(
         origin=checkpoint.origin,
         tree_size=checkpoint.size,
@@ -156,14 +161,16 @@ def _text(file: _File) -> str:
 def _malformed() -> TamperedError:
     return TamperedError(
         "this is not a receipt, or not as it was given out",
+        zh="这不是回执，或已非发出时的原样；请原样使用收到的文件，改动过的请重新索取",
         reason="RECEIPT_MALFORMED",
         hint="Use the file exactly as it was received; ask for a new one if it was edited.",
     )
 
 
-def _unproven(what: str) -> TamperedError:
+def _unproven(what: str, *, zh: str) -> TamperedError:
     return TamperedError(
         what,
+        zh=f"{zh}；请勿采信，并向主管部门重新索取同一记录的回执",
         reason="RECEIPT_UNPROVEN",
         hint="Do not trust it; ask the authority for a new receipt of the same entry.",
     )

@@ -122,6 +122,7 @@ class Keyring:
         if len(plain) > SEALED_BYTES:
             raise NotRecordedError(
                 f"the sealed part has more than {SEALED_BYTES} bytes",
+                zh=f"密封部分超过 {SEALED_BYTES} 字节；请少记，或分成几条",
                 reason="ENTRY_TOO_LARGE",
                 hint="Record less, or in several entries.",
             )
@@ -209,6 +210,8 @@ def _unwrap(outer: bytes, wrapped: bytes, about: bytes) -> bytes:
 def _broken() -> TamperedError:
     return TamperedError(
         "a sealed part cannot be opened with the keys of this store",
+        zh="密封部分用本库的密钥打不开；请运行 `miaopi audit verify`，并核对 `master.key` "
+        "是否属于本库",
         reason="SEAL_BROKEN",
         hint="Run `miaopi audit verify`, and check that `master.key` belongs to this store.",
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,14 +17,16 @@ from audit.log.files import create_private, refuse_existing
 from audit.log.inflight import Inflight
 from audit.log.log import no_entry
 from audit.log.merkle import leaf_hash
+from audit.log.standing import STORE_FILE
 from audit.trail import projections
 from audit.trail.entries import ERASED, Entry, Leaf, Links, Recorded, RecordedCase
 from audit.trail.projections import Row
 from audit.trail.receipts import write_receipt
+from audit.trail.recoveries import opens_from, read_recoveries
 from audit.trail.seal import KEY_BYTES, Keyring, Unsealed, commitment
 from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring, sealed_row, unseal
 
-_INFLIGHT_FOLDER = "inflight"
+INFLIGHT_FOLDER = "inflight"
 _KEYS_AN_ENTRY = 64
 _KEY_CHARACTERS = 255
 
@@ -38,9 +40,12 @@ class Trail:
         inflight: Which requests were in flight when an earlier process died.
     """
 
-    def __init__(self, log: Log[Row], keyring: Keyring, inflight: Inflight) -> None:
+    def __init__(
+        self, log: Log[Row], keyring: Keyring, inflight: Inflight, *, opens_from: int
+    ) -> None:
         self._log = log
         self._keyring = keyring
+        self._opens_from = opens_from
         self.inflight = inflight
 
     @staticmethod
@@ -76,12 +81,17 @@ class Trail:
         """
         log: Log[Row] = Log.open(folder, projections.write, anchor=anchor)
         try:
-            keyring = read_keyring(folder)
-            inflight = Inflight(folder / _INFLIGHT_FOLDER)
+            keyring, recoveries = log_store.look(
+                folder / STORE_FILE, lambda c: (read_keyring(folder, c), read_recoveries(c))
+            )
+            inflight = Inflight(folder / INFLIGHT_FOLDER)
+        except ValueError:
+            log.close()
+            raise log_store.damaged() from None
         except BaseException:
             log.close()
             raise
-        return cls(log, keyring, inflight)
+        return cls(log, keyring, inflight, opens_from=opens_from(recoveries, MASTER_KEY_FILE))
 
     async def append(self, entry: Entry, *, expect: Mapping[str, int | None]) -> Receipt | Conflict:
         """Record the entry; when this returns a receipt it is durable, anchored and signed.
@@ -98,7 +108,7 @@ class Trail:
             NotRecordedError: It was not recorded, or nobody can say that it was. Nothing else is
                 ever raised. Cancelling the wait does not take the entry back.
         """
-        leaf, row = self._prepare(entry, expect)
+        leaf, row = prepare(self._keyring, entry, expect)
         return await self._log.append(leaf, row, expect=expect)
 
     async def latest(self, key: str) -> int | None:
@@ -156,6 +166,8 @@ class Trail:
         if unsealed is None:
             raise ErasedError(
                 f"entry `{index}` has been erased, so nobody can be named in a receipt",
+                zh=f"第 {index} 条记录的个人部分已删除，不能再开具回执；"
+                "旧回执及其在日志中的位置仍可查验",
                 reason="ENTRY_ERASED",
                 hint="An old receipt, and the entry's place in the log, still verify.",
             )
@@ -193,6 +205,7 @@ class Trail:
         if projections.archive_hash(digest, content) != row["sha256"]:
             raise TamperedError(
                 f"the archived content `{digest}` is not what was put there",
+                zh=f"存档内容 `{digest}` 已非存入时的原样；请放回同日的备份，或重新发布",
                 reason="ARCHIVE_DAMAGED",
                 hint="Put the store back from a backup of the same day, or publish it again.",
             )
@@ -226,36 +239,41 @@ class Trail:
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    def _prepare(self, entry: Entry, expect: Mapping[str, int | None]) -> tuple[bytes, Row]:
-        """Everything of the entry but its index: sealed, committed to, and encoded."""
-        if len(expect) > _KEYS_AN_ENTRY or any(len(key) > _KEY_CHARACTERS for key in expect):
-            raise NotRecordedError(
-                f"the entry has more than {_KEYS_AN_ENTRY} keys, or one that is too long",
-                reason="ENTRY_TOO_LARGE",
-                hint=f"Use tags, which are short; a key has at most {_KEY_CHARACTERS} characters.",
-            )
-        sealed = self._keyring.seal(
-            entry.id, sealed=entry.sealed, subject=entry.subject, notice=entry.notice
-        )
-        links = Links(sealed.subject_key.tag, sorted(expect))
-        salt, content = secrets.token_bytes(KEY_BYTES), links.encode()
-        leaf = Leaf(
-            type=entry.type,
-            id=entry.id,
-            time=entry.time,
-            permanent=entry.permanent,
-            case=entry.case,
-            sealed_digest=sealed.digest,
-            subject_commitment=sealed.subject_commitment,
-            notice_commitment=sealed.notice_commitment,
-            links_commitment=commitment(salt, content.decode()),
-        )
-        return leaf.encode(), Row(leaf, links, salt, content, sealed)
-
     def _open(self, connection: Connection, index: int) -> tuple[bytes, Unsealed | None]:
-        """The permanent bytes and the sealed part, None if that is erased."""
+        """The permanent bytes and the sealed part; None if that is erased, or its key is lost."""
         leaf = log_store.read_leaf(connection, index)
         if leaf is None:
             raise no_entry(index)
-        row = sealed_row(connection, index)
+        row = sealed_row(connection, index) if index >= self._opens_from else None
         return leaf, None if row is None else unseal(self._keyring, leaf, row)
+
+
+def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[bytes, Row]:
+    """Everything of the entry but its index: sealed, committed to, and encoded.
+
+    Raises:
+        NotRecordedError: It is too large, or outside the profile of `canonical`.
+    """
+    if len(keys) > _KEYS_AN_ENTRY or any(len(key) > _KEY_CHARACTERS for key in keys):
+        raise NotRecordedError(
+            f"the entry has more than {_KEYS_AN_ENTRY} keys, or one that is too long",
+            zh=f"记录的键超过 {_KEYS_AN_ENTRY} 个，或有的键过长；请用标签，每键至多 "
+            f"{_KEY_CHARACTERS} 字符",
+            reason="ENTRY_TOO_LARGE",
+            hint=f"Use tags, which are short; a key has at most {_KEY_CHARACTERS} characters.",
+        )
+    sealed = keyring.seal(entry.id, sealed=entry.sealed, subject=entry.subject, notice=entry.notice)
+    links = Links(sealed.subject_key.tag, sorted(keys))
+    salt, content = secrets.token_bytes(KEY_BYTES), links.encode()
+    leaf = Leaf(
+        type=entry.type,
+        id=entry.id,
+        time=entry.time,
+        permanent=entry.permanent,
+        case=entry.case,
+        sealed_digest=sealed.digest,
+        subject_commitment=sealed.subject_commitment,
+        notice_commitment=sealed.notice_commitment,
+        links_commitment=commitment(salt, content.decode()),
+    )
+    return leaf.encode(), Row(leaf, links, salt, content, sealed)

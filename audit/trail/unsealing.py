@@ -7,8 +7,6 @@ from sqlalchemy import Connection, RowMapping, select
 from audit.errors import TamperedError
 from audit.log.checkpoint import from_base64
 from audit.log.files import invalid_key, read_private
-from audit.log.log import STORE_FILE
-from audit.log.store import Reader
 from audit.trail.entries import Leaf
 from audit.trail.projections import SEALED, SERVICE_KEYS, SUBJECT_KEYS
 from audit.trail.seal import Keyring, Unsealed
@@ -17,23 +15,19 @@ MASTER_KEY_FILE = "master.key"
 TAG_KEY = "tag"
 
 
-def read_keyring(folder: Path) -> Keyring:
+def read_keyring(folder: Path, connection: Connection) -> Keyring:
     """The keyring of the trail in that folder.
 
     Raises:
         StoreRefusedError: The master key is missing, or that of another trail.
     """
     path = folder / MASTER_KEY_FILE
-    reader = Reader(folder / STORE_FILE, connections=1)
+    tag_key = select(SERVICE_KEYS.c.wrapped).where(SERVICE_KEYS.c.name == TAG_KEY)
     try:
         master = from_base64(read_private(path))
-        tag_key = select(SERVICE_KEYS.c.wrapped).where(SERVICE_KEYS.c.name == TAG_KEY)
-        with reader.snapshot() as connection:
-            return Keyring(master, connection.execute(tag_key).scalar_one())
+        return Keyring(master, connection.execute(tag_key).scalar_one())
     except (ValueError, TamperedError):
         raise invalid_key(path) from None
-    finally:
-        reader.close()
 
 
 def sealed_row(connection: Connection, index: int) -> RowMapping | None:

@@ -6,24 +6,23 @@ a history rewritten with the stolen signing key) is not found here; compare the 
 one that was kept elsewhere.
 """
 
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError, TamperedError
 from audit.log import store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Verifier
-from audit.log.log import ANCHOR_FILE, CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE, no_entry
-from audit.log.merkle import Hash, inclusion_proof, leaf_hash
-from audit.log.proof import Proof
-from audit.log.tiles import TiledNodes
-from audit.trail.entries import Leaf
+from audit.log.log import refuse_missing
+from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE
 from audit.trail.receipts import ReceiptReport, verify_receipt
+from audit.trail.recoveries import Recovery, read_recoveries
 from audit.trail.unsealing import MASTER_KEY_FILE, read_keyring
 from audit.verify.derivation import Derivation, Problem, Progress
+from audit.verify.single import EntryReport, verify_entry, verify_receipt_in
 
 __all__ = [
     "EntryReport",
@@ -33,6 +32,7 @@ __all__ = [
     "Report",
     "verify_entry",
     "verify_receipt",
+    "verify_receipt_in",
     "verify_store",
 ]
 
@@ -46,12 +46,14 @@ class Report:
         signed_size: Size of the newest checkpoint whose signature and root were right; 0 if none.
         problems: Those of an entry first, the lowest index first.
         unchecked: What could not be looked at, and why.
+        recoveries: Where the log went on after a loss, for ever to be seen; the oldest first.
     """
 
     derived: Checkpoint
     signed_size: int
     problems: tuple[Problem, ...]
     unchecked: tuple[str, ...]
+    recoveries: tuple[Recovery, ...]
 
     @property
     def first_bad_index(self) -> int | None:
@@ -64,6 +66,7 @@ def verify_store(
     *,
     key: str | None = None,
     anchor: Path | None = None,
+    checkpoint: str | None = None,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
     """Derive everything in the store again from its entries, and name what differs.
@@ -73,96 +76,52 @@ def verify_store(
     Args:
         key: The log's public key as the authority publishes it; None trusts the folder's own.
         anchor: Where the anchor lies; by default in the folder.
+        checkpoint: A signed note of this log that was kept elsewhere; with it even an insider
+            who has the keys is found out.
 
     Raises:
         StoreRefusedError: There is no store, or it or its master key cannot be read.
-        TamperedError: The given key is malformed.
+        TamperedError: The given key is malformed, or did not sign the given checkpoint.
     """
-    if not (folder / STORE_FILE).exists():
-        raise StoreRefusedError(
-            "there is no store in this folder",
-            reason="STORE_MISSING",
-            hint="Name the folder that holds `store.sqlite`.",
-        )
+    refuse_missing(folder)
     verifier = None if key is None else Verifier(key)
     sealed_parts_open = (folder / MASTER_KEY_FILE).exists()
     # What testifies is read before the store: a running service moves it on only afterwards.
     testimonies, problems = _testimonies(folder, anchor or folder / ANCHOR_FILE, verifier)
-    reader = store.Reader(folder / STORE_FILE, connections=1)
+    if checkpoint is not None:
+        testimonies["the given checkpoint"] = _given(folder, checkpoint, key)
+
+    def derive(connection: Connection) -> tuple[Checkpoint, Derivation]:
+        keyring = read_keyring(folder, connection) if sealed_parts_open else None
+        head = store.read_head(connection)
+        derivation = Derivation(connection, keyring, [told.size for told in testimonies.values()])
+        derivation.run(head, progress)
+        return head, derivation
+
     try:
-        keyring = read_keyring(folder) if sealed_parts_open else None
-        with reader.snapshot() as connection:
-            head = store.read_head(connection)
-            sizes = [testimony.size for testimony in testimonies.values()]
-            found = Derivation(connection, keyring, sizes)
-            found.run(head, progress)
+        head, found = store.look(folder / STORE_FILE, derive)
     except (SQLAlchemyError, TypeError):
         raise StoreRefusedError(
             "the store cannot be read to its end",
+            zh="记录库读不到末尾；请检查磁盘，并在副本上运行 `PRAGMA integrity_check`",
             reason="STORE_UNREADABLE",
             hint="Check the disk, and run `PRAGMA integrity_check` on a copy of the file.",
         ) from None
-    finally:
-        reader.close()
     for name, told in testimonies.items():
         if (told.origin, told.root) != (head.origin, found.roots.get(told.size)):
-            problems.append(Problem(None, f"{name} of size {told.size} is not of these entries"))
+            told_of = [r.index for r in found.recoveries.values() if r.accounts_for(told.size)]
+            why = f"; the recovery at {told_of[-1]} tells of a loss" if told_of else ""
+            problems.append(
+                Problem(None, f"{name} of size {told.size} is not of these entries{why}")
+            )
     problems = sorted(found.problems + problems, key=lambda p: (p.index is None, p.index or 0))
     return Report(
         Checkpoint(head.origin, found.tree.size, found.tree.frontier.root()),
         _signed_size(testimonies, problems),
         tuple(problems),
         () if sealed_parts_open else ("whether sealed parts open: `master.key` is not here",),
+        tuple(found.recoveries.values()),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class EntryReport:
-    """An entry's permanent part, and that it is in the log.
-
-    Attributes:
-        checkpoint: The signed one under which it was proven.
-    """
-
-    index: int
-    leaf: Leaf
-    leaf_hash: Hash
-    checkpoint: Checkpoint
-
-
-def verify_entry(folder: Path, index: int, *, key: str | None = None) -> EntryReport:
-    """Read one entry's permanent part, and prove it under the newest signed checkpoint.
-
-    Raises:
-        StoreRefusedError: There is no store, or it or what is beside it cannot be read.
-        NotFoundError: The signed checkpoint covers no such entry.
-        TamperedError: The entry is not proven to be in the log.
-    """
-    try:
-        verifier = Verifier(key or (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip())
-        note = (folder / CHECKPOINT_FILE).read_text("utf-8")
-        checkpoint = verifier.open(note)
-        reader = store.Reader(folder / STORE_FILE, connections=1)
-        with closing(reader), reader.snapshot() as connection:
-            content = store.read_leaf(connection, index)
-            if content is None or index >= checkpoint.size:
-                raise no_entry(index)
-            nodes = TiledNodes(store.tile_reader(connection))
-            proof = Proof(index, inclusion_proof(index, checkpoint.size, nodes), note)
-            leaf = Leaf.decode(content)
-    except (OSError, SQLAlchemyError):
-        raise StoreRefusedError(
-            "there is no store in this folder that can be read",
-            reason="STORE_UNREADABLE",
-            hint="Name the folder that holds `store.sqlite`, `checkpoint` and `verifier.key`.",
-        ) from None
-    except (LookupError, ValueError):
-        raise TamperedError(
-            f"entry `{index}`, or the tree above it, is damaged",
-            reason="RECEIPT_UNPROVEN",
-            hint="Run `miaopi audit verify` on this store.",
-        ) from None
-    return EntryReport(index, leaf, leaf_hash(content), proof.verify(leaf_hash(content), verifier))
 
 
 _SIGNED = "the signed checkpoint"
@@ -187,6 +146,24 @@ def _testimonies(
     except (OSError, UnicodeDecodeError):
         problems.append(Problem(None, "the signed checkpoint or its public key cannot be read"))
     return told, problems
+
+
+def _given(folder: Path, note: str, key: str | None) -> Checkpoint:
+    """A checkpoint from elsewhere, under the given key or one that this log has had."""
+    keys = [] if key is None else [key]
+    if key is None:
+        try:
+            keys = [(folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()]
+            recoveries = store.look(folder / STORE_FILE, read_recoveries)
+            keys += [one.old_verifier_key for one in recoveries if one.old_verifier_key]
+        except (OSError, ValueError, SQLAlchemyError):
+            keys = keys[:1]
+    for candidate in keys[:-1]:
+        try:
+            return Verifier(candidate).open(note)
+        except TamperedError:
+            continue
+    return Verifier("".join(keys[-1:])).open(note)
 
 
 def _signed_size(testimonies: dict[str, Checkpoint], problems: list[Problem]) -> int:

@@ -21,8 +21,9 @@ from audit.trail.projections import (
     archive_hash,
     entry_columns,
 )
+from audit.trail.recoveries import RECOVERY_TYPE, opens_from, read_recoveries
 from audit.trail.seal import Keyring, commitment, digest_of
-from audit.trail.unsealing import unseal
+from audit.trail.unsealing import MASTER_KEY_FILE, unseal
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many entries have been checked, of how many."""
@@ -54,6 +55,7 @@ class Derivation:
     Attributes:
         tree: As it grew from the entries.
         roots: The root that the tree had at each of ``sizes`` that it came to.
+        recoveries: Those of the log, by index.
     """
 
     def __init__(
@@ -65,6 +67,12 @@ class Derivation:
         self._connection = connection
         self._keyring = keyring
         self._sizes = frozenset(sizes)
+        try:
+            self.recoveries = {one.index: one for one in read_recoveries(connection)}
+        except ValueError:
+            self.recoveries = {}
+            self._wrong(None, "the newest recovery, or what it leads to, is none")
+        self._opens_from = opens_from([*self.recoveries.values()], MASTER_KEY_FILE)
 
     def run(self, head: Checkpoint, progress: Progress) -> None:
         """Check everything; gives up only where nearly everything is wrong."""
@@ -105,6 +113,8 @@ class Derivation:
                 self._wrong(index, "a key does not point at this entry or a newer one")
 
     def _entry(self, index: int, row: RowMapping, leaf: Leaf, links: Links) -> None:
+        if leaf.type == RECOVERY_TYPE and index not in self.recoveries:
+            self._wrong(index, "no later recovery leads to this one")
         if leaf_hash(row["leaf"]) != row["hash"]:
             self._wrong(index, "the permanent part does not have the hash that is stored with it")
         if row["content"] is None:
@@ -116,7 +126,7 @@ class Derivation:
             self._wrong(index, "the links are not those that the entry committed to")
         if row["key_tag"] != links.subject_tag:
             self._wrong(index, "the subject key is missing, or filed under another subject")
-        elif self._keyring is not None:
+        elif self._keyring is not None and index >= self._opens_from:
             self._sealed(index, row, leaf, self._keyring)
         if tuple(row[column] for column in _ENTRY_COLUMNS) != entry_columns(leaf, links):
             self._wrong(index, "the projection in `entries` does not follow from the entry")
@@ -138,6 +148,9 @@ class Derivation:
     def _grow(self, rows: Mapping[int, RowMapping], start: int, end: int) -> None:
         """Let the tree grow by these entries, and compare the tiles that become full."""
         for index in range(start, end):
+            recovery = self.recoveries.get(index)
+            if recovery is not None and recovery.root != self.tree.frontier.root():
+                self._wrong(index, "the recovery was made on another log than this")
             hashed = leaf_hash(rows[index]["leaf"]) if index in rows else EMPTY_ROOT
             for tile in self.tree.grow([hashed]):
                 self._tile(tile)

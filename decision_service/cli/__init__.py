@@ -39,12 +39,12 @@ class _Receipts(_Later):
 
 
 class _Audit(_Later):
-    module = "decision_service.cli.audit"
+    module = "decision_service.cli.store"
 
 
 for name, group, meaning in (
     ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
     ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),
-    ("audit", _Audit, "离线查验决定记录 | Check the record offline."),
+    ("audit", _Audit, "离线查验与保管决定记录 | Check the record, and keep it, offline."),
 ):
     app.add_typer(typer.Typer(cls=group, help=meaning, no_args_is_help=True), name=name)

@@ -17,63 +17,74 @@ from rich.table import Table
 
 from audit.errors import AuditError
 from audit.trail.receipts import RECEIPT_CHARACTERS
+from audit.trail.recoveries import Recovery
 from audit.verify import EntryReport, ReceiptReport, Report
 from audit.verify import verify_entry as _verify_entry
 from audit.verify import verify_receipt as _verify_receipt
+from audit.verify import verify_receipt_in as _verify_receipt_in
 from audit.verify import verify_store as _verify_store
 
 app = typer.Typer()
 
-_out = Console(markup=False, highlight=False, emoji=False)
-_err = Console(markup=False, highlight=False, emoji=False, stderr=True)
+out = Console(markup=False, highlight=False, emoji=False)
+err = Console(markup=False, highlight=False, emoji=False, stderr=True)
 
-_Store = Annotated[
+Store = Annotated[
     Path,
     typer.Option(help="决定记录所在目录 | Folder of the store, or of a copy.", file_okay=False),
 ]
-_Key = Annotated[
+Key = Annotated[
     str | None,
     typer.Option(help="主管部门公布的公钥 | The log's public key as the authority publishes it."),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON.")]
+Anchor = Annotated[Path | None, typer.Option(help="锚文件 | The anchor's file.", dir_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON.")]
 
 
 @app.command()
-def show(index: int, store: _Store, key: _Key = None, as_json: _Json = False) -> None:  # noqa: FBT002  # typer's way of a flag
+def show(index: int, store: Store, key: Key = None, as_json: Json = False) -> None:  # noqa: FBT002  # typer's way of a flag
     """显示一条记录的永久部分并查验 | Show an entry's permanent part, and prove it is in the log."""
-    with _refusals(as_json=as_json):
+    with refusals(as_json=as_json):
         report = _verify_entry(store, index, key=key)
     if as_json:
-        _print_json(_entry_json(report))
+        print_json(_entry_json(report))
         return
     table = _table()
     for name, value in _entry_json(report).items():
         table.add_row(name, _cell(value))
-    _out.print(table)
-    _out.print("✔ 已证明在日志中 | proven to be in the log", style="green")
+    out.print(table)
+    out.print("✔ 已证明在日志中 | proven to be in the log", style="green")
 
 
 @app.command()
 def verify(
-    store: _Store,
-    key: _Key = None,
-    anchor: Annotated[Path | None, typer.Option(help="锚文件 | The anchor's file.")] = None,
-    as_json: _Json = False,  # noqa: FBT002  # typer's way of a flag
+    store: Store,
+    key: Key = None,
+    anchor: Anchor = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="另处保存的已签检查点 | A signed checkpoint that was kept elsewhere.",
+            dir_okay=False,
+        ),
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002  # typer's way of a flag
 ) -> None:
     """逐条重算并查验全部记录 | Derive everything again from the entries, and compare."""
     bar = Progress(
-        "查验 checking", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=_err
+        "查验 checking", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err
     )
-    with _refusals(as_json=as_json), bar:
+    with refusals(as_json=as_json), bar:
         task = bar.add_task("")
         report = _verify_store(
             store,
             key=key,
             anchor=anchor,
+            checkpoint=None if checkpoint is None else _text_of(checkpoint),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:
-        _print_json(_report_json(report))
+        print_json(_report_json(report))
     else:
         _print_report(report)
     if report.problems:
@@ -82,22 +93,34 @@ def verify(
 
 def verify_receipt(
     file: Annotated[Path, typer.Argument(help="回执文件 | The receipt.", dir_okay=False)],
-    key: _Key = None,
-    as_json: _Json = False,  # noqa: FBT002  # typer's way of a flag
+    key: Key = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="决定记录所在目录，查验其是否仍含该记录 | Whether this store still holds it.",
+            file_okay=False,
+        ),
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002  # typer's way of a flag
 ) -> None:
     """查验回执 | Check that this person got this notice, and that the log holds it."""
-    with _refusals(as_json=as_json):
-        report = _verify_receipt(_text_of(file), key=key)
+    with refusals(as_json=as_json):
+        text = _text_of(file)
+        report = (
+            _verify_receipt(text, key=key)
+            if store is None
+            else _verify_receipt_in(store, text, key=key)
+        )
     if as_json:
-        _print_json(_receipt_json(report))
+        print_json(_receipt_json(report))
         return
     table = _table()
     for name, value in _receipt_json(report).items():
         table.add_row(name, _cell(value))
-    _out.print(table)
-    _out.print("✔ 回执有效 | the receipt holds", style="green")
+    out.print(table)
+    out.print("✔ 回执有效 | the receipt holds", style="green")
     if not report.key_is_given:
-        _out.print(
+        out.print(
             "! 公钥取自回执本身，请与主管部门公布的核对 | the public key is the receipt's own:"
             " compare it with the one that the authority publishes (--key)",
             style="yellow",
@@ -112,12 +135,12 @@ def _text_of(file: Path) -> str:
     except UnicodeDecodeError:
         return ""
     except OSError as error:
-        _err.print(f"✘ 读不到文件 | cannot read `{file}`: {error.strerror}", style="red")
+        err.print(f"✘ 读不到文件 | cannot read `{file}`: {error.strerror}", style="red")
         raise typer.Exit(2) from None
 
 
 @contextmanager
-def _refusals(*, as_json: bool) -> Iterator[None]:
+def refusals(*, as_json: bool) -> Iterator[None]:
     """Say what is wrong and what to do about it, and exit with 1."""
     try:
         yield
@@ -127,10 +150,13 @@ def _refusals(*, as_json: bool) -> Iterator[None]:
 
 def _refuse(error: AuditError, *, as_json: bool) -> NoReturn:
     if as_json:
-        _print_json({"ok": False, "reason": error.reason, "message": str(error)})
+        print_json(
+            {"ok": False, "reason": error.reason, "message": str(error), "message_zh": error.zh}
+        )
     else:
-        _err.print(f"✘ 未通过 | failed: {error} ({error.reason})", style="red")
-        _err.print(f"  {error.hint}")
+        err.print(f"✘ 未通过 | failed: {error} ({error.reason})", style="red")
+        err.print(f"  {error.zh}")
+        err.print(f"  {error.hint}")
     raise typer.Exit(1) from None
 
 
@@ -140,21 +166,47 @@ def _print_report(report: Report) -> None:
     table.add_row("记录数 entries", str(report.derived.size))
     table.add_row("根 root", report.derived.root.hex())
     table.add_row("签名覆盖 signed", str(report.signed_size))
-    _out.print(table)
+    out.print(table)
+    for one in report.recoveries:
+        out.print(f"! 恢复 | recovery: {_recovery_line(one)}", style="yellow")
     for left in report.unchecked:
-        _out.print(f"! 未查验 | not checked: {left}", style="yellow")
+        out.print(f"! 未查验 | not checked: {left}", style="yellow")
     if not report.problems:
-        _out.print("✔ 全部一致 | everything follows from the entries", style="green")
+        out.print("✔ 全部一致 | everything follows from the entries", style="green")
         return
     found = Table("序号 index", "问题 problem")
     for problem in report.problems[:20]:
         found.add_row("—" if problem.index is None else str(problem.index), problem.what)
-    _out.print(found)
-    _out.print(
+    out.print(found)
+    out.print(
         f"✘ {len(report.problems)} 处不一致 | problems; 首条 first bad index:"
         f" {'—' if report.first_bad_index is None else report.first_bad_index}",
         style="red",
     )
+
+
+def _recovery_line(one: Recovery) -> str:
+    """Where, when, by whom and why the log went on after a loss, and what was lost."""
+    lost = f"丢失 lost {one.lost[0]}–{one.lost[-1]}; " if one.lost else ""
+    keys = "".join(f"丢失 lost {name}; " for name in one.lost_keys)
+    when = one.time.isoformat(timespec="seconds")
+    return f"#{one.index}, {when}, {one.operator}: {lost}{keys}{one.reason}"
+
+
+def _recovery_json(one: Recovery) -> dict[str, Any]:
+    return {
+        "index": one.index,
+        "time": one.time.isoformat(),
+        "operator": one.operator,
+        "reason": one.reason,
+        "found": list(one.found),
+        "known_size": one.known_size,
+        "lost_keys": list(one.lost_keys),
+        "old_anchor": one.anchor,
+        "old_checkpoint": one.checkpoint,
+        "old_verifier_key": one.old_verifier_key,
+        "verifier_key": one.verifier_key,
+    }
 
 
 def _report_json(report: Report) -> dict[str, Any]:
@@ -167,6 +219,7 @@ def _report_json(report: Report) -> dict[str, Any]:
         "first_bad_index": report.first_bad_index,
         "problems": [{"index": p.index, "what": p.what} for p in report.problems],
         "unchecked": list(report.unchecked),
+        "recoveries": [_recovery_json(one) for one in report.recoveries],
     }
 
 
@@ -214,5 +267,6 @@ def _cell(value: object) -> str:
     return str(value)
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

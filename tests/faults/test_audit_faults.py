@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from audit.errors import NotRecordedError, StoreRefusedError
+from audit.log.files import Lock
 from audit.trail import Conflict, Entry, Receipt, Trail
 from audit.verify import verify_store
 
@@ -129,9 +131,80 @@ async def test_a_second_holder_is_refused_in_this_process_and_in_another(folder:
     async with Trail.open(folder):
         assert refusal(folder).reason == "STORE_IN_USE"
         other = run("Trail.open(Path(sys.argv[1]))", folder)
-        assert "StoreRefusedError: another process holds the store" in other.stderr
+        assert (
+            f"StoreRefusedError: another process holds the store: process `{os.getpid()}`"
+            in other.stderr
+        )
 
     await append(folder, 1)
+
+
+async def test_who_is_killed_holds_nothing_any_more(folder: Path) -> None:
+    holder = start("Trail.open(Path(sys.argv[1])); print(flush=True); signal.pause()", folder)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    assert Lock.holder(folder / "lock") == str(holder.pid)
+    refused = refusal(folder)
+    assert refused.reason == "STORE_IN_USE"
+    assert str(refused) == f"another process holds the store: process `{holder.pid}`"
+    assert refused.zh == f"另一进程（{holder.pid}）正占用记录库；请停掉它，或为本服务另设目录"
+
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+
+    assert Lock.holder(folder / "lock") is None
+    await append(folder, 1)
+    assert verify_store(folder).problems == ()
+
+
+async def test_a_look_at_who_holds_a_trail_keeps_nobody_out(folder: Path) -> None:
+    looking = True
+
+    def look() -> None:
+        while looking:
+            Lock.holder(folder / "lock")
+
+    watcher = asyncio.create_task(asyncio.to_thread(look))
+    for _ in range(5):
+        await append(folder, 1)
+    looking = False
+    await watcher
+
+
+def test_the_service_itself_says_in_both_languages_that_it_is_the_second(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "jwks").write_text("{}")
+    lock = Lock(folder / "lock")
+    second = subprocess.run(
+        [sys.executable, "-m", "decision_service", "serve"],
+        cwd=ROOT,
+        env={**os.environ, "MIAOPI_STORE": str(folder), "MIAOPI_JWKS": str(tmp_path / "jwks")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lock.release()
+
+    assert second.returncode == 1
+    assert second.stderr.splitlines()[-3:] == [
+        f"error: another process holds the store: process `{os.getpid()}`",
+        f"  错误：另一进程（{os.getpid()}）正占用记录库；请停掉它，或为本服务另设目录",
+        "  Stop the other service process, or give this one its own folder.",
+    ]
+
+
+@pytest.mark.parametrize("running", [True, False])
+async def test_who_verifies_leaves_no_trace(folder: Path, *, running: bool) -> None:
+    async with AsyncExitStack() as held:
+        if running:
+            trail = await held.enter_async_context(Trail.open(folder))
+            await trail.append(entry(), expect={})
+        before = bytes_of(folder)
+        report = await asyncio.to_thread(verify_store, folder)
+        assert (report.problems, report.derived.size) == ((), 6 if running else 5)
+        assert bytes_of(folder) == before
 
 
 def test_a_schema_of_tomorrow_is_refused(folder: Path) -> None:
@@ -352,7 +425,7 @@ async def test_a_request_in_flight_when_the_process_was_killed_is_known(folder: 
 # ── tools ────────────────────────────────────────────────────────────────────────────────────────
 
 PREAMBLE = """
-import asyncio, os, sys
+import asyncio, os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -380,6 +453,12 @@ def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Every file with its content; of SQLite's index of its WAL only that it is there."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {p.name: b"" if p.name.endswith("-shm") else p.read_bytes() for p in files}
 
 
 async def pragma(trail: Trail, setting: str) -> None:

@@ -11,8 +11,9 @@ from typer.testing import CliRunner, Result
 
 from audit.log.store import ENTRIES, connect_writer
 from audit.trail import Entry, Trail
+from decision_service.cli import app as miaopi
 from decision_service.cli import receipts
-from decision_service.cli.audit import app
+from decision_service.cli.store import app
 
 ID_NUMBER = "990000199001010007"
 
@@ -129,6 +130,60 @@ def test_a_file_that_is_no_receipt_is_an_error(tmp_path: Path, content: bytes) -
 
     assert receipt("verify", tmp_path / "f").exit_code == 1
     assert receipt("verify", tmp_path / "missing").exit_code == 2
+
+
+def test_a_recovery_is_told_beforehand_asked_for_and_shown_ever_after(folder: Path) -> None:
+    (folder / "anchor").unlink()
+    (folder / "master.key").unlink()
+    command = ["audit", "recover", "--store", str(folder), "--reason", "磁盘损坏 disk failed"]
+
+    refused = CliRunner().invoke(miaopi, command, input="n\n")
+    assert refused.exit_code == 1
+    for said in (
+        "the anchor of this store is missing (ANCHOR_MISSING)",
+        "本记录库的锚缺少",
+        "no sealed part so far will ever open again",
+        "此前的密封内容再也打不开",
+        "将从 3 条记录继续 | the log will go on from 3 entries",
+    ):
+        assert said in " ".join(refused.output.split()), said
+    assert not (folder / "anchor").exists()
+
+    done = CliRunner().invoke(miaopi, [*command, "--operator", "ops-3"], input="y\n")
+    assert done.exit_code == 0, done.output
+    assert "✔ 已记入第 3 条 | on record as entry 3" in done.output
+    verified = audit("verify", "--store", folder)
+    assert verified.exit_code == 0
+    assert "! 恢复 | recovery: #3, " in verified.output
+    assert "ops-3: 丢失 lost master.key; 磁盘损坏 disk failed" in " ".join(verified.output.split())
+    (one,) = json.loads(audit("verify", "--store", folder, "--json").stdout)["recoveries"]
+    assert (one["index"], one["operator"], one["lost_keys"]) == (3, "ops-3", ["master.key"])
+
+    again = CliRunner().invoke(miaopi, [*command, "--yes", "--json"])
+    assert again.exit_code == 1
+    assert json.loads(again.stdout)["reason"] == "NOTHING_TO_RECOVER"
+
+
+def test_a_receipt_is_held_against_the_store(folder: Path, tmp_path: Path) -> None:
+    held = receipt("verify", tmp_path / "receipt.json", "--store", folder)
+    assert held.exit_code == 0
+
+    Trail.create(tmp_path / "other", origin="test.invalid/miaopi")
+    refused = receipt("verify", tmp_path / "receipt.json", "--store", tmp_path / "other")
+    assert refused.exit_code == 1
+    assert "the receipt is from another log than this store" in refused.output
+
+
+def test_a_checkpoint_that_was_kept_elsewhere_is_held_against_the_store(
+    folder: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.write_bytes((folder / "checkpoint").read_bytes())
+    assert audit("verify", "--store", folder, "--checkpoint", kept).exit_code == 0
+
+    kept.write_text(kept.read_text("utf-8").replace("\n3\n", "\n4\n"), "utf-8")
+    refused = audit("verify", "--store", folder, "--checkpoint", kept, "--json")
+    assert json.loads(refused.stdout)["reason"] == "CHECKPOINT_UNSIGNED"
 
 
 def spoil(folder: Path) -> None:

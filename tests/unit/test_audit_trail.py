@@ -19,6 +19,7 @@ from audit.log.queue import QUEUE_ENTRIES
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
 from audit.trail.projections import SEALED
 from audit.trail.seal import Keyring, derive
+from audit.trail.trail import prepare
 from audit.verify import verify_receipt, verify_store
 
 SUBJECT = "resident_id:990000199001010007"
@@ -340,14 +341,14 @@ def flipped(content: bytes, at: int = 0) -> bytes:
 async def test_two_records_of_one_person_look_unrelated(trail: Trail) -> None:
     """Same person, same content: nothing in the two permanent parts is equal that could tell."""
     one, two = entry(id="1" * 36, time=datetime.now(UTC)), entry(id="2" * 36)
-    rows = [trail._prepare(each, {})[1] for each in (one, two)]
+    rows = [prepare(trail._keyring, each, ())[1] for each in (one, two)]
 
     for name in ("sealed_digest", "subject_commitment", "notice_commitment", "links_commitment"):
         assert getattr(rows[0].leaf, name) != getattr(rows[1].leaf, name), name
 
 
 async def test_the_leaf_hash_is_over_the_stored_bytes(trail: Trail) -> None:
-    leaf, _ = trail._prepare(entry(id="1" * 36), {})
+    leaf, _ = prepare(trail._keyring, entry(id="1" * 36), ())
 
     assert leaf.startswith(b'{"id":"1111')
     assert leaf_hash(leaf) != leaf_hash(leaf + b" ")
