@@ -8,19 +8,20 @@ and their house codes carry the last day of the lease, so that a test can choose
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from decision_service.identifiers import organisation_check, organisation_code_is_valid
-from evidence_adapters.sandbox.city import ELSEWHERE, PLACE, SHENZHEN, City, Dice, Person
+from evidence_adapters.sandbox.city import PLACE, SHENZHEN, City, Dice, Person
+from evidence_adapters.sandbox.roles import ROLES
 
 DISTRICTS: Final = (*SHENZHEN, "440311")
 
 _FIRMS: Final = 2_000
 _FIRST_ROLE: Final = 900_000
-_LONG: Final = 365
+_CAST: Final = tuple(ROLES.items())
 _NO_DAY: Final = "00000000"
 _CODE: Final = re.compile(rf"91{PLACE}MA([0-9]{{6}})[0-9X][0-9A-Z]")
 _HOUSE: Final = re.compile(rf"{PLACE}([0-9]{{8}})([0-9]{{11}})")
@@ -87,57 +88,6 @@ class Filing:
     firm: Firm
     filer: Person
     house_code: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Role:
-    """What is special about a firm of the cast; all else is in good order.
-
-    Attributes:
-        right: How the house is at the firm's disposal.
-        lease_days: Last day of the lease, counted from the day of filing.
-    """
-
-    firm: Mapping[str, Any] = field(default_factory=dict)
-    house: Mapping[str, Any] = field(default_factory=dict)
-    right: Literal["lease", "ownership", "none"] = "lease"
-    lease_days: int = _LONG
-    filer: Literal["representative", "another", "deceased representative"] = "representative"
-    house_exists: bool = True
-
-
-_ROLES: Final[Mapping[str, _Role]] = {
-    "leased_office": _Role(),
-    "owned_office": _Role(right="ownership"),
-    "residential_address": _Role(house={"use": "residential"}),
-    "mixed_use_address": _Role(house={"use": "mixed"}),
-    "illegal_building": _Role(house={"illegal": True, "unit": ""}),
-    "crowded_address": _Role(house={"firms": 61}),
-    "other_district": _Role(house={"district": "440305"}),
-    "other_city": _Role(house={"district": ELSEWHERE[1]}),
-    "sealed_property": _Role(right="ownership", house={"restriction": "sealed"}),
-    "lease_ended_yesterday": _Role(lease_days=-1),
-    "lease_ends_on_filing_day": _Role(lease_days=0),
-    "lease_of_another": _Role(right="none"),
-    "equity_frozen": _Role(firm={"equity": "frozen"}),
-    "suspended": _Role(firm={"status": "suspended"}),
-    "revoked": _Role(firm={"status": "revoked"}),
-    "cancelled": _Role(firm={"status": "cancelled"}),
-    "abnormal_for_address": _Role(firm={"listed": "address"}),
-    "abnormal_for_another_cause": _Role(firm={"listed": "report"}),
-    "credit_hit": _Role(firm={"credit_entries": 1}),
-    "credit_hit_disputed": _Role(firm={"credit_entries": 1, "credit_entries_disputed": 1}),
-    "house_code_unknown": _Role(house_exists=False),
-    "device_dealer": _Role(firm={"class_ii_devices": True}),
-    "no_device_scope": _Role(firm={"class_ii_devices": False}),
-    "representative_died": _Role(filer="deceased representative"),
-    "filer_is_another": _Role(filer="another"),
-    "house_without_deed": _Role(house={"unit": ""}),
-    "disputed": _Role(firm={"disputed": True}),
-}
-"""The cast. A role's place in the list is its number: new ones go to the end."""
-
-_CAST: Final = tuple(_ROLES.items())
 
 
 class Firms:

@@ -1,0 +1,59 @@
+"""What is special about each firm of the sandbox's cast, and the names to ask for them by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from evidence_adapters.sandbox.city import ELSEWHERE
+
+_LONG: Final = 365
+"""Days from the day of filing to the end of a lease that nobody looks at twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What is special about a firm of the cast; all else is in good order.
+
+    Attributes:
+        right: How the house is at the firm's disposal.
+        lease_days: Last day of the lease, counted from the day of filing.
+    """
+
+    firm: Mapping[str, Any] = field(default_factory=dict)
+    house: Mapping[str, Any] = field(default_factory=dict)
+    right: Literal["lease", "ownership", "none"] = "lease"
+    lease_days: int = _LONG
+    filer: Literal["representative", "another", "deceased representative"] = "representative"
+    house_exists: bool = True
+
+
+ROLES: Final[Mapping[str, Role]] = {
+    "leased_office": Role(),
+    "owned_office": Role(right="ownership"),
+    "residential_address": Role(house={"use": "residential"}),
+    "mixed_use_address": Role(house={"use": "mixed"}),
+    "illegal_building": Role(house={"illegal": True, "unit": ""}),
+    "crowded_address": Role(house={"firms": 61}),
+    "other_district": Role(house={"district": "440305"}),
+    "other_city": Role(house={"district": ELSEWHERE[1]}),
+    "sealed_property": Role(right="ownership", house={"restriction": "sealed"}),
+    "lease_ended_yesterday": Role(lease_days=-1),
+    "lease_ends_on_filing_day": Role(lease_days=0),
+    "lease_of_another": Role(right="none"),
+    "equity_frozen": Role(firm={"equity": "frozen"}),
+    "suspended": Role(firm={"status": "suspended"}),
+    "revoked": Role(firm={"status": "revoked"}),
+    "cancelled": Role(firm={"status": "cancelled"}),
+    "abnormal_for_address": Role(firm={"listed": "address"}),
+    "abnormal_for_another_cause": Role(firm={"listed": "report"}),
+    "credit_hit": Role(firm={"credit_entries": 1}),
+    "credit_hit_disputed": Role(firm={"credit_entries": 1, "credit_entries_disputed": 1}),
+    "house_code_unknown": Role(house_exists=False),
+    "device_dealer": Role(firm={"class_ii_devices": True}),
+    "no_device_scope": Role(firm={"class_ii_devices": False}),
+    "representative_died": Role(filer="deceased representative"),
+    "filer_is_another": Role(filer="another"),
+    "house_without_deed": Role(house={"unit": ""}),
+    "disputed": Role(firm={"disputed": True}),
+}
+"""The cast. A role's place in the list is its number: new ones go to the end."""
