@@ -9,6 +9,8 @@ from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
+from pydantic_core import to_jsonable_python
+
 from audit.errors import NotRecordedError as AuditNotRecordedError
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail
 from audit.trail import Receipt as AuditReceipt
@@ -41,6 +43,9 @@ from decision_service.model import (
 
 ENGINE = f"durable-rules {version('durable-rules')}"
 """What inferred the verdict; part of every decision's permanent record."""
+
+SERVICE = version("miaopi")
+"""What the engine was part of; likewise."""
 
 _STATES: Mapping[type[Frozen], CaseState] = {
     Approved: CaseState.APPROVED,
@@ -122,20 +127,25 @@ class Draft(Frozen):
         ]
         return Text(zh="\n".join(zh), en="\n".join(en))
 
-    def body(self) -> dict[str, Any]:
-        """Everything of the `Decision` but its receipt, in JSON: what replay must reproduce."""
-        parts = {
+    def parts(self) -> dict[str, Any]:
+        """Everything of the `Decision` but its receipt, by name, in the order of names."""
+        return {
             "case_id": self.case.case_id,
             "case_number": self.case.case_number,
+            "decide_time": self.decide_time,
+            "evidence": self.evidence,
+            "filing_date": self.filing_date,
             "matter": self.matter.id,
-            "rules_effective_date": self.rules_effective_date.isoformat(),
+            "notice": self.notice,
+            "outcome": self.outcome,
             "release_digest": self.release_digest,
-            "filing_date": self.filing_date.isoformat(),
-            "notice": self.notice.model_dump(mode="json"),
-            "remedies": self.matter.remedies.model_dump(mode="json"),
-            **self.model_dump(mode="json", include={"outcome", "decide_time", "evidence"}),
+            "remedies": self.matter.remedies,
+            "rules_effective_date": self.rules_effective_date,
         }
-        return {name: parts[name] for name in sorted(parts)}
+
+    def body(self) -> dict[str, Any]:
+        """The parts in JSON: what is recorded, and what replay must reproduce."""
+        return _in_json(self.parts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +282,8 @@ class Record:
         Raises:
             NotRecordedError: It could not be recorded, so there is no decision.
         """
-        body, application = draft.body(), draft.application
+        parts, application = draft.parts(), draft.application
+        body = _in_json(parts)
         entry = Entry(
             type="decision/1",
             id=str(uuid4()),
@@ -283,7 +294,7 @@ class Record:
                 "release_digest": draft.release_digest,
                 "rules_effective_date": draft.rules_effective_date.isoformat(),
                 "engine": ENGINE,
-                "service": version("miaopi"),
+                "service": SERVICE,
                 "case_id": draft.case.case_id,
                 "caller": application.caller,
                 "channel": application.channel,
@@ -303,7 +314,7 @@ class Record:
                 "case": draft.case.model_dump(mode="json"),
             },
             subject=application.subject,
-            notice=draft.notice.zh + "\n\n" + draft.notice.en,
+            notice=body["notice"]["zh"] + "\n\n" + body["notice"]["en"],
             case=_row(
                 draft.case.model_copy(
                     update={"state": draft.state, "filing_date": draft.filing_date}
@@ -314,7 +325,7 @@ class Record:
         written = await self._try(entry, expect)
         if isinstance(written, Taken):
             return written
-        return _decision(body, written)
+        return Decision(**parts, receipt=written)
 
     async def archive(self, digest: str, content: bytes) -> None:
         """Keep a release for as long as decisions made under it may be asked about."""
@@ -491,6 +502,12 @@ def _decision(body: Mapping[str, Any], receipt: Receipt) -> Decision:
     return Decision.model_validate_json(
         json.dumps({**body, "receipt": receipt.model_dump(mode="json")})
     )
+
+
+def _in_json(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of our types, by name, as the record has them."""
+    written: dict[str, Any] = to_jsonable_python(parts)
+    return written
 
 
 def _evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:
