@@ -232,9 +232,9 @@ def _reasons(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, 
     """For an approval why every requirement is met; else all that is not met or not known."""
     statuses = dict(verdict.statuses)
     wanted = {Status.MET} if verdict.kind is VerdictKind.APPROVE else set(Status) - {Status.MET}
-    values = release.reference.values(facts)
+    used = {item.concept: item for item in _used(release, facts)}
     found = [
-        _requirement_reason(release, facts, values, requirement, statuses[requirement.id])
+        _requirement_reason(release, used, requirement, statuses[requirement.id])
         for requirement in release.book.requirements
         if statuses[requirement.id] in wanted
     ]
@@ -259,16 +259,14 @@ def _reasons(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, 
 
 def _requirement_reason(
     release: Release,
-    facts: Facts,
-    values: Mapping[Concept, Value | NotKnown],
+    used: Mapping[Concept, Used],
     requirement: Requirement,
     status: Status,
 ) -> Reason:
     """What became of one requirement, what it rests on, and the law behind it."""
     mentioned = names(requirement.expression) | release.inputs[requirement.id]
-    everything = {item.concept: item for item in _used(release, facts, values)}
-    shown_zh = {item.name.zh: item.value.zh or "（未知）" for item in everything.values()}
-    shown_en = {item.name.zh: item.value.en or "(unknown)" for item in everything.values()}
+    shown_zh = {item.name.zh: item.value.zh or "（未知）" for item in used.values()}
+    shown_en = {item.name.zh: item.value.en or "(unknown)" for item in used.values()}
     notice = requirement.notices[status]
     bases = {basis.number: basis for basis in release.book.bases}
     return Reason(
@@ -284,14 +282,13 @@ def _requirement_reason(
             )
             for number in requirement.basis
         ),
-        used=tuple(item for concept, item in everything.items() if concept in mentioned),
+        used=tuple(item for concept, item in used.items() if concept in mentioned),
     )
 
 
-def _used(
-    release: Release, facts: Facts, values: Mapping[Concept, Value | NotKnown]
-) -> Iterable[Used]:
+def _used(release: Release, facts: Facts) -> Iterable[Used]:
     """Every value as the applicant may see it, and who vouches for it, in the file's order."""
+    values = release.reference.values(facts)
     listed: tuple[Term | Derived, ...] = (*release.book.terms, *release.book.derived)
     for named in listed:
         value, fact = values[named.id], facts.get(named.id)

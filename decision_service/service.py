@@ -1,6 +1,7 @@
 """The whole service, composed from its files and settings, and its only clock."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -198,6 +199,8 @@ async def service(
                 _follow_certificate(settings, server, tls),
             ),
         ):
+            gc.collect()
+            gc.freeze()  # what was composed stays: walking it again would hold up everybody
             yield server, office
 
 
