@@ -6,7 +6,7 @@ required, a renamed field over another one. It refuses to run under ``python -OO
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal

@@ -77,9 +77,6 @@ LATEST = Table(
     sqlite_with_rowid=False,
 )
 
-_LATEST = select(LATEST.c.key, LATEST.c.idx).where(
-    LATEST.c.key.in_(bindparam("keys", expanding=True))
-)
 _HASHES = (
     select(ENTRIES.c.hash)
     .where(ENTRIES.c.idx >= bindparam("start"), ENTRIES.c.idx < bindparam("end"))
@@ -266,7 +263,12 @@ def read_leaf(connection: Connection, index: int) -> bytes | None:
 
 def latest(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Index of the newest entry under each key; a key without one is left out."""
-    rows = connection.execute(_LATEST, {"keys": list(keys)})
+    wanted = tuple(keys)
+    rows = connection.exec_driver_sql(
+        f"SELECT key, idx FROM {LATEST.name}"  # noqa: S608  # our own name
+        f" WHERE key IN ({', '.join('?' * len(wanted))})",
+        wanted,
+    )
     return {key: index for key, index in rows}  # noqa: C416  # rows are no pairs for mypy
 
 
@@ -290,9 +292,8 @@ def extend(
         connection, LATEST, list(keys.items()), "ON CONFLICT (key) DO UPDATE SET idx = excluded.idx"
     )
     frontier = b"".join(tree.frontier.hashes)
-    connection.execute(
-        _MOVE_HEAD.values(size=tree.size, root=tree.frontier.root(), frontier=frontier)
-    )
+    head = {"size": tree.size, "root": tree.frontier.root(), "frontier": frontier}
+    connection.execute(_MOVE_HEAD, head)
 
 
 def insert_rows(
