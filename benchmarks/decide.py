@@ -26,7 +26,7 @@ import grpc
 import stand
 import uvloop
 
-from decision_service.__main__ import SEED
+from decision_service.service import SEED
 from decision_service.v1.decision_pb2 import DecideRequest, DecideResponse
 from decision_service.v1.vocabulary_pb2 import Document, Party, StatutoryDuty, Value
 from evidence_adapters.sandbox import City

@@ -23,6 +23,7 @@ import uvloop
 
 from decision_service import __main__ as miaopi
 from decision_service.server import issue, listen, new_private_key, public_jwks
+from decision_service.service import SEED
 from evidence_adapters import registry
 from evidence_adapters.sandbox import City, serve
 
@@ -194,7 +195,7 @@ def _run_service() -> None:
 
 
 async def _run_registers() -> None:
-    async with serve(City(miaopi.SEED), clock=clock) as running:
+    async with serve(City(SEED), clock=clock) as running:
         _listening(int(running.control_address.rpartition(":")[2].partition("/")[0]))
         await asyncio.Event().wait()
 

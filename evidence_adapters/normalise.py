@@ -261,9 +261,9 @@ def _converted(told: object, rules: FieldRules) -> object:
 
     Cerberus could do it (``coerce``), at twice the price of everything that it is asked here.
     """
-    told = blank_is_null(told) if rules.nullable else told
-    unchanged = rules.coerce is None or (told is None and rules.nullable)
-    return told if unchanged else COERCIONS[rules.coerce](told)
+    if rules.nullable and blank_is_null(told) is None:
+        return None
+    return told if rules.coerce is None else COERCIONS[rules.coerce](told)
 
 
 def schema_faults(register: Register) -> Iterator[str]:
