@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import ClassVar, assert_never
+from typing import Any, ClassVar, assert_never
 
 import cerberus  # type: ignore[import-untyped]  # it ships no types
 from cerberus.schema import (  # type: ignore[import-untyped]  # the same
@@ -58,6 +58,12 @@ class Reader:
         self._register = register
         self._around = _Shape(register.envelope.fields)
         self._record = _Shape(register.normalise)
+        names = our_names(register.normalise)
+        self._bounds = tuple(
+            (names[field], rules.at_most)
+            for field, rules in register.normalise.items()
+            if rules.at_most
+        )
 
     def read(self, query: Query, body: bytes) -> Reading:
         """What the answer means for the question; it never raises, whatever the bytes are."""
@@ -115,6 +121,7 @@ class Reader:
     def _match(self, around: Mapping[str, object], raw: dict[str, object], query: Query) -> Reading:
         """The one record, if it is about whom it was asked for and nobody objects to it."""
         record = self._record.read(raw)
+        self._refuse_contradiction(record)
         self._refuse_another_subject(record, query, must_say=True)
         said = {**around, **{name: record[name] for name in record if record[name] is not None}}
         if record.get("objection") is True:
@@ -148,6 +155,12 @@ class Reader:
                 continue
             if told is None or str(told).upper() != query.keys.get(key, "").upper():
                 raise OffContractError(f"the answer is about another `{key}`")
+
+    def _refuse_contradiction(self, record: Mapping[str, Any]) -> None:
+        """A record that contradicts itself is believed in none of its fields."""
+        for name, most in self._bounds:
+            if record[name] > record[most]:
+                raise OffContractError(f"`{name}` exceeds `{most}`")
 
     def _mismatched(self, around: Mapping[str, object]) -> tuple[str, ...]:
         """Which keys of the query the register holds otherwise, in our words."""
@@ -282,7 +295,9 @@ def schema_faults(register: Register) -> Iterator[str]:
 
 def _cerberus_rules(rules: FieldRules) -> dict[str, object]:
     """Our rules in Cerberus's words; ``rename`` stays with us, its own overwrites in silence."""
-    said = rules.model_dump(exclude_defaults=True, exclude={"rename", "coerce", "maxlength"})
+    said = rules.model_dump(
+        exclude_defaults=True, exclude={"rename", "coerce", "maxlength", "at_most"}
+    )
     if rules.type == "string":
         said |= {"check_with": "not_blank", "maxlength": rules.maxlength}
     if rules.allowed:

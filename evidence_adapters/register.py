@@ -65,6 +65,8 @@ class FieldRules(Frozen):
         rename: Our name for it. Empty: its own name.
         nullable: Whether null, or a blank text, may stand for "nothing there".
         regex: Matches the whole text, its end included.
+        at_most: Our name of a field of the same record that this one never exceeds; of truth
+            values: which must be true where this one is.
     """
 
     type: Literal["string", "integer", "number", "boolean", "date", "datetime", "names"]
@@ -76,6 +78,7 @@ class FieldRules(Frozen):
     regex: str = ""
     min: int | None = None
     max: int | None = None
+    at_most: str = ""
     maxlength: int = Field(default=200, ge=1, le=10_000)
 
 
@@ -201,6 +204,7 @@ def faults(register: Register) -> Iterator[str]:
     if "as_of" not in {*around.values(), *record.values()}:
         yield "no field is the `as_of` instant, so that nothing would be fresh"
     yield from _subject_faults(register)
+    yield from _bound_faults(register)
     yield from _concept_faults(register)
     if register.request.method == "GET" and register.request.body:
         yield "`request`: a GET has no body"
@@ -218,6 +222,24 @@ def _subject_faults(register: Register) -> Iterator[str]:
     around = set(our_names(register.envelope.fields).values())
     for key in sorted(register.keys - around if register.complete else ()):
         yield f"`envelope.fields`: an absence does not repeat the `{key}` that was asked for"
+
+
+def _bound_faults(register: Register) -> Iterator[str]:
+    """Two fields can be compared where both are always there and are of one kind."""
+    named = {rules.rename or field: rules for field, rules in register.normalise.items()}
+    for field, rules in register.envelope.fields.items():
+        if rules.at_most:
+            yield f"`envelope.fields.{field}`: `at_most` is for fields of a record"
+    for field, rules in register.normalise.items():
+        other = named.get(rules.at_most)
+        if rules.at_most and not (
+            other is not None
+            and rules.type == other.type
+            and rules.type in {"integer", "number", "boolean"}
+            and rules.required
+            and other.required
+        ):
+            yield f"`normalise.{field}`: cannot be held against `{rules.at_most}`"
 
 
 def _concept_faults(register: Register) -> Iterator[str]:

@@ -356,6 +356,36 @@ def test_a_place_of_the_city_that_is_no_known_district_is_not_elsewhere(
     assert reading.detail == ("" if district else "off contract in `districtCode`")
 
 
+@pytest.mark.parametrize(
+    ("record", "detail"),
+    [
+        ({"sxts": 2, "yybzts": 2, "sfyc": "Y", "zswfll": "Y"}, ""),
+        ({"sxts": 2, "yybzts": 1, "sfyc": "Y", "zswfll": "N"}, ""),
+        (
+            {"sxts": 1, "yybzts": 2, "sfyc": "N", "zswfll": "N"},
+            "`entries_disputed` exceeds `entries`",
+        ),
+        (
+            {"sxts": 1, "yybzts": 0, "sfyc": "N", "zswfll": "Y"},
+            "`listed_for_address` exceeds `listed_abnormal`",
+        ),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_off_contract(
+    record: Mapping[str, object], detail: str
+) -> None:
+    """One entry with two objections would pass for none, were it only subtracted."""
+    firm = "91999999MA00000154"
+    answer = {"jgdm": "1", "xydm": firm, "xyxx": {"xydm": firm, **record, "yybz": "N"}}
+    question = query("credit_register").model_copy(update={"keys": {"organisation_code": firm}})
+
+    reading = Reader(REGISTERS[EvidenceType("credit_register")]).read(
+        question, json.dumps(answer).encode()
+    )
+
+    assert (reading.status, reading.detail) == ("MALFORMED" if detail else "MATCH", detail)
+
+
 def test_a_code_without_a_meaning_is_off_contract() -> None:
     register = REGISTERS[EvidenceType("population_register")]
     closed = register.concepts["applicant.hukou_city"].model_copy(update={"otherwise": None})  # type: ignore[index]  # a Concept is a str

@@ -129,6 +129,18 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
             "`normalise`: ",
             id="a pattern that is none",
         ),
+        pytest.param(
+            'rename = "death_date"',
+            'rename = "death_date", at_most = "objection"',
+            "`normalise.swrq`: cannot be held against `objection`",
+            id="a day that is at most a flag",
+        ),
+        pytest.param(
+            'rename = "reference", maxlength',
+            'rename = "reference", at_most = "code", maxlength',
+            "`envelope.fields.lsh`: `at_most` is for fields of a record",
+            id="a bound around a record",
+        ),
         pytest.param("complete = true ", "complete true ", "is not TOML", id="no TOML"),
     ],
 )
