@@ -6,7 +6,7 @@ open the file read-only and so can do neither.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -154,6 +154,21 @@ def look(path: Path, question: Callable[[Connection], Found]) -> Found:
             if _stamp(path) == before:
                 return found
     return _ask(path, question, "ro")
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copy a store that another process may be writing, as it is at one instant, durably."""
+    to.touch(0o600)
+
+    def write(connection: Connection) -> None:
+        read_head(connection)  # from here on the connection sees one instant
+        source = connection.connection.driver_connection
+        assert isinstance(source, sqlite3.Connection)  # noqa: S101  # see `_engine`
+        target = sqlite3.connect(to)
+        with closing(target):
+            source.backup(target)
+
+    look(path, write)
 
 
 def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Found:

@@ -18,6 +18,7 @@ from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Verifier
 from audit.log.log import refuse_missing
 from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE
+from audit.trail.manifest import digest_of_file, manifest_digest
 from audit.trail.receipts import ReceiptReport, verify_receipt
 from audit.trail.recoveries import Recovery, read_recoveries
 from audit.trail.unsealing import MASTER_KEY_FILE, read_keyring
@@ -87,7 +88,7 @@ def verify_store(
     verifier = None if key is None else Verifier(key)
     sealed_parts_open = (folder / MASTER_KEY_FILE).exists()
     # What testifies is read before the store: a running service moves it on only afterwards.
-    testimonies, problems = _testimonies(folder, anchor or folder / ANCHOR_FILE, verifier)
+    testimonies, problems, unchecked = _testimonies(folder, anchor, verifier)
     if checkpoint is not None:
         testimonies["the given checkpoint"] = _given(folder, checkpoint, key)
 
@@ -119,7 +120,7 @@ def verify_store(
         Checkpoint(head.origin, found.tree.size, found.tree.frontier.root()),
         _signed_size(testimonies, problems),
         tuple(problems),
-        () if sealed_parts_open else ("whether sealed parts open: `master.key` is not here",),
+        unchecked,
         tuple(found.recoveries.values()),
     )
 
@@ -128,15 +129,24 @@ _SIGNED = "the signed checkpoint"
 
 
 def _testimonies(
-    folder: Path, anchor: Path, verifier: Verifier | None
-) -> tuple[dict[str, Checkpoint], list[Problem]]:
-    """What the anchor and the signed checkpoint say that the log was."""
+    folder: Path, anchor: Path | None, verifier: Verifier | None
+) -> tuple[dict[str, Checkpoint], list[Problem], tuple[str, ...]]:
+    """What anchor and signed checkpoint say that the log was, and what cannot be looked at."""
     told: dict[str, Checkpoint] = {}
     problems: list[Problem] = []
-    try:
-        told["the anchor"] = Anchor(anchor).read()
-    except StoreRefusedError as error:
-        problems.append(Problem(None, str(error)))
+    unchecked: list[str] = []
+    if not (folder / MASTER_KEY_FILE).exists():
+        unchecked.append("whether sealed parts open: `master.key` is not here")
+    digest = manifest_digest(folder)
+    if digest is not None and digest != digest_of_file(folder / STORE_FILE):
+        problems.append(Problem(None, "the store is not the file that was backed up"))
+    if anchor is None and digest is not None:
+        unchecked.append("whether anything is newer: a backup has no anchor")
+    else:
+        try:
+            told["the anchor"] = Anchor(anchor or folder / ANCHOR_FILE).read()
+        except StoreRefusedError as error:
+            problems.append(Problem(None, str(error)))
     try:
         if verifier is None:
             verifier = Verifier((folder / VERIFIER_KEY_FILE).read_text("utf-8").strip())
@@ -145,7 +155,7 @@ def _testimonies(
         problems.append(Problem(None, str(error)))
     except (OSError, UnicodeDecodeError):
         problems.append(Problem(None, "the signed checkpoint or its public key cannot be read"))
-    return told, problems
+    return told, problems, tuple(unchecked)
 
 
 def _given(folder: Path, note: str, key: str | None) -> Checkpoint:

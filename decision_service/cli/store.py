@@ -1,14 +1,16 @@
-"""`miaopi audit recover`: what an operator does to a store that a service is not using.
+"""`miaopi audit recover | backup | restore`: what an operator does with a store.
 
 Everything is said in both languages before anything is done, and nothing is done unasked.
 """
 
 import getpass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from audit import backup as copies
 from audit import recovery
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
@@ -51,6 +53,74 @@ def recover(
     out.print(f"✔ 已记入第 {done.index} 条 | on record as entry {done.index}", style="green")
     if done.old_verifier_key != done.verifier_key:
         out.print(f"! 请公布新公钥 | publish the new public key: {done.verifier_key}")
+
+
+@app.command()
+def backup(
+    store: Store,
+    to: Annotated[
+        Path, typer.Option(help="备份目录，须尚不存在 | A folder that is not there yet.")
+    ],
+    with_keys: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AGE_PUBLIC_KEY",
+            help="附带密钥，以此 age 公钥加密 | Take the keys along, encrypted to this age key.",
+        ),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """备份，服务可照常运行 | Copy the store while its service runs, and verify the copy."""
+    with refusals(as_json=as_json):
+        done = copies.backup(store, to, now=datetime.now(UTC), recipient=with_keys)
+    if as_json:
+        print_json(
+            {
+                "ok": True,
+                "size": done.head.size,
+                "root": done.head.root.hex(),
+                "sha256": done.digest,
+                "keys": list(done.keys),
+            }
+        )
+        return
+    out.print(f"✔ 已备份并查验 {done.head.size} 条 | {done.head.size} entries copied and verified")
+    out.print(f"  sha256 {done.digest}", soft_wrap=True)
+    if not done.keys:
+        out.print(
+            "! 不含密钥：否则旧备份仍能打开此后删除的内容；请另行保管，或用 --with-keys | without"
+            " keys, else an old backup would still open what was erased since: keep them apart, or"
+            " use --with-keys"
+        )
+    out.print(
+        "! 不含锚：锚与旧库一同放回，就看不出库是旧的 | without the anchor: put back with an old"
+        " store it would hide that the store is old"
+    )
+
+
+@app.command()
+def restore(
+    store: Store,
+    source: Annotated[
+        Path, typer.Option("--from", help="备份目录 | Folder of the backup.", file_okay=False)
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """放回备份；现有记录库移至一旁 | Put a backup in place, and the present store aside."""
+    with refusals(as_json=as_json):
+        aside = copies.restore(source, store, now=datetime.now(UTC))
+    if as_json:
+        print_json({"ok": True, "set_aside": None if aside is None else str(aside)})
+        return
+    if aside is not None:
+        out.print(f"→ 原记录库移至 | the store that was there is now in {aside}", soft_wrap=True)
+    out.print(
+        "✔ 备份已放回。若锚见过更多记录，服务会拒绝启动，须用 `miaopi audit recover --reason`"
+        " 申明损失 | the backup is in place: if the anchor has seen more, the service refuses to"
+        " start until `miaopi audit recover --reason` has put the loss on record"
+    )
 
 
 def _print_damage(damage: recovery.Damage) -> None:
