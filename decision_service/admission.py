@@ -15,8 +15,9 @@ from decision_service.errors import (
     NotFoundError,
     PreconditionError,
 )
-from decision_service.identifiers import resident_id_is_valid
+from decision_service.identifiers import organisation_code_is_valid, resident_id_is_valid
 from decision_service.model import (
+    ORGANISATION,
     Application,
     Authority,
     CaseId,
@@ -24,6 +25,7 @@ from decision_service.model import (
     CaseSummary,
     Consent,
     Matter,
+    Party,
     Request,
 )
 from decision_service.office import Office
@@ -92,11 +94,11 @@ async def admit(
 
 
 async def _case_of(request: Request, office: Office) -> CaseSummary:
-    """The open case that the request goes on with, if it is this caller's and this person's."""
+    """The open case that the request goes on with, if it is this caller's and this subject's."""
     case = await office.record.case(request.case_id)
     if case is None or (case.caller, case.matter) != (request.caller, request.matter):
         raise no_such_case()
-    if await office.record.subject(case) != request.parties[0].documents[0]:
+    if await office.record.subject(case.case_id) != request.subject:
         raise no_such_case()
     if case.state not in {CaseState.OPEN, CaseState.NEEDS_CORRECTION}:
         raise PreconditionError(
@@ -148,7 +150,7 @@ def _refuse_unfit(request: Request, release: Release, now: datetime) -> None:
     """Everything in the request that does not fit the matter, at once."""
     wrong = [
         *_unfit_channel(request, release.matter),
-        *_unfit_parties(request),
+        *_unfit_parties(request, release.matter),
         *_unfit_authority(request.authority, release.matter, now),
         *(_unfit_contests(request, release) if isinstance(request, Application) else ()),
     ]
@@ -166,23 +168,62 @@ def _unfit_channel(request: Request, matter: Matter) -> Iterator[FieldViolation]
         )
 
 
-def _unfit_parties(request: Request) -> Iterator[FieldViolation]:
+def _unfit_parties(request: Request, matter: Matter) -> Iterator[FieldViolation]:
     if request.parties[0].role != "applicant":
         yield FieldViolation(
             field="parties[0].role",
             reason="NO_APPLICANT",
             message="must be `applicant`",
-            zh="第一个当事人应为申请人",
+            zh="第一个当事人应为申请人（办理人本人）",
         )
     for index, party in enumerate(request.parties):
+        if party.role == ORGANISATION:
+            yield from _unfit_organisation(f"parties[{index}]", party, matter)
         for place, document in enumerate(party.documents):
+            at = f"parties[{index}].documents[{place}].number"
             if document.kind == "resident_id" and not resident_id_is_valid(document.number):
                 yield FieldViolation(
-                    field=f"parties[{index}].documents[{place}].number",
+                    field=at,
                     reason="NOT_A_RESIDENT_ID",
                     message="is no resident identity number (GB 11643); it may be mistyped",
                     zh="公民身份号码有误，请核对",
                 )
+            if document.kind == "organisation_code" and not organisation_code_is_valid(
+                document.number
+            ):
+                yield FieldViolation(
+                    field=at,
+                    reason="NOT_AN_ORGANISATION_CODE",
+                    message="is not a unified social credit code (GB 32100)",
+                    zh="统一社会信用代码有误，请核对",
+                )
+    if "person" not in matter.applicants and not any(
+        party.role == ORGANISATION for party in request.parties
+    ):
+        yield FieldViolation(
+            field="parties",
+            reason="NO_ORGANISATION",
+            message="must name the `organisation` that applies",
+            zh="本事项由单位申请，请填写单位",
+        )
+
+
+def _unfit_organisation(at: str, party: Party, matter: Matter) -> Iterator[FieldViolation]:
+    """An organisation where only people apply, or one that no register could know."""
+    if ORGANISATION not in matter.applicants:
+        yield FieldViolation(
+            field=f"{at}.role",
+            reason="ORGANISATION_NOT_EXPECTED",
+            message="must not be `organisation`: people apply for this themselves",
+            zh="本事项由个人申请，不能填写单位",
+        )
+    if party.named_by.kind != "organisation_code":
+        yield FieldViolation(
+            field=f"{at}.documents",
+            reason="NO_ORGANISATION_CODE",
+            message="must have the `organisation_code` of the organisation (GB 32100)",
+            zh="请填写单位的统一社会信用代码",
+        )
 
 
 def _unfit_authority(
@@ -232,8 +273,8 @@ def _refuse_unauthorized(request: Request, matter: Matter) -> None:
             needed=matter.assurance_level,
             given=authority.assurance_level,
         )
-    applicant = set(request.parties[0].documents)
-    if authority.agent_for or not applicant & set(authority.person.documents):
+    named_by = request.parties[0].named_by
+    if authority.agent_for or named_by not in authority.person.documents:
         raise NotAuthorizedError(
             "the person who authenticated is not the applicant",
             zh="认证人与申请人不一致；代办请持授权材料到窗口办理。",

@@ -5,8 +5,9 @@ from datetime import date
 from pathlib import Path
 
 from decision_service.errors import InvalidPublicationError, NotPublishedError
+from decision_service.matter import Meanings, Registers
 from decision_service.model import MatterId
-from decision_service.release import Meanings, Registers, Release, compose, read_meanings
+from decision_service.release import Release, compose, read_meanings
 
 
 class Catalogue:

@@ -172,9 +172,13 @@ class Client:
         channel: str,
         parties: Sequence[model.Party],
         authority: model.Authority,
+        answers: Mapping[str, model.Value] | None = None,
         case_id: str = "",
     ) -> AsyncIterator[PrefillResponse]:
         """What each register knows, as it answers, then the whole form.
+
+        Args:
+            answers: What the applicant has declared so far; some registers find by it.
 
         Raises:
             ClientError: The service said no.
@@ -186,6 +190,7 @@ class Client:
             channel=channel,
             parties=[_party(party) for party in parties],
             authority=_authority(authority),
+            answers={key: _value(value) for key, value in (answers or {}).items()},
         )
         call = self._prefills.Prefill(asked, metadata=self._metadata, timeout=self._timeout_s)
         try:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from decision_service.admission import Admission, admit
 from decision_service.errors import PreconditionError, RequestReusedError
-from decision_service.evidence import RESERVED_S, gather, plan
+from decision_service.evidence import RESERVED_S, asked_about, gather, plan
 from decision_service.judge import (
     ALREADY_GRANTED,
     ENGINE_DISAGREES,
@@ -29,6 +29,7 @@ from decision_service.model import (
 )
 from decision_service.office import Office
 from decision_service.record import Draft, Taken
+from decision_service.release import Gap, sound
 from decision_service.settle import settle
 
 
@@ -66,22 +67,13 @@ async def _decide(
     if (index := await office.record.latest(key)) is not None:
         return await _earlier(application, index, office)
     admission = await admit(application, mode="instant", office=office, now=now, deadline=deadline)
-    admission.release.form.read(application.answers)  # refuse before anybody is asked
+    gaps = admission.release.form.read(application.answers)  # refuse before anybody is asked
     wait_until = now + admission.release.matter.retry_for
     with office.record.in_flight(key) as interrupted:
         if interrupted:
             draft = unjudged(application, admission, now=now)
         else:
-            queries = plan(
-                application,
-                admission.release.matter,
-                case_id=admission.case.case_id,
-                filing_date=admission.filing_date,
-                new_id=lambda: str(uuid4()),
-            )
-            answers = gather(queries, office.sources, deadline=deadline - RESERVED_S, now=now)
-            async with aclosing(answers):
-                seen = [evidence async for evidence in answers]
+            seen = await _seen(application, admission, gaps, office, now=now, deadline=deadline)
             draft = judged(
                 application,
                 admission,
@@ -95,6 +87,44 @@ async def _decide(
     )
 
 
+async def _seen(
+    application: Application,
+    admission: Admission,
+    gaps: Sequence[Gap],
+    office: Office,
+    *,
+    now: datetime,
+    deadline: float,
+) -> list[Evidence]:
+    """What the registers say.
+
+    The decision's own entry tells its subject that they were asked. Whoever else is asked about
+    has an entry before, so that they, too, can learn who asked for their data.
+    """
+    asked = plan(
+        application,
+        admission.release,
+        gaps,
+        case_id=admission.case.case_id,
+        filing_date=admission.filing_date,
+        now=now,
+        new_id=lambda: str(uuid4()),
+    )
+    about = asked_about(application, asked)
+    del about[application.subject]
+    await office.record.access(
+        application,
+        about,
+        case=admission.case,
+        release_digest=admission.release.digest,
+        now=now,
+        flow="decide",
+    )
+    answers = gather(asked, office.sources, deadline=deadline - RESERVED_S, now=now)
+    async with aclosing(answers):
+        return [evidence async for evidence in answers]
+
+
 def judged(
     application: Application,
     admission: Admission,
@@ -106,11 +136,10 @@ def judged(
     """What is decided on this evidence. Pure: replay calls it with what was recorded."""
     release, seen = admission.release, sorted(evidence, key=lambda item: item.evidence_type)
     gaps = release.form.read(application.answers)
-    wanting = {gap.field for gap in gaps}
     facts = settle(
         release,
         seen,
-        {key: value for key, value in application.answers.items() if key not in wanting},
+        sound(application.answers, gaps),
         frozenset[Concept](contest.concept for contest in application.contests),
         filing_date=admission.filing_date,
         decide_time=now,

@@ -2,24 +2,34 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
 from decision_service.model import (
+    FORM,
+    KEY_OF,
+    Application,
     CaseId,
     Consent,
     Evidence,
     EvidenceStatus,
     EvidenceType,
-    Matter,
+    Facts,
     Query,
+    Question,
     Request,
     StatutoryDuty,
     Text,
 )
+from decision_service.release import Gap, Release, sound
+from decision_service.settle import settle
 
 RESERVED_S = 0.1
 """What a flow keeps of a caller's deadline for judging and recording, in seconds."""
+
+FIRST_WAVE_SHARE = 0.5
+"""Of the time for registers, what those have on whose answers other questions hang."""
 
 
 class EvidenceSource(Protocol):
@@ -41,57 +51,124 @@ Sources: TypeAlias = Mapping[EvidenceType, EvidenceSource]
 """The port of every register that a published release names."""
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked for a request, and how far answers settle what other questions hang on.
+
+    Attributes:
+        questions: Those of the first wave first.
+        facts: What the answers so far let us know; the same belief that the decision has.
+    """
+
+    questions: tuple[Question, ...]
+    facts: Callable[[Sequence[Evidence]], Facts]
+
+
 def plan(
     request: Request,
-    matter: Matter,
+    release: Release,
+    gaps: Sequence[Gap],
     *,
     case_id: CaseId,
     filing_date: date,
+    now: datetime,
     new_id: Callable[[], str],
-) -> tuple[Query, ...]:
+) -> Plan:
     """Which questions the matter asks for the request, as far as its authority reaches.
 
-    An evidence type that the consent leaves out is not asked; so is one whose key nobody gave.
+    An evidence type that the consent leaves out is not asked; so is one whose key nobody gave,
+    or that would wait for a register that is not asked.
 
     Args:
+        gaps: What the form found wanting in the answers; no register is asked by such a one.
+        now: Freshness of what a question hangs on is judged against it.
         new_id: Makes the id of a query; the only randomness.
     """
+    matter = release.matter
     match request.authority.basis:
         case Consent(evidence_types=allowed, notice_version=version):
             basis = f"consent {version}"
         case StatutoryDuty(article=article):
             allowed, basis = tuple(item.type for item in matter.evidence), article
-    documents = {
-        f"{party.role}.{_KEY_OF[document.kind]}": document.number
-        for party in request.parties
-        for document in party.documents
-        if document.kind in _KEY_OF
-    }
-    return tuple(
-        Query(
-            query_id=new_id(),
-            evidence_type=item.type,
-            about=item.about,
-            keys={key: documents[source] for key, source in item.key.items()},
-            matter=matter.id,
-            case_id=case_id,
-            purpose=matter.purpose,
-            legal_basis=basis,
-            filing_date=filing_date,
-        )
-        for item in matter.evidence
-        if item.type in allowed and all(source in documents for source in item.key.values())
+    given = _given(request, gaps)
+    asked: dict[EvidenceType, Question] = {}
+    for item in sorted(matter.evidence, key=lambda one: bool(one.after)):
+        awaited = item.awaited
+        sources = {key: source for key, source in item.key.items() if key not in awaited}
+        if (
+            item.type in allowed
+            and given.keys() >= {*sources.values()}
+            and asked.keys() >= {*item.after}
+        ):
+            asked[item.type] = Question(
+                query_id=new_id(),
+                evidence_type=item.type,
+                about=item.about,
+                keys={key: given[source] for key, source in sources.items()},
+                awaited=awaited,
+                only_if=item.only_if,
+                after=item.after,
+                matter=matter.id,
+                case_id=case_id,
+                purpose=matter.purpose,
+                legal_basis=basis,
+                filing_date=filing_date,
+            )
+    contested = frozenset(
+        contest.concept
+        for contest in (request.contests if isinstance(request, Application) else ())
+    )
+    return Plan(
+        questions=tuple(asked.values()),
+        facts=lambda seen: settle(
+            release, seen, {}, contested, filing_date=filing_date, decide_time=now
+        ),
     )
 
 
-_KEY_OF = {"resident_id": "id_number", "organisation_code": "organisation_code"}
-"""Which key of a register a document's number is."""
+def _given(request: Request, gaps: Sequence[Gap]) -> dict[str, str]:
+    """What a key of a register can come from before any has answered."""
+    numbers = {
+        f"{party.role}.{KEY_OF[document.kind]}": document.number
+        for party in request.parties
+        for document in party.documents
+        if document.kind in KEY_OF
+    }
+    texts = {
+        FORM + key: value
+        for key, value in sound(request.answers, gaps).items()
+        if isinstance(value, str)
+    }
+    return numbers | texts
+
+
+def asked_about(request: Request, plan: Plan) -> dict[str, tuple[Question, ...]]:
+    """Who can ask "who asked for my data", and which questions those are.
+
+    Every question is about the request's subject; about anybody else are those that send their
+    number to a register: of a firm's application, the person's who files it.
+    """
+    sent = {
+        party.subject: tuple(
+            question
+            for question in plan.questions
+            if party.named_by.number in question.keys.values()
+        )
+        for party in request.parties
+        if party.subject != request.subject
+    }
+    others = {subject: questions for subject, questions in sent.items() if questions}
+    return {request.subject: plan.questions, **others}
 
 
 async def gather(
-    queries: Sequence[Query], sources: Sources, *, deadline: float, now: datetime
+    plan: Plan, sources: Sources, *, deadline: float, now: datetime
 ) -> AsyncGenerator[Evidence, None]:
     """Ask every register at once and yield each answer as it comes; none is waited for longer.
+
+    A question that hangs on others' answers is put the moment those are there. What others hang
+    on may take the first half of the time only, so that they have the other. A question whose
+    key does not become known is not put, and yields nothing.
 
     Closing it ends every question that is still open; iterate under `contextlib.aclosing`.
 
@@ -99,16 +176,43 @@ async def gather(
         deadline: Instant of the event loop's clock at which the last answer is yielded.
         now: Stamped on the envelope of a source that broke its promise to come back in time.
     """
-    tasks = [
-        asyncio.ensure_future(_ask(query, sources, deadline=deadline, now=now)) for query in queries
-    ]
+    start = asyncio.get_running_loop().time()
+    awaited = {earlier for question in plan.questions for earlier in question.after}
+    tasks: dict[EvidenceType, asyncio.Task[Evidence | None]] = {}
+    for question in plan.questions:
+        share = FIRST_WAVE_SHARE if question.evidence_type in awaited else 1.0
+        asking = _ask_in_turn(
+            question,
+            [tasks[earlier] for earlier in question.after],
+            plan,
+            sources,
+            deadline=start + share * (deadline - start),
+            now=now,
+        )
+        tasks[question.evidence_type] = asyncio.ensure_future(asking)
     try:
-        for task in asyncio.as_completed(tasks):
-            yield await task
+        for task in asyncio.as_completed(tasks.values()):
+            if (evidence := await task) is not None:
+                yield evidence
     finally:
-        for unfinished in tasks:
+        for unfinished in tasks.values():
             unfinished.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _ask_in_turn(
+    question: Question,
+    earlier: Sequence["asyncio.Task[Evidence | None]"],
+    plan: Plan,
+    sources: Sources,
+    *,
+    deadline: float,
+    now: datetime,
+) -> Evidence | None:
+    """One question, when its own predecessors have answered; None if it cannot be put then."""
+    answered = [evidence for task in earlier if (evidence := await task) is not None]
+    query = question.complete(plan.facts(answered) if earlier else {})
+    return None if query is None else await _ask(query, sources, deadline=deadline, now=now)
 
 
 async def _ask(query: Query, sources: Sources, *, deadline: float, now: datetime) -> Evidence:

@@ -70,6 +70,9 @@ _UNITS = {
     "个月": "months",
     "天": "days",
     "册": "items",
+    "家": "firms",
+    "条": "entries",
+    "份": "papers",
 }
 """English for the law's units; a unit that is missing here is shown as it is."""
 
@@ -140,7 +143,7 @@ def _outcome(
 
 def _refusal(release: Release, facts: Facts, reasons: tuple[Reason, ...]) -> Outcome:
     """Law 5: a machine refuses only where the matter lets it, and on evidence alone."""
-    on_evidence = _agreed(release, _without_declarations(facts))
+    on_evidence = _agreed(release, _without_declarations(release, facts))
     if on_evidence is None:
         return Referred(reasons=(ENGINE_DISAGREES,))
     if on_evidence.kind is not VerdictKind.REFUSE:
@@ -160,11 +163,12 @@ def _agreed(release: Release, facts: Facts) -> Verdict | None:
     return expected if inferred == expected else None
 
 
-def _without_declarations(facts: Facts) -> Facts:
-    """The facts when nothing that the applicant declared is known (law 5)."""
+def _without_declarations(release: Release, facts: Facts) -> Facts:
+    """The facts when nothing that the applicant declared, or that hangs on it, is known (law 5)."""
+    declared = {DECLARED, *release.found_by_declaration}
     return {
         concept: Unknown(why=Why.NOT_ANSWERED)
-        if isinstance(fact, Known) and fact.source == DECLARED
+        if isinstance(fact, Known) and fact.source in declared
         else fact
         for concept, fact in facts.items()
     }
@@ -183,12 +187,31 @@ def _worth_waiting_for(
         item for item, value in verdict.outputs if isinstance(value, NotKnown)
     ]
     wanting = frozenset[Concept]().union(*(release.inputs[item] for item in open_items))
-    unknown = {
-        concept: fact.why for concept in wanting if isinstance(fact := facts[concept], Unknown)
-    }
-    if not set(unknown.values()) <= _AWAY:
-        return ()
-    return tuple(sorted({EvidenceType(release.meanings[concept].source) for concept in unknown}))
+    unknown = [concept for concept in wanting if isinstance(facts[concept], Unknown)]
+    away = [_away(release, facts, concept) for concept in unknown]
+    return tuple(sorted(frozenset[EvidenceType]().union(*away))) if all(away) else ()
+
+
+def _away(release: Release, facts: Facts, concept: Concept) -> frozenset[EvidenceType]:
+    """The sources that must be back before an unknown concept can be known.
+
+    Behind a question that was not put is the answer that it hung on. Empty if no source that
+    comes back would help.
+    """
+    source = EvidenceType(release.meanings[concept].source)
+    match facts[concept]:
+        case Unknown(why=why) if why in _AWAY:
+            return frozenset({source})
+        case Unknown(why=Why.NOT_ASKED):
+            missing = [
+                earlier
+                for earlier in release.hangs_on.get(source, frozenset())
+                if isinstance(facts[earlier], Unknown)
+            ]
+            away = [_away(release, facts, earlier) for earlier in missing]
+            return frozenset[EvidenceType]().union(*away) if all(away) else frozenset()
+        case _:
+            return frozenset()
 
 
 # ── reasons: condition → value → source → law → result ───────────────────────────────────────────
@@ -212,7 +235,7 @@ INTERRUPTED = _reason(
 
 ALREADY_GRANTED = _reason(
     "ALREADY_GRANTED",
-    "本事项每人只能批准一次，记录显示已批准过，已转人工核对。",
+    "本事项每个申请人只能批准一次，记录显示已批准过，已转人工核对。",
     "This can be granted once only, and our records show a grant; a person checks.",
 )
 

@@ -214,12 +214,11 @@ class EvidenceStatus(StrEnum):
     PENDING = "PENDING"
 
 
-class Query(Frozen):
-    """One question to one register. Without matter, case, purpose and basis it cannot be built.
+class _Asked(Frozen):
+    """What is known of a question before anybody has answered.
 
     Attributes:
         query_id: Random, new for every question (X-Road ``X-Road-Id``).
-        keys: What the register finds the record by, e.g. ``{"id_number": "99000019…"}``.
         about: Role of the party that the question is about, e.g. ``applicant``.
         legal_basis: The consent or the article that allows the question.
         filing_date: The day that the question refers to.
@@ -228,12 +227,51 @@ class Query(Frozen):
     query_id: str = Field(min_length=1)
     evidence_type: EvidenceType
     about: str = Field(min_length=1)
-    keys: Mapping[str, str] = Field(min_length=1)
     matter: MatterId = Field(min_length=1)
     case_id: CaseId = Field(min_length=1)
     purpose: str = Field(min_length=1)
     legal_basis: str = Field(min_length=1)
     filing_date: date
+
+
+class Query(_Asked):
+    """One question to one register. Without matter, case, purpose and basis it cannot be built.
+
+    Attributes:
+        keys: What the register finds the record by, e.g. ``{"id_number": "99000019…"}``.
+    """
+
+    keys: Mapping[str, str] = Field(min_length=1)
+
+
+class Question(_Asked):
+    """A question that may hang on other registers' answers; complete, it is a `Query`.
+
+    Attributes:
+        keys: What is known already of what the register finds the record by.
+        awaited: For every other key the concept whose value it is.
+        only_if: A concept without whose 是 nobody is asked. None: asked in any case.
+        after: The registers whose answers are waited for; none for a question of the first wave.
+    """
+
+    keys: Mapping[str, str]
+    awaited: Mapping[str, Concept]
+    only_if: Concept | None
+    after: tuple[EvidenceType, ...]
+
+    def complete(self, facts: Facts) -> Query | None:
+        """The question as it is put; None if what it hangs on is not known, or is not so."""
+        known = {concept: fact.value for concept, fact in facts.items() if isinstance(fact, Known)}
+        given = {
+            key: value
+            for key, concept in self.awaited.items()
+            if isinstance(value := known.get(concept), str)
+        }
+        confirmed = self.only_if is None or known.get(self.only_if) is True
+        if not confirmed or len(given) < len(self.awaited):
+            return None
+        asked = self.model_dump(include=set(_Asked.model_fields))
+        return Query(**asked, keys={**self.keys, **given})
 
 
 class Evidence(Frozen):
@@ -275,6 +313,7 @@ class RegisterMeaning(Frozen):
     Attributes:
         complete: Whether "no record" proves that there is none.
         absent: The value that an authoritative absence means, by concept.
+        keys: What it finds a record by, e.g. ``id_number``, in alphabetical order.
         concepts: What it vouches for.
         digest: SHA-256 (hex) of the register file.
     """
@@ -282,6 +321,7 @@ class RegisterMeaning(Frozen):
     key: EvidenceType
     name: Text
     owner: Text
+    keys: tuple[str, ...]
     concepts: tuple[Concept, ...]
     complete: bool
     absent: Mapping[Concept, Value]
@@ -304,17 +344,42 @@ class AssuranceLevel(StrEnum):
         return list(AssuranceLevel).index(self)
 
 
+FORM = "form."
+"""Before the key of a declared field, where a register's key comes from the form."""
+
+
 class EvidencePlan(Frozen):
     """One ``[[evidence]]`` of matter.toml: which register is asked, about whom, by which keys.
 
     Attributes:
-        key: For each key of the register, where its value comes from: ``<role>.id_number`` is
-            the number of that party's resident identity card.
+        key: For each key of the register, where its value comes from: ``<role>.id_number`` and
+            ``<role>.organisation_code`` are the number of that party's document,
+            ``form.<field>`` is what the applicant declared, and anything else is a concept that
+            a register of ``after`` vouches for.
+        after: The registers that must have answered before; they wait for none themselves.
+        only_if: A yes-or-no concept that a register of ``after`` vouches for: nobody is asked
+            without its 是. It keeps what is not public from a stranger to the firm.
     """
 
     type: EvidenceType
     about: str
     key: Mapping[str, str] = Field(min_length=1)
+    after: tuple[EvidenceType, ...] = ()
+    only_if: Concept | None = None
+
+    @property
+    def awaited(self) -> Mapping[str, Concept]:
+        """The concept that gives each key that comes from another register's answer."""
+        return {
+            key: Concept(source)
+            for key, source in self.key.items()
+            if not source.startswith(FORM) and source.partition(".")[2] not in KEY_OF.values()
+        }
+
+    @property
+    def hangs_on(self) -> frozenset[Concept]:
+        """Every concept that must be known before the question can be put."""
+        return frozenset(self.awaited.values()) | ({self.only_if} if self.only_if else set())
 
 
 class Reconsideration(Frozen):
@@ -340,10 +405,15 @@ class Remedies(Frozen):
 
 
 class Replaced(Frozen):
-    """A paper that the applicant no longer brings, because evidence takes its place."""
+    """A paper that the applicant no longer brings, because evidence takes its place.
+
+    Attributes:
+        by: The evidence types that take its place; all of them must have answered.
+    """
 
     zh: str
     en: str
+    by: tuple[EvidenceType, ...] = Field(min_length=1)
 
 
 class Limit(Frozen):
@@ -359,7 +429,8 @@ class Matter(Frozen):
     Attributes:
         kind: GB/T 39046 A.1. A penalty cannot be built with the instant mode.
         automatic_refusal: Whether the machine may refuse at all; default no (S3, law 5).
-        once_per_subject: Whether one person can be granted it once only.
+        applicants: Who applies. An organisation does so through a person, who files for it.
+        once_per_subject: Whether one person, or one organisation, can be granted it once only.
         minimum_deadline: A caller's deadline below this is refused before any question.
         retry_for: How long a case waits for a source that is away; zero refers at once.
         consent_notice_version: Version of the notice that a consent must name.
@@ -390,6 +461,16 @@ class Matter(Frozen):
     replaces: tuple[Replaced, ...] = ()
     remedies: Remedies
 
+    @property
+    def form_keys(self) -> frozenset[str]:
+        """The declared fields by which registers find."""
+        return frozenset(
+            source.removeprefix(FORM)
+            for item in self.evidence
+            for source in item.key.values()
+            if source.startswith(FORM)
+        )
+
 
 # ── the application ──────────────────────────────────────────────────────────────────────────────
 
@@ -405,11 +486,29 @@ class Document(Frozen):
     number: str = Field(min_length=1, max_length=64)
 
 
+KEY_OF: Mapping[str, str] = {"resident_id": "id_number", "organisation_code": "organisation_code"}
+"""By which key a register finds somebody, for the kinds of document that registers know."""
+
+ORGANISATION = "organisation"
+"""Role of the firm or other body that an application is of."""
+
+
 class Party(Frozen):
     """Somebody who takes part in an application, in a role, e.g. ``applicant``."""
 
     role: str
     documents: tuple[Document, ...] = Field(min_length=1)
+
+    @property
+    def named_by(self) -> Document:
+        """The document that registers know them by; the first where they have no such one."""
+        kind = "organisation_code" if self.role == ORGANISATION else "resident_id"
+        return next((one for one in self.documents if one.kind == kind), self.documents[0])
+
+    @property
+    def subject(self) -> str:
+        """Kind and number of that document. Personal data."""
+        return f"{self.named_by.kind}:{self.named_by.number}"
 
 
 class Consent(Frozen):
@@ -463,7 +562,8 @@ class Request(Frozen):
         caller: Subject of the caller's token, e.g. ``portal-luohu``.
         request_id: UUID4 of the caller; names this request for ever (AIP-155).
         case_id: An existing case to go on with, or empty for a new one.
-        parties: The first is who it is about.
+        parties: The first is the person who files, in the role ``applicant``.
+        answers: Declared fields of the form only; all of them to decide, those so far to prefill.
     """
 
     caller: str
@@ -473,12 +573,16 @@ class Request(Frozen):
     channel: str
     parties: tuple[Party, ...] = Field(min_length=1)
     authority: Authority
+    answers: Mapping[str, Value] = Field(default_factory=dict)
 
     @property
     def subject(self) -> str:
-        """Who it is about: kind and number of the first party's first document. Personal data."""
-        document = self.parties[0].documents[0]
-        return f"{document.kind}:{document.number}"
+        """Whose application it is: the organisation's if one takes part, else the applicant's.
+
+        Grants, cases, receipts and erasure go by it. Personal data.
+        """
+        of = {party.role: party for party in self.parties}
+        return of.get(ORGANISATION, self.parties[0]).subject
 
 
 class PrefillRequest(Request):
@@ -489,12 +593,10 @@ class Application(Request):
     """A request to decide.
 
     Attributes:
-        answers: Declared fields of the form only.
         person_requested: The applicant wants a person to decide (PIPL 24; law 5).
         content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
     """
 
-    answers: Mapping[str, Value]
     contests: tuple[Contest, ...] = ()
     person_requested: bool = False
     content_digest: str
@@ -630,7 +732,11 @@ class Receipt(Frozen):
 
 
 class Decision(Frozen):
-    """An outcome and all that makes it a decision; it exists only with its receipt (law 2)."""
+    """An outcome and all that makes it a decision; it exists only with its receipt (law 2).
+
+    Attributes:
+        replaced: Papers that were not asked for, because evidence took their place.
+    """
 
     outcome: Outcome
     case_id: CaseId
@@ -641,6 +747,7 @@ class Decision(Frozen):
     filing_date: date
     decide_time: datetime
     evidence: tuple[Evidence, ...]
+    replaced: tuple[Replaced, ...]
     notice: Text
     remedies: Remedies
     receipt: Receipt
@@ -718,10 +825,15 @@ class EvidenceArrived(Frozen):
 
 
 class PrefillCompleted(Frozen):
-    """The whole form, recorded."""
+    """The whole form, recorded.
+
+    Attributes:
+        replaced: Papers that evidence has taken the place of already.
+    """
 
     fields: tuple[PrefilledField, ...]
     declared_fields: tuple[str, ...]
+    replaced: tuple[Replaced, ...]
     receipt: Receipt
 
 

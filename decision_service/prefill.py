@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import uuid4
 
 from decision_service.admission import admit
-from decision_service.evidence import RESERVED_S, gather, plan
+from decision_service.evidence import RESERVED_S, asked_about, gather, plan
 from decision_service.judge import display
 from decision_service.model import (
     Evidence,
@@ -22,7 +22,7 @@ from decision_service.model import (
 )
 from decision_service.office import Office
 from decision_service.release import Release
-from decision_service.settle import settle
+from decision_service.settle import replaced, settle
 
 
 async def prefill(
@@ -31,7 +31,8 @@ async def prefill(
     """Record the access, ask the registers, show each answer as it comes, then the whole form.
 
     Declarations, reasons and promises are never among what is shown (S7): a form field is filled
-    only if its concept's source is a register.
+    only if its concept's source is a register. Answers so far let registers be asked that find
+    by one of them, e.g. by the code of a house; call again when the applicant has typed it.
 
     Args:
         now: The one instant of this request.
@@ -39,28 +40,31 @@ async def prefill(
 
     Raises:
         NotRecordedError: The access, or what was to be shown, could not be recorded.
-        DecisionServiceError: The request cannot be admitted; see `admit`.
+        DecisionServiceError: The request cannot be admitted; see `admit` and `Form.read`.
     """
     admission = await admit(request, mode="prefill", office=office, now=now, deadline=deadline)
     release, case = admission.release, admission.case
-    queries = plan(
+    asked = plan(
         request,
-        release.matter,
+        release,
+        release.form.read(request.answers),
         case_id=case.case_id,
         filing_date=admission.filing_date,
+        now=now,
         new_id=lambda: str(uuid4()),
     )
+    about = asked_about(request, asked)
     await office.record.access(
-        request, queries, case=case, release_digest=release.digest, now=now, flow="prefill"
+        request, about, case=case, release_digest=release.digest, now=now, flow="prefill"
     )
     yield PrefillStarted(
         case_id=case.case_id,
         case_number=case.case_number,
         rules_effective_date=release.effective,
-        evidence_types=tuple(query.evidence_type for query in queries),
+        evidence_types=tuple(one.evidence_type for one in asked.questions),
     )
     seen: list[Evidence] = []
-    answers = gather(queries, office.sources, deadline=deadline - RESERVED_S, now=now)
+    answers = gather(asked, office.sources, deadline=deadline - RESERVED_S, now=now)
     async with aclosing(answers):
         async for evidence in answers:
             seen.append(evidence)
@@ -76,7 +80,12 @@ async def prefill(
     receipt = await office.record.prefilled(
         request, fields, seen, case=case, release_digest=release.digest, now=now
     )
-    yield PrefillCompleted(fields=fields, declared_fields=release.form.declared, receipt=receipt)
+    yield PrefillCompleted(
+        fields=fields,
+        declared_fields=release.form.declared,
+        replaced=replaced(release.matter, seen),
+        receipt=receipt,
+    )
 
 
 def filled(

@@ -22,7 +22,6 @@ from decision_service.model import (
     CaseState,
     CaseSummary,
     Decision,
-    Document,
     Evidence,
     Frozen,
     Matter,
@@ -31,15 +30,17 @@ from decision_service.model import (
     Outcome,
     PrefilledField,
     PrefillRequest,
-    Query,
+    Question,
     Reason,
     Receipt,
     Referred,
     Refused,
+    Replaced,
     Request,
     Text,
     Waiting,
 )
+from decision_service.settle import replaced
 
 ENGINE = f"durable-rules {version('durable-rules')}"
 """What inferred the verdict; part of every decision's permanent record."""
@@ -95,6 +96,11 @@ class Draft(Frozen):
         return _STATES[type(self.outcome)]
 
     @property
+    def replaced(self) -> tuple[Replaced, ...]:
+        """Papers that were not asked for, because evidence took their place."""
+        return replaced(self.matter, self.evidence)
+
+    @property
     def notice(self) -> Text:
         """What the applicant is told: outcome, reasons with their law, and remedies (S9, S12)."""
         title = _TITLES[self.state]
@@ -103,6 +109,7 @@ class Draft(Frozen):
             f"{self.matter.name.zh} {title.zh}",
             f"办件编号：{self.case.case_number}　申请日：{self.filing_date}",
             *_grant_lines(self.outcome, "zh"),
+            *(line.zh for line in _replaced_line(self.replaced)),
             *(f"· {reason.text.zh}{_law(reason)}" for reason in self.outcome.reasons),
             f"决定机关：{self.matter.competent_authority.zh}（依法由系统自动审查）",
             (
@@ -116,6 +123,7 @@ class Draft(Frozen):
             f"{self.matter.name.en}: {title.en}",
             f"Case {self.case.case_number}, handed in on {self.filing_date}",
             *_grant_lines(self.outcome, "en"),
+            *(line.en for line in _replaced_line(self.replaced)),
             *(f"- {reason.text.en}{_law(reason)}" for reason in self.outcome.reasons),
             f"Decided by: {self.matter.competent_authority.en} (by rules, automatically)",
             (
@@ -140,6 +148,7 @@ class Draft(Frozen):
             "outcome": self.outcome,
             "release_digest": self.release_digest,
             "remedies": self.matter.remedies,
+            "replaced": self.replaced,
             "rules_effective_date": self.rules_effective_date,
         }
 
@@ -177,7 +186,7 @@ class Record:
         return "request:" + self._trail.tag(f"{request.caller}\n{method}\n{request.request_id}")
 
     def grant_key(self, matter: MatterId, subject: str) -> str:
-        """Names what can be granted to one person once; ``subject`` as `Request.subject`."""
+        """Names what can be granted to one subject once, as `Request.subject` says who that is."""
         return "grant:" + self._trail.tag(f"{matter}\n{subject}")
 
     @staticmethod
@@ -190,49 +199,55 @@ class Record:
     async def access(
         self,
         request: Request,
-        queries: Sequence[Query],
+        about: Mapping[str, Sequence[Question]],
         *,
         case: CaseSummary,
         release_digest: str,
         now: datetime,
         flow: str,
-    ) -> Receipt:
-        """Record that registers are about to be asked about a person.
+    ) -> None:
+        """Record that registers are about to be asked: one entry for each whom it is about.
+
+        A question that hangs on another's answer is among them, and may in the end not be put.
+
+        Args:
+            about: By subject, the questions. Only the request's own subject has the case.
 
         Raises:
             NotRecordedError: It could not be; nothing may be asked.
         """
-        return await self._append(
-            Entry(
-                type="access/1",
-                id=str(uuid4()),
-                time=now,
-                permanent={
-                    "flow": flow,
-                    "matter": request.matter,
-                    "release_digest": release_digest,
-                    "case_id": case.case_id,
-                    "caller": request.caller,
-                    "channel": request.channel,
-                    "queries": [
-                        {
-                            "query_id": query.query_id,
-                            "evidence_type": query.evidence_type,
-                            "purpose": query.purpose,
-                            "legal_basis": query.legal_basis,
-                        }
-                        for query in queries
-                    ],
-                },
-                sealed={
-                    "parties": _json(request, {"parties"})["parties"],
-                    "authority": _json(request, {"authority"})["authority"],
-                },
-                subject=request.subject,
-                notice="",
-                case=_row(case),
+        for subject, questions in about.items():
+            await self._append(
+                Entry(
+                    type="access/1",
+                    id=str(uuid4()),
+                    time=now,
+                    permanent={
+                        "flow": flow,
+                        "matter": request.matter,
+                        "release_digest": release_digest,
+                        "case_id": case.case_id,
+                        "caller": request.caller,
+                        "channel": request.channel,
+                        "queries": [
+                            {
+                                "query_id": question.query_id,
+                                "evidence_type": question.evidence_type,
+                                "purpose": question.purpose,
+                                "legal_basis": question.legal_basis,
+                            }
+                            for question in questions
+                        ],
+                    },
+                    sealed={
+                        **_json(request, {"parties", "authority"}),
+                        "keys": {one.query_id: {**one.keys} for one in questions},
+                    },
+                    subject=subject,
+                    notice="",
+                    case=_row(case) if subject == request.subject else None,
+                )
             )
-        )
 
     async def prefilled(
         self,
@@ -263,7 +278,7 @@ class Record:
                     "evidence": _evidence_summary(evidence),
                 },
                 sealed={
-                    "parties": _json(request, {"parties"})["parties"],
+                    **_json(request, {"parties", "answers"}),
                     "fields": [field.model_dump(mode="json") for field in fields],
                     "evidence": [item.model_dump(mode="json") for item in evidence],
                 },
@@ -431,16 +446,17 @@ class Record:
             create_time=row.create_time,
         )
 
-    async def subject(self, case: CaseSummary) -> Document:
-        """Who a case is about.
+    async def subject(self, case_id: str) -> str:
+        """Whose case it is, as `Request.subject` says it: as the entry has it that opened it.
 
         Raises:
             ErasedError: The sealed part was erased.
         """
-        first = (await self._trail.case_entries(case.case_id))[0]
-        _, sealed = await self._opened(first)
-        parties = sealed["parties"] if "parties" in sealed else sealed["application"]["parties"]
-        return Document.model_validate_json(json.dumps(parties[0]["documents"][0]))
+        row = await self._trail.case(case_id)
+        if row is None:
+            return ""
+        recorded, _ = await self._opened(row.first_index)
+        return recorded.subject
 
     async def decisions(self, case_id: str) -> tuple[Decision, ...]:
         """The decisions of a case, the newest last.
@@ -534,6 +550,19 @@ def _grant_lines(outcome: Outcome, language: str) -> tuple[str, ...]:
     return tuple(
         f"{getattr(item.name, language)}：{getattr(item.display, language)}"
         for item in outcome.grant
+    )
+
+
+def _replaced_line(papers: Sequence[Replaced]) -> tuple[Text, ...]:
+    """How many papers nobody had to bring, and which."""
+    if not papers:
+        return ()
+    zh, en = "、".join(paper.zh for paper in papers), "; ".join(paper.en for paper in papers)
+    return (
+        Text(
+            zh=f"免交材料 {len(papers)} 份：{zh}",
+            en=f"Papers you did not have to bring: {len(papers)} ({en})",
+        ),
     )
 
 

@@ -6,7 +6,6 @@ force on a day can be composed again from its archive, byte for byte, for ever.
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,9 +18,19 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from pydantic import TypeAdapter
 from pydantic import ValidationError as ShapeError
 
-from decision_service.errors import FieldViolation, InvalidPublicationError, InvalidRequestError
+from decision_service.errors import FieldViolation, InvalidRequestError
+from decision_service.matter import (
+    Meanings,
+    Registers,
+    iso_day,
+    plan_faults,
+    read_matter,
+    read_toml,
+    unfit,
+)
 from decision_service.model import (
     DECLARED,
+    FORM,
     SERVICE,
     Concept,
     EvidenceType,
@@ -47,9 +56,6 @@ from decision_service.rulebook.tree import (
 Answers: TypeAlias = Mapping[str, bool | str]
 """Answers as JSON Schema sees them: a number is a decimal string, a day is ISO 8601."""
 
-Meanings: TypeAlias = Mapping[Concept, Meaning]
-Registers: TypeAlias = Mapping[EvidenceType, RegisterMeaning]
-
 _MEANINGS = TypeAdapter(dict[Concept, Meaning])
 _REGISTERS = TypeAdapter(dict[EvidenceType, RegisterMeaning])
 
@@ -64,6 +70,12 @@ class Gap:
     field: str
     code: str
     text: Text
+
+
+def sound(answers: Mapping[str, Value], gaps: Sequence[Gap]) -> dict[str, Value]:
+    """The answers but for those that the applicant has to correct."""
+    wanting = {gap.field for gap in gaps}
+    return {key: value for key, value in answers.items() if key not in wanting}
 
 
 class Form:
@@ -95,6 +107,12 @@ class Form:
             if concept in meanings and meanings[concept].source not in {DECLARED, SERVICE}
         )
         self.declared = tuple(key for key in self._fields if key not in self.prefilled)
+        self.declared_texts = tuple(
+            key
+            for key in self.declared
+            if self._fields[key].get("type") == "string"
+            and not {"x-scale", "format"} & set(self._fields[key])
+        )
         self._refuse_traps(meanings, where)
         self._validator = jsonschema.Draft202012Validator(
             self._schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
@@ -187,7 +205,7 @@ class Form:
         if self._schema.get("additionalProperties") is not False:
             wrong.append("`additionalProperties` must be false")
         if wrong:
-            raise _unfit("FORM_INVALID", where, wrong)
+            raise unfit("FORM_INVALID", where, wrong)
 
 
 @dataclass(frozen=True)
@@ -228,6 +246,26 @@ class Release:
         items: tuple[Requirement | Output, ...] = (*self.book.requirements, *self.book.outputs)
         return {item.id: rests_on(self.book, item.expression) for item in items}
 
+    @cached_property
+    def hangs_on(self) -> Mapping[EvidenceType, frozenset[Concept]]:
+        """What must be known before each evidence type is asked, as other registers vouch."""
+        return {item.type: item.hangs_on for item in self.matter.evidence}
+
+    @cached_property
+    def found_by_declaration(self) -> frozenset[EvidenceType]:
+        """The evidence types whose answers are about what the applicant declared, e.g. a house."""
+        by_form = {
+            item.type
+            for item in self.matter.evidence
+            if any(source.startswith(FORM) for source in item.key.values())
+        }
+        behind = {
+            item.type
+            for item in self.matter.evidence
+            if any(self.meanings[concept].source in by_form for concept in item.awaited.values())
+        }
+        return frozenset(by_form | behind)
+
     @property
     def effective(self) -> date:
         """The first day; the release ends where the matter's next one begins."""
@@ -256,13 +294,14 @@ def compose(
         RuleFileError: The rule file is wrong, alone or against the meanings; all findings.
         InvalidPublicationError: One of the others is.
     """
-    frozen_matter = _matter(matter, where)
+    frozen_matter = read_matter(matter, where)
     book = read(rules, where=where, age_convention=frozen_matter.age_convention)
     frozen_form = Form(form, meanings, where=where)
     if findings := (*_disagreements(book, meanings, registers), *limits(book)):
         raise RuleFileError(where, findings)
-    _refuse_unasked(frozen_matter, book, registers, where)
+    _refuse_unfit(frozen_matter, book, frozen_form, meanings=meanings, registers=registers)
     used = {term.id for term in book.terms} | set(frozen_form.concepts.values())
+    used = used.union(*(item.hangs_on for item in frozen_matter.evidence))
     asked = {item.type for item in frozen_matter.evidence}
     kept_meanings = {concept: meanings[concept] for concept in sorted(used)}
     kept_registers = {key: registers[key] for key in sorted(asked)}
@@ -310,7 +349,7 @@ def read_meanings(text: str, *, where: str) -> Meanings:
     """
     meanings: dict[Concept, Meaning] = {}
     wrong: list[str] = []
-    for role, concepts in _toml(text, where).items():
+    for role, concepts in read_toml(text, where).items():
         rows = {role: concepts} if "type" in concepts else concepts
         for word, row in rows.items():
             concept = Concept(word if rows is not concepts else f"{role}.{word}")
@@ -319,12 +358,12 @@ def read_meanings(text: str, *, where: str) -> Meanings:
                 continue
             try:
                 meanings[concept] = Meaning.model_validate_json(
-                    json.dumps(_meaning(concept, row), default=_tagged_date)
+                    json.dumps(_meaning(concept, row), default=iso_day)
                 )
             except (ShapeError, KeyError) as error:
                 wrong.append(f"`{concept}`: {_first(error)}")
     if wrong:
-        raise _unfit("CONCEPTS_INVALID", where, wrong)
+        raise unfit("CONCEPTS_INVALID", where, wrong)
     return meanings
 
 
@@ -343,27 +382,6 @@ def _meaning(concept: str, row: dict[str, Any]) -> dict[str, Any]:
             "high": high if isinstance(high, date) else str(high),
         }
     return {"concept": concept, "name": name, "type": type_, **rest}
-
-
-def _tagged_date(value: object) -> str:
-    """Dates of TOML in JSON."""
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
-
-
-def _matter(text: str, where: str) -> Matter:
-    """Read ``matter.toml``; a penalty, or any other kind that is not in `Matter`, is refused."""
-    row = _toml(text, where)
-    name = {"zh": row.pop("zh", ""), "en": row.pop("en", "")}
-    try:
-        return Matter.model_validate_json(json.dumps({"name": name, **row}, default=_tagged_date))
-    except ShapeError as error:
-        raise _unfit(
-            "MATTER_INVALID",
-            where,
-            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()],
-        ) from None
 
 
 def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> tuple[Finding, ...]:
@@ -412,16 +430,26 @@ def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> 
     return tuple(found)
 
 
-def _refuse_unasked(matter: Matter, book: Rulebook, registers: Registers, where: str) -> None:
-    """A matter whose rules rest on a register that its plan never asks, or that is not there."""
-    asked = {item.type for item in matter.evidence}
-    needed = {term.source for term in book.terms} - {DECLARED, SERVICE}
-    wrong = [f"the plan does not ask `{source}`" for source in sorted(needed - asked)]
-    wrong += [f"the city has no register `{key}`" for key in sorted(asked - set(registers))]
+def _refuse_unfit(
+    matter: Matter, book: Rulebook, form: Form, *, meanings: Meanings, registers: Registers
+) -> None:
+    """A matter that is not the rule file's, or whose plan does not give what rules and form use."""
+    used = {term.source for term in book.terms} | {
+        meanings[concept].source for concept in form.concepts.values()
+    }
+    wrong = [
+        *plan_faults(
+            matter,
+            needed=frozenset(used - {DECLARED, SERVICE}),
+            declared_texts=form.declared_texts,
+            meanings=meanings,
+            registers=registers,
+        )
+    ]
     if matter.id != book.matter:
         wrong.append(f"`{matter.id}` in matter.toml is `{book.matter}` in the rule file")
     if wrong:
-        raise _unfit("MATTER_INVALID", where, wrong)
+        raise unfit("MATTER_INVALID", book.where, wrong)
 
 
 def _schema(text: str, where: str) -> dict[str, Any]:
@@ -430,9 +458,9 @@ def _schema(text: str, where: str) -> dict[str, Any]:
         schema = json.loads(text)
         jsonschema.Draft202012Validator.check_schema(schema)
     except (ValueError, SchemaError) as error:
-        raise _unfit("FORM_INVALID", where, [str(error).splitlines()[0]]) from None
+        raise unfit("FORM_INVALID", where, [str(error).splitlines()[0]]) from None
     if not isinstance(schema.get("properties"), dict):
-        raise _unfit("FORM_INVALID", where, ["`properties` is missing"])
+        raise unfit("FORM_INVALID", where, ["`properties` is missing"])
     return dict(schema)
 
 
@@ -459,28 +487,9 @@ def _bilingual(title: str) -> Text:
     return Text(zh=zh.strip(), en=en.strip() or zh.strip())
 
 
-def _toml(text: str, where: str) -> dict[str, Any]:
-    """Read TOML, or say where it cannot be read."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _unfit("TOML_INVALID", where, [str(error)]) from None
-
-
 def _first(error: ShapeError | KeyError) -> str:
     """What is wrong, in a few words."""
     if isinstance(error, ShapeError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     return f"{error} is missing"
-
-
-def _unfit(reason: str, where: str, wrong: Sequence[str]) -> InvalidPublicationError:
-    """A file that cannot be published, with everything that is wrong in it."""
-    return InvalidPublicationError(
-        f"`{where}` cannot be published: {'; '.join(wrong)}",
-        zh=f"“{where}”不能发布：{'；'.join(wrong)}",
-        reason=reason,
-        hint="Correct the file; nothing of it is in force.",
-        where=where,
-    )

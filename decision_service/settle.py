@@ -21,10 +21,12 @@ from decision_service.model import (
     Fact,
     Facts,
     Known,
+    Matter,
     Meaning,
     NumberType,
     OptionType,
     Range,
+    Replaced,
     TextType,
     Unknown,
     Value,
@@ -107,6 +109,12 @@ def _believable(fact: Fact, meaning: Meaning) -> Fact:
             return Unknown(why=Why.OUT_OF_RANGE)
         case _:
             return fact
+
+
+def replaced(matter: Matter, evidence: Sequence[Evidence]) -> tuple[Replaced, ...]:
+    """The papers whose place evidence has taken: every register that was to has vouched."""
+    vouching = {item.evidence_type for item in evidence if item.status in _VOUCHING}
+    return tuple(paper for paper in matter.replaces if set(paper.by) <= vouching)
 
 
 def fits(value: Value, type_: ConceptType) -> bool:

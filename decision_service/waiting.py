@@ -9,7 +9,7 @@ from uuid import uuid4
 from decision_service.admission import Admission
 from decision_service.decide import commit, judged
 from decision_service.errors import DecisionServiceError
-from decision_service.evidence import gather, plan
+from decision_service.evidence import asked_about, gather, plan
 from decision_service.model import CaseId, Decision, Waiting
 from decision_service.office import Office
 from decision_service.release import Release, restore
@@ -68,23 +68,25 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     before = await office.record.draft_at(index, release.matter)
     if not isinstance(before.outcome, Waiting):
         return None
-    queries = plan(
+    asked = plan(
         before.application,
-        release.matter,
+        release,
+        release.form.read(before.application.answers),
         case_id=case_id,
         filing_date=before.filing_date,
+        now=now,
         new_id=lambda: str(uuid4()),
     )
     await office.record.access(
         before.application,
-        queries,
+        asked_about(before.application, asked),
         case=before.case.model_copy(update={"state": before.state}),
         release_digest=release.digest,
         now=now,
         flow="waiting",
     )
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
-    answers = gather(queries, office.sources, deadline=deadline, now=now)
+    answers = gather(asked, office.sources, deadline=deadline, now=now)
     async with aclosing(answers):
         seen = [evidence async for evidence in answers]
     draft = judged(

@@ -175,6 +175,7 @@ class Register(Frozen):
             key=self.key,
             name=self.name,
             owner=self.owner,
+            keys=tuple(sorted(self.keys)),
             concepts=tuple(self.concepts),
             complete=self.complete,
             absent={name: value for name, value in absent.items() if value is not None},

@@ -47,6 +47,7 @@ def read_prefill(request: prefill_pb2.PrefillRequest, *, caller: str) -> Prefill
         channel=reader.id("channel", request.channel),
         parties=reader.parties(request.parties),
         authority=reader.authority(request.authority),
+        answers=reader.answers(request.answers),
     )
     reader.finish()
     return read

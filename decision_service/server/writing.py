@@ -17,7 +17,7 @@ from decision_service.v1 import vocabulary_pb2 as pb
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _text(text: model.Text | model.Replaced) -> pb.Text:
+def _text(text: model.Text) -> pb.Text:
     return pb.Text(zh=text.zh, en=text.en)
 
 
@@ -68,6 +68,7 @@ def write_decision(decision: model.Decision) -> pb.Decision:
         notice=_text(decision.notice),
         remedies=_remedies(decision.remedies),
         receipt=_receipt(decision.receipt),
+        replaced=[_replaced(one) for one in decision.replaced],
     )
     match decision.outcome:
         case model.Approved(grant=grant, reasons=reasons):
@@ -140,6 +141,10 @@ def _evidence(evidence: model.Evidence) -> pb.EvidenceSummary:
     )
 
 
+def _replaced(paper: model.Replaced) -> pb.ReplacedDocument:
+    return pb.ReplacedDocument(name=pb.Text(zh=paper.zh, en=paper.en), evidence_types=paper.by)
+
+
 def _remedies(remedies: model.Remedies) -> pb.Remedies:
     return pb.Remedies(
         reconsideration_organ=_text(remedies.reconsideration.organ),
@@ -194,6 +199,7 @@ def write_event(event: model.PrefillEvent) -> prefill_pb2.PrefillResponse:
                 fields=[_field(one) for one in event.fields],
                 declared_fields=event.declared_fields,
                 receipt=_receipt(event.receipt),
+                replaced=[_replaced(one) for one in event.replaced],
             )
             return prefill_pb2.PrefillResponse(completed=completed)
         case _ as never:
@@ -245,11 +251,13 @@ def write_matter(release: Release) -> matter_pb2.Matter:
         assurance_level=_LEVELS[matter.assurance_level],
         consent_notice_version=matter.consent_notice_version,
         evidence_types=[item.type for item in matter.evidence],
-        replaces=[pb.ReplacedDocument(name=_text(paper)) for paper in matter.replaces],
+        replaces=[_replaced(paper) for paper in matter.replaces],
         promised_limit=pb.PromisedLimit(
             days=matter.promised_limit.days, unit=matter.promised_limit.unit
         ),
         form_json_schema=release.form.text,
         limits=pb.CallLimits(minimum_deadline=minimum_deadline),
         remedies=_remedies(matter.remedies),
+        applicants=matter.applicants,
+        prefill_answers=sorted(matter.form_keys),
     )

@@ -67,7 +67,9 @@ class DecideRequest(_message.Message):
     """The applicant wants a person to decide (PIPL Article 24). The case is referred, at no loss."""
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Party]:
-        """Who takes part; the first is who it is about."""
+        """Who takes part. The first is the person who files, as `applicant`; for a matter that
+        organisations apply for, one more is the `organisation`, whose case it then is.
+        """
 
     @_builtins.property
     def authority(self) -> _vocabulary_pb2.Authority:

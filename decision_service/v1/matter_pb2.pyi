@@ -154,6 +154,8 @@ class Matter(_message.Message):
     FORM_JSON_SCHEMA_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     REMEDIES_FIELD_NUMBER: _builtins.int
+    APPLICANTS_FIELD_NUMBER: _builtins.int
+    PREFILL_ANSWERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, e.g. `old_age_allowance`."""
     kind: _builtins.str
@@ -208,6 +210,16 @@ class Matter(_message.Message):
     def remedies(self) -> _vocabulary_pb2.Remedies:
         """What the applicant can do against a decision."""
 
+    @_builtins.property
+    def applicants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who applies: `person`, `organisation`. An organisation is a party of its own, beside the
+        person who files for it.
+        """
+
+    @_builtins.property
+    def prefill_answers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the declared fields by which registers find: prefill again once they are filled in."""
+
     def __init__(
         self,
         *,
@@ -227,10 +239,12 @@ class Matter(_message.Message):
         form_json_schema: _builtins.str = ...,
         limits: _vocabulary_pb2.CallLimits | None = ...,
         remedies: _vocabulary_pb2.Remedies | None = ...,
+        applicants: _abc.Iterable[_builtins.str] | None = ...,
+        prefill_answers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["competent_authority", b"competent_authority", "limits", b"limits", "name", b"name", "promised_limit", b"promised_limit", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "prefill_answers", b"prefill_answers", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

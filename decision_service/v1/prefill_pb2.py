@@ -29,13 +29,15 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!decision_service/v1/prefill.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xd4\x01\n\x0ePrefillRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\x12\x15\n\x07\x63hannel\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x07parties\x18\x05 \x03(\x0b\x32\x1a.decision_service.v1.PartyB\x04\xe2\x41\x01\x02\x12\x37\n\tauthority\x18\x06 \x01(\x0b\x32\x1e.decision_service.v1.AuthorityB\x04\xe2\x41\x01\x02\"\xc8\x01\n\x0fPrefillResponse\x12\x36\n\x07started\x18\x01 \x01(\x0b\x32#.decision_service.v1.PrefillStartedH\x00\x12\x38\n\x08\x65vidence\x18\x02 \x01(\x0b\x32$.decision_service.v1.EvidenceArrivedH\x00\x12:\n\tcompleted\x18\x03 \x01(\x0b\x32%.decision_service.v1.PrefillCompletedH\x00\x42\x07\n\x05\x65vent\"\x7f\n\x0ePrefillStarted\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x02 \x01(\t\x12/\n\x14rules_effective_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x16\n\x0e\x65vidence_types\x18\x04 \x03(\t\"~\n\x0f\x45videnceArrived\x12\x36\n\x08\x65vidence\x18\x01 \x01(\x0b\x32$.decision_service.v1.EvidenceSummary\x12\x33\n\x06\x66ields\x18\x02 \x03(\x0b\x32#.decision_service.v1.PrefilledField\"\x8f\x01\n\x10PrefillCompleted\x12\x33\n\x06\x66ields\x18\x01 \x03(\x0b\x32#.decision_service.v1.PrefilledField\x12\x17\n\x0f\x64\x65\x63lared_fields\x18\x02 \x03(\t\x12-\n\x07receipt\x18\x03 \x01(\x0b\x32\x1c.decision_service.v1.Receipt\"\x82\x02\n\x0ePrefilledField\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x63oncept\x18\x02 \x01(\t\x12\'\n\x04name\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\x12)\n\x05value\x18\x04 \x01(\x0b\x32\x1a.decision_service.v1.Value\x12*\n\x07\x64isplay\x18\x05 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x15\n\revidence_type\x18\x06 \x01(\t\x12.\n\nas_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03why\x18\x08 \x01(\t2p\n\x0ePrefillService\x12^\n\x07Prefill\x12#.decision_service.v1.PrefillRequest\x1a$.decision_service.v1.PrefillResponse\"\x06\xca\xb9\x19\x02\x01\x02\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!decision_service/v1/prefill.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xe3\x02\n\x0ePrefillRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\x12\x15\n\x07\x63hannel\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x07parties\x18\x05 \x03(\x0b\x32\x1a.decision_service.v1.PartyB\x04\xe2\x41\x01\x02\x12\x37\n\tauthority\x18\x06 \x01(\x0b\x32\x1e.decision_service.v1.AuthorityB\x04\xe2\x41\x01\x02\x12\x41\n\x07\x61nswers\x18\x07 \x03(\x0b\x32\x30.decision_service.v1.PrefillRequest.AnswersEntry\x1aJ\n\x0c\x41nswersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.decision_service.v1.Value:\x02\x38\x01\"\xc8\x01\n\x0fPrefillResponse\x12\x36\n\x07started\x18\x01 \x01(\x0b\x32#.decision_service.v1.PrefillStartedH\x00\x12\x38\n\x08\x65vidence\x18\x02 \x01(\x0b\x32$.decision_service.v1.EvidenceArrivedH\x00\x12:\n\tcompleted\x18\x03 \x01(\x0b\x32%.decision_service.v1.PrefillCompletedH\x00\x42\x07\n\x05\x65vent\"\x7f\n\x0ePrefillStarted\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x02 \x01(\t\x12/\n\x14rules_effective_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\x16\n\x0e\x65vidence_types\x18\x04 \x03(\t\"~\n\x0f\x45videnceArrived\x12\x36\n\x08\x65vidence\x18\x01 \x01(\x0b\x32$.decision_service.v1.EvidenceSummary\x12\x33\n\x06\x66ields\x18\x02 \x03(\x0b\x32#.decision_service.v1.PrefilledField\"\xc8\x01\n\x10PrefillCompleted\x12\x33\n\x06\x66ields\x18\x01 \x03(\x0b\x32#.decision_service.v1.PrefilledField\x12\x17\n\x0f\x64\x65\x63lared_fields\x18\x02 \x03(\t\x12-\n\x07receipt\x18\x03 \x01(\x0b\x32\x1c.decision_service.v1.Receipt\x12\x37\n\x08replaced\x18\x04 \x03(\x0b\x32%.decision_service.v1.ReplacedDocument\"\x82\x02\n\x0ePrefilledField\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0f\n\x07\x63oncept\x18\x02 \x01(\t\x12\'\n\x04name\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\x12)\n\x05value\x18\x04 \x01(\x0b\x32\x1a.decision_service.v1.Value\x12*\n\x07\x64isplay\x18\x05 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x15\n\revidence_type\x18\x06 \x01(\t\x12.\n\nas_of_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03why\x18\x08 \x01(\t2p\n\x0ePrefillService\x12^\n\x07Prefill\x12#.decision_service.v1.PrefillRequest\x1a$.decision_service.v1.PrefillResponse\"\x06\xca\xb9\x19\x02\x01\x02\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'decision_service.v1.prefill_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_PREFILLREQUEST_ANSWERSENTRY']._loaded_options = None
+  _globals['_PREFILLREQUEST_ANSWERSENTRY']._serialized_options = b'8\001'
   _globals['_PREFILLREQUEST'].fields_by_name['matter']._loaded_options = None
   _globals['_PREFILLREQUEST'].fields_by_name['matter']._serialized_options = b'\342A\001\002'
   _globals['_PREFILLREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -49,17 +51,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREFILLSERVICE'].methods_by_name['Prefill']._loaded_options = None
   _globals['_PREFILLSERVICE'].methods_by_name['Prefill']._serialized_options = b'\312\271\031\002\001\002'
   _globals['_PREFILLREQUEST']._serialized_start=220
-  _globals['_PREFILLREQUEST']._serialized_end=432
-  _globals['_PREFILLRESPONSE']._serialized_start=435
-  _globals['_PREFILLRESPONSE']._serialized_end=635
-  _globals['_PREFILLSTARTED']._serialized_start=637
-  _globals['_PREFILLSTARTED']._serialized_end=764
-  _globals['_EVIDENCEARRIVED']._serialized_start=766
-  _globals['_EVIDENCEARRIVED']._serialized_end=892
-  _globals['_PREFILLCOMPLETED']._serialized_start=895
-  _globals['_PREFILLCOMPLETED']._serialized_end=1038
-  _globals['_PREFILLEDFIELD']._serialized_start=1041
-  _globals['_PREFILLEDFIELD']._serialized_end=1299
-  _globals['_PREFILLSERVICE']._serialized_start=1301
-  _globals['_PREFILLSERVICE']._serialized_end=1413
+  _globals['_PREFILLREQUEST']._serialized_end=575
+  _globals['_PREFILLREQUEST_ANSWERSENTRY']._serialized_start=501
+  _globals['_PREFILLREQUEST_ANSWERSENTRY']._serialized_end=575
+  _globals['_PREFILLRESPONSE']._serialized_start=578
+  _globals['_PREFILLRESPONSE']._serialized_end=778
+  _globals['_PREFILLSTARTED']._serialized_start=780
+  _globals['_PREFILLSTARTED']._serialized_end=907
+  _globals['_EVIDENCEARRIVED']._serialized_start=909
+  _globals['_EVIDENCEARRIVED']._serialized_end=1035
+  _globals['_PREFILLCOMPLETED']._serialized_start=1038
+  _globals['_PREFILLCOMPLETED']._serialized_end=1238
+  _globals['_PREFILLEDFIELD']._serialized_start=1241
+  _globals['_PREFILLEDFIELD']._serialized_end=1499
+  _globals['_PREFILLSERVICE']._serialized_start=1501
+  _globals['_PREFILLSERVICE']._serialized_end=1613
 # @@protoc_insertion_point(module_scope)

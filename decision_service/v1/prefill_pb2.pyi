@@ -27,12 +27,34 @@ class PrefillRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AnswersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _vocabulary_pb2.Value: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _vocabulary_pb2.Value | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MATTER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
     CHANNEL_FIELD_NUMBER: _builtins.int
     PARTIES_FIELD_NUMBER: _builtins.int
     AUTHORITY_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
     matter: _builtins.str
     """Id of the matter."""
     request_id: _builtins.str
@@ -43,11 +65,20 @@ class PrefillRequest(_message.Message):
     """Where the applicant is: one of the matter's channels, e.g. `portal`."""
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Party]:
-        """Who takes part; the first is who it is about."""
+        """Who takes part. The first is the person who files, as `applicant`; for a matter that
+        organisations apply for, one more is the `organisation`, whose case it then is.
+        """
 
     @_builtins.property
     def authority(self) -> _vocabulary_pb2.Authority:
         """Who stands behind the request."""
+
+    @_builtins.property
+    def answers(self) -> _containers.MessageMap[_builtins.str, _vocabulary_pb2.Value]:
+        """The declared fields that are filled in so far, by key. Some registers find by one of them
+        (`Matter.prefill_answers`): they are asked once it is here, so call again, with the same
+        `case_id`, when the applicant has filled it in.
+        """
 
     def __init__(
         self,
@@ -58,10 +89,11 @@ class PrefillRequest(_message.Message):
         channel: _builtins.str = ...,
         parties: _abc.Iterable[_vocabulary_pb2.Party] | None = ...,
         authority: _vocabulary_pb2.Authority | None = ...,
+        answers: _abc.Mapping[_builtins.str, _vocabulary_pb2.Value] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "case_id", b"case_id", "channel", b"channel", "matter", b"matter", "parties", b"parties", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authority", b"authority", "case_id", b"case_id", "channel", b"channel", "matter", b"matter", "parties", b"parties", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -125,7 +157,9 @@ class PrefillStarted(_message.Message):
 
     @_builtins.property
     def evidence_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The evidence types that are being asked."""
+        """The evidence types that are being asked, or will be as soon as another has answered. One
+        that hangs on an answer which does not come is in the end not asked, and has no message.
+        """
 
     def __init__(
         self,
@@ -182,6 +216,7 @@ class PrefillCompleted(_message.Message):
     FIELDS_FIELD_NUMBER: _builtins.int
     DECLARED_FIELDS_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___PrefilledField]:
         """Every field of the form that a register can fill, in the order of the form."""
@@ -194,16 +229,21 @@ class PrefillCompleted(_message.Message):
     def receipt(self) -> _vocabulary_pb2.Receipt:
         """Where the entry stands in the trail."""
 
+    @_builtins.property
+    def replaced(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.ReplacedDocument]:
+        """Papers that the applicant need not bring, because evidence has taken their place (免交材料)."""
+
     def __init__(
         self,
         *,
         fields: _abc.Iterable[Global___PrefilledField] | None = ...,
         declared_fields: _abc.Iterable[_builtins.str] | None = ...,
         receipt: _vocabulary_pb2.Receipt | None = ...,
+        replaced: _abc.Iterable[_vocabulary_pb2.ReplacedDocument] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declared_fields", b"declared_fields", "fields", b"fields", "receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declared_fields", b"declared_fields", "fields", b"fields", "receipt", b"receipt", "replaced", b"replaced"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

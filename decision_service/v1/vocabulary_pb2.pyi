@@ -788,6 +788,7 @@ class Decision(_message.Message):
     NOTICE_FIELD_NUMBER: _builtins.int
     REMEDIES_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case that it belongs to."""
     case_number: _builtins.str
@@ -844,6 +845,10 @@ class Decision(_message.Message):
     def receipt(self) -> Global___Receipt:
         """Where it stands in the trail."""
 
+    @_builtins.property
+    def replaced(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplacedDocument]:
+        """Papers that nobody had to bring, because evidence took their place (免交材料)."""
+
     def __init__(
         self,
         *,
@@ -863,10 +868,11 @@ class Decision(_message.Message):
         notice: Global___Text | None = ...,
         remedies: Global___Remedies | None = ...,
         receipt: Global___Receipt | None = ...,
+        replaced: _abc.Iterable[Global___ReplacedDocument] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "decide_time", b"decide_time", "filing_date", b"filing_date", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "case_id", b"case_id", "case_number", b"case_number", "decide_time", b"decide_time", "evidence", b"evidence", "filing_date", b"filing_date", "matter", b"matter", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "release_digest", b"release_digest", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "case_id", b"case_id", "case_number", b"case_number", "decide_time", b"decide_time", "evidence", b"evidence", "filing_date", b"filing_date", "matter", b"matter", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "release_digest", b"release_digest", "remedies", b"remedies", "replaced", b"replaced", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["approved", "refused", "referred", "needs_correction", "waiting"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
@@ -881,18 +887,24 @@ class ReplacedDocument(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    EVIDENCE_TYPES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def name(self) -> Global___Text:
         """Its name."""
+
+    @_builtins.property
+    def evidence_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The evidence types that take its place."""
 
     def __init__(
         self,
         *,
         name: Global___Text | None = ...,
+        evidence_types: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_types", b"evidence_types", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -436,4 +436,4 @@ async def test_a_reader_who_fails_midway_leaves_no_register_being_asked(
         await read()
 
     still_running = {getattr(task.get_coro(), "__name__", "") for task in asyncio.all_tasks()}
-    assert "_ask" not in still_running
+    assert "_ask_in_turn" not in still_running

@@ -1,0 +1,155 @@
+"""matter.toml: read, and held against everything that its evidence plan speaks of."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, TypeAlias
+
+from pydantic import ValidationError as ShapeError
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.model import (
+    FORM,
+    KEY_OF,
+    ORGANISATION,
+    BooleanType,
+    Concept,
+    EvidencePlan,
+    EvidenceType,
+    Matter,
+    Meaning,
+    OptionType,
+    RegisterMeaning,
+    TextType,
+)
+
+Meanings: TypeAlias = Mapping[Concept, Meaning]
+Registers: TypeAlias = Mapping[EvidenceType, RegisterMeaning]
+
+
+def read_matter(text: str, where: str) -> Matter:
+    """Read ``matter.toml``; a penalty, or any other kind that is not in `Matter`, is refused.
+
+    Raises:
+        InvalidPublicationError: It is no matter.
+    """
+    row = read_toml(text, where)
+    name = {"zh": row.pop("zh", ""), "en": row.pop("en", "")}
+    try:
+        return Matter.model_validate_json(json.dumps({"name": name, **row}, default=iso_day))
+    except ShapeError as error:
+        raise unfit(
+            "MATTER_INVALID",
+            where,
+            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()],
+        ) from None
+
+
+def plan_faults(
+    matter: Matter,
+    *,
+    needed: frozenset[str],
+    declared_texts: Sequence[str],
+    meanings: Meanings,
+    registers: Registers,
+) -> Iterator[str]:
+    """Everything in the evidence plan that could not be asked, or would never be.
+
+    Args:
+        needed: The evidence types that the rules or the form rest on.
+        declared_texts: Keys of the form's fields that the applicant fills with a text.
+    """
+    types = [item.type for item in matter.evidence]
+    asked = set(types)
+    yield from (f"the plan does not ask `{source}`" for source in sorted(needed - asked))
+    yield from (f"the city has no register `{key}`" for key in sorted(asked - set(registers)))
+    yield from (f"the plan asks `{key}` twice" for key in sorted(asked) if types.count(key) > 1)
+    for paper in matter.replaces:
+        yield from (
+            f"`{paper.en}` is replaced by `{key}`, which the plan does not ask"
+            for key in paper.by
+            if key not in asked
+        )
+    for item in matter.evidence:
+        if item.type in registers:
+            yield from _key_faults(item, matter, declared_texts, registers[item.type])
+            yield from _order_faults(item, matter, meanings, registers)
+
+
+def _key_faults(
+    item: EvidencePlan, matter: Matter, declared_texts: Sequence[str], register: RegisterMeaning
+) -> Iterator[str]:
+    """Keys that the register does not find by, that are not given, or that nobody can give."""
+    roles = {"applicant", *({ORGANISATION} & set(matter.applicants))}
+    if item.about not in roles:
+        yield f"`{item.type}` is asked about `{item.about}`, who takes no part"
+    for key in sorted(set(register.keys) - set(item.key)):
+        yield f"`{item.type}` finds by `{key}`, which the plan does not give"
+    for key, source in sorted(item.key.items()):
+        role, _, word = source.partition(".")
+        if key not in register.keys:
+            yield f"`{item.type}` does not find by `{key}`"
+        if source.startswith(FORM):
+            if word not in declared_texts:
+                yield f"`{item.type}`: the applicant declares no text `{word}` in the form"
+        elif word in KEY_OF.values() and role not in roles:
+            yield f"`{item.type}`: `{source}` is of `{role}`, who takes no part"
+
+
+def _order_faults(
+    item: EvidencePlan, matter: Matter, meanings: Meanings, registers: Registers
+) -> Iterator[str]:
+    """Concepts that would not be known in time, and waits that are too long or for nothing."""
+    planned = {other.type: other for other in matter.evidence}
+    for earlier in item.after:
+        if earlier not in planned:
+            yield f"`{item.type}` waits for `{earlier}`, which the plan does not ask"
+        elif planned[earlier].after:
+            yield f"`{item.type}` waits for `{earlier}`, which waits itself: two waves at most"
+    vouched = {
+        concept: earlier
+        for earlier in item.after
+        if earlier in registers
+        for concept in registers[earlier].concepts
+        if concept in meanings
+    }
+    for concept in sorted(item.hangs_on - set(vouched)):
+        yield f"`{item.type}` hangs on `{concept}`, for which no register of its `after` vouches"
+    for earlier in sorted(set(item.after) - {vouched.get(concept) for concept in item.hangs_on}):
+        yield f"`{item.type}` waits for `{earlier}` without use"
+    for key, concept in sorted(item.awaited.items()):
+        if concept in vouched and not isinstance(meanings[concept].type, TextType | OptionType):
+            yield f"`{item.type}`: `{concept}` is no text, so no `{key}`"
+    if item.only_if in vouched and not isinstance(meanings[item.only_if].type, BooleanType):
+        yield f"`{item.type}`: `{item.only_if}` is no yes or no"
+
+
+def read_toml(text: str, where: str) -> dict[str, Any]:
+    """Read TOML, or say where it cannot be read.
+
+    Raises:
+        InvalidPublicationError: It cannot be.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise unfit("TOML_INVALID", where, [str(error)]) from None
+
+
+def iso_day(value: object) -> str:
+    """Days of TOML in JSON."""
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def unfit(reason: str, where: str, wrong: Sequence[str]) -> InvalidPublicationError:
+    """A file that cannot be published, with everything that is wrong in it."""
+    return InvalidPublicationError(
+        f"`{where}` cannot be published: {'; '.join(wrong)}",
+        zh=f"“{where}”不能发布：{'；'.join(wrong)}",
+        reason=reason,
+        hint="Correct the file; nothing of it is in force.",
+        where=where,
+    )
