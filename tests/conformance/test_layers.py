@@ -30,6 +30,14 @@ SEEDED = {
         "evidence_adapters/normalise.py",
         "import evidence_adapters.guard",
     ),
+    "The sandbox in its layers: people, firms, how their registers speak, the socket": (
+        "evidence_adapters/sandbox/city.py",
+        "import evidence_adapters.sandbox.firms",
+    ),
+    "What speaks for a register shares nothing with the file that reads it": (
+        "evidence_adapters/sandbox/dialects.py",
+        "import evidence_adapters.conversions",
+    ),
     "Adapters know the port and the vocabulary, and nothing else of the service": (
         "evidence_adapters/guard.py",
         "import decision_service.release",
