@@ -42,6 +42,21 @@ def run(
     service.run(os.environ, city=_city(), once=once)
 
 
+@app.command()
+def doctor(
+    store: Annotated[
+        Path, typer.Option(help="决定记录所在目录 | Folder of the store.", file_okay=False)
+    ],
+    anchor: Annotated[Path | None, typer.Option(help="锚文件 | The anchor's file.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON.")] = False,
+) -> None:
+    """诊断记录库。Say whether a store is sound, and what to do about each thing that is not."""
+    from decision_service.cli import doctor
+
+    doctor.doctor(store, anchor, as_json=as_json)
+
+
 def _city() -> Path:
     """The sample city: that of the checkout, else the packaged one."""
     checkout = Path(__file__).parent.parent

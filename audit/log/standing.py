@@ -4,11 +4,13 @@ Whatever speaks against opening it is found at once, so that a service can refus
 put it on record, and a look from outside can tell it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError, TamperedError
 from audit.log import store
@@ -25,6 +27,8 @@ ANCHOR_FILE = "anchor"
 CHECKPOINT_FILE = "checkpoint"
 LOCK_FILE = "lock"
 
+Seen = TypeVar("Seen")
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -37,7 +41,7 @@ class Standing:
         signed: The newest checkpoint of this log that its key signed; None if there is none.
         note: The text of ``signed``; else of whatever lies there.
         verifier_key: The public key that lies in the folder; empty if none does.
-        against: Everything that forbids to open it, the gravest first.
+        against: Everything that forbids to open it.
     """
 
     head: Checkpoint | None
@@ -52,30 +56,34 @@ class Standing:
 def examine(connection: Connection, folder: Path, anchor: Path) -> Standing:
     """Look at everything that a log is opened with; writes nothing."""
     against: list[StoreRefusedError] = []
-    head, signer, anchored, sound = None, None, None, False
-    try:
-        head = store.read_head(connection)
-        store.load_tree(connection, head)
-        sound = True
-    except StoreRefusedError as refusal:
-        against.append(refusal)
-    try:
-        signer = read_signer(folder / SIGNING_KEY_FILE, None if head is None else head.origin)
-    except StoreRefusedError as refusal:
-        against.append(refusal)
-    try:
-        anchored = Anchor(anchor).read()
-    except StoreRefusedError as refusal:
-        against.append(refusal)
-    verifier_key, note = (_text(folder / name) for name in (VERIFIER_KEY_FILE, CHECKPOINT_FILE))
+    # What testifies is read before the store: a running service moves it on only afterwards.
+    note, verifier_key = (_text(folder / name) for name in (CHECKPOINT_FILE, VERIFIER_KEY_FILE))
     verifier_key = verifier_key.removesuffix("\n")
+    anchored = _try(Anchor(anchor).read, against)
+    head = _try(lambda: store.read_head(connection), against)
+    tree = None if head is None else _try(lambda: store.load_tree(connection, head), against)
+    origin = None if head is None else head.origin
+    signer = _try(lambda: read_signer(folder / SIGNING_KEY_FILE, origin), against)
     if signer is not None and verifier_key not in {"", signer.verifier_key}:
         against.append(_two_keys())
     signed = _signed(note, verifier_key or ("" if signer is None else signer.verifier_key))
-    if head is not None and sound:
+    if head is not None and tree is not None:
         told = {"anchor": anchored, "signed checkpoint": signed}
-        against += _contradictions(connection, head, told)
+        against += _try(lambda: _contradictions(connection, head, told), against) or []
     return Standing(head, signer, anchored, signed, note, verifier_key, tuple(against))
+
+
+def _try(look: Callable[[], Seen], against: list[StoreRefusedError]) -> Seen | None:
+    """What is to be seen; or None, and one thing more that speaks against it."""
+    try:
+        return look()
+    except StoreRefusedError as refusal:
+        against.append(refusal)
+    except SQLAlchemyError:
+        against.append(store.unreadable())
+    except LookupError:
+        against.append(store.damaged())
+    return None
 
 
 def read_signer(path: Path, origin: str | None) -> Signer:

@@ -195,13 +195,7 @@ def read_head(connection: Connection) -> Checkpoint:
     try:
         row = connection.execute(select(HEAD)).one()
     except SQLAlchemyError:
-        raise StoreRefusedError(
-            "the store cannot be read",
-            zh="记录库读不出来；请检查文件和磁盘，恢复备份须同时用 `miaopi audit recover --reason`",
-            reason="STORE_UNREADABLE",
-            hint="Check the file and the disk; restore a backup only together with"
-            " `miaopi audit recover --reason`.",
-        ) from None
+        raise unreadable() from None
     if row.schema != SCHEMA:
         raise StoreRefusedError(
             f"the store has schema {row.schema}, this program knows {SCHEMA}",
@@ -232,6 +226,17 @@ def load_tree(connection: Connection, head: Checkpoint) -> Tree:
     ):
         raise damaged()
     return tree
+
+
+def unreadable() -> StoreRefusedError:
+    """The refusal of a file that SQLite cannot read as a store."""
+    return StoreRefusedError(
+        "the store cannot be read",
+        zh="记录库读不出来；请检查文件和磁盘，恢复备份须同时用 `miaopi audit recover --reason`",
+        reason="STORE_UNREADABLE",
+        hint="Check the file and the disk; restore a backup only together with"
+        " `miaopi audit recover --reason`.",
+    )
 
 
 def damaged() -> StoreRefusedError:

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import TamperedError
 from audit.log.checkpoint import from_base64
 from audit.log.files import invalid_key, read_private
+from audit.log.store import damaged
 from audit.trail.entries import Leaf
 from audit.trail.projections import SEALED, SERVICE_KEYS, SUBJECT_KEYS
 from audit.trail.seal import Keyring, Unsealed
@@ -19,7 +21,8 @@ def read_keyring(folder: Path, connection: Connection) -> Keyring:
     """The keyring of the trail in that folder.
 
     Raises:
-        StoreRefusedError: The master key is missing, or that of another trail.
+        StoreRefusedError: The master key is missing, or that of another trail, or the store
+            has no key for tags.
     """
     path = folder / MASTER_KEY_FILE
     tag_key = select(SERVICE_KEYS.c.wrapped).where(SERVICE_KEYS.c.name == TAG_KEY)
@@ -28,6 +31,8 @@ def read_keyring(folder: Path, connection: Connection) -> Keyring:
         return Keyring(master, connection.execute(tag_key).scalar_one())
     except (ValueError, TamperedError):
         raise invalid_key(path) from None
+    except SQLAlchemyError:
+        raise damaged() from None
 
 
 def sealed_row(connection: Connection, index: int) -> RowMapping | None:

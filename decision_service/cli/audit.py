@@ -49,10 +49,10 @@ def show(index: int, store: Store, key: Key = None, as_json: Json = False) -> No
     if as_json:
         print_json(_entry_json(report))
         return
-    table = _table()
+    rows = table()
     for name, value in _entry_json(report).items():
-        table.add_row(name, _cell(value))
-    out.print(table)
+        rows.add_row(name, _cell(value))
+    out.print(rows)
     out.print("✔ 已证明在日志中 | proven to be in the log", style="green")
 
 
@@ -114,10 +114,10 @@ def verify_receipt(
     if as_json:
         print_json(_receipt_json(report))
         return
-    table = _table()
+    rows = table()
     for name, value in _receipt_json(report).items():
-        table.add_row(name, _cell(value))
-    out.print(table)
+        rows.add_row(name, _cell(value))
+    out.print(rows)
     out.print("✔ 回执有效 | the receipt holds", style="green")
     if not report.key_is_given:
         out.print(
@@ -161,12 +161,12 @@ def _refuse(error: AuditError, *, as_json: bool) -> NoReturn:
 
 
 def _print_report(report: Report) -> None:
-    table = _table()
-    table.add_row("日志 origin", report.derived.origin)
-    table.add_row("记录数 entries", str(report.derived.size))
-    table.add_row("根 root", report.derived.root.hex())
-    table.add_row("签名覆盖 signed", str(report.signed_size))
-    out.print(table)
+    rows = table()
+    rows.add_row("日志 origin", report.derived.origin)
+    rows.add_row("记录数 entries", str(report.derived.size))
+    rows.add_row("根 root", report.derived.root.hex())
+    rows.add_row("签名覆盖 signed", str(report.signed_size))
+    out.print(rows)
     for one in report.recoveries:
         out.print(f"! 恢复 | recovery: {_recovery_line(one)}", style="yellow")
     for left in report.unchecked:
@@ -254,11 +254,12 @@ def _receipt_json(report: ReceiptReport) -> dict[str, Any]:
     }
 
 
-def _table() -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
+def table() -> Table:
+    """Two columns, a name and what is said of it."""
+    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    rows.add_column(no_wrap=True)
+    rows.add_column(overflow="fold")
+    return rows
 
 
 def _cell(value: object) -> str:
