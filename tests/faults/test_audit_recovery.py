@@ -210,8 +210,8 @@ def test_everything_at_once_is_one_recovery(folder: Path) -> None:
     done = recover(folder)
 
     assert [line.split(": ")[0] for line in done.found] == [
-        "KEY_MISSING",
         "ANCHOR_MISSING",
+        "KEY_MISSING",
         "KEY_MISSING",
     ]
     assert verify_store(folder).problems == ()
