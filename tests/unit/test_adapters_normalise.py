@@ -400,6 +400,11 @@ def test_a_code_without_a_meaning_is_off_contract() -> None:
     assert read(with_record(hjdxzqh="110105")).values["applicant.hukou_city"] == "elsewhere"
 
 
+@pytest.mark.parametrize("place", ["440301", "440302", "440312", "44030"])
+def test_a_household_in_the_city_is_never_taken_for_one_elsewhere(place: str) -> None:
+    assert read(with_record(hjdxzqh=place)).detail == "off contract in `hjdxzqh`"
+
+
 def test_no_detail_quotes_the_answer() -> None:
     for field in MATCH["data"][0]:
         assert "王小明" not in read(with_record(**{field: ["王小明"]})).detail
