@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from audit.trail import Trail
 from decision_service import catalogue
@@ -31,6 +32,10 @@ from evidence_adapters.sandbox import City, Person, Running, serve
 from tests.service import open_office
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
+
+# How long one generated case takes says more of the machine's other work than of ours.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parent.parent
 

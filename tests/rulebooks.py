@@ -5,7 +5,7 @@ Values come from tiny ranges, so that generated boundaries collide with generate
 
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from decision_service.model import (
+    DECLARED,
     BooleanType,
     Concept,
     ConceptType,
@@ -32,6 +33,7 @@ from decision_service.model import (
 from decision_service.rulebook.tree import (
     All,
     Arithmetic,
+    Basis,
     Call,
     Column,
     Compare,
@@ -183,7 +185,9 @@ def book(
     tables: Sequence[Table] = (),
     outputs: Sequence[Output] = (),
     age_convention: Any = "birthday",
+    sources: Mapping[str, str] | None = None,
 ) -> Rulebook:
+    """A book of the vocabulary above; a term that ``sources`` does not name is declared."""
     return Rulebook(
         where="generated",
         matter=MatterId("generated"),
@@ -191,9 +195,16 @@ def book(
         effective=date(2020, 1, 1),
         supersedes=None,
         authority=WORDS,
-        bases=(),
+        bases=(Basis("L1", "法", "1", WORDS, AT),),
         terms=tuple(
-            Term(Concept(id_), Text(zh=id_, en=id_), type_, None, "declared", AT)
+            Term(
+                Concept(id_),
+                Text(zh=id_, en=id_),
+                type_,
+                None,
+                (sources or {}).get(id_, DECLARED),
+                AT,
+            )
             for id_, type_ in TERMS.items()
         ),
         derived=tuple(derived),
@@ -389,8 +400,12 @@ class _Author:
 
 
 @st.composite
-def rulebooks(draw: Draw) -> Rulebook:
-    """A sound book that uses every kind of node, with tables that are disjoint by construction."""
+def rulebooks(draw: Draw, sources: st.SearchStrategy[str] | None = None) -> Rulebook:
+    """A sound book that uses every kind of node, with tables that are disjoint by construction.
+
+    Args:
+        sources: Who vouches for each term; by default the applicant for all.
+    """
     author = _Author(draw)
     made = []
     for index in range(draw(st.integers(0, 3))):
@@ -422,6 +437,7 @@ def rulebooks(draw: Draw) -> Rulebook:
         tables=tables,
         outputs=[output(f"o{index}", one, draw(roundings)) for index, one in enumerate(granted)],
         age_convention=draw(st.sampled_from(("birthday", "day_after"))),
+        sources={id_: draw(sources) for id_ in TERMS} if sources is not None else None,
     )
 
 

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -43,6 +43,12 @@ async def _miaopi(*arguments: str, **variables: str) -> Ran:
     async with asyncio.timeout(60):
         out, err = await ran.communicate()
     return Ran(code=ran.returncode or 0, out=out.decode(), err=err.decode())
+
+
+@pytest.fixture
+def clock() -> Callable[[], datetime]:
+    """The real one: commands are processes of their own, and have no other."""
+    return lambda: datetime.now(UTC)
 
 
 @pytest.fixture
