@@ -56,32 +56,40 @@ class Sandbox:
 
 
 async def show_samples(sandbox: Sandbox) -> None:
-    """Decide one application for each way it can end, and prove one of the decisions."""
+    """Decide one application for each way it can end, and prove one of the decisions.
+
+    Raises:
+        typer.Exit: The service said no to one of them; what it said is printed.
+    """
     show.out.rule("秒批 Miaopi · 沙盒城市 sandbox city")
     async with Client(sandbox.address, sandbox.token, timeout_s=_PATIENCE_S) as client:
-        desk = _Desk(client, sandbox)
-        old = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
-        desk.title("1", "秒报：登记机关逐一应答，表单自动填好", "prefill, as registers answer")
-        case_id = await desk.prefill(ALLOWANCE, old)
-        desk.title("2", "秒批：全部条件符合", "every requirement met: approved")
-        await desk.prove(await desk.decide(ALLOWANCE, old, _COMPLETE, case_id=case_id))
-        desk.title("3", "条件不符：列明不符合项，转人工", "not met: a person sees what is not")
-        await desk.decide(ALLOWANCE, sandbox.people.cast(sandbox.today)["outside_hukou"], _COMPLETE)
-        desk.title("4", "登记机关无应答：转人工，绝不猜测", "a register is silent: referred")
-        sandbox.misbehave(EvidenceType("library_register"), Misconduct.SILENT)
-        reader = await desk.somebody(LIBRARY, _could_get_a_card)
-        await desk.decide(LIBRARY, reader, _READER)
-        sandbox.reset()
-        desk.title("5", "请补正：一次说清，补正后当场批准", "corrections, all told at once")
-        reader = await desk.somebody(LIBRARY, _could_get_a_card)
-        first = await desk.decide(LIBRARY, reader, {})
-        await desk.decide(LIBRARY, reader, _READER, case_id=first.case_id)
-        desk.title("6", "数据源暂不可用：等待，恢复后自动决定", "a source is away: the case waits")
-        sandbox.misbehave(EvidenceType("death_register"), Misconduct.DOWN)
-        other = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
-        waiting = await desk.decide(ALLOWANCE, other, _COMPLETE)
-        sandbox.reset()
-        await desk.follow(waiting)
+        with show.refusals():
+            await _decide_each_way(_Desk(client, sandbox), sandbox)
+
+
+async def _decide_each_way(desk: "_Desk", sandbox: Sandbox) -> None:
+    old = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
+    desk.title("1", "秒报：登记机关逐一应答，表单自动填好", "prefill, as registers answer")
+    case_id = await desk.prefill(ALLOWANCE, old)
+    desk.title("2", "秒批：全部条件符合", "every requirement met: approved")
+    await desk.prove(await desk.decide(ALLOWANCE, old, _COMPLETE, case_id=case_id))
+    desk.title("3", "条件不符：列明不符合项，转人工", "not met: a person sees what is not")
+    await desk.decide(ALLOWANCE, sandbox.people.cast(sandbox.today)["outside_hukou"], _COMPLETE)
+    desk.title("4", "登记机关无应答：转人工，绝不猜测", "a register is silent: referred")
+    sandbox.misbehave(EvidenceType("library_register"), Misconduct.SILENT)
+    reader = await desk.somebody(LIBRARY, _could_get_a_card)
+    await desk.decide(LIBRARY, reader, _READER)
+    sandbox.reset()
+    desk.title("5", "请补正：一次说清，补正后当场批准", "corrections, all told at once")
+    reader = await desk.somebody(LIBRARY, _could_get_a_card)
+    first = await desk.decide(LIBRARY, reader, {})
+    await desk.decide(LIBRARY, reader, _READER, case_id=first.case_id)
+    desk.title("6", "数据源暂不可用：等待，恢复后自动决定", "a source is away: the case waits")
+    sandbox.misbehave(EvidenceType("death_register"), Misconduct.DOWN)
+    other = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
+    waiting = await desk.decide(ALLOWANCE, other, _COMPLETE)
+    sandbox.reset()
+    await desk.follow(waiting)
 
 
 def print_how_to_call(sandbox: Sandbox) -> None:

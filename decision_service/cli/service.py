@@ -14,7 +14,7 @@ from rich.live import Live
 
 from decision_service.cli import show
 from decision_service.cli.answers import AnswerError, read_answers
-from decision_service.client import Client, ClientError, Matter, as_json
+from decision_service.client import Client, Matter, as_json
 from decision_service.model import (
     AssuranceLevel,
     Authority,
@@ -260,9 +260,7 @@ def _ask(
             await ask(client)
 
     try:
-        asyncio.run(asking())
-    except ClientError as error:
-        show.err.print(show.error(error, request_id))
-        raise typer.Exit(1) from None
+        with show.refusals(request_id):
+            asyncio.run(asking())
     except AnswerError as error:
         raise typer.BadParameter(str(error)) from None

@@ -1,7 +1,9 @@
 """How answers of the service look on a terminal: both languages, nothing left out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
+import typer
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -155,6 +157,16 @@ def case(one: Case) -> RenderableType:
     state = Case.State.Name(one.state).removeprefix("STATE_")
     head = Words(f"办件 Case  {one.case_id}  {one.case_number}  {one.matter}  {state}")
     return Group(head, *(decision(each) for each in one.decisions))
+
+
+@contextmanager
+def refusals(request_id: str = "") -> Iterator[None]:
+    """Say the service's no in both languages, and end with 1."""
+    try:
+        yield
+    except ClientError as found:
+        err.print(error(found, request_id))
+        raise typer.Exit(1) from None
 
 
 def error(found: ClientError, request_id: str) -> RenderableType:
