@@ -1,8 +1,8 @@
 """How many entries a second the trail records durably, and whether its memory stays flat.
 
 64 callers, each waiting for its receipt, append entries of about 3 KB; beside it, in the same run
-and with the same batch sizes, bare `sqlite3` inserts of the same bytes (WAL, synchronous=FULL):
-the floor that disk and interpreter set. Medians of several rounds; nothing is asserted.
+and in batches as large as 64 callers can make, bare `sqlite3` inserts of as many bytes (WAL,
+synchronous=FULL): the floor that disk and interpreter set. Medians of the rounds.
 
     python benchmarks/audit_log.py [entries a round] [rounds]
 """
@@ -17,6 +17,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
+
+import stand
 
 from audit.trail import Entry, Receipt, Trail
 from audit.verify import verify_store
@@ -78,12 +80,6 @@ def bare_round(path: Path, entries: int, size: int) -> float:
     return entries / elapsed
 
 
-def resident_mib() -> float:
-    """Memory of this process that is in use, in MiB (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
-
-
 async def main(entries: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         Trail.create(Path(folder) / "store", origin="benchmark.invalid")
@@ -97,11 +93,13 @@ async def main(entries: int, rounds: int) -> None:
                 cuts = statistics.quantiles(waits, n=100)
                 print(
                     f"{turn:>5} {rate:>9.0f} {cuts[49]:>8.1f} {cuts[98]:>8.1f} {bare[-1]:>9.0f}"
-                    f" {resident_mib():>7.1f}"
+                    f" {stand.resident_mib(os.getpid()):>7.1f}"
                 )
         print(
             f"median {statistics.median(recorded):>8.0f} {'':>17} {statistics.median(bare):>9.0f}"
         )
+        ratios = [floor / rate for floor, rate in zip(bare, recorded, strict=True)]
+        print(f"bare / trail {statistics.median(ratios):.1f}")
         started = time.perf_counter()
         report = verify_store(Path(folder) / "store")
         rate = report.derived.size / (time.perf_counter() - started)
