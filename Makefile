@@ -96,4 +96,4 @@ lock: $(READY) ## Resolve requirements.lock anew; no registry's host may stand i
 
 .PHONY: bench
 bench: $(READY) ## Measure: ratios within one run, medians of several
-	@for one in adapters audit_log decide; do $(PY) benchmarks/$$one.py || exit 1; done
+	@for one in rules adapters audit_log decide; do $(PY) benchmarks/$$one.py || exit 1; done
