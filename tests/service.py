@@ -32,6 +32,13 @@ from decision_service.service import raise_alarm
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.sandbox import City, Person, Running
 
+DECIDE = "/decision_service.v1.DecisionService/Decide"
+PREFILL = "/decision_service.v1.PrefillService/Prefill"
+LIST = "/decision_service.v1.MatterService/ListMatters"
+GET = "/decision_service.v1.MatterService/GetMatter"
+CASE = "/decision_service.v1.CaseService/GetCase"
+RECEIPT = "/decision_service.v1.CaseService/GetReceipt"
+
 PRIVATE = new_private_key()
 MATTER = "old_age_allowance"
 METHODS = {
@@ -157,7 +164,7 @@ class Town:
     @property
     def traces(self) -> tuple[int, int]:
         """How many entries the trail has, and how many questions the registers got."""
-        return self.trail.size, len(self.running.accesses)
+        return self.trail.size(), len(self.running.accesses)
 
 
 @asynccontextmanager
@@ -221,6 +228,17 @@ def request_to_prefill(person: Person, now: dt.datetime, **changes: Any) -> dict
         },
         **changes,
     }
+
+
+def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[str, Any]:
+    """A request that is right, as JSON; of a method that is not known here, one without fields."""
+    return {
+        DECIDE: lambda: application(person, now),
+        PREFILL: lambda: request_to_prefill(person, now),
+        GET: lambda: {"matter": MATTER},
+        CASE: lambda: {"case_id": case_id},
+        RECEIPT: lambda: {"case_id": case_id},
+    }.get(method, dict)()
 
 
 def message(method: str, document: dict[str, Any]) -> Message:

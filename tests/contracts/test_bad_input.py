@@ -28,7 +28,7 @@ from decision_service.server import issue, new_private_key, public_jwks
 from decision_service.v1.decision_pb2 import DecideResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
-from tests.service import Answer, Metadata, Town
+from tests.service import CASE, DECIDE, GET, LIST, PREFILL, RECEIPT, Answer, Metadata, Town
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "errors.toml"
 WORDS: Mapping[str, dict[str, Any]] = {
@@ -39,18 +39,6 @@ WORDS: Mapping[str, dict[str, Any]] = {
 """What a caller reads, by what is wrong."""
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
-DECIDE, PREFILL = (
-    "/decision_service.v1.DecisionService/Decide",
-    "/decision_service.v1.PrefillService/Prefill",
-)
-LIST, GET = (
-    "/decision_service.v1.MatterService/ListMatters",
-    "/decision_service.v1.MatterService/GetMatter",
-)
-CASE, RECEIPT = (
-    "/decision_service.v1.CaseService/GetCase",
-    "/decision_service.v1.CaseService/GetReceipt",
-)
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────
 
@@ -377,21 +365,6 @@ async def case_id(town: Town, people: City) -> str:
     return DecideResponse.FromString(answered.responses[0]).decision.case_id
 
 
-def request(method: str, person: Person, case_id: str) -> dict[str, Any]:
-    """A request of the method that is right."""
-    match method:
-        case _ if method == DECIDE:
-            return service.application(person, NOW)
-        case _ if method == PREFILL:
-            return service.request_to_prefill(person, NOW)
-        case _ if method == GET:
-            return {"matter": service.MATTER}
-        case _ if method in {CASE, RECEIPT}:
-            return {"case_id": case_id}
-        case _:
-            return {}
-
-
 def edited(right: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
     wrong = deepcopy(right)
     for path, to in edits:
@@ -408,7 +381,7 @@ def edited(right: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
 async def put(one: Bad, town: Town, person: Person, case_id: str) -> Answer:
     """Make the call."""
     message: Message = service.message(
-        one.method, edited(request(one.method, person, case_id), one.edits)
+        one.method, edited(service.right(one.method, person, NOW, case_id), one.edits)
     )
     return await town.wire.call(
         one.method,

@@ -4,7 +4,7 @@
 
 import re
 import string
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,9 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,48 +21,9 @@ from decision_service.errors import InvalidRequestError
 from decision_service.server import reading, writing
 from decision_service.v1 import case_pb2, decision_pb2, decision_pb2_grpc, matter_pb2, prefill_pb2
 from decision_service.v1 import vocabulary_pb2 as pb
+from tests.messages import messages
 
 # ── messages of any content ──────────────────────────────────────────────────────────────────────
-
-CLOSE = [
-    *("applicant", "resident_id", "990000194001010015", "portal", "2026-01", "library_register"),
-    *("2b1d0c3e-7c52-4a3b-9d1e-0123456789ab", "0" * 32, "-0", "1e3", "NaN", "0.10", "a.b"),
-]
-"""Words that are nearly or quite right in some field, so that reading goes on behind it."""
-
-WORDS = st.one_of(
-    st.text(max_size=12),
-    st.sampled_from([*CLOSE, "1" * 35, "\u202e", "\x00", "x" * 2001]),
-)
-SCALARS: Mapping[int, st.SearchStrategy[Any]] = {
-    FieldDescriptor.TYPE_STRING: WORDS,
-    FieldDescriptor.TYPE_BYTES: st.binary(max_size=8),
-    FieldDescriptor.TYPE_BOOL: st.booleans(),
-    FieldDescriptor.TYPE_INT32: st.integers(-(2**31), 2**31 - 1) | st.integers(-1, 32),
-    FieldDescriptor.TYPE_INT64: st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 32),
-    FieldDescriptor.TYPE_ENUM: st.integers(0, 9),
-}
-
-
-@st.composite
-def messages(draw: st.DrawFn, descriptor: Descriptor) -> Message:
-    """Any message of the type: fields absent, present, repeated, and of any content."""
-    message = GetMessageClass(descriptor)()
-    for field in descriptor.fields:
-        entry = field.message_type
-        if entry is not None and entry.GetOptions().map_entry:
-            values = messages(entry.fields_by_name["value"].message_type)
-            for key, value in draw(st.dictionaries(WORDS, values, max_size=3)).items():
-                getattr(message, field.name)[key].CopyFrom(value)
-        elif field.is_repeated:
-            element = messages(entry) if entry is not None else SCALARS[field.type]
-            getattr(message, field.name).extend(draw(st.lists(element, max_size=3)))
-        elif draw(st.integers(0, 9)) > 0:
-            if entry is not None:
-                getattr(message, field.name).CopyFrom(draw(messages(entry)))
-            else:
-                setattr(message, field.name, draw(SCALARS[field.type]))
-    return message
 
 
 @contextmanager
