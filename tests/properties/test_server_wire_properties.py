@@ -151,7 +151,10 @@ async def send() -> AsyncIterator[Send]:
     await server.stop(0.1)
 
 
-one_server_for_all = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_server_for_all = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def read(arrived: decision_pb2.DecideRequest) -> model.Application:
