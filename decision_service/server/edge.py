@@ -13,14 +13,14 @@ from uuid import UUID, uuid4
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 from google.rpc.code_pb2 import Code
 from grpc_status import rpc_status
 
-from decision_service.errors import FieldViolation, InvalidRequestError, NotAuthorizedError
+from decision_service.errors import NotAuthorizedError
 from decision_service.server.call import Call, current
 from decision_service.server.identity import ROLES, Caller, NotAuthenticatedError, Verifier
 from decision_service.server.load import Limits, Load, TooManyCallsError
+from decision_service.server.messages import read_message
 from decision_service.server.status import OverdueError, StoppingError, to_status
 from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2, roles_pb2
 
@@ -238,7 +238,7 @@ class Edge(grpc.aio.ServerInterceptor):
         if caller.role not in allowed:
             raise NotAuthorizedError(
                 f"role `{caller.role}` may not call `{method}`",
-                zh="当前身份无权进行此操作。",
+                zh=f"当前身份（{caller.role}）无权进行此操作，请由有权限的账号办理。",
                 reason="ROLE_NOT_ALLOWED",
                 hint=f"It is for: {', '.join(sorted(allowed)) or 'nobody'}.",
                 method=method,
@@ -254,8 +254,8 @@ def _token(context: Context) -> str:
     scheme, _, token = found[0].partition(" ") if len(found) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticatedError(
-            "the call has no token",
-            zh="请求缺少访问令牌。",
+            "the call does not have one bearer token",
+            zh="请求未携带访问令牌，或令牌不止一个；请在 authorization 中提供一个 Bearer 令牌。",
             reason="TOKEN_MISSING",
             hint="Send one metadata entry `authorization: Bearer <token>`.",
         )
@@ -272,24 +272,13 @@ def _read(raw: bytes, parse: Parse) -> object:
     """Parse the request; its own id goes with the log from now on if it is a UUID, never free text.
 
     Raises:
-        InvalidRequestError: The bytes are no message of the contract.
+        InvalidRequestError: The bytes are no message of the contract; see `read_message`.
     """
-    try:
-        request = parse(raw) if parse else raw
-    except DecodeError:
-        raise InvalidRequestError([_NOT_A_MESSAGE]) from None
+    request = read_message(raw, parse) if parse else raw
     with suppress(ValueError):
         own = str(UUID(getattr(request, "request_id", "")))
         structlog.contextvars.bind_contextvars(request_id=own)
     return request
-
-
-_NOT_A_MESSAGE: Final = FieldViolation(
-    field="request",
-    reason="MALFORMED",
-    message="is not a message of the type that this method takes",
-    zh="请求内容无法解析",
-)
 
 
 def _reason(error: Exception) -> str:

@@ -219,7 +219,7 @@ def _okp(private_key: str) -> OKPKey:
 def _invalid() -> NotAuthenticatedError:
     return NotAuthenticatedError(
         "the token was not issued for this service by its issuer",
-        zh="访问令牌无效。",
+        zh="访问令牌无效，请向本市令牌签发机构重新获取。",
         reason="TOKEN_INVALID",
         hint="Get a token of the city's issuer for this service.",
     )
@@ -237,7 +237,7 @@ def _expired() -> NotAuthenticatedError:
 def _not_yet_valid() -> NotAuthenticatedError:
     return NotAuthenticatedError(
         "the token is not valid yet",
-        zh="访问令牌尚未生效。",
+        zh="访问令牌尚未生效，请稍候，或请签发方校准时钟。",
         reason="TOKEN_NOT_YET_VALID",
         hint="Set the clock of the issuer, or wait until the token's `nbf`.",
     )

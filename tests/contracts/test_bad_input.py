@@ -25,7 +25,7 @@ from structlog.testing import capture_logs
 
 from decision_service.catalogue import Catalogue
 from decision_service.server import issue, new_private_key, public_jwks
-from decision_service.v1.decision_pb2 import DecideResponse
+from decision_service.v1.decision_pb2 import DecideRequest, DecideResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
 from tests.service import CASE, DECIDE, GET, LIST, PREFILL, RECEIPT, Answer, Metadata, Town
@@ -85,7 +85,19 @@ def party(role: str, *documents: dict[str, str]) -> dict[str, Any]:
 
 
 PASSPORT = document("passport", "E00000000")
+FIRM = document("organisation_code", "91440300MA5D000002")
 NUMBER = ("parties", 0, "documents", 0, "number")
+
+TOMORROW = b"\xfa\x07\x01x"
+"""Field 127, a text, which no message of the contract has."""
+
+
+def in_a_party(raw: bytes, more: bytes) -> bytes:
+    """The application with more bytes in its first party."""
+    asked = DecideRequest.FromString(raw)
+    asked.parties[0].MergeFromString(more)
+    return asked.SerializeToString()
+
 
 REQUESTS = [
     # which request
@@ -115,6 +127,13 @@ REQUESTS = [
     bad("no applicant", "parties", 0, "role", to="guardian"),
     bad("a party without documents", "parties", 0, "documents", to=[]),
     bad("eleven documents", "parties", 0, "documents", to=[PASSPORT] * 11),
+    bad("an organisation where people apply", "parties", 1, to=party("organisation", FIRM)),
+    bad("an organisation without its code", "parties", 1, to=party("organisation", PASSPORT)),
+    bad(
+        "an organisation code with a wrong check character",
+        *("parties", 0, "documents", 1),
+        to=document("organisation_code", "91440300MA5D00000X"),
+    ),
     bad("two documents of a kind", "parties", 0, "documents", to=[PASSPORT] * 2),
     bad("a document without a kind", "parties", 0, "documents", 0, "kind", to=""),
     bad("a document without a number", *NUMBER, to=""),
@@ -267,6 +286,13 @@ REQUESTS = [
     bad("a receipt below zero", "index", to=-1, method=RECEIPT),
     bad("a receipt that is not the case's", "index", to=10**12, method=RECEIPT),
     # bytes
+    Bad("bytes that are no message", mangled=lambda _: b"\xff\xff\xff\xff"),
+    Bad("a message that ends too early", mangled=lambda raw: raw[:-3]),
+    Bad("half a character", mangled=lambda raw: raw.replace(b"portal", b"por\xe4\xb8l")),
+    Bad("half of a pair", mangled=lambda raw: raw.replace(b"portal", b"\xed\xa0\x80tal")),
+    Bad("a field of tomorrow", mangled=lambda raw: raw + TOMORROW),
+    Bad("a field of tomorrow in a party", mangled=lambda raw: in_a_party(raw, TOMORROW)),
+    Bad("a field of tomorrow for GetMatter", GET, mangled=lambda raw: raw + TOMORROW),
     Bad("a number in place of a text", method=GET, mangled=lambda _: b"\x08\x01"),
     # time
     Bad("a deadline below the matter's", timeout_s=0.25),
@@ -311,7 +337,7 @@ TOKENS = [
     Bad("an empty token", token=lambda _: (("authorization", "Bearer "),)),
     Bad("two tokens", token=lambda town: (*town.wire.bearer(), *town.wire.bearer())),
     Bad("a token that is none", token=lambda _: with_token("a.b.c")),
-    Bad("a token of 9,000 characters", token=lambda _: with_token("x" * 9_000)),
+    Bad("a token of 7,000 characters", token=lambda _: with_token("x" * 7_000)),
     Bad(
         "a token that is unsigned",
         token=lambda town: resigned(town, {"alg": "none"}, lambda _: b""),
@@ -325,6 +351,7 @@ TOKENS = [
     Bad("a token of yesterday", token=lambda town: town.wire.bearer(now=town.clock() - 24 * HOUR)),
     Bad("a token of tomorrow", token=lambda town: town.wire.bearer(now=town.clock() + 24 * HOUR)),
     Bad("an application by an auditor", token=lambda town: town.wire.bearer("auditor")),
+    Bad("a token before the bytes", token=lambda _: (), mangled=lambda _: b"\xff"),
     Bad("a case read by a clerk", CASE, token=lambda town: town.wire.bearer("clerk")),
 ]
 CASES = {one.name: one for one in (*REQUESTS, *TOKENS)}
@@ -373,6 +400,8 @@ def edited(right: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
             place = place[step]
         if to is GONE:
             del place[path[-1]]
+        elif isinstance(place, list) and path[-1] == len(place):
+            place.append(to)
         else:
             place[path[-1]] = to
     return wrong

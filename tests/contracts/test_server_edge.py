@@ -317,7 +317,9 @@ async def test_bytes_that_are_no_message_are_an_invalid_argument(wire: Wire) -> 
 
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     (violation,) = details(caught.value)["BadRequest"].field_violations
-    assert violation.description == "is not a message of the type that this method takes"
+    assert violation.description == (
+        "is no message of the type that this method takes, with texts in UTF-8"
+    )
 
 
 # ── one table of errors ──────────────────────────────────────────────────────────────────────────
