@@ -25,7 +25,7 @@ def main() -> None:
 
 @app.command()
 def serve() -> None:
-    """提供服务。Serve; every setting is an environment variable MIAOPI_… (see the README)."""
+    """提供服务 | Serve; every setting is an environment variable MIAOPI_… (see the README)."""
     from decision_service import service
 
     service.serve(os.environ, city=_city())
@@ -34,9 +34,9 @@ def serve() -> None:
 @app.command()
 def run(
     *,
-    once: Annotated[bool, typer.Option("--once", help="演示后退出。Exit after the show.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="演示后退出 | Exit after the show.")] = False,
 ) -> None:
-    """沙盒城市。Start a sandbox city and the service, decide sample applications, keep serving."""
+    """沙盒城市 | Start a sandbox city and the service, decide sample applications, keep serving."""
     from decision_service import service
 
     service.run(os.environ, city=_city(), once=once)

@@ -90,5 +90,5 @@ def read_settings(environment: Mapping[str, str], **defaults: Any) -> Settings: 
             f"settings are wrong: {wrong}",
             zh=f"设置有误：{wrong}",
             reason="SETTINGS_INVALID",
-            hint="Correct the environment variables; `miaopi serve --help` lists them.",
+            hint="Correct the environment variables; the README lists them.",
         ) from None

@@ -123,6 +123,7 @@ def seal(
     ] = None,
     *,
     city: City = Path(),
+    json: Json = False,
 ) -> None:
     """封存：写出版本摘要，由第二人提交 | Write the digest of releases; a second person commits."""
     own = city / "registers"
@@ -144,7 +145,10 @@ def seal(
     for release in composed:
         if not releases or release.name in releases:
             place = catalogue.seal(city, release)
-            show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
+            if json:
+                _print_json({"release": release.name, "digest": release.digest, "file": str(place)})
+            else:
+                show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
 
 
 def _results(book: Rulebook) -> Iterator[tuple[str, ScenarioResult]]:

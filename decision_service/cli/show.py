@@ -171,9 +171,10 @@ def refusals(request_id: str = "") -> Iterator[None]:
 
 def error(found: ClientError, request_id: str) -> RenderableType:
     """What went wrong, in both languages, and what to do; and how to ask for the same again."""
+    names = " ".join(dict.fromkeys(one for one in (found.code, found.reason) if one))
     lines = [
         f"错误 {found.zh}",
-        f"error: {found.message} ({found.code}{' ' + found.reason if found.reason else ''})",
+        f"error: {found.message} ({names})",
         f"hint: {found.hint}",
         *(f"  {one.field}: {one.message} | {one.zh}" for one in found.fields),
     ]

@@ -215,6 +215,16 @@ def test_seal_writes_the_digest_of_the_release_that_is_named(city: Path) -> None
     assert place.read_text(encoding="ascii") == sealed
 
 
+def test_seal_tells_machines_what_it_sealed(city: Path) -> None:
+    result = run("seal", "library_card@2020-01-01", "--city", city, "--json")
+
+    place = city / "rules/releases/library_card@2020-01-01.sha256"
+    told = json.loads(result.stdout)
+    assert told["release"] == "library_card@2020-01-01"
+    assert told["file"] == str(place)
+    assert told["digest"] in place.read_text(encoding="ascii")
+
+
 def test_seal_does_not_know_a_release_that_is_not_there(city: Path) -> None:
     assert run("seal", "library_card@1999-01-01", "--city", city).exit_code == 2
 
