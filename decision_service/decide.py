@@ -52,7 +52,9 @@ async def decide(
     """
     key = office.record.request_key("Decide", application)
     if key not in office.running:
-        task = asyncio.create_task(_decide(application, key, office, now, deadline))
+        task = asyncio.create_task(
+            _decide(application, key, office, now, deadline), name=application.caller
+        )
         office.running[key] = (application.content_digest, task)
         task.add_done_callback(lambda _: office.running.pop(key))
     digest, task = office.running[key]

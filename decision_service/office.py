@@ -21,7 +21,7 @@ class Office:
         alarm: Called once with every decision that was referred because the two ways of applying
             the rules did not agree, as soon as it is recorded (law 3).
         running: Decisions being made in this process, by request key, with the digest of the
-            request: a twin joins instead of deciding again.
+            request: a twin joins instead of deciding again. Each task is named after its caller.
     """
 
     catalogue: Catalogue

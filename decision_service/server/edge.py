@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,7 +74,7 @@ class Edge(grpc.aio.ServerInterceptor):
     Args:
         clock: Read once a call, and by nothing else in the service.
         city: Ends the error domain, ``decision-service.<city>``.
-        backlog: See `Load`.
+        deciding: See `Load`.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Edge(grpc.aio.ServerInterceptor):
         clock: Callable[[], datetime],
         city: str,
         limits: Limits,
-        backlog: Callable[[], int] = lambda: 0,
+        deciding: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self.load = Load(limits, backlog=backlog)
+        self.load = Load(limits, deciding=deciding)
         self._verifier = verifier
         self._clock = clock
         self._city = city

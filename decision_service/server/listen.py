@@ -139,7 +139,7 @@ class Server:
             clock=clock,
             city=city,
             limits=limits or Limits(),
-            backlog=lambda: len(office.running),
+            deciding=lambda: [task.get_name() for _, task in office.running.values()],
         )
         self._server: grpc.aio.Server | None = None
         self._watch: asyncio.Task[None] | None = None

@@ -6,7 +6,7 @@ once a second.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -90,13 +90,14 @@ class Load:
     """Counts what is in flight, and says no in time.
 
     Args:
-        backlog: How many decisions are being made, those of callers who hung up among them: they
-            take a place until they are recorded, so a store that stands still refuses early.
+        deciding: The caller of each decision that is being made. One whose caller hung up takes
+            its place until it is recorded, so a store that stands still fills the places, not
+            the memory, and whoever hangs up to call again takes from its own share.
     """
 
-    def __init__(self, limits: Limits, *, backlog: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, limits: Limits, *, deciding: Callable[[], Sequence[str]] = tuple) -> None:
         self._limits = limits
-        self._backlog = backlog
+        self._deciding = deciding
         self._calls = 0
         self._shares: dict[str, _Share] = {}
         self._late: deque[float] = deque(maxlen=_BEATS)
@@ -129,7 +130,7 @@ class Load:
             TooManyCallsError: The caller holds as many as are free, or calls too fast.
         """
         share = self._share(caller)
-        if share.calls >= self._free():
+        if max(share.calls, self._deciding().count(caller)) >= self._free():
             raise TooManyCallsError(
                 "this caller has as many calls in flight as it may",
                 zh="您的并发请求过多，请稍后重试。",
@@ -160,7 +161,7 @@ class Load:
             self._tell()
 
     def _free(self) -> int:
-        return self._limits.calls_in_flight - max(self._calls, self._backlog())
+        return self._limits.calls_in_flight - max(self._calls, len(self._deciding()))
 
     def _share(self, caller: str) -> _Share:
         if caller not in self._shares and len(self._shares) >= _CALLERS:

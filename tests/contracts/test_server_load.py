@@ -6,7 +6,7 @@ import asyncio
 import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -109,9 +109,13 @@ def refusal(error: grpc.aio.AioRpcError) -> tuple[str, float]:
 
 
 @asynccontextmanager
-async def served(limits: Limits, backlog: Callable[[], int] = lambda: 0) -> AsyncIterator[Wire]:
+async def served(
+    limits: Limits, deciding: Callable[[], Sequence[str]] = tuple
+) -> AsyncIterator[Wire]:
     slow = Slow()
-    edge = Edge(verifier=verifier(), clock=lambda: NOW, city="test", limits=limits, backlog=backlog)
+    edge = Edge(
+        verifier=verifier(), clock=lambda: NOW, city="test", limits=limits, deciding=deciding
+    )
     server = grpc.aio.server(interceptors=[edge], options=[("grpc.so_reuseport", 0)])
     matter_pb2_grpc.add_MatterServiceServicer_to_server(slow, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -195,8 +199,13 @@ def test_whatever_callers_do_the_limit_holds_and_the_last_place_is_for_a_newcome
 
 async def test_decisions_whose_callers_hung_up_take_places_until_they_are_recorded() -> None:
     """A store that stands still fills the places, not the memory."""
-    async with served(Limits(calls_in_flight=16), backlog=lambda: 16) as wire:
-        assert await wire.call("portal-a") == ("TOO_MANY_CALLS", 1.0)
+    deciding = ["portal-a"] * 8
+    async with served(Limits(calls_in_flight=16), deciding=lambda: deciding) as wire:
+        wire.slow.go_on.set()
+        assert await wire.call("portal-a") == ("CALLER_TOO_MANY_CALLS", 1.0)
+        assert await wire.call("portal-b") == ("", 0.0), "who hung up took from its own share"
+        deciding += ["portal-b"] * 8
+        assert await wire.call("portal-c") == ("TOO_MANY_CALLS", 1.0)
 
 
 # ── rate ─────────────────────────────────────────────────────────────────────────────────────────
@@ -332,7 +341,7 @@ async def test_what_is_too_large_is_refused_unread_in_clear_words(
 async def test_health_answers_when_nobody_else_is_let_in(server: Server, office: Office) -> None:
     forever = asyncio.create_task(asyncio.Event().wait())
     for number in range(2):
-        office.running[str(number)] = ("", forever)  # type: ignore[assignment]
+        office.running[str(number)] = ("", forever)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await matter_pb2_grpc.MatterServiceStub(channel).ListMatters(
