@@ -195,6 +195,7 @@ class Server:
         self._health.end_watches()
         await self._server.stop(_LAST_S)
         self._watch.cancel()
+        await asyncio.wait([self._watch])
 
     async def _finish_decisions(self, until: float) -> None:
         """Let the decisions end whose callers hung up: each is recorded, or was never made."""
