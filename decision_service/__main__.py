@@ -51,7 +51,7 @@ def doctor(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON.")] = False,
 ) -> None:
-    """诊断记录库。Say whether a store is sound, and what to do about each thing that is not."""
+    """诊断记录库 | Say whether a store is sound, and what to do about each thing that is not."""
     from decision_service.cli import doctor
 
     doctor.doctor(store, anchor, as_json=as_json)
