@@ -93,6 +93,7 @@ class Derivation:
         self._keys()
         self._cases()
         self._nothing_else(size)
+        self._file()
 
     def _entries(self, rows: Mapping[int, RowMapping], start: int, end: int) -> None:
         """Entries from ``start`` to before ``end``: leaf, sealed part, links, columns, keys."""
@@ -233,6 +234,12 @@ class Derivation:
         for digest, stated, content in _stream(self._connection, select(ARCHIVE)):
             if archive_hash(digest, content) != stated:
                 self._wrong(None, f"the archived content `{digest}` is not what was put there")
+
+    def _file(self) -> None:
+        """SQLite's own structures, among them the indexes that questions are answered with."""
+        (found,) = self._connection.exec_driver_sql("PRAGMA integrity_check(1)").one()
+        if found != "ok":
+            self._wrong(None, "SQLite finds its file damaged (`PRAGMA integrity_check`)")
 
     def _wrong(self, index: int | None, what: str) -> None:
         self.problems.append(Problem(index, what))

@@ -248,14 +248,20 @@ def test_a_closed_trail_is_one_file_that_can_be_copied(folder: Path) -> None:
     assert not (folder / "store.sqlite-wal").exists()
 
 
-async def test_a_torn_wal_is_found_by_the_anchor(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [100, 5_000, None])
+async def test_a_torn_wal_is_found_by_the_anchor(
+    folder: Path, tmp_path: Path, cut: int | None
+) -> None:
     """SQLite itself silently forgets the last transactions of a WAL that was cut."""
     async with Trail.open(folder) as trail:
         for _ in range(5):
             await trail.append(entry(), expect={})
         shutil.copytree(folder, tmp_path / "torn")
     wal = tmp_path / "torn" / "store.sqlite-wal"
-    os.truncate(wal, wal.stat().st_size - 100)
+    if cut is None:
+        wal.unlink()
+    else:
+        os.truncate(wal, wal.stat().st_size - cut)
     (tmp_path / "torn" / "store.sqlite-shm").unlink()
 
     assert refusal(tmp_path / "torn").reason == "STORE_BEHIND_ANCHOR"
@@ -346,6 +352,27 @@ async def test_two_publishers_of_one_log_are_found_out(folder: Path) -> None:
             assert caught.value.reason == "ANCHOR_MOVED"
             assert str(caught.value) == "the anchor is not where this process left it"
         assert trail.size() == 5
+
+
+async def test_two_services_with_one_anchor_find_each_other_out(
+    folder: Path, tmp_path: Path
+) -> None:
+    """A copy of the store elsewhere has a lock of its own; the anchor is what both share."""
+    shutil.copytree(folder, tmp_path / "twin")
+    anchor = folder / "anchor"
+    async with Trail.open(folder) as trail, Trail.open(tmp_path / "twin", anchor=anchor) as twin:
+        assert isinstance(await trail.append(entry(), expect={}), Receipt)
+        for _ in range(2):
+            with pytest.raises(NotRecordedError) as caught:
+                await twin.append(entry(), expect={})
+            assert caught.value.reason == "ANCHOR_MOVED"
+        assert isinstance(await trail.append(entry(), expect={}), Receipt)
+
+    assert verify_store(folder).problems == ()
+    assert refusal(tmp_path / "twin", anchor=anchor).reason in {
+        "STORE_FORKED",
+        "STORE_BEHIND_ANCHOR",
+    }
 
 
 async def test_an_error_does_not_carry_what_was_to_be_written(folder: Path) -> None:
