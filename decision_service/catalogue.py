@@ -8,6 +8,7 @@ from decision_service.errors import InvalidPublicationError, NotPublishedError
 from decision_service.matter import Meanings, Registers
 from decision_service.model import MatterId
 from decision_service.release import Release, compose, read_meanings
+from decision_service.rulebook.tree import RuleFileError
 
 
 class Catalogue:
@@ -78,11 +79,13 @@ def load(city: Path, registers: Registers) -> Catalogue:
         city: The folder that has ``rules/`` and ``matters/``.
 
     Raises:
-        RuleFileError: A rule file is wrong.
-        InvalidPublicationError: Another file is; a rule file has no matter beside it or the
+        InvalidPublicationError: A file is wrong; a rule file has no matter beside it or the
             other way round; or a release is not what its digest file says.
     """
-    releases = compose_all(city, registers)
+    try:
+        releases = compose_all(city, registers)
+    except RuleFileError as error:
+        raise _not_applicable(error) from None
     for release in releases:
         _hold_against_seal(city, release)
     return Catalogue(releases)
@@ -96,7 +99,7 @@ def compose_all(city: Path, registers: Registers) -> tuple[Release, ...]:
         InvalidPublicationError: Another file is, or is missing.
     """
     concepts = city / "matters" / "concepts.toml"
-    meanings = read_meanings(_text(concepts, city), where=_name(concepts, city))
+    meanings = read_meanings(text_of(concepts, city), where=_name(concepts, city))
     days = {
         (path.parent.name, path.name.removesuffix(".rules.md"))
         for path in (city / "rules").glob("*/*.rules.md")
@@ -119,9 +122,9 @@ def _compose(
     rules = city / "rules" / matter / f"{day}.rules.md"
     folder = city / "matters" / matter / day
     release = compose(
-        rules=_text(rules, city),
-        matter=_text(folder / "matter.toml", city),
-        form=_text(folder / "form.schema.json", city),
+        rules=text_of(rules, city),
+        matter=text_of(folder / "matter.toml", city),
+        form=text_of(folder / "form.schema.json", city),
         meanings=meanings,
         registers=registers,
         where=_name(rules, city),
@@ -139,19 +142,25 @@ def _compose(
 def _hold_against_seal(city: Path, release: Release) -> None:
     """Refuse a release that is not sealed, or no longer what was sealed."""
     path = _seal_file(city, release)
-    sealed = path.read_text(encoding="ascii").strip() if path.is_file() else ""
+    sealed = text_of(path, city).strip() if path.is_file() else ""
     if sealed == release.digest:
         return
-    what = "was changed after it was published" if sealed else "is not published"
+    matter, day = release.matter.id, release.effective
+    if not sealed:
+        raise InvalidPublicationError(
+            f"release `{release.name}` is not published",
+            zh=f"版本 {release.name} 尚未发布，请运行 miaopi rules seal 并由第二人提交",
+            reason="RELEASE_NOT_SEALED",
+            hint=f"Publish it: `miaopi rules seal {release.name}`; a second person commits it.",
+            release=release.name,
+        )
     raise InvalidPublicationError(
-        f"release `{release.name}` {what}",
-        zh=f"版本 {release.name} " + ("发布后被改动" if sealed else "尚未发布"),
-        reason="RELEASE_CHANGED" if sealed else "RELEASE_NOT_SEALED",
-        hint=(
-            "Undo the change, or publish it as a new release with a later first day."
-            if sealed
-            else f"Publish it: `miaopi rules seal {release.name}`, and have a second person commit."
-        ),
+        f"release `{release.name}` was changed after it was published",
+        zh=f"版本 {release.name} 发布后被改动，请撤销改动，或以更晚的生效日另行发布",
+        reason="RELEASE_CHANGED",
+        hint=f"Undo the change in `{release.book.where}`, `matters/{matter}/{day}/`, "
+        "`matters/concepts.toml` or a register that it asks, or publish it as a new release with "
+        "a later first day.",
         release=release.name,
         sealed=sealed,
         found=release.digest,
@@ -163,17 +172,49 @@ def _seal_file(city: Path, release: Release) -> Path:
     return city / "rules" / "releases" / f"{release.name}.sha256"
 
 
-def _text(path: Path, city: Path) -> str:
-    """A file of the city, or what is missing."""
+def text_of(path: Path, city: Path) -> str:
+    """A file of the city.
+
+    Raises:
+        InvalidPublicationError: It is missing, cannot be read, or is not UTF-8.
+    """
+    name = _name(path, city)
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InvalidPublicationError(
-            f"`{_name(path, city)}` is missing",
-            zh=f"缺少文件“{_name(path, city)}”",
+            f"`{name}` is missing",
+            zh=f"缺少文件“{name}”，请补齐",
             reason="FILE_MISSING",
-            hint="A rule file, its matter.toml and its form.schema.json are published together.",
+            hint="Put it back; a rule file, its matter.toml, its form.schema.json and the city's "
+            "concepts.toml are published together.",
         ) from None
+    except UnicodeDecodeError:
+        raise InvalidPublicationError(
+            f"`{name}` is not UTF-8",
+            zh=f"文件“{name}”不是 UTF-8 编码，请另存为 UTF-8",
+            reason="FILE_NOT_UTF8",
+            hint="Save it again with the encoding UTF-8; GBK and GB 18030 are other encodings.",
+        ) from None
+    except OSError as error:
+        raise InvalidPublicationError(
+            f"`{name}` cannot be read: {error.strerror}",
+            zh=f"无法读取文件“{name}”，请检查文件权限",
+            reason="FILE_UNREADABLE",
+            hint="Let the user that the service runs as read it.",
+        ) from None
+
+
+def _not_applicable(error: RuleFileError) -> InvalidPublicationError:
+    """A rule file that cannot be applied, with everything that is wrong in it."""
+    places = [(f"{one.at.line}:{one.at.column} {one.code}", one.message) for one in error.findings]
+    return InvalidPublicationError(
+        f"`{error.where}` cannot be published: "
+        + "; ".join(f"{place} {text.en}" for place, text in places),
+        zh=f"“{error.where}”不能发布：" + "；".join(f"{place} {text.zh}" for place, text in places),
+        reason="RULE_FILE_INVALID",
+        hint=f"`miaopi rules check {error.where}` shows every place and what to do there.",
+    )
 
 
 def _name(path: Path, city: Path) -> str:

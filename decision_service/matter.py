@@ -148,7 +148,7 @@ def unfit(reason: str, where: str, wrong: Sequence[str]) -> InvalidPublicationEr
     """A file that cannot be published, with everything that is wrong in it."""
     return InvalidPublicationError(
         f"`{where}` cannot be published: {'; '.join(wrong)}",
-        zh=f"“{where}”不能发布：{'；'.join(wrong)}",
+        zh=f"“{where}”有误，不能发布，请更正：{'；'.join(wrong)}",
         reason=reason,
         hint="Correct the file; nothing of it is in force.",
         where=where,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any, TypeAlias, cast
 
 import jsonschema
@@ -294,9 +295,10 @@ def compose(
         RuleFileError: The rule file is wrong, alone or against the meanings; all findings.
         InvalidPublicationError: One of the others is.
     """
-    frozen_matter = read_matter(matter, where)
+    beside = _folder_beside(where)
+    frozen_matter = read_matter(matter, f"{beside}/matter.toml")
     book = read(rules, where=where, age_convention=frozen_matter.age_convention)
-    frozen_form = Form(form, meanings, where=where)
+    frozen_form = Form(form, meanings, where=f"{beside}/form.schema.json")
     if findings := (*_disagreements(book, meanings, registers), *limits(book)):
         raise RuleFileError(where, findings)
     _refuse_unfit(frozen_matter, book, frozen_form, meanings=meanings, registers=registers)
@@ -326,6 +328,12 @@ def compose(
         registers=kept_registers,
         archive=archive,
     )
+
+
+def _folder_beside(where: str) -> str:
+    """The folder of the matter and the form that are published with a rule file."""
+    path = PurePath(where)
+    return f"matters/{path.parent.name}/{path.name.removesuffix('.rules.md')}"
 
 
 def restore(archive: bytes) -> Release:
@@ -449,7 +457,7 @@ def _refuse_unfit(
     if matter.id != book.matter:
         wrong.append(f"`{matter.id}` in matter.toml is `{book.matter}` in the rule file")
     if wrong:
-        raise unfit("MATTER_INVALID", book.where, wrong)
+        raise unfit("MATTER_INVALID", f"{_folder_beside(book.where)}/matter.toml", wrong)
 
 
 def _schema(text: str, where: str) -> dict[str, Any]:

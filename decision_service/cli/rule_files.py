@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from decision_service import catalogue
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
 from decision_service.release import compose, read_meanings
@@ -82,9 +83,9 @@ def _as_published(path: Path, text: str) -> Rulebook | None:
     registers = registry.load(own if own.is_dir() else None)
     return compose(
         rules=text,
-        matter=(folder / "matter.toml").read_text(encoding="utf-8"),
-        form=(folder / "form.schema.json").read_text(encoding="utf-8"),
-        meanings=read_meanings(concepts.read_text(encoding="utf-8"), where="matters/concepts.toml"),
+        matter=catalogue.text_of(folder / "matter.toml", city),
+        form=catalogue.text_of(folder / "form.schema.json", city),
+        meanings=read_meanings(catalogue.text_of(concepts, city), where="matters/concepts.toml"),
         registers={key: one.meaning for key, one in registers.items()},
         where=str(path),
     ).book
