@@ -50,7 +50,7 @@ once_and_for_all = settings(
 )
 the_same = settings(once_and_for_all, derandomize=True, max_examples=60)
 new_ones = settings(once_and_for_all, max_examples=8)
-many = settings(once_and_for_all, max_examples=300)
+many = settings(once_and_for_all, max_examples=100)
 
 
 class _Lines(logging.Handler):

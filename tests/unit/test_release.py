@@ -57,9 +57,13 @@ def test_a_changed_rule_file_is_not_what_was_published(city: Path) -> None:
     assert str(caught.value) == (
         "release `old_age_allowance@2019-10-01` was changed after it was published"
     )
-    assert caught.value.zh == "版本 old_age_allowance@2019-10-01 发布后被改动"
+    assert caught.value.zh == (
+        "版本 old_age_allowance@2019-10-01 发布后被改动，请撤销改动，或以更晚的生效日另行发布"
+    )
     assert caught.value.hint == (
-        "Undo the change, or publish it as a new release with a later first day."
+        "Undo the change in `rules/old_age_allowance/2019-10-01.rules.md`, "
+        "`matters/old_age_allowance/2019-10-01/`, `matters/concepts.toml` or a register that it "
+        "asks, or publish it as a new release with a later first day."
     )
     assert caught.value.reason == "RELEASE_CHANGED"
 
