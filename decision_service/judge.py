@@ -18,6 +18,7 @@ from decision_service.model import (
     EvidenceType,
     Facts,
     Granted,
+    Held,
     Known,
     LegalBasis,
     NeedsCorrection,
@@ -31,14 +32,12 @@ from decision_service.model import (
     Text,
     Unknown,
     Used,
-    Value,
     Waiting,
     Why,
 )
 from decision_service.release import Gap, Release
 from decision_service.rulebook.tree import (
     Derived,
-    NotKnown,
     Output,
     Requirement,
     Term,
@@ -47,6 +46,7 @@ from decision_service.rulebook.tree import (
     names,
     quantum,
 )
+from decision_service.rulebook.values import NotKnown
 
 DERIVED = "derived"
 """Source of a value that the rules compute from others."""
@@ -331,7 +331,7 @@ def _fill(notice: str, shown: Mapping[str, str]) -> str:
     return notice
 
 
-def display(value: Value, type_: ConceptType) -> Text:
+def display(value: Held, type_: ConceptType) -> Text:
     """A value in words, with its unit or its option's name."""
     match value, type_:
         case bool(), _:
@@ -345,6 +345,9 @@ def display(value: Value, type_: ConceptType) -> Text:
             return options[value]
         case date(), _:
             return Text(zh=value.isoformat(), en=value.isoformat())
+        case tuple(), _:
+            entries = "entry" if len(value) == 1 else "entries"
+            return Text(zh=f"{len(value)} 项", en=f"{len(value)} {entries}")
         case _:
             return Text(zh=str(value), en=str(value))
 

@@ -27,13 +27,23 @@ CaseId = NewType("CaseId", str)
 """One application of one person, minted by the server: 128 random bits in hexadecimal."""
 
 
-def _tagged(value: bool | Decimal | date | str) -> bool | str | dict[str, str]:  # noqa: FBT001
+Scalar: TypeAlias = bool | Decimal | date | str
+"""A single value; an option is its code."""
+
+Record: TypeAlias = Mapping[str, Scalar]
+"""A flat record by the ids of its columns; a cell that is not there is not known."""
+
+
+def _tagged(value: Scalar | tuple[Record, ...]) -> object:
     """A value in JSON such that it can be read back as what it was."""
     match value:
         case Decimal():
             return {"number": format(value, "f")}
         case date():
             return {"date": value.isoformat()}
+        case tuple():
+            rows = [{key: _tagged(cell) for key, cell in record.items()} for record in value]
+            return {"list": rows}
         case _:
             return value
 
@@ -45,16 +55,25 @@ def _untagged(value: object) -> object:
             return Decimal(number)
         case {"date": str(day), **rest} if not rest:
             return date.fromisoformat(day)
+        case {"list": list(rows), **rest} if not rest and all(isinstance(r, dict) for r in rows):
+            return tuple({key: _untagged(cell) for key, cell in row.items()} for row in rows)
         case _:
             return value
 
 
 Value: TypeAlias = Annotated[
-    bool | Decimal | date | str,
+    Scalar,
     BeforeValidator(_untagged),
     PlainSerializer(_tagged, when_used="json"),
 ]
-"""What a concept can hold; an option holds its code. There is no float here, and no null."""
+"""One value; an option holds its code. There is no float here, and no null."""
+
+Held: TypeAlias = Annotated[
+    Scalar | tuple[Record, ...],
+    BeforeValidator(_untagged),
+    PlainSerializer(_tagged, when_used="json"),
+]
+"""What a concept can hold: one value, or the records of a list in the order of the register."""
 
 DECLARED = "declared"
 """Source of a fact that the applicant vouches for."""
@@ -124,9 +143,38 @@ class OptionType(Frozen):
     options: Mapping[str, Text] = Field(min_length=1)
 
 
-ConceptType: TypeAlias = Annotated[
+ScalarType: TypeAlias = Annotated[
     BooleanType | NumberType | DateType | TextType | OptionType, Field(discriminator="kind")
 ]
+"""Type of a single value."""
+
+
+class Column(Frozen):
+    """A column of a list: what the cell of every record there holds."""
+
+    name: Text
+    type: ScalarType
+
+
+class ListType(Frozen):
+    """Flat records, all of them or none: a list is known only if its register says complete.
+
+    Attributes:
+        columns: By id, in the order of the file.
+    """
+
+    kind: Literal["list"] = "list"
+    columns: Mapping[str, Column] = Field(min_length=1)
+
+
+MOST_RECORDS = 1_000
+"""Records that a list may have; a longer one is not believed."""
+
+ConceptType: TypeAlias = Annotated[
+    BooleanType | NumberType | DateType | TextType | OptionType | ListType,
+    Field(discriminator="kind"),
+]
+"""Type of what a concept holds."""
 
 
 class Range(Frozen):
@@ -180,7 +228,7 @@ class Why(StrEnum):
 class Known(Frozen):
     """A concept's value, and who vouches for it (CCCEV SupportedValue)."""
 
-    value: Value
+    value: Held
     source: str
 
 
@@ -304,7 +352,7 @@ class Evidence(Frozen):
     pending_until: datetime | None = None
     mismatched: tuple[str, ...] = ()
     detail: str = ""
-    values: Mapping[Concept, Value] = Field(default_factory=dict)
+    values: Mapping[Concept, Held] = Field(default_factory=dict)
 
 
 class RegisterMeaning(Frozen):

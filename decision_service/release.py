@@ -35,6 +35,7 @@ from decision_service.model import (
     SERVICE,
     Concept,
     EvidenceType,
+    ListType,
     Matter,
     Meaning,
     RegisterMeaning,
@@ -202,6 +203,11 @@ class Form:
             f"`{key}` is required of the applicant, but a register fills it"
             for key in self._schema.get("required", ())
             if key in self.prefilled
+        ]
+        wrong += [
+            f"`{key}` carries `{concept}`, a list, and a field holds one value"
+            for key, concept in self.concepts.items()
+            if concept in meanings and isinstance(meanings[concept].type, ListType)
         ]
         if self._schema.get("additionalProperties") is not False:
             wrong.append("`additionalProperties` must be false")
@@ -382,6 +388,8 @@ def _meaning(concept: str, row: dict[str, Any]) -> dict[str, Any]:
     for part in ("unit", "scale", "options"):
         if part in rest:
             type_[part] = rest.pop(part)
+    if "columns" in rest:
+        type_["columns"] = {id_: _column(cells) for id_, cells in rest.pop("columns").items()}
     name = {"zh": rest.pop("zh"), "en": rest.pop("en")}
     if "range" in rest:
         low, high = rest.pop("range")
@@ -390,6 +398,13 @@ def _meaning(concept: str, row: dict[str, Any]) -> dict[str, Any]:
             "high": high if isinstance(high, date) else str(high),
         }
     return {"concept": concept, "name": name, "type": type_, **rest}
+
+
+def _column(row: dict[str, Any]) -> dict[str, Any]:
+    """A column of a list in the shape of `Column`."""
+    rest = dict(row)
+    name = {"zh": rest.pop("zh"), "en": rest.pop("en")}
+    return {"name": name, "type": {"kind": rest.pop("type"), **rest}}
 
 
 def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> tuple[Finding, ...]:
@@ -434,6 +449,12 @@ def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> 
                 term,
                 f"登记 `{term.source}` 不提供 `{term.id}`",
                 f"register `{term.source}` does not vouch for `{term.id}`",
+            )
+        if isinstance(term.type, ListType) and (register is None or not register.complete):
+            disagree(
+                term,
+                f"“{term.name.zh}”是列表，其来源须声明完整（complete）",
+                f"`{term.id}` is a list, and its source does not say that it is complete",
             )
     return tuple(found)
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from decision_service.model import (
     DECLARED,
+    MOST_RECORDS,
     SERVICE,
     BooleanType,
     Concept,
@@ -20,7 +21,9 @@ from decision_service.model import (
     EvidenceType,
     Fact,
     Facts,
+    Held,
     Known,
+    ListType,
     Matter,
     Meaning,
     NumberType,
@@ -117,7 +120,7 @@ def replaced(matter: Matter, evidence: Sequence[Evidence]) -> tuple[Replaced, ..
     return tuple(paper for paper in matter.replaces if set(paper.by) <= vouching)
 
 
-def fits(value: Value, type_: ConceptType) -> bool:
+def fits(value: Held, type_: ConceptType) -> bool:  # noqa: PLR0911  # one case for each type
     """Whether a value is of a type: its kind, its options, and no more digits than its scale."""
     match type_:
         case BooleanType():
@@ -133,9 +136,19 @@ def fits(value: Value, type_: ConceptType) -> bool:
             return isinstance(value, str)
         case OptionType(options=options):
             return isinstance(value, str) and value in options
+        case ListType(columns=columns):
+            return (
+                isinstance(value, tuple)
+                and len(value) <= MOST_RECORDS
+                and all(
+                    key in columns and fits(cell, columns[key].type)
+                    for record in value
+                    for key, cell in record.items()
+                )
+            )
 
 
-def _inside(value: Value, limits: Range | None) -> bool:
+def _inside(value: Held, limits: Range | None) -> bool:
     """Whether a value is within the lowest and the highest that the concept can have."""
     match limits, value:
         case None, _:

@@ -19,10 +19,13 @@ from decision_service.model import (
     ConceptType,
     DateType,
     Fact,
+    Held,
     Known,
+    ListType,
     MatterId,
     NumberType,
     OptionType,
+    Scalar,
     Status,
     Text,
     TextType,
@@ -30,6 +33,7 @@ from decision_service.model import (
     Value,
     Why,
 )
+from decision_service.model import Column as ListColumn
 from decision_service.rulebook.tree import (
     All,
     Arithmetic,
@@ -40,21 +44,38 @@ from decision_service.rulebook.tree import (
     Consequence,
     Constant,
     Derived,
+    Element,
     Expression,
+    Filter,
+    HitPolicy,
     If,
     Interval,
+    Listed,
     Name,
     Negative,
     Not,
     Output,
+    Path,
     Position,
+    Quantified,
     Requirement,
     Row,
     Rulebook,
     Some,
     Table,
     Term,
+    Variable,
     Within,
+)
+from decision_service.rulebook.values import (
+    DaysAndTime,
+    DaysType,
+    ListOf,
+    MonthsType,
+    RecordOf,
+    Type,
+    YearsAndMonths,
+    in_expressions,
 )
 
 AT = Position(1, 1)
@@ -72,6 +93,17 @@ COLOUR = OptionType(
     }
 )
 
+FLATS = ListType(
+    columns={
+        "city": ListColumn(name=WORDS, type=COLOUR),
+        "area": ListColumn(name=Text(zh="面积", en="area"), type=MONEY),
+        "since": ListColumn(name=Text(zh="登记日", en="since"), type=DAY),
+        "sold": ListColumn(name=Text(zh="已售", en="sold"), type=BOOLEAN),
+        "street": ListColumn(name=Text(zh="街道", en="street"), type=TEXT),
+    }
+)
+RECORDS = in_expressions(FLATS)
+
 TERMS: dict[str, ConceptType] = {
     "age": WHOLE,
     "children": WHOLE,
@@ -83,6 +115,7 @@ TERMS: dict[str, ConceptType] = {
     "resident": BOOLEAN,
     "alive": BOOLEAN,
     "street": TEXT,
+    "flats": FLATS,
 }
 """The vocabulary of every book here."""
 
@@ -98,20 +131,40 @@ POOLS: dict[ConceptType, tuple[Value, ...]] = {
         date(9999, 12, 31),
     ),
     BOOLEAN: (True, False),
-    TEXT: ("a", "b"),
+    TEXT: ("a", "b", "ab", ""),
 }
 
+_CELLS: dict[str, tuple[Scalar, ...]] = {
+    id_: tuple(COLOUR.options) if column.type == COLOUR else POOLS[column.type]  # type: ignore[misc]
+    for id_, column in FLATS.columns.items()
+}
+_DICE = random.Random(11)  # noqa: S311  # dice, not secrets
+LISTS: tuple[Held, ...] = (
+    (),
+    *(
+        tuple(
+            {id_: _DICE.choice(cells) for id_, cells in _CELLS.items() if _DICE.random() < known}
+            for _ in range(count)
+        )
+        for count in (1, 2, 3)
+        for known in (1.0, 1.0, 0.8)
+    ),
+)
+"""Lists of none to three records, in some of which cells are not known."""
 
-def pool(type_: ConceptType) -> tuple[Value, ...]:
+
+def pool(type_: ConceptType) -> tuple[Any, ...]:
     """Every value that facts and constants of the type may have."""
+    if isinstance(type_, ListType):
+        return LISTS
     return tuple(type_.options) if isinstance(type_, OptionType) else POOLS[type_]
 
 
 # ── constructors ─────────────────────────────────────────────────────────────────────────────────
 
 
-def name(id_: str, type_: ConceptType | None = None) -> Name:
-    return Name(Concept(id_), type_ or TERMS[id_], AT)
+def name(id_: str, type_: Type | None = None) -> Name:
+    return Name(Concept(id_), type_ or in_expressions(TERMS[id_]), AT)
 
 
 def const(value: Value | int, type_: ConceptType = WHOLE) -> Constant:
@@ -143,8 +196,21 @@ def compute(left: Expression, op: Any, right: Expression) -> Arithmetic:
     return Arithmetic(op, left, right, MONEY, AT)
 
 
-def call(function: str, *arguments: Expression, type_: ConceptType = WHOLE) -> Call:
+def call(function: str, *arguments: Expression, type_: Type = WHOLE) -> Call:
     return Call(function, arguments, type_, AT)
+
+
+def listed(*items: Expression) -> Listed:
+    return Listed(items, ListOf(items[0].type), AT)
+
+
+def path(item: Expression, part: str, type_: Type = WHOLE) -> Path:
+    return Path(item, part, type_, AT)
+
+
+def lasting(duration: YearsAndMonths | DaysAndTime) -> Constant:
+    months = isinstance(duration, YearsAndMonths)
+    return Constant(duration, MonthsType() if months else DaysType(), AT)
 
 
 def when(condition: Expression, then: Expression, otherwise: Expression) -> If:
@@ -165,8 +231,14 @@ def row(number: str, condition: Expression, *values: Value) -> Row:
     return Row(number, condition, values, AT)
 
 
-def table(id_: str, *rows: Row, columns: Sequence[str] = ("amount",)) -> Table:
-    return Table(id_, ("L1",), tuple(Column(Concept(one), MONEY) for one in columns), rows, AT)
+def table(
+    id_: str,
+    *rows: Row,
+    columns: Sequence[str] = ("amount",),
+    policy: HitPolicy = HitPolicy.UNIQUE,
+) -> Table:
+    given = tuple(Column(Concept(one), MONEY) for one in columns)
+    return Table(id_, ("L1",), given, rows, AT, policy)
 
 
 def output(
@@ -233,7 +305,9 @@ def some_facts(dice: random.Random) -> dict[Concept, Fact]:
         if chance < known - 0.02:
             found[Concept(id_)] = Known(value=dice.choice(pool(type_)), source="declared")
         elif chance < known:
-            odd: tuple[Value, ...] = ("purple", True, Decimal(1), date(2001, 3, 1))
+            odd: tuple[Held, ...] = (
+                "purple", True, Decimal(1), date(2001, 3, 1), (), ({"area": "x", "cities": "red"},),
+            )  # fmt: skip
             found[Concept(id_)] = Known(value=dice.choice(odd), source="declared")
         elif chance < known + 0.15:
             found[Concept(id_)] = Unknown(why=dice.choice(tuple(Why)))
@@ -256,6 +330,8 @@ class _Author:
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
         self.names = {id_: name(id_) for id_ in TERMS}
+        self.records: list[Variable] = []
+        self.bound = 0
 
     def pick(self, *writers: Callable[[], Any]) -> Any:
         return writers[self.draw(st.integers(0, len(writers) - 1))]()
@@ -267,7 +343,7 @@ class _Author:
     def constant(self, type_: ConceptType) -> Constant:
         return Constant(self.draw(st.sampled_from(pool(type_))), type_, AT)
 
-    def number(self, depth: int) -> Expression:
+    def number(self, depth: int) -> Expression:  # noqa: C901  # a writer for each kind of node
         def fixed() -> Expression:
             return self.constant(self.draw(st.sampled_from((WHOLE, MONEY))))
 
@@ -285,17 +361,46 @@ class _Author:
             return call(function, self.day(depth - 1), self.day(depth - 1))
 
         def called() -> Expression:
-            function = self.draw(st.sampled_from(("min", "max", "abs", "floor", "ceiling")))
-            many = self.draw(_COUNTS) if function in {"min", "max"} else 1
-            return call(function, *(self.number(depth - 1) for _ in range(many)), type_=MONEY)
+            function = self.draw(
+                st.sampled_from(
+                    ("min", "max", "sum", "mean", "median", "stddev", "abs", "floor", "ceiling")
+                )
+            )
+            if function in {"min", "max", "sum", "mean", "median", "stddev"}:
+                return call(function, self.numbers(depth - 1), type_=MONEY)
+            return call(function, self.number(depth - 1), type_=MONEY)
 
         def part_of_day() -> Expression:
             return call(self.draw(st.sampled_from(("year", "month", "day"))), self.day(depth - 1))
 
+        def measured() -> Expression:
+            part = self.draw(st.sampled_from(("days", "hours", "seconds")))
+            return self.pick(
+                lambda: path(self.days_lasting(), part),
+                lambda: path(
+                    self.months_lasting(), self.draw(st.sampled_from(("years", "months")))
+                ),
+                lambda: compute(self.days_lasting(), "/", self.days_lasting()),
+                lambda: path(self.day(depth - 1), "weekday"),
+                lambda: call("string_length", self.text(depth - 1)),
+                lambda: call("modulo", self.number(depth - 1), self.number(depth - 1)),
+            )
+
+        def of_list() -> Expression:
+            return self.pick(
+                lambda: call("count", self.list_of_flats(depth - 1)),
+                lambda: Element(self.numbers(depth - 1), self.number(0), MONEY, AT),
+            )
+
+        simple = (lambda: self.named(NumberType), fixed)
+        if self.records:
+            simple = (*simple, lambda: self.cell("area"))
         if depth <= 0:
-            return self.pick(lambda: self.named(NumberType), fixed)
+            return self.pick(*simple)
         return self.pick(
-            lambda: self.named(NumberType),
+            *simple,
+            measured,
+            of_list,
             computed,
             rounded,
             counted,
@@ -310,8 +415,84 @@ class _Author:
             function = self.draw(st.sampled_from(("add_days", "add_months", "add_years")))
             return call(function, self.day(depth - 1), self.number(depth - 1), type_=DAY)
 
+        def moved() -> Expression:
+            by = self.pick(self.days_lasting, self.months_lasting)
+            op = self.draw(st.sampled_from(("+", "-")))
+            return Arithmetic(op, self.day(depth - 1), by, DAY, AT)
+
         simple = (lambda: self.named(DateType), lambda: self.constant(DAY))
-        return self.pick(*simple) if depth <= 0 else self.pick(*simple, shifted)
+        if self.records:
+            simple = (*simple, lambda: self.cell("since"))
+        return self.pick(*simple) if depth <= 0 else self.pick(*simple, shifted, moved)
+
+    def days_lasting(self) -> Expression:
+        amount = Decimal(self.draw(st.sampled_from((-86400, 0, 1, 86400, 31 * 86400))))
+        return self.pick(
+            lambda: lasting(DaysAndTime(amount)),
+            lambda: Arithmetic("-", self.day(0), self.day(0), DaysType(), AT),
+            lambda: Negative(lasting(DaysAndTime(amount)), DaysType(), AT),
+        )
+
+    def months_lasting(self) -> Expression:
+        months = lasting(YearsAndMonths(self.draw(st.sampled_from((-13, 0, 1, 12, 18)))))
+        return self.pick(
+            lambda: months,
+            lambda: Arithmetic("*", months, self.number(0), MonthsType(), AT),
+            lambda: call("years_and_months_duration", self.day(0), self.day(0), type_=MonthsType()),
+        )
+
+    def text(self, depth: int) -> Expression:
+        simple = (lambda: self.named(TextType), lambda: self.constant(TEXT))
+        if self.records:
+            simple = (*simple, lambda: self.cell("street"))
+        if depth <= 0:
+            return self.pick(*simple)
+        return self.pick(
+            *simple,
+            lambda: Arithmetic("+", self.text(depth - 1), self.text(depth - 1), TEXT, AT),
+            lambda: call("substring", self.text(depth - 1), self.number(0), type_=TEXT),
+            lambda: call("string", self.number(depth - 1), type_=TEXT),
+            lambda: call("upper_case", self.text(depth - 1), type_=TEXT),
+        )
+
+    # lists and records
+
+    def cell(self, column: str) -> Expression:
+        return path(self.records[-1], column, FLATS.columns[column].type)
+
+    def over(self, write: Callable[[], Expression]) -> tuple[str, Expression]:
+        """What is said of each flat, and the variable that stands for it."""
+        self.bound += 1
+        record = RECORDS.item if isinstance(RECORDS, ListOf) else RECORDS
+        assert isinstance(record, RecordOf)
+        self.records.append(Variable(f"x{self.bound}", record, AT))
+        said = write()
+        return self.records.pop().name, said
+
+    def list_of_flats(self, depth: int) -> Expression:
+        def filtered() -> Expression:
+            whole = self.list_of_flats(depth - 1)
+            variable, said = self.over(lambda: self.truth(depth - 1))
+            return Filter(whole, variable, said, RECORDS, AT)
+
+        def reversed_() -> Expression:
+            return call("reverse", self.list_of_flats(depth - 1), type_=RECORDS)
+
+        simple = name("flats")
+        return simple if depth <= 0 else self.pick(lambda: simple, filtered, reversed_)
+
+    def numbers(self, depth: int) -> Expression:
+        return self.pick(
+            lambda: path(self.list_of_flats(depth), "area", ListOf(MONEY)),
+            lambda: listed(*(self.number(depth - 1) for _ in range(self.draw(_COUNTS)))),
+        )
+
+    def quantified(self, depth: int) -> Expression:
+        whole = self.list_of_flats(depth - 1)
+        variable, said = self.over(lambda: self.truth(depth - 1))
+        return Quantified(
+            self.draw(st.sampled_from(("some", "every"))), variable, whole, said, BOOLEAN, AT
+        )
 
     def truth(self, depth: int) -> Expression:
         def compared() -> Expression:
@@ -325,11 +506,20 @@ class _Author:
                 lambda: (self.number(depth), self.number(depth), _ORDERS),
                 lambda: (self.day(depth), self.day(depth), _ORDERS),
                 lambda: (self.named(OptionType), self.named(OptionType), _EQUALS),
+                lambda: (self.days_lasting(), self.days_lasting(), _ORDERS),
+                lambda: (self.months_lasting(), self.months_lasting(), _ORDERS),
+                lambda: (self.text(depth), self.text(depth), _EQUALS),
+                lambda: (self.numbers(depth), self.numbers(depth), _EQUALS),
+                *(
+                    [lambda: (self.cell("city"), self.constant(COLOUR), _EQUALS)]
+                    if self.records
+                    else []
+                ),
             )
             sides = (item, other) if self.draw(st.booleans()) else (other, item)
             return compare(sides[0], self.draw(op), sides[1])
 
-        def listed() -> Expression:
+        def chosen() -> Expression:
             kind, type_ = self.draw(st.sampled_from(((OptionType, COLOUR), (TextType, TEXT))))
             return within(
                 self.named(kind), *(self.constant(type_) for _ in range(self.draw(_COUNTS)))
@@ -347,12 +537,25 @@ class _Author:
         def many() -> tuple[Expression, ...]:
             return tuple(self.truth(depth - 1) for _ in range(self.draw(_COUNTS)))
 
+        def member() -> Expression:
+            return self.pick(
+                lambda: within(self.number(0), self.numbers(depth)),
+                lambda: call("list_contains", self.numbers(depth), self.number(0), type_=BOOLEAN),
+                lambda: call(
+                    self.draw(st.sampled_from(("all", "any"))),
+                    path(self.list_of_flats(depth), "sold", ListOf(BOOLEAN)),
+                    type_=BOOLEAN,
+                ),
+                lambda: call("contains", self.text(0), self.text(0), type_=BOOLEAN),
+            )
+
         simple = (
-            lambda: self.named(BooleanType),
+            (lambda: self.cell("sold")) if self.records else (lambda: self.named(BooleanType)),
             compared,
             compared,
-            listed,
+            chosen,
             ranged,
+            member,
             lambda: self.constant(BOOLEAN),
         )
         if depth <= 0:
@@ -362,6 +565,7 @@ class _Author:
             lambda: both(*many()),
             lambda: either(*many()),
             lambda: no(self.truth(depth - 1)),
+            lambda: self.quantified(depth),
             lambda: when(self.truth(depth - 1), self.truth(depth - 1), self.truth(depth - 1)),
         )
 
@@ -410,18 +614,23 @@ def rulebooks(draw: Draw, sources: st.SearchStrategy[str] | None = None) -> Rule
     made = []
     for index in range(draw(st.integers(0, 3))):
         expression = author.pick(
-            lambda: author.number(2), lambda: author.day(2), lambda: author.truth(2)
+            lambda: author.number(2),
+            lambda: author.day(2),
+            lambda: author.truth(2),
+            lambda: author.text(2),
         )
         made.append(derived(f"derived {index}", expression))
         author.names[f"derived {index}"] = name(f"derived {index}", expression.type)
-    tables = [
-        table(
-            f"table {index}",
-            *(row(str(n), one, Decimal(n)) for n, one in enumerate(author.rows())),
-            columns=(f"column {index}",),
+    tables = []
+    for index in range(draw(st.integers(0, 2))):
+        policy = draw(st.sampled_from((HitPolicy.UNIQUE, *HitPolicy)))
+        conditions = (
+            author.rows()
+            if policy is HitPolicy.UNIQUE
+            else [author.truth(1) for _ in range(draw(st.integers(1, 4)))]
         )
-        for index in range(draw(st.integers(0, 2)))
-    ]
+        rows = [row(str(n), one, Decimal(n)) for n, one in enumerate(conditions)]
+        tables.append(table(f"table {index}", *rows, columns=(f"column {index}",), policy=policy))
     consequences = st.sampled_from(tuple(Consequence))
     unknown = st.sampled_from((Consequence.CORRECT, Consequence.REFER))
     requirements = [

@@ -11,18 +11,18 @@ from rich.console import RenderableType
 from rich.text import Text as Words
 
 from decision_service.judge import display
-from decision_service.model import ConceptType, Facts, OptionType, Status, Text, TextType, Value
+from decision_service.model import ConceptType, Facts, Held, OptionType, Status, Text, TextType
 from decision_service.rulebook.document import read_facts
 from decision_service.rulebook.evaluate import Reference
 from decision_service.rulebook.scenarios import VERDICTS
 from decision_service.rulebook.tree import (
     Derived,
-    NotKnown,
     Rulebook,
     RuleFileError,
     Term,
     VerdictKind,
 )
+from decision_service.rulebook.values import NotKnown
 
 _STATUSES = {
     Status.MET: Text(zh="符合", en="met"),
@@ -186,7 +186,7 @@ def _written(value: object, type_: ConceptType | None) -> str:
             return str(value)
 
 
-def _shown(value: Value | NotKnown, type_: ConceptType) -> Text:
+def _shown(value: Held | NotKnown, type_: ConceptType) -> Text:
     return _UNKNOWN if isinstance(value, NotKnown) else display(value, type_)
 
 

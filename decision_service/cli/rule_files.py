@@ -108,10 +108,9 @@ def print_findings(file: RuleFile) -> None:
         show.out.print(f"{file.path}: {file.beside}", soft_wrap=True)
 
 
-def as_json(file: RuleFile, finding: Finding) -> dict[str, Any]:
+def as_json(finding: Finding) -> dict[str, Any]:
     """A finding for machines."""
     return {
-        "file": str(file.path),
         "line": finding.at.line,
         "column": finding.at.column,
         "code": finding.code,

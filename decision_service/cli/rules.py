@@ -1,6 +1,7 @@
 """`miaopi rules`: what policy staff run on their rule files; needs no service."""
 
 import json as jsonlib
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ import typer
 
 from decision_service import catalogue
 from decision_service.cli import explanation, show
+from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
     RuleFile,
     as_json,
@@ -116,6 +118,34 @@ def explain(
         show.out.print(explanation.shown(explained), soft_wrap=True)
 
 
+@app.command("eval")
+def evaluate(
+    expression: Annotated[
+        str, typer.Argument(help="算式，例如 1 + 2 * 3 | An expression; every name is unknown.")
+    ] = "",
+    *,
+    jsonl: Annotated[
+        bool,
+        typer.Option(
+            "--jsonl",
+            help='逐行读取 JSON | Read lines of {"expression": …, "context": {…}} from stdin.',
+        ),
+    ] = False,
+) -> None:
+    """算式：单独算一个 | Work out an expression on its own, or one a line of JSON."""
+    if jsonl is bool(expression):
+        raise typer.BadParameter("请给出算式，或者 --jsonl | give an expression, or --jsonl")
+    lines = sys.stdin if jsonl else [jsonlib.dumps({"expression": expression})]
+    wrong = False
+    for line in lines:
+        if line.strip():
+            answer, sound = answered(line)
+            sys.stdout.write(f"{answer}\n")
+            wrong |= not sound
+    if wrong:
+        raise typer.Exit(1)
+
+
 @app.command()
 def seal(
     releases: Annotated[
@@ -184,7 +214,7 @@ def _report(file: RuleFile, *, json: bool) -> None:
         print_findings(file)
         return
     for finding in file.findings:
-        _print_json(as_json(file, finding))
+        _print_json({"file": str(file.path), **as_json(finding)})
     if file.beside:
         _print_json({"file": str(file.path), "beside": file.beside})
 

@@ -1,36 +1,22 @@
 """Which values may stand together: kinds, units, options, and how many digits a number has."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import assert_never
 
-from decision_service.model import (
-    BooleanType,
-    ConceptType,
-    DateType,
-    NumberType,
-    OptionType,
-    Text,
-    TextType,
-)
+from decision_service.model import NumberType, OptionType, Text, TextType
 from decision_service.rulebook.source import Report
 from decision_service.rulebook.tree import (
-    All,
     Arithmetic,
     Call,
-    Compare,
     Constant,
     Expression,
     If,
-    Interval,
-    Name,
+    Listed,
     Negative,
-    Not,
     Position,
-    Some,
-    Within,
+    is_fixed,
 )
+from decision_service.rulebook.values import AnyType, ListOf, Type
 
 MOST_DIGITS = 9
 """Digits after the point that a type can have."""
@@ -41,10 +27,23 @@ _KINDS = {
     "date": Text(zh="日期", en="date"),
     "text": Text(zh="文本", en="text"),
     "option": Text(zh="选项", en="option"),
+    "months": Text(zh="年月时长", en="duration of years and months"),
+    "days": Text(zh="天数时长", en="duration of days"),
+    "range": Text(zh="范围", en="range"),
+    "record": Text(zh="记录", en="record"),
+    "list": Text(zh="列表", en="list"),
+    "any": Text(zh="值", en="value"),
+    "dated": Text(zh="日期", en="date"),
+    "measure": Text(zh="数或时长", en="number or duration"),
+    "element": Text(zh="列表中的一项", en="element of the list"),
+    "numbers": Text(zh="数的列表", en="list of numbers"),
+    "ordered": Text(zh="可比大小的值的列表", en="list of values with an order"),
+    "truths": Text(zh="是否的列表", en="list of yes or no"),
+    "texts": Text(zh="文本的列表", en="list of texts"),
 }
 
 
-def in_words(type_: ConceptType) -> Text:
+def in_words(type_: Type) -> Text:
     """A type as messages name it: its kind, and the unit of a number."""
     kind = _KINDS[type_.kind]
     if isinstance(type_, NumberType):
@@ -58,39 +57,13 @@ def kind_in_words(kind: str) -> Text:
     return _KINDS[kind]
 
 
-# ── what an expression reads ─────────────────────────────────────────────────────────────────────
+# ── how many digits a number has ─────────────────────────────────────────────────────────────────
 
-
-def parts(expression: Expression) -> Iterator[Expression]:
-    """The expressions that it is directly made of."""
-    match expression:
-        case Constant() | Name():
-            return
-        case Compare(left=left, right=right) | Arithmetic(left=left, right=right):
-            yield from (left, right)
-        case Within(item=item, tests=tests):
-            yield item
-            for test in tests:
-                if isinstance(test, Interval):
-                    yield from (end for end in (test.low, test.high) if end is not None)
-                else:
-                    yield test
-        case All(items=items) | Some(items=items) | Call(arguments=items):
-            yield from items
-        case Not(item=item) | Negative(item=item):
-            yield item
-        case If(condition=condition, then=then, otherwise=otherwise):
-            yield from (condition, then, otherwise)
-        case _ as never:
-            assert_never(never)
-
-
-def names(expression: Expression) -> Iterator[Name]:
-    """Every name that it reads, in the order of the text."""
-    if isinstance(expression, Name):
-        yield expression
-    for part in parts(expression):
-        yield from names(part)
+_LIKE_ARGUMENTS = frozenset({"min", "max", "abs", "sum", "modulo", "mode"})
+_TO_SCALE = frozenset(
+    {"decimal", "floor", "ceiling"} | {"round_up", "round_down", "round_half_up", "round_half_down"}
+)
+_ENDLESS = frozenset({"mean", "median", "stddev", "product", "sqrt", "log", "exp", "number"})
 
 
 def digits(  # noqa: C901, PLR0911  # one case for each kind of node
@@ -100,8 +73,6 @@ def digits(  # noqa: C901, PLR0911  # one case for each kind of node
     match expression:
         case Constant(value=Decimal() as value):
             return _digits_of(value)
-        case Name(type=NumberType(scale=scale)):
-            return scale
         case Negative(item=item):
             return digits(item)
         case Arithmetic(op="+" | "-", left=left, right=right):
@@ -113,23 +84,41 @@ def digits(  # noqa: C901, PLR0911  # one case for each kind of node
             return None
         case If(then=then, otherwise=otherwise):
             return _most(digits(then), digits(otherwise))
-        case Call(function="min" | "max" | "abs", arguments=arguments):
+        case Listed(items=items):
+            return _most(*(digits(item) for item in items))
+        case Call(function=function, arguments=arguments) if function in _LIKE_ARGUMENTS:
             return _most(*(digits(argument) for argument in arguments))
-        case Call(function="round_half_up", arguments=(_, Constant(value=Decimal() as number))):
-            return max(int(number), 0)
-        case Call(function="round_half_up"):
+        case Call(function=function, arguments=arguments) if function in _TO_SCALE:
+            return _digits_to_scale(arguments)
+        case Call(function=function) if function in _ENDLESS:
             return None
         case _:
+            type_ = expression.type.item if isinstance(expression.type, ListOf) else expression.type
+            return type_.scale if isinstance(type_, NumberType) else 0
+
+
+def _digits_to_scale(arguments: tuple[Expression, ...]) -> int | None:
+    """Digits that are left when a number is rounded to a scale; without one to a whole number."""
+    match arguments:
+        case (_,):
             return 0
+        case (_, Constant(value=Decimal() as number)):
+            return max(int(number), 0)
+        case _:
+            return None
 
 
-def as_scaled(expression: Expression) -> ConceptType:
+def as_scaled(expression: Expression) -> Type:
     """Its type with the scale that its value needs; `MOST_DIGITS` where there is no bound."""
-    if not isinstance(expression.type, NumberType):
-        return expression.type
     most = digits(expression)
     scale = MOST_DIGITS if most is None else min(most, MOST_DIGITS)
-    return NumberType(unit=expression.type.unit, scale=scale)
+    match expression.type:
+        case NumberType(unit=unit):
+            return NumberType(unit=unit, scale=scale)
+        case ListOf(item=NumberType(unit=unit)):
+            return ListOf(NumberType(unit=unit, scale=scale))
+        case other:
+            return other
 
 
 def in_unit(expression: Expression) -> str:
@@ -144,36 +133,63 @@ def _digits_of(number: Decimal) -> int:
 
 def _most(*numbers: int | None) -> int | None:
     known = [number for number in numbers if number is not None]
-    return max(known) if len(known) == len(numbers) else None
+    return max(known, default=0) if len(known) == len(numbers) else None
 
 
 # ── agreement ────────────────────────────────────────────────────────────────────────────────────
 
 
-def fit(expression: Expression, type_: ConceptType, report: Report) -> Expression | None:
+def fit(  # noqa: C901, PLR0911  # one case for each pair of kinds
+    expression: Expression, type_: Type, report: Report
+) -> Expression | None:
     """Return the expression as one of that type, or report why it is not and return None.
 
     A number that reads no name takes the unit it stands with, and a text in quotes is looked up
     as the label of an option.
     """
-    found = expression.type
-    match found, type_:
-        case NumberType(), NumberType(unit=unit):
+    match expression.type, type_:
+        case (AnyType(), _) | (_, AnyType()):
+            return expression
+        case NumberType() as found, NumberType(unit=unit):
             if found.unit == unit:
                 return expression
-            if not found.unit and next(names(expression), None) is None:
+            if not found.unit and is_fixed(expression):
                 return replace(expression, type=NumberType(unit=unit, scale=found.scale))
             _disagree("E032", expression.at, found, type_, report)
         case TextType(), OptionType() if isinstance(expression, Constant):
             return _labelled(expression, type_, report)
-        case OptionType(), OptionType():
+        case OptionType() as found, OptionType():
             if found == type_:
                 return expression
             report.add("E031.options", expression.at)
-        case (BooleanType(), BooleanType()) | (DateType(), DateType()) | (TextType(), TextType()):
+        case ListOf() as found, ListOf(item=item):
+            return _fit_list(expression, found, item, report)
+        case (found, _) if type(found) is type(type_):
             return expression
-        case _:
+        case found, _:
             _disagree("E031", expression.at, found, type_, report)
+    return None
+
+
+def _fit_list(
+    expression: Expression, found: ListOf, item: Type, report: Report
+) -> Expression | None:
+    """A list as one of such items; one that is written out, item by item."""
+    if isinstance(expression, Listed):
+        fitted = [fit(one, item, report) for one in expression.items]
+        if None in fitted:
+            return None
+        items = tuple(one for one in fitted if one is not None)
+        return replace(expression, items=items, type=ListOf(item))
+    match found.item, item:
+        case NumberType(unit=unit), NumberType(unit=wanted) if unit != wanted:
+            _disagree("E032", expression.at, found.item, item, report)
+        case OptionType(), OptionType() if found.item != item:
+            report.add("E031.options", expression.at)
+        case (one, other) if type(one) is type(other) or isinstance(one, AnyType):
+            return expression
+        case one, other:
+            _disagree("E031", expression.at, one, other, report)
     return None
 
 
@@ -181,7 +197,7 @@ def agree(
     left: Expression, right: Expression, report: Report
 ) -> tuple[Expression, Expression] | None:
     """Return both as of one type, or report why they are not; literals follow the other side."""
-    if next(names(left), None) is None and next(names(right), None) is not None:
+    if is_fixed(left) and not is_fixed(right):
         fitted = fit(left, right.type, report)
         return None if fitted is None else (fitted, right)
     fitted = fit(right, left.type, report)
@@ -213,9 +229,7 @@ def _labelled(constant: Constant, type_: OptionType, report: Report) -> Constant
     return None
 
 
-def _disagree(
-    key: str, at: Position, found: ConceptType, wanted: ConceptType, report: Report
-) -> None:
+def _disagree(key: str, at: Position, found: Type, wanted: Type, report: Report) -> None:
     found_words, wanted_words = in_words(found), in_words(wanted)
     report.add(
         key,

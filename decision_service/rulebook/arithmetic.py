@@ -20,12 +20,19 @@ from decimal import (
     Overflow,
     Underflow,
 )
+from typing import Any
 
-from decision_service.model import Value
 from decision_service.rulebook.tree import Rounding, quantum
+from decision_service.rulebook.values import DaysAndTime, Duration, YearsAndMonths, duration
 
-_DECIMAL128 = Context(
+DECIMAL128 = Context(
     34, ROUND_HALF_EVEN, -6143, 6144, traps=[DivisionByZero, InvalidOperation, Overflow, Underflow]
+)
+"""Numbers as decimal128 of IEEE 754 has them."""
+
+_EXACT = Context(20_000, ROUND_HALF_EVEN, -99_999, 99_999, traps=[InvalidOperation])
+_FINER = Context(
+    60, ROUND_HALF_EVEN, -99_999, 99_999, traps=[InvalidOperation, Overflow, Underflow]
 )
 
 
@@ -41,14 +48,14 @@ def _total(function: Callable[..., Decimal]) -> Callable[..., Decimal | None]:
     return total
 
 
-NEGATIVE = _total(_DECIMAL128.minus)
+NEGATIVE = _total(DECIMAL128.minus)
 
 ARITHMETIC = {
-    "+": _total(_DECIMAL128.add),
-    "-": _total(_DECIMAL128.subtract),
-    "*": _total(_DECIMAL128.multiply),
-    "/": _total(_DECIMAL128.divide),
-    "**": _total(_DECIMAL128.power),
+    "+": _total(DECIMAL128.add),
+    "-": _total(DECIMAL128.subtract),
+    "*": _total(DECIMAL128.multiply),
+    "/": _total(DECIMAL128.divide),
+    "**": _total(DECIMAL128.power),
 }
 
 _ROUNDINGS = {
@@ -62,7 +69,7 @@ _ROUNDINGS = {
 
 def rounding_to(rounding: Rounding, scale: int) -> Callable[[Decimal], Decimal | None]:
     """How an output is rounded; ``exact`` traps any digit that would be lost."""
-    context = _DECIMAL128.copy()
+    context = DECIMAL128.copy()
     context.rounding = _ROUNDINGS[rounding]
     context.traps[Inexact] = rounding == "exact"
     step = quantum(scale)
@@ -143,20 +150,31 @@ _FAR = 10_000_000
 """More days, months or years than the calendar has."""
 
 
-def _round_half_up(number: Decimal, digits: Decimal) -> Decimal | None:
-    """In whole numbers: half a step is added to the amount, and what is left over is dropped."""
-    if digits not in _DIGITS:
-        return None
-    over, under = number.copy_abs().as_integer_ratio()
-    step_over, step_under = quantum(int(digits)).as_integer_ratio()
-    steps = (2 * over * step_under + under * step_over) // (2 * under * step_over)
-    if steps >= 10**34:
-        return None
-    rounded = _DECIMAL128.scaleb(Decimal(steps), -int(digits))
-    return rounded.copy_negate() if steps and number < 0 else rounded
+def _to_scale(up: Callable[[int, int, int, bool], bool]) -> Callable[..., Decimal | None]:
+    """How a number is rounded to a scale, in whole numbers.
+
+    Args:
+        up: Whether the amount goes up by a step: from twice what is left over, the step itself,
+            the steps so far, and whether the number is negative.
+    """
+
+    def rounded(number: Decimal, scale: Decimal = Decimal(0)) -> Decimal | None:
+        digits = int(scale)
+        if digits < -6111 or digits > 6176:
+            return None
+        over, under = number.copy_abs().as_integer_ratio()
+        if digits >= 0 and 10**digits % under == 0:
+            return number
+        over, under = (over * 10**digits, under) if digits >= 0 else (over, under * 10**-digits)
+        steps, rest = divmod(over, under)
+        if rest and up(2 * rest, under, steps, number < 0):
+            steps += 1
+        return _scaled_back(Decimal(steps if number > 0 else -steps), -digits)
+
+    return rounded
 
 
-_DIGITS = frozenset(Decimal(digits) for digits in range(-9, 10))
+_scaled_back = _total(lambda steps, by: DECIMAL128.plus(steps.scaleb(int(by), _EXACT)))
 
 
 def _floor(number: Decimal) -> Decimal:
@@ -168,7 +186,54 @@ def _whole(number: Decimal) -> int:
     return int(_floor(number))
 
 
-FUNCTIONS: Mapping[str, Callable[..., Value | None]] = {
+def _modulo(dividend: Decimal, divisor: Decimal) -> Decimal | None:
+    """In whole numbers of the finer step of the two."""
+    if not divisor:
+        return None
+    step = min(_exponent(dividend), _exponent(divisor), 0)
+    whole = int(dividend.scaleb(-step, _EXACT)) % int(divisor.scaleb(-step, _EXACT))
+    return DECIMAL128.scaleb(Decimal(whole), step)
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
+def _parity(number: Decimal, rest: int) -> bool:
+    over, under = number.as_integer_ratio()
+    return under == 1 and over % 2 == rest
+
+
+def _logarithm(number: Decimal) -> Decimal:
+    if number <= 0:
+        raise InvalidOperation
+    return DECIMAL128.plus(_FINER.ln(number))
+
+
+def _date(*parts: Any) -> date | None:  # noqa: ANN401  # a text, a day, or three numbers
+    try:
+        if len(parts) == 3:
+            year, month, day = (int(part) for part in parts)
+            return date(year, month, day) if [year, month, day] == list(parts) else None
+        (text,) = parts
+        if isinstance(text, date):
+            return text
+        year_, month_, day_ = (text[:4], text[5:7], text[8:])
+        sound = len(text) == 10 and text[4] == text[7] == "-"
+        digits = (year_ + month_ + day_).isascii() and (year_ + month_ + day_).isdigit()
+        return date(int(year_), int(month_), int(day_)) if sound and digits else None
+    except (ValueError, OverflowError, TypeError):
+        return None
+
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "years_between": _years_between,
     "months_between": _months_between,
     "days_between": lambda start, end: Decimal(end.toordinal() - start.toordinal()),
@@ -178,10 +243,124 @@ FUNCTIONS: Mapping[str, Callable[..., Value | None]] = {
     "year": lambda day: Decimal(day.isoformat()[:4]),
     "month": lambda day: Decimal(day.isoformat()[5:7]),
     "day": lambda day: Decimal(day.isoformat()[8:]),
-    "min": lambda *numbers: min(numbers),
-    "max": lambda *numbers: max(numbers),
-    "abs": lambda number: number if number >= 0 else number.copy_negate(),
-    "floor": _floor,
-    "ceiling": lambda number: _floor(number.copy_negate()).copy_negate(),
-    "round_half_up": _round_half_up,
+    "date": _date,
+    "duration": duration,
+    "years_and_months_duration": lambda start, end: YearsAndMonths(
+        int(_months_between(start, end))
+    ),
+    "day_of_year": lambda day: Decimal(f"{day:%j}"),
+    "day_of_week": lambda day: _DAYS[(day.toordinal() - 1) % 7],
+    "month_of_year": lambda day: _MONTHS[day.month - 1],
+    "week_of_year": lambda day: Decimal(f"{day:%V}"),
+    "abs": lambda one: one.copy_abs() if isinstance(one, Decimal) else max(one, negated(one)),
+    "decimal": _to_scale(
+        lambda twice, step, steps, _: twice > step or (twice == step and steps % 2 == 1)
+    ),
+    "floor": _to_scale(lambda _twice, _step, _steps, negative: negative),
+    "ceiling": _to_scale(lambda _twice, _step, _steps, negative: not negative),
+    "round_up": _to_scale(lambda *_: True),
+    "round_down": _to_scale(lambda *_: False),
+    "round_half_up": _to_scale(lambda twice, step, *_: twice >= step),
+    "round_half_down": _to_scale(lambda twice, step, *_: twice > step),
+    "modulo": _modulo,
+    "sqrt": _total(DECIMAL128.sqrt),
+    "log": _total(_logarithm),
+    "exp": _total(lambda number: DECIMAL128.plus(_FINER.exp(number))),
+    "odd": lambda number: _parity(number, 1),
+    "even": lambda number: _parity(number, 0),
 }
+
+
+# ── days and durations ───────────────────────────────────────────────────────────────────────────
+
+_DAY = Decimal(86_400)
+
+
+def _shifted(start: date, by: Duration, sign: int) -> date | None:
+    if isinstance(by, YearsAndMonths):
+        return _add_months(start, Decimal(sign * by.months))
+    return _add_days(start, Decimal(_whole(sign * by.seconds / _DAY)))
+
+
+def _times(of: Duration, factor: Decimal, divisor: Decimal = Decimal(1)) -> Duration | None:
+    """The seconds, or the whole months towards zero."""
+    amount = of.seconds if isinstance(of, DaysAndTime) else Decimal(of.months)
+    found = _total(lambda one, other: DECIMAL128.divide(DECIMAL128.multiply(amount, one), other))(
+        factor, divisor
+    )
+    if found is None or abs(found) >= 10**15:
+        return None
+    return YearsAndMonths(int(found)) if isinstance(of, YearsAndMonths) else DaysAndTime(found)
+
+
+def _joined(left: Duration, right: Duration, sign: int) -> Duration:
+    if isinstance(left, YearsAndMonths) and isinstance(right, YearsAndMonths):
+        return YearsAndMonths(left.months + sign * right.months)
+    if isinstance(left, DaysAndTime) and isinstance(right, DaysAndTime):
+        return DaysAndTime(left.seconds + sign * right.seconds)
+    raise TypeError("months and days do not add")
+
+
+def _ratio(left: Duration, right: Duration) -> Decimal | None:
+    amounts = [
+        one.seconds if isinstance(one, DaysAndTime) else Decimal(one.months)
+        for one in (left, right)
+    ]
+    return ARITHMETIC["/"](*amounts)
+
+
+def other_arithmetic(  # noqa: C901, PLR0911  # one case for each pair of kinds
+    left: str, op: str, right: str
+) -> Callable[..., Any]:
+    """Arithmetic on two kinds of values that are not both numbers."""
+    match left, op, right:
+        case "text", "+", "text":
+            return lambda one, other: f"{one}{other}"
+        case "date", "-", "date":
+            return lambda end, start: DaysAndTime(_DAY * (end.toordinal() - start.toordinal()))
+        case "date", "+", _:
+            return lambda start, by: _shifted(start, by, 1)
+        case "date", "-", _:
+            return lambda start, by: _shifted(start, by, -1)
+        case _, "+", "date":
+            return lambda by, start: _shifted(start, by, 1)
+        case _, "+", _:
+            return lambda one, other: _joined(one, other, 1)
+        case _, "-", _:
+            return lambda one, other: _joined(one, other, -1)
+        case _, "*", "number":
+            return _times
+        case "number", "*", _:
+            return lambda factor, of: _times(of, factor)
+        case _, "/", "number":
+            return lambda of, divisor: _times(of, Decimal(1), divisor)
+        case _:
+            return _ratio
+
+
+def negated(of: Duration) -> Duration:
+    """A duration the other way."""
+    if isinstance(of, YearsAndMonths):
+        return YearsAndMonths(0 - of.months)
+    return DaysAndTime(0 - of.seconds)
+
+
+def _clock(of: DaysAndTime, unit: int, most: int) -> Decimal:
+    amount = Decimal(_whole(abs(of.seconds) / unit)) if unit > 1 else abs(of.seconds)
+    amount = amount % most if most else amount
+    return amount.copy_negate() if amount and of.seconds < 0 else amount
+
+
+PARTS: Mapping[tuple[str, str], Callable[[Any], Decimal]] = {
+    ("date", "year"): FUNCTIONS["year"],
+    ("date", "month"): FUNCTIONS["month"],
+    ("date", "day"): FUNCTIONS["day"],
+    ("date", "weekday"): lambda day: Decimal((day.toordinal() - 1) % 7 + 1),
+    ("months", "years"): lambda of: Decimal(int(Decimal(of.months) / 12)),
+    ("months", "months"): lambda of: Decimal(of.months - int(Decimal(of.months) / 12) * 12),
+    ("days", "days"): lambda of: _clock(of, 86_400, 0),
+    ("days", "hours"): lambda of: _clock(of, 3_600, 24),
+    ("days", "minutes"): lambda of: _clock(of, 60, 60),
+    ("days", "seconds"): lambda of: _clock(of, 1, 60),
+}
+"""Parts of days and durations by the kind of what they are a part of."""

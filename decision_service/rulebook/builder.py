@@ -1,25 +1,18 @@
-"""The typed tree of an expression, built from the parser's, from the leaves up.
+"""The typed tree of an expression, built from the parser's.
 
 Whatever is wrong is reported and becomes None, and what is built upon None becomes None without
 a further word, so that an author hears of every mistake once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, cast
 
-from lark import Token, Transformer
+from lark import Token, Tree
 
-from decision_service.model import (
-    BooleanType,
-    Concept,
-    ConceptType,
-    DateType,
-    NumberType,
-    TextType,
-)
+from decision_service.model import Concept, DateType, NumberType, TextType
 from decision_service.rulebook.agreement import (
     agree,
     as_scaled,
@@ -27,32 +20,53 @@ from decision_service.rulebook.agreement import (
     fit,
     in_unit,
     in_words,
-    kind_in_words,
-    names,
     refuse_more_digits,
 )
-from decision_service.rulebook.functions import FUNCTIONS, Function
+from decision_service.rulebook.calls import Calls
 from decision_service.rulebook.source import Report
-from decision_service.rulebook.tokens import Scope, Word
+from decision_service.rulebook.tokens import PARTS, Scope, Word
 from decision_service.rulebook.tree import (
     All,
     Arithmetic,
-    Call,
     Compare,
     Comparison,
     Constant,
+    Element,
     Expression,
+    Filter,
     If,
     Interval,
+    Listed,
     Name,
     Negative,
     Not,
+    Operator,
+    Path,
     Position,
+    Quantified,
     Some,
+    Spanned,
+    Variable,
     Within,
+    ends,
+    is_fixed,
 )
-
-Operator: TypeAlias = Literal["+", "-", "*", "/", "**"]
+from decision_service.rulebook.values import (
+    ANY,
+    BOOLEAN,
+    DAY,
+    TEXT,
+    AnyType,
+    DaysAndTime,
+    DaysType,
+    ListOf,
+    MonthsType,
+    NotKnown,
+    RecordOf,
+    SpanOf,
+    Type,
+    YearsAndMonths,
+)
 
 Test: TypeAlias = Interval | Expression
 """What a value can be held against: a range, or another value that it must equal."""
@@ -66,20 +80,56 @@ class Tests:
     tests: tuple[Test, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """``= …`` or ``!= …`` among tests: the value itself, even where it is a list."""
+
+    op: Literal["=", "!="]
+    value: Expression
+    at: Position
+
+
 _Child: TypeAlias = Any
 """A word (`Token`), or what a rule below it was turned into."""
 
 
-class Builder(Transformer[Token, object]):
-    """Turns lark's tree into the typed one, from the leaves up; a method a rule of the grammar."""
+class Builder:
+    """Turns lark's tree into the typed one; a method a rule of the grammar.
+
+    Args:
+        item: What a cell of a decision table holds against its tests.
+    """
 
     words: tuple[Word, ...] = ()
 
     def __init__(self, scope: Scope, report: Report, item: Name | None = None) -> None:
-        super().__init__(visit_tokens=False)
         self.scope = scope
         self.report = report
         self.item = item
+        self._frames: list[dict[str, Variable]] = []
+        self._bound = 0
+        self._grouped: set[int] = set()
+        self._calls = Calls(scope, report)
+
+    def build(self, tree: Tree[Token]) -> Any:  # noqa: ANN401  # an expression, tests, or None
+        """What a tree of the parser stands for; None if something in it is wrong."""
+        match tree.data:
+            case "filtered":
+                return self.filtered(*tree.children)
+            case "quantified":
+                return self.quantified(tree.children)
+            case rule:
+                children = [
+                    self.build(child) if isinstance(child, Tree) else child
+                    for child in tree.children
+                ]
+                method: Callable[[list[_Child]], Any] = getattr(self, rule)
+                return method(children)
+
+    def whole(self, tree: Tree[Token]) -> Expression | Tests | None:
+        """What the whole text stands for."""
+        found = self.build(tree)
+        return found if isinstance(found, Tests) else self._expression(found, self.words[0].at)
 
     def _word(self, token: Token) -> Word:
         return self.words[token.start_pos or 0]
@@ -89,64 +139,141 @@ class Builder(Transformer[Token, object]):
     def constant(self, children: list[_Child]) -> Expression:
         """A value written out."""
         word = self._word(children[0])
-        match word.value:
-            case bool() as truth:
-                return Constant(truth, BooleanType(), word.at)
-            case Decimal() as number:
-                scale = max(-int(number.as_tuple().exponent), 0)
-                return Constant(number, NumberType(scale=scale), word.at)
-            case str() | None as text:
-                return Constant(text or "", TextType(), word.at)
-            case day:
-                return Constant(day, DateType(), word.at)
+        value = word.value
+        match value:
+            case bool():
+                type_: Type = BOOLEAN
+            case Decimal():
+                type_ = NumberType(scale=min(max(-int(value.as_tuple().exponent), 0), 9))
+            case YearsAndMonths():
+                type_ = MonthsType()
+            case DaysAndTime():
+                type_ = DaysType()
+            case date():
+                type_ = DAY
+            case NotKnown():
+                type_ = ANY
+            case _:
+                value, type_ = value or "", TEXT
+        return Constant(value, self.scope.type_of(type_), word.at)
 
     def name(self, children: list[_Child]) -> Expression | None:
-        """A concept or derived value; `tokens` reported one that is not there."""
+        """A variable, a column of the record at hand, a concept or a derived value."""
         word = self._word(children[0])
+        for frame in reversed(self._frames):
+            if (variable := frame.get(word.text)) is not None:
+                return replace(variable, at=word.at)
+            record = frame.get("")
+            if record is not None and (cell := self._cell(record, word)) is not None:
+                return cell
+        if word.value is None and (word.text in self.scope.columns or word.text in self._all_bound):
+            self.report.add_unknown("E030", word.at, word.text, self.scope.names())
+            return None
         id_ = Concept(str(word.value))
         type_ = self.scope.types.get(id_)
         return None if type_ is None else Name(id_, type_, word.at)
 
+    @property
+    def _all_bound(self) -> set[str]:
+        return {word.text for word in self.words if word.kind == "VARIABLE"} | {"item", "本项"}
+
+    def _cell(self, record: Variable, word: Word) -> Path | None:
+        """A column of the record that a filter goes through; None if it is not one."""
+        match record.type:
+            case RecordOf(columns=columns, names=ids) if word.text in ids:
+                id_ = ids[word.text]
+                return Path(record, id_, columns[id_], word.at)
+            case AnyType() if word.text in self.scope.columns:
+                return Path(record, word.text, ANY, word.at)
+            case _:
+                return None
+
     def group(self, children: list[_Child]) -> Expression | None:
         """``( … )``."""
-        return cast("Expression | None", children[1])
+        inside = self._expression(children[1], self._word(children[0]).at)
+        self._grouped.add(id(inside))
+        return inside
+
+    def unary(self, children: list[_Child]) -> Test | Equality | None:
+        """``(< 5)``."""
+        return cast("Test | Equality | None", children[1])
+
+    def listed(self, children: list[_Child]) -> Expression | None:
+        """``[1, 2, 3]``."""
+        at = self._word(children[0]).at
+        items = self._expressions(children[1:-1], at)
+        if items is None:
+            return None
+        if self.scope.free or not items:
+            return Listed(items, ListOf(ANY) if not self.scope.free else ANY, at)
+        alike = self._calls.alike(items)
+        if alike is None:
+            return None
+        made = Listed(alike, ListOf(alike[0].type), at)
+        return replace(made, type=as_scaled(made))
+
+    def _expressions(
+        self, children: Sequence[_Child], at: Position
+    ) -> tuple[Expression, ...] | None:
+        """The children that are no signs, each an expression; None if one is wrong."""
+        found = [self._expression(c, at) for c in children if not isinstance(c, Token)]
+        return None if None in found else tuple(one for one in found if one is not None)
+
+    def _expression(self, child: Test | Equality | None, at: Position) -> Expression | None:
+        """A child where an expression is due: a range stands for itself there."""
+        match child:
+            case Interval():
+                low_or_high = ends(child)[0]
+                type_ = self.scope.type_of(SpanOf(low_or_high.type))
+                return Spanned(child, type_, at)
+            case Equality():
+                self.report.add("E101.operand", child.at, text=child.op)
+                return None
+            case _:
+                return child
 
     # truth
 
     def disjunction(self, children: list[_Child]) -> Expression | None:
         """``… 或者 …``."""
         items = self._truths(children[::2])
-        return None if items is None else Some(items, BooleanType(), items[0].at)
+        return None if items is None else Some(items, BOOLEAN, items[0].at)
 
     def conjunction(self, children: list[_Child]) -> Expression | None:
         """``… 并且 …``."""
         items = self._truths(children[::2])
-        return None if items is None else All(items, BooleanType(), items[0].at)
+        return None if items is None else All(items, BOOLEAN, items[0].at)
 
     def inverse(self, children: list[_Child]) -> Expression | None:
         """``非 …``."""
         items = self._truths(children[1:])
-        return None if items is None else Not(items[0], BooleanType(), self._word(children[0]).at)
+        return None if items is None else Not(items[0], BOOLEAN, self._word(children[0]).at)
 
-    def _truths(self, items: Iterable[Expression | None]) -> tuple[Expression, ...] | None:
+    def _truths(self, items: Sequence[_Child]) -> tuple[Expression, ...] | None:
         """The items, each a truth; all are looked at before any is refused."""
-        truths = [None if item is None else fit(item, BooleanType(), self.report) for item in items]
+        truths = [self._truth(item) for item in items]
         return None if None in truths else tuple(truth for truth in truths if truth is not None)
+
+    def _truth(self, item: _Child) -> Expression | None:
+        found = self._expression(item, Position(1, 1))
+        return None if found is None else fit(found, BOOLEAN, self.report)
 
     # comparisons
 
     def compare(self, children: list[_Child]) -> Expression | None:
         """``… >= …``."""
         left, operator, right = children
+        word = self._word(operator)
+        left, right = self._expression(left, word.at), self._expression(right, word.at)
         if left is None or right is None:
             return None
-        op = cast("Comparison", self._word(operator).value)
+        op = cast("Comparison", word.value)
         pair = agree(left, right, self.report)
-        if pair is None or not self._is_ordered(pair[0].type, op, self._word(operator).at):
+        if pair is None or not self._is_ordered(pair[0].type, op, word.at):
             return None
         self._refuse_digits(*pair)
         self._refuse_digits(*reversed(pair))
-        return Compare(op, *pair, BooleanType(), left.at)
+        return Compare(op, *pair, BOOLEAN, left.at)
 
     def between(self, children: list[_Child]) -> Expression | None:
         """``… 介于 … 和 …``, both included."""
@@ -157,14 +284,26 @@ class Builder(Transformer[Token, object]):
         return self._within(item, [interval])
 
     def within(self, children: list[_Child]) -> Expression | None:
-        """``… 属于 [… .. …]`` or ``… 属于 (…, …)``."""
-        return self._within(children[0], [c for c in children[2:] if not isinstance(c, Token)])
+        """``… 属于 [… .. …]``, ``… 属于 (…, …)`` or ``… 属于`` a list."""
+        item, sign, *tests = children
+        item = self._expression(item, self._word(sign).at)
+        tests = [test for test in tests if not isinstance(test, Token)]
+        others = [test for test in tests if not isinstance(test, Equality)]
+        found = [self._within(item, others)] if others else []
+        for test in tests:
+            if isinstance(test, Equality) and item is not None:
+                pair = agree(item, test.value, self.report)
+                found.append(None if pair is None else Compare(test.op, *pair, BOOLEAN, item.at))
+        known = tuple(one for one in found if one is not None)
+        if item is None or len(known) < len(found):
+            return None
+        return known[0] if len(known) == 1 else Some(known, BOOLEAN, item.at)
 
     def _within(self, item: Expression | None, tests: Sequence[Test | None]) -> Expression | None:
         if item is None:
             return None
         fitted = self._fitted(item, tests)
-        return None if fitted is None else Within(item, fitted, BooleanType(), item.at)
+        return None if fitted is None else Within(item, fitted, BOOLEAN, item.at)
 
     def interval(self, children: list[_Child]) -> Interval | None:
         """``[70..80)``; a bracket that turns away, as in ``]70..80[``, leaves the end out."""
@@ -173,21 +312,19 @@ class Builder(Transformer[Token, object]):
             return None
         return Interval(low, high, left.type == "LEFT", right.type == "RIGHT")
 
-    def bound(self, children: list[_Child]) -> Test | None:
-        """``>= 100`` among tests; ``!=`` has no place there."""
+    def bound(self, children: list[_Child]) -> Test | Equality | None:
+        """``>= 100`` among tests."""
         operator, end = children
+        word = self._word(operator)
         if end is None:
             return None
-        match self._word(operator).value:
+        match word.value:
             case "<" | "<=" as op:
                 return Interval(None, end, low_included=False, high_included=op == "<=")
             case ">" | ">=" as op:
                 return Interval(end, None, low_included=op == ">=", high_included=False)
-            case "=":
-                return cast("Expression", end)
-            case _:
-                self.report.add("E050.unequal", self._word(operator).at)
-                return None
+            case op:
+                return Equality("=" if op == "=" else "!=", end, word.at)
 
     def cell(self, children: list[_Child]) -> Tests | None:
         """A cell of a decision table."""
@@ -200,7 +337,19 @@ class Builder(Transformer[Token, object]):
     def _tests(self, children: list[_Child], *, negated: bool) -> Tests | None:
         if self.item is None:
             return None
-        fitted = self._fitted(self.item, [c for c in children if not isinstance(c, Token)])
+        tests: list[Test | None] = []
+        for child in children:
+            match child:
+                case Token():
+                    pass
+                case Equality(op="!="):
+                    self.report.add("E050.unequal", child.at)
+                    return None
+                case Equality(value=value):
+                    tests.append(value)
+                case _:
+                    tests.append(child)
+        fitted = self._fitted(self.item, tests)
         return None if fitted is None else Tests(negated, fitted)
 
     def _fitted(self, item: Expression, tests: Sequence[Test | None]) -> tuple[Test, ...] | None:
@@ -212,27 +361,40 @@ class Builder(Transformer[Token, object]):
         match test:
             case None:
                 return None
-            case Interval(low=low, high=high):
-                ends = [end for end in (low, high) if end is not None]
-                if not self._is_ordered(item.type, "<", ends[0].at):
-                    return None
-                fitted = [self._fitted_test(item, end) for end in ends]
-                if None in fitted:
-                    return None
-                if _holds_nothing(test):
-                    self.report.add("A202.range", ends[0].at)
-                new_low, new_high = (
-                    None if end is None else fit(end, item.type, self.report) for end in (low, high)
+            case Interval() | Spanned():
+                return self._fitted_interval(
+                    item, test.interval if isinstance(test, Spanned) else test
                 )
-                return Interval(new_low, new_high, test.low_included, test.high_included)
+            case Listed(items=tests) if not isinstance(item.type, ListOf | AnyType):
+                fitted = [fit(one, item.type, self.report) for one in tests]
+                items = tuple(one for one in fitted if one is not None)
+                alike = ListOf(item.type)
+                return None if None in fitted else replace(test, items=items, type=alike)
+            case _ if isinstance(test.type, ListOf) and not isinstance(item.type, ListOf):
+                return fit(test, ListOf(item.type), self.report)
             case _:
                 value = fit(test, item.type, self.report)
                 if value is not None:
                     self._refuse_digits(item, value)
                 return value
 
-    def _is_ordered(self, type_: ConceptType, op: str, at: Position) -> bool:
-        if op in {"=", "!="} or isinstance(type_, NumberType | DateType):
+    def _fitted_interval(self, item: Expression, interval: Interval) -> Interval | None:
+        first = ends(interval)[0]
+        if not self._is_ordered(item.type, "<", first.at):
+            return None
+        if None in [self._fitted_test(item, end) for end in ends(interval)]:
+            return None
+        if not self.scope.free and _holds_nothing(interval):
+            self.report.add("A202.range", first.at)
+        low, high = (
+            None if end is None else fit(end, item.type, self.report)
+            for end in (interval.low, interval.high)
+        )
+        return Interval(low, high, interval.low_included, interval.high_included)
+
+    def _is_ordered(self, type_: Type, op: str, at: Position) -> bool:
+        ordered = NumberType | DateType | MonthsType | DaysType | AnyType
+        if op in {"=", "!="} or isinstance(type_, ordered):
             return True
         words = in_words(type_)
         self.report.add("E033.order", at, kind=words.zh, kind_en=words.en)
@@ -247,13 +409,24 @@ class Builder(Transformer[Token, object]):
         ):
             refuse_more_digits(constant, scale, self.report)
 
-    # numbers
+    # numbers, days and durations
 
-    def arithmetic(self, children: list[_Child]) -> Expression | None:
+    def arithmetic(  # noqa: PLR0911  # each return is a mistake that is possible here
+        self, children: list[_Child]
+    ) -> Expression | None:
         """``+ - * / **``."""
         left, operator, right = children
         word = self._word(operator)
         op = cast("Operator", word.value)
+        left, right = self._expression(left, word.at), self._expression(right, word.at)
+        if left is None or right is None:
+            return None
+        if op == "**" and not self.scope.free and self._is_bare_minus(left):
+            self.report.add("E101.power", word.at)
+            return None
+        other = _other_result(op, left.type, right.type)
+        if other is not None:
+            return Arithmetic(op, left, right, other, left.at)
         left_unit, right_unit = self._unit(left), self._unit(right)
         if left_unit is None or right_unit is None:
             return None
@@ -267,22 +440,32 @@ class Builder(Transformer[Token, object]):
             return None
         return _scaled(op, left, right, unit)
 
+    def _is_bare_minus(self, left: Expression) -> bool:
+        """Whether a minus without brackets stands before a power: schools differ on it."""
+        negative = isinstance(left, Negative) or (
+            isinstance(left, Constant) and isinstance(left.value, Decimal) and left.value < 0
+        )
+        return negative and id(left) not in self._grouped
+
     def negative(self, children: list[_Child]) -> Expression | None:
         """``-…``."""
         operator, item = children
+        at = self._word(operator).at
+        item = self._expression(item, at)
+        if item is None:
+            return None
+        if isinstance(item.type, MonthsType | DaysType | AnyType):
+            return Negative(item, item.type, at)
         if self._unit(item) is None:
             return None
-        at = self._word(operator).at
         match item:
             case Constant(value=Decimal() as number):
                 return Constant(number.copy_negate() if number else number, item.type, at)
             case _:
                 return Negative(item, item.type, at)
 
-    def _unit(self, item: Expression | None) -> str | None:
+    def _unit(self, item: Expression) -> str | None:
         """The unit of a number; None for anything else, which is reported."""
-        if item is None:
-            return None
         if isinstance(item.type, NumberType):
             return item.type.unit
         words = in_words(item.type)
@@ -294,79 +477,157 @@ class Builder(Transformer[Token, object]):
     def conditional(self, children: list[_Child]) -> Expression | None:
         """``如果 … 那么 … 否则 …``."""
         operator, condition, _, then, _, otherwise = children
-        truth = None if condition is None else fit(condition, BooleanType(), self.report)
+        at = self._word(operator).at
+        truth = self._truth(condition)
+        then, otherwise = self._expression(then, at), self._expression(otherwise, at)
         if truth is None or then is None or otherwise is None:
             return None
         pair = agree(then, otherwise, self.report)
         if pair is None:
             return None
-        made = If(truth, *pair, pair[0].type, self._word(operator).at)
+        made = If(truth, *pair, pair[0].type, at)
         return replace(made, type=as_scaled(made))
 
     def call(self, children: list[_Child]) -> Expression | None:
         """A function with its arguments."""
         word = self._word(children[0])
-        function = FUNCTIONS[str(word.value)]
         arguments = [child for child in children[1:] if not isinstance(child, Token)]
-        if None in arguments:
+        if any(value is None for _, value in arguments):
             return None
-        wanted = len(function.parameters)
-        if not (arguments if function.variadic else len(arguments) == wanted):
-            self.report.add(
-                "E035.count", word.at, name=word.text, found=str(len(arguments)), wanted=str(wanted)
-            )
-            return None
-        fitted = self._arguments(function, word, arguments)
-        if fitted is None:
-            return None
-        type_ = function.result(tuple(argument.type for argument in fitted))
-        made = Call(function.name, fitted, type_, word.at)
-        return replace(made, type=as_scaled(made))
+        return self._calls.made(word, arguments)
 
-    def _arguments(
-        self, function: Function, word: Word, arguments: Sequence[Expression]
-    ) -> tuple[Expression, ...] | None:
-        """The arguments, each of its kind and unit; None if one is not, which is reported."""
-        kinds = function.parameters * (len(arguments) if function.variadic else 1)
-        units = function.units or (None,) * len(kinds)
-        fitted: list[Expression | None] = []
-        for argument, kind, unit in zip(arguments, kinds, units, strict=True):
-            if argument.type.kind != kind:
-                found, wanted = in_words(argument.type), kind_in_words(kind)
-                self.report.add(
-                    "E035", argument.at, name=word.text,
-                    found=found.zh, wanted=wanted.zh, found_en=found.en, wanted_en=wanted.en,
-                )  # fmt: skip
-                fitted.append(None)
-            elif unit is not None:
-                fitted.append(fit(argument, NumberType(unit=unit), self.report))
-            else:
-                fitted.append(argument)
-        if function.variadic and None not in fitted:
-            fitted = list(self._alike(fitted))
-        return None if None in fitted else tuple(one for one in fitted if one is not None)
+    def argument(self, children: list[_Child]) -> tuple[Word | None, Expression | None]:
+        """An argument, and the parameter that it was given by name."""
+        *parameter, value = children
+        word = self._word(parameter[0]) if parameter else None
+        return word, self._expression(value, word.at if word else Position(1, 1))
 
-    def _alike(self, arguments: Sequence[Expression | None]) -> Iterator[Expression | None]:
-        """The arguments in the unit of the first that has one."""
-        present = [argument for argument in arguments if argument is not None]
-        first = next((a for a in present if next(names(a), None) is not None), present[0])
-        for argument in present:
-            yield fit(argument, first.type, self.report)
+    # lists and records
+
+    def path(self, children: list[_Child]) -> Expression | None:
+        """``….城市``, ``….year``."""
+        item, _, token = children
+        word = self._word(token)
+        item = self._expression(item, word.at)
+        if item is None:
+            return None
+        one = item.type.item if isinstance(item.type, ListOf) else item.type
+        known: Sequence[str] = sorted(PARTS)
+        match one:
+            case AnyType():
+                return Path(item, str(word.value), ANY, item.at)
+            case RecordOf(columns=columns, names=ids):
+                if word.text in ids:
+                    id_ = ids[word.text]
+                    column: Type = columns[id_]
+                    type_ = ListOf(column) if isinstance(item.type, ListOf) else column
+                    return Path(item, id_, type_, item.at)
+                known = sorted(ids)
+            case _ if word.text in _PARTS_OF.get(one.kind, {}):
+                type_ = NumberType(unit=_PARTS_OF[one.kind][word.text])
+                return Path(item, word.text, type_, item.at)
+            case _:
+                known = sorted(_PARTS_OF.get(one.kind, {}))
+        words = in_words(one)
+        self.report.add_unknown(
+            "E033.part", word.at, word.text, known, kind=words.zh, kind_en=words.en
+        )
+        return None
+
+    def filtered(self, item: _Child, left: _Child, inside: _Child, _right: _Child) -> Any:  # noqa: ANN401  # an expression, or None
+        """``房产[城市 = "深圳市"]``, ``房产[1]``."""
+        whole = self._expression(self.build(item), self._word(left).at)
+        if whole is None:
+            return None
+        if not isinstance(whole.type, ListOf | AnyType):
+            words = in_words(whole.type)
+            self.report.add("E033.list", whole.at, kind=words.zh, kind_en=words.en)
+            return None
+        variable, condition = self._over(whole, "", lambda: self.build(inside))
+        if condition is None:
+            return None
+        if isinstance(condition.type, NumberType) or _is_number(condition):
+            of = whole.type.item if isinstance(whole.type, ListOf) else ANY
+            return Element(whole, condition, of, whole.at)
+        truth = fit(condition, BOOLEAN, self.report)
+        return None if truth is None else Filter(whole, variable, truth, whole.type, whole.at)
+
+    def quantified(self, children: Sequence[_Child]) -> Expression | None:
+        """``存在 … 满足 …``, ``每个 … 满足 …``, ``some x in … satisfies …``."""
+        word = self._word(children[0])
+        bindings = [
+            child for child in children[1:-1] if isinstance(child, Tree) and child.data == "binding"
+        ]
+        return self._quantified(word, bindings, children[-1])
+
+    def _quantified(
+        self, word: Word, bindings: Sequence[Tree[Token]], inside: _Child
+    ) -> Expression | None:
+        """One list after the other, the condition innermost."""
+        first, *others = bindings
+        *named, tree = [c for c in first.children if getattr(c, "type", "") != "IN"]
+        whole = self._expression(self.build(cast("Tree[Token]", tree)), word.at)
+        if whole is None:
+            return None
+        if not isinstance(whole.type, ListOf | AnyType):
+            words = in_words(whole.type)
+            self.report.add("E033.list", whole.at, kind=words.zh, kind_en=words.en)
+            return None
+        name = self._word(cast("Token", named[0])).text if named else ""
+        variable, condition = self._over(
+            whole,
+            name,
+            lambda: self._quantified(word, others, inside) if others else self.build(inside),
+        )
+        truth = None if condition is None else fit(condition, BOOLEAN, self.report)
+        if truth is None:
+            return None
+        quantifier: Literal["some", "every"] = "some" if word.kind == "SOME" else "every"
+        return Quantified(quantifier, variable, whole, truth, BOOLEAN, word.at)
+
+    def _over(
+        self, whole: Expression, name: str, inside: Callable[[], _Child]
+    ) -> tuple[str, Expression | None]:
+        """What is said of each element of a list, which goes by a name, or by its columns."""
+        self._bound += 1
+        type_ = whole.type.item if isinstance(whole.type, ListOf) else ANY
+        variable = Variable(f"x{self._bound}", type_, whole.at)
+        names = (name,) if name else ("", "item", "本项")
+        self._frames.append(dict.fromkeys(names, variable))
+        built = inside()
+        self._frames.pop()
+        return variable.name, self._expression(built, whole.at)
+
+
+# ── what is allowed with what ────────────────────────────────────────────────────────────────────
+
+_PARTS_OF = {
+    "date": {"year": "年", "month": "月", "day": "日", "weekday": ""},
+    "months": {"years": "年", "months": "月"},
+    "days": {"days": "天", "hours": "", "minutes": "", "seconds": ""},
+}
+
+
+def _is_number(condition: Expression) -> bool:
+    """Whether something without a type is surely a position, and no condition."""
+    match condition:
+        case Constant(value=Decimal()) | Negative() | Arithmetic():
+            return is_fixed(condition)
+        case _:
+            return False
 
 
 def _holds_nothing(interval: Interval) -> bool:
     """Whether the ends of a range are the wrong way round, or meet where one is left out."""
     match interval:
         case Interval(low=Constant(value=low), high=Constant(value=high)):
-            ends = (low, high)
+            pass
         case _:
             return False
-    match ends:
-        case (Decimal(), Decimal()) | (date(), date()):
-            both = interval.low_included and interval.high_included
-            return low > high or (low == high and not both)  # type: ignore[operator]  # of one kind
-        case _:
-            return False
+    if type(low) is not type(high) or isinstance(low, bool | str | NotKnown):
+        return False
+    both = interval.low_included and interval.high_included
+    return low > high or (low == high and not both)  # type: ignore[operator]  # of one kind
 
 
 def _scaled(op: Operator, left: Expression, right: Expression, unit: str) -> Arithmetic:
@@ -381,3 +642,30 @@ def _unit_of(op: Operator, left: str, right: str) -> str | None:
     if op == "/" and not (right and left != right):
         return "" if left == right else left
     return "" if op == "**" and not (left or right) else None
+
+
+def _other_result(  # noqa: PLR0911  # one case for each pair of kinds
+    op: Operator, left: Type, right: Type
+) -> Type | None:
+    """The type of arithmetic that is not on two numbers; None if there is none."""
+    match left, op, right:
+        case (AnyType(), _, _) | (_, _, AnyType()):
+            return ANY
+        case (TextType(), "+", TextType()):
+            return TEXT
+        case (DateType(), "-", DateType()):
+            return DaysType()
+        case (DateType(), "+" | "-", MonthsType() | DaysType()):
+            return DAY
+        case (MonthsType() | DaysType(), "+", DateType()):
+            return DAY
+        case (MonthsType(), "+" | "-", MonthsType()) | (DaysType(), "+" | "-", DaysType()):
+            return left
+        case (MonthsType(), "/", MonthsType()) | (DaysType(), "/", DaysType()):
+            return NumberType(scale=9)
+        case (MonthsType() | DaysType(), "*" | "/", NumberType(unit="")):
+            return left
+        case (NumberType(unit=""), "*", MonthsType() | DaysType()):
+            return right
+        case _:
+            return None

@@ -8,7 +8,10 @@ from decision_service.model import (
     Concept,
     Fact,
     Known,
+    ListType,
     Range,
+    Record,
+    Scalar,
     Text,
     Unknown,
     Value,
@@ -18,8 +21,8 @@ from decision_service.rulebook import expression, fields
 from decision_service.rulebook.page import Section
 from decision_service.rulebook.sections import Draft
 from decision_service.rulebook.source import Piece
-from decision_service.rulebook.tokens import UNKNOWN_WORDS
 from decision_service.rulebook.tree import Scenario, Term, VerdictKind
+from decision_service.rulebook.words import UNKNOWN_WORDS
 
 _SCENARIO = {
     "编号": "", "情形": "", "Scenario": "", "与基准不同": "", "结论": "", "理由": "",
@@ -117,12 +120,55 @@ def _fact(piece: Piece, term: Term, draft: Draft) -> Fact:
         if term.source == SERVICE:
             draft.report.add("E021.service", piece.at, name=term.name.zh)
         return silent
-    constant = expression.read_constant(piece, term.type, draft.report)
-    if constant is None:
+    if isinstance(term.type, ListType):
+        records = _records(piece, term.type, draft)
+        return silent if records is None else Known(value=records, source=term.source)
+    value = expression.read_constant(piece, term.type, draft.report)
+    if value is None:
         return silent
-    if not _inside(constant.value, term.range):
+    if not _inside(value, term.range):
         draft.report.add("E021", piece.at, text=piece.text, name=term.name.zh)
-    return Known(value=constant.value, source=term.source)
+    return Known(value=value, source=term.source)
+
+
+def _records(piece: Piece, type_: ListType, draft: Draft) -> tuple[Record, ...] | None:
+    """``[(城市 = "深圳市"，面积 = 90.00)，(城市 = "外市")]``; ``[]`` is no record at all."""
+    if piece.text[:1] not in _LEFT or piece.text[-1:] not in _RIGHT:
+        draft.report.add("E021.list", piece.at, text=piece.text)
+        return None
+    inside = piece.part(1, len(piece.text) - 1)
+    records = [_record(part, type_, draft) for part in inside.split("，,、") if part.text]
+    return None if None in records else tuple(one for one in records if one is not None)
+
+
+_LEFT, _RIGHT = {"[", "［"}, {"]", "］"}
+
+
+def _record(piece: Piece, type_: ListType, draft: Draft) -> Record | None:
+    """The cells of one record; one that is not named, or 未知, is not known."""
+    if piece.text[0] not in "(（" or piece.text[-1] not in ")）":
+        draft.report.add("E021.list", piece.at, text=piece.text)
+        return None
+    ids = {column.name.zh: id_ for id_, column in type_.columns.items()}
+    ids |= {id_: id_ for id_ in type_.columns}
+    record: dict[str, Scalar] = {}
+    for part in piece.part(1, len(piece.text) - 1).split("，,、"):
+        halves = part.halves("=＝")
+        if halves is None:
+            draft.report.add("E020.form", part.at, text=part.text)
+            return None
+        name, written = halves
+        id_ = ids.get(name.text)
+        if id_ is None:
+            draft.report.add_unknown("E020", name.at, name.text, ids)
+            return None
+        if written.text in UNKNOWN_WORDS:
+            continue
+        value = expression.read_constant(written, type_.columns[id_].type, draft.report)
+        if value is None:
+            return None
+        record[id_] = value
+    return record
 
 
 def _inside(value: Value, limits: Range | None) -> bool:
@@ -131,8 +177,7 @@ def _inside(value: Value, limits: Range | None) -> bool:
 
 def _expected(piece: Piece, name: str, draft: Draft) -> Value | None:
     type_ = next(output.type for output in draft.outputs if output.name.zh == name)
-    constant = expression.read_constant(piece, type_, draft.report)
-    return None if constant is None else constant.value
+    return expression.read_constant(piece, type_, draft.report)
 
 
 def _reasons(piece: Piece, draft: Draft) -> Iterator[str]:

@@ -17,11 +17,10 @@ from decision_service.model import (
     DateType,
     NumberType,
     OptionType,
-    Value,
 )
 from decision_service.rulebook.builder import Test, Tests
 from decision_service.rulebook.expression import read_tests
-from decision_service.rulebook.functions import DECIMAL
+from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tokens import Scope
 from decision_service.rulebook.tree import (
@@ -67,7 +66,7 @@ class Column:
     def __init__(self, item: Name, name: str) -> None:
         self.item = item
         self.name = name
-        self._codes: dict[Value, int] = {}
+        self._codes: dict[object, int] = {}
         match item.type:
             case OptionType(options=options):
                 self._codes = {code: index for index, code in enumerate(options)}
@@ -76,13 +75,21 @@ class Column:
             case _:
                 pass  # numbers and days are their own codes; texts get theirs as they come
 
-    def read(self, piece: Piece, scope: Scope, report: Report) -> Cell | None:
-        """Read a cell; None if something is wrong with it, which is reported."""
+    def read(
+        self, piece: Piece, scope: Scope, report: Report, *, provable: bool = True
+    ) -> Cell | None:
+        """Read a cell; None if something is wrong with it, which is reported.
+
+        Args:
+            provable: Whether it is to be compared with other cells, and so must hold values only.
+        """
         if piece.text in ANY:
             return Cell(None)
         found = read_tests(piece, self.item, scope, report)
         if found is None:
             return None
+        if not provable:
+            return Cell(_condition(self.item, found))
         ends = [end for test in found.tests for end in _ends(test)]
         if not all(isinstance(end, Constant) for end in ends):
             report.add("E050", piece.at)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from decision_service.model import DECLARED, SERVICE, Concept, NumberType, Range, Text
-from decision_service.rulebook.agreement import digits, names
+from decision_service.rulebook.agreement import digits
 from decision_service.rulebook.cells import Cell, Column
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tree import (
@@ -16,6 +16,7 @@ from decision_service.rulebook.tree import (
     Requirement,
     Rulebook,
     Term,
+    mentions,
 )
 
 
@@ -82,7 +83,7 @@ def refuse_uncurable(
 
 def warn(book: Rulebook, report: Report) -> None:
     """Report what is doubtful: names that nothing uses, and ranges that end too early."""
-    used = {name.id for expression in _expressions(book) for name in names(expression)}
+    used = {name.id for expression in _expressions(book) for name in mentions(expression)}
     quoted = {
         part
         for requirement in book.requirements
@@ -113,7 +114,7 @@ def _concepts(expression: Expression, derived: Sequence[Derived]) -> set[Concept
     within: Mapping[Concept, Expression] = {one.id: one.expression for one in derived}
     found, open_ = set[Concept](), [expression]
     while open_:
-        for name in names(open_.pop()):
+        for name in mentions(open_.pop()):
             if name.id not in found:
                 found.add(name.id)
                 if name.id in within:

@@ -29,15 +29,16 @@ from decision_service.rulebook.circuit import (
     Circuit,
     Shard,
 )
-from decision_service.rulebook.inference import Conditions, Tables, Verdicts
+from decision_service.rulebook.inference import Conditions, Tables, Verdicts, gate
 from decision_service.rulebook.tree import (
     Finding,
-    NotKnown,
+    HitPolicy,
     Row,
     Rulebook,
     Verdict,
     VerdictKind,
 )
+from decision_service.rulebook.values import NotKnown
 
 # ── the C module ─────────────────────────────────────────────────────────────────────────────────
 
@@ -322,8 +323,8 @@ class Engine:
                 raise _broken("ENGINE_CLOSED")
             found = self._networks[0].infer(self._coded(values))
             rows = self._rows(found)
-            for table, row in zip(book.tables, rows, strict=True):
-                values |= interpret.columns(table, row)
+            for table, applying in zip(book.tables, rows, strict=True):
+                values |= interpret.columns(table, applying)
             outputs = [interpret.granted(output, values, book) for output in book.outputs]
             statuses = [found.get(property_, 2) for property_ in self._conditions.requirements]
             kind = self._kind(statuses, [not isinstance(value, NotKnown) for value in outputs])
@@ -335,8 +336,8 @@ class Engine:
             ),
             outputs=tuple((o.id, value) for o, value in zip(book.outputs, outputs, strict=True)),
             rows=tuple(
-                (table.name, row.number if row else "")
-                for table, row in zip(book.tables, rows, strict=True)
+                (table.name, interpret.numbers(applying))
+                for table, applying in zip(book.tables, rows, strict=True)
             ),
         )
 
@@ -358,22 +359,26 @@ class Engine:
                 known[one.property] = one.code(value)
         return known
 
-    def _rows(self, found: Mapping[int, int]) -> list[Row | None]:
+    def _rows(self, found: Mapping[int, int]) -> list[tuple[Row, ...] | None]:
         known: dict[int, int] = {}
-        for concluded, (possible, rows) in zip(
-            self._conditions.rows, self._tables.tables, strict=True
+        for table, concluded, (gate_, rows) in zip(
+            self._book.tables, self._conditions.rows, self._tables.tables, strict=True
         ):
             statuses = [found.get(property_, 2) for property_ in concluded]
             known |= zip((row for row, _ in rows), statuses, strict=True)
-            known[possible] = sum(status != 0 for status in statuses)
+            known[gate_] = gate(table.policy, statuses)
         applies = self._networks[1].infer(known)
         return [
-            _only(
-                row
-                for row, (_, alone) in zip(table.rows, rows, strict=True)
-                if applies.get(alone) == 1
+            _counted(
+                table.policy,
+                tuple(
+                    row
+                    for row, (_, counts) in zip(table.rows, rows, strict=True)
+                    if applies.get(counts) == 1
+                ),
+                known[gate_],
             )
-            for table, (_, rows) in zip(self._book.tables, self._tables.tables, strict=True)
+            for table, (gate_, rows) in zip(self._book.tables, self._tables.tables, strict=True)
         ]
 
     def _kind(self, statuses: list[int], known: list[bool]) -> VerdictKind:
@@ -384,6 +389,13 @@ class Engine:
         if kind is None:
             raise _broken("ENGINE_UNDECIDED")
         return kind
+
+
+def _counted(policy: HitPolicy, rows: tuple[Row, ...], gate_: int) -> tuple[Row, ...] | None:
+    """The rows that the engine says apply; None where they leave the table open."""
+    if policy.collects:
+        return None if gate_ else rows
+    return None if _only(rows) is None else rows
 
 
 def _settled(found: Mapping[int, int], property_: int) -> bool:

@@ -20,23 +20,30 @@ from decision_service.model import (
     DateType,
     Fact,
     Facts,
+    Held,
     Known,
+    ListType,
     NumberType,
     OptionType,
+    Record,
+    Scalar,
+    ScalarType,
     Status,
     TextType,
-    Value,
 )
+from decision_service.rulebook import arithmetic, sequences
 from decision_service.rulebook.arithmetic import (
     AGES,
     ARITHMETIC,
-    FUNCTIONS,
     NEGATIVE,
+    PARTS,
+    negated,
+    other_arithmetic,
     rounding_to,
 )
-from decision_service.rulebook.explanation import atoms_in, names_in, written
+from decision_service.rulebook.explanation import atoms_in, written
+from decision_service.rulebook.sequences import column, element_at, equal, member
 from decision_service.rulebook.tree import (
-    UNKNOWN,
     All,
     Arithmetic,
     Atom,
@@ -44,21 +51,31 @@ from decision_service.rulebook.tree import (
     Compare,
     Consequence,
     Constant,
+    Element,
     Expression,
+    Filter,
+    HitPolicy,
     If,
     Interval,
+    Listed,
     Name,
     Negative,
     Not,
-    NotKnown,
+    Operator,
     Output,
+    Path,
+    Quantified,
     Rulebook,
     Some,
+    Spanned,
     Table,
+    Variable,
     Verdict,
     VerdictKind,
     Within,
+    mentions,
 )
+from decision_service.rulebook.values import UNKNOWN, ListOf, NotKnown, RecordOf, Type
 
 _Get: TypeAlias = Callable[[Concept], Fact | None]
 
@@ -72,13 +89,14 @@ class Reference:
         program = source.program(atoms)
         self._names = tuple(source.variables)
         self._verdict: Callable[[_Get], Verdict] = program["verdict"]
-        self._values: Callable[[_Get], tuple[Value | None, ...]] = program["values"]
+        self._values: Callable[[_Get], tuple[Held | None, ...]] = program["values"]
         self._truths: Callable[[_Get], tuple[tuple[bool | None, ...], ...]] = program["atoms"]
 
-        words = {term.id: term.name.zh for term in book.terms}
+        words: dict[str, str] = {term.id: term.name.zh for term in book.terms}
         self._atoms = {
             requirement.id: tuple(
-                (written(atom, words), tuple(dict.fromkeys(names_in(atom)))) for atom in found
+                (written(atom, words), tuple(dict.fromkeys(name.id for name in mentions(atom))))
+                for atom in found
             )
             for requirement, found in zip(book.requirements, atoms, strict=True)
         }
@@ -87,7 +105,7 @@ class Reference:
         """Say what the rule file says about these facts."""
         return self._verdict(facts.get)
 
-    def values(self, facts: Facts) -> Mapping[Concept, Value | NotKnown]:
+    def values(self, facts: Facts) -> Mapping[Concept, Held | NotKnown]:
         """Every concept, derived value and table column, with its value."""
         values = self._values(facts.get)
         return {
@@ -130,7 +148,8 @@ class _Source:
 
     def __init__(self, book: Rulebook) -> None:
         self._book = book
-        self._functions = {**FUNCTIONS, "age": AGES[book.age_convention]}
+        ages = {"age": AGES[book.age_convention]}
+        self._functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **ages}
         self._lines: list[str] = []
         self._temporaries = 0
         self._globals: dict[str, object] = {
@@ -172,32 +191,52 @@ class _Source:
         return [self._table(table) for table in self._book.tables]
 
     def _fact(self, variable: str, concept: Concept, type_: ConceptType) -> None:
-        match type_:
-            case BooleanType():
-                fits = "v is True or v is False"
-            case NumberType():
-                fits = "type(v) is Decimal and v.is_finite()"
-            case DateType():
-                fits = "type(v) is date"
-            case TextType():
-                fits = "isinstance(v, str)"
-            case OptionType(options=options):
-                fits = f"isinstance(v, str) and v in {self._global(frozenset(options))}"
-            case _ as never:
-                assert_never(never)
+        if isinstance(type_, ListType):
+            believed = f"{self._global(_believed_records(type_))}(v)"
+            kept = f"{variable} = {believed}"
+        else:
+            kept = f"if {self._fits(type_)}: {variable} = v"
         self._lines += [
             f"{variable} = None",
             f"f = get({self._global(concept)})",
             "if type(f) is Known:",
             " v = f.value",
-            f" if {fits}: {variable} = v",
+            f" {kept}",
         ]
 
+    def _fits(self, type_: ScalarType) -> str:
+        match type_:
+            case BooleanType():
+                return "v is True or v is False"
+            case NumberType():
+                return "type(v) is Decimal and v.is_finite()"
+            case DateType():
+                return "type(v) is date"
+            case TextType():
+                return "isinstance(v, str)"
+            case OptionType(options=options):
+                return f"isinstance(v, str) and v in {self._global(frozenset(options))}"
+            case _ as never:
+                assert_never(never)
+
     def _table(self, table: Table) -> str:
+        """Lines that leave the row's values in ``r``; the variable of (name, row numbers)."""
         applies = self._temporary()
         none = self._global((table.name, ""))
         nothing = self._global(tuple(None for _ in table.columns))
-        self._lines += ["n = 0", f"r = {nothing}", f"{applies} = {none}"]
+        self._lines += [f"r = {nothing}", f"{applies} = {none}"]
+        if table.policy.collects:
+            self._collect(table, applies)
+        elif table.policy is HitPolicy.FIRST:
+            self._first(table, applies)
+        else:
+            self._unique(table, applies, none, nothing)
+        for index, given in enumerate(table.columns):
+            self._lines.append(f"{self._variable(given.id)} = r[{index}]")
+        return applies
+
+    def _unique(self, table: Table, applies: str, none: str, nothing: str) -> None:
+        self._lines.append("n = 0")
         for row in table.rows:
             this = self._global((table.name, row.number))
             self._lines += [
@@ -207,9 +246,36 @@ class _Source:
                 f" if t: r = {self._global(row.values)}; {applies} = {this}",
             ]
         self._lines.append(f"if n != 1: r = {nothing}; {applies} = {none}")
-        for index, column in enumerate(table.columns):
-            self._lines.append(f"{self._variable(column.id)} = r[{index}]")
-        return applies
+
+    def _first(self, table: Table, applies: str) -> None:
+        """A loop that is gone through once, and left at the first row that is not false."""
+        self._lines.append("while True:")
+        before = self._taken()
+        for row in table.rows:
+            this = self._global((table.name, row.number))
+            self._lines += [
+                f"t = {self._value(row.condition)}",
+                f"if t: r = {self._global(row.values)}; {applies} = {this}",
+                "if t is not False: break",
+            ]
+        body = [*self._taken(), "break"]
+        self._lines = before + [f" {line}" for line in body]
+
+    def _collect(self, table: Table, applies: str) -> None:
+        self._lines += ["u = False", "h = []"]
+        for row in table.rows:
+            this = self._global((row.number, row.values))
+            self._lines += [
+                f"t = {self._value(row.condition)}",
+                f"if t: h.append({this})",
+                "elif t is None: u = True",
+            ]
+        collected, name = self._global(_collecting(table)), self._global(table.name)
+        self._lines += [
+            "if not u:",
+            f" r = {collected}([values for _, values in h])",
+            f" {applies} = ({name}, ', '.join(number for number, _ in h))",
+        ]
 
     def _verdict(self, applies: list[str]) -> None:
         statuses, outputs = [], []
@@ -245,19 +311,20 @@ class _Source:
 
     # ── expressions ──
 
-    def _value(self, expression: Expression) -> str:  # noqa: C901  # one case for each node
+    def _value(self, expression: Expression) -> str:  # noqa: C901, PLR0912  # one case a node
         """Python for an expression's value, or None; what must come before goes into the lines."""
         match expression:
             case Constant(value=value):
                 text = self._global(value)
             case Name(id=id_):
                 text = self.variables[id_]
-            case Compare(op=op, left=left, right=right):
-                sides = [self._simple(left), self._simple(right)]
-                text = _unless_unknown(sides, f" {_OPERATORS[op]} ".join(sides))
+            case Variable(name=name):
+                text = name
+            case Compare():
+                text = self._compared(expression)
             case Within(item=item, tests=tests):
                 of = self._simple(item)
-                text = self._settled("True", [self._test(of, test) for test in tests])
+                text = self._settled("True", [self._test(of, item.type, test) for test in tests])
             case All(items=items):
                 text = self._settled("False", [self._value(item) for item in items])
             case Some(items=items):
@@ -266,14 +333,27 @@ class _Source:
                 simple = self._simple(item)
                 text = _unless_unknown([simple], f"not {simple}")
             case Arithmetic(op=op, left=left, right=right):
-                text = self._called(ARITHMETIC[op], (left, right))
+                text = self._called(_arithmetic(left.type, op, right.type), (left, right))
             case Negative(item=item):
-                text = self._called(NEGATIVE, (item,))
+                function = NEGATIVE if isinstance(item.type, NumberType) else negated
+                text = self._called(function, (item,))
             case If(condition=condition, then=then, otherwise=otherwise):
                 test, yes, no = (self._simple(part) for part in (condition, then, otherwise))
                 text = f"({yes} if {test} else None if {test} is None else {no})"
             case Call(function=name, arguments=arguments):
                 text = self._called(self._functions[name], arguments)
+            case Listed(items=items):
+                text = _tuple([self._simple(item) for item in items])
+            case Spanned():
+                raise AssertionError("a range stands for itself only where types are not declared")
+            case Path(item=item, part=part):
+                text = self._part(item, part)
+            case Element(item=item, position=position):
+                text = self._called(element_at, (item, position))
+            case Filter():
+                text = self._filtered(expression)
+            case Quantified():
+                text = self._quantified(expression)
             case _ as never:
                 assert_never(never)
         return text if text.count("(") <= _BRACKETS else self._assigned(text)
@@ -286,9 +366,26 @@ class _Source:
         simple = [self._simple(argument) for argument in arguments]
         return _unless_unknown(simple, f"{self._global(function)}({', '.join(simple)})")
 
-    def _test(self, item: str, test: Interval | Expression) -> str:
+    def _compared(self, compare: Compare) -> str:
+        sides = [self._simple(compare.left), self._simple(compare.right)]
+        if not isinstance(compare.left.type, ListOf | RecordOf):
+            return _unless_unknown(sides, f" {_OPERATORS[compare.op]} ".join(sides))
+        same = f"{self._global(equal)}({', '.join(sides)})"
+        if compare.op == "=":
+            return same
+        name = self._assigned(same)
+        return _unless_unknown([name], f"not {name}")
+
+    def _test(self, item: str, type_: Type, test: Interval | Expression) -> str:
         if not isinstance(test, Interval):
             simple = self._simple(test)
+            if isinstance(test.type, ListOf):
+                found = f"{self._global(member)}({simple}, {item})"
+                if isinstance(type_, ListOf | RecordOf):
+                    found = self._settled(
+                        "True", [found, f"{self._global(equal)}({simple}, {item})"]
+                    )
+                return _unless_unknown([item, simple], found)
             return _unless_unknown([item, simple], f"{item} == {simple}")
         ends = []
         if test.low is not None:
@@ -300,6 +397,54 @@ class _Source:
             op = "<=" if test.high_included else "<"
             ends.append(_unless_unknown([item, high], f"{item} {op} {high}"))
         return self._settled("False", ends) if ends else _unless_unknown([item], "True")
+
+    def _part(self, item: Expression, part: str) -> str:
+        match item.type:
+            case ListOf():
+                simple, key = self._simple(item), self._global(part)
+                return _unless_unknown([simple], f"{self._global(column)}({simple}, {key})")
+            case RecordOf():
+                simple = self._simple(item)
+                return _unless_unknown([simple], f"{simple}.get({self._global(part)})")
+            case type_:
+                return self._called(PARTS[type_.kind, part], (item,))
+
+    def _filtered(self, filter_: Filter) -> str:
+        """A loop that gathers, and gives up where the condition is unknown."""
+        items, body, truth = self._loop(filter_)
+        found = self._temporary()
+        self._lines += [
+            f"{found} = None if {items} is None else []",
+            f"for {filter_.variable} in {items} or ():",
+            *body,
+            f" if {truth} is None: {found} = None; break",
+            f" if {truth}: {found}.append({filter_.variable})",
+        ]
+        return self._assigned(f"None if {found} is None else tuple({found})")
+
+    def _quantified(self, quantified: Quantified) -> str:
+        """A loop that ends with the first element that settles it."""
+        items, body, truth = self._loop(quantified)
+        found = self._temporary()
+        settles = "True" if quantified.quantifier == "some" else "False"
+        begins = "False" if quantified.quantifier == "some" else "True"
+        self._lines += [
+            f"{found} = None if {items} is None else {begins}",
+            f"for {quantified.variable} in {items} or ():",
+            *body,
+            f" if {truth} is {settles}: {found} = {settles}; break",
+            f" if {truth} is None: {found} = None",
+        ]
+        return found
+
+    def _loop(self, over: Filter | Quantified) -> tuple[str, list[str], str]:
+        """The list, the lines that work out the condition for an element, and its variable."""
+        items = self._simple(over.item)
+        before = self._taken()
+        truth = self._simple(over.condition)
+        body = [f" {line}" for line in self._taken()]
+        self._lines = before
+        return items, body, truth
 
     def _settled(self, by: str, texts: list[str]) -> str:
         """Strong Kleene: one ``by`` settles it; else it is unknown if one is; else the opposite."""
@@ -334,6 +479,55 @@ class _Source:
         name = f"k{len(self._globals)}"
         self._globals[name] = value
         return name
+
+
+_CLASSES = {"boolean": bool, "number": Decimal, "date": date, "text": str, "option": str}
+
+
+def _believed_records(type_: ListType) -> Callable[[object], tuple[Record, ...] | None]:
+    """What is believed of a list: the cells that are as their columns say; None if it is none."""
+    classes = {id_: _CLASSES[column.type.kind] for id_, column in type_.columns.items()}
+    options = {
+        id_: frozenset(column.type.options)
+        for id_, column in type_.columns.items()
+        if isinstance(column.type, OptionType)
+    }
+
+    def is_sound(id_: str, cell: object) -> bool:
+        if type(cell) is not classes.get(id_):
+            return False
+        if id_ in options:
+            return cell in options[id_]
+        return not isinstance(cell, Decimal) or cell.is_finite()
+
+    def believed(value: object) -> tuple[Record, ...] | None:
+        if type(value) is not tuple or not all(isinstance(one, Mapping) for one in value):
+            return None
+        return tuple(
+            record
+            if all(is_sound(id_, cell) for id_, cell in record.items())
+            else {id_: cell for id_, cell in record.items() if is_sound(id_, cell)}
+            for record in value
+        )
+
+    return believed
+
+
+def _collecting(table: Table) -> Callable[[list[tuple[Scalar, ...]]], tuple[Scalar | None, ...]]:
+    """How the values of all rows that apply become one row."""
+    name, width = table.policy.value, len(table.columns)
+
+    def collected(rows: list[tuple[Scalar, ...]]) -> tuple[Scalar | None, ...]:
+        columns = zip(*rows, strict=True) if rows else [()] * width
+        return tuple(sequences.FUNCTIONS[name](column) for column in columns)
+
+    return collected
+
+
+def _arithmetic(left: Type, op: Operator, right: Type) -> object:
+    if isinstance(left, NumberType) and isinstance(right, NumberType):
+        return ARITHMETIC[op]
+    return other_arithmetic(left.kind, op, right.kind)
 
 
 def _tuple(texts: Iterable[str]) -> str:

@@ -5,22 +5,31 @@ from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
-from decision_service.model import Concept, OptionType
+from decision_service.model import OptionType
 from decision_service.rulebook.tree import (
     All,
     Arithmetic,
     Call,
     Compare,
     Constant,
+    Element,
     Expression,
+    Filter,
     If,
     Interval,
+    Listed,
     Name,
     Negative,
     Not,
+    Path,
+    Quantified,
     Some,
+    Spanned,
+    Variable,
     Within,
+    ends,
 )
+from decision_service.rulebook.values import DaysAndTime, YearsAndMonths
 
 
 def atoms_in(expression: Expression) -> Iterator[Expression]:
@@ -35,69 +44,59 @@ def atoms_in(expression: Expression) -> Iterator[Expression]:
             yield expression
 
 
-def names_in(expression: Expression | Interval) -> Iterator[Concept]:
-    """Every name that is read, in the order of reading, some more than once."""
-    if isinstance(expression, Name):
-        yield expression.id
-    for part in _parts(expression):
-        yield from names_in(part)
-
-
-def _parts(  # noqa: PLR0911  # one case for each kind of node
-    expression: Expression | Interval,
-) -> tuple[Expression | Interval, ...]:
-    match expression:
-        case Constant() | Name():
-            return ()
-        case Compare(left=left, right=right) | Arithmetic(left=left, right=right):
-            return (left, right)
-        case Within(item=item, tests=tests):
-            return (item, *tests)
-        case Interval(low=low, high=high):
-            return tuple(end for end in (low, high) if end is not None)
-        case All(items=items) | Some(items=items) | Call(arguments=items):
-            return items
-        case Not(item=item) | Negative(item=item):
-            return (item,)
-        case If(condition=condition, then=then, otherwise=otherwise):
-            return (condition, then, otherwise)
-        case _ as never:
-            assert_never(never)
-
-
 def written(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node
-    expression: Expression | Interval, words: Mapping[Concept, str]
+    expression: Expression | Interval, words: Mapping[str, str]
 ) -> str:
-    """An expression as a rule file writes it; brackets wherever they might matter."""
-    parts = [written(part, words) for part in _parts(expression)]
+    """An expression as a rule file writes it; brackets wherever they might matter.
+
+    Args:
+        words: What a concept, a variable or a column is called there.
+    """
+
+    def say(one: Expression | Interval) -> str:
+        return written(one, words)
+
     match expression:
         case Constant():
             return _constant(expression)
-        case Name(id=id_):
-            return words.get(id_, id_)
-        case Compare(op=op) | Arithmetic(op=op):
-            inside = f" {op} ".join(parts)
-            return inside if isinstance(expression, Compare) else f"({inside})"
-        case Within(tests=(Interval(low=None) | Interval(high=None),)):
-            return " ".join(parts)
-        case Within(tests=(Interval(),)):
-            return " in ".join(parts)
-        case Within():
-            return f"{parts[0]} in ({', '.join(parts[1:])})"
+        case Name(id=name) | Variable(name=name):
+            return words.get(name, name)
+        case Compare(op=op, left=left, right=right):
+            return f"{say(left)} {op} {say(right)}"
+        case Arithmetic(op=op, left=left, right=right):
+            return f"({say(left)} {op} {say(right)})"
+        case Within(item=item, tests=(Interval(low=None) | Interval(high=None) as test,)):
+            return f"{say(item)} {say(test)}"
+        case Within(item=item, tests=(Interval() as test,)):
+            return f"{say(item)} in {say(test)}"
+        case Within(item=item, tests=tests):
+            return f"{say(item)} in ({', '.join(map(say, tests))})"
         case Interval():
-            return _interval(expression, parts)
-        case All():
-            return f"({' 并且 '.join(parts)})"
-        case Some():
-            return f"({' 或者 '.join(parts)})"
-        case Not():
-            return f"非 {parts[0]}"
-        case Negative():
-            return f"-{parts[0]}"
-        case If():
-            return "如果 {} 那么 {} 否则 {}".format(*parts)
-        case Call(function=name):
-            return f"{name}({', '.join(parts)})"
+            return _interval(expression, [say(end) for end in ends(expression)])
+        case Spanned(interval=interval):
+            return say(interval)
+        case All(items=items):
+            return f"({' 并且 '.join(map(say, items))})"
+        case Some(items=items):
+            return f"({' 或者 '.join(map(say, items))})"
+        case Not(item=item):
+            return f"非 {say(item)}"
+        case Negative(item=item):
+            return f"-{say(item)}"
+        case If(condition=condition, then=then, otherwise=otherwise):
+            return f"如果 {say(condition)} 那么 {say(then)} 否则 {say(otherwise)}"
+        case Call(function=name, arguments=arguments):
+            return f"{name}({', '.join(map(say, arguments))})"
+        case Listed(items=items):
+            return f"[{', '.join(map(say, items))}]"
+        case Path(item=item, part=part):
+            return f"{say(item)}.{part}"
+        case Element(item=item, position=position):
+            return f"{say(item)}[{say(position)}]"
+        case Filter(item=item, variable=variable, condition=condition):
+            return f"{say(item)}[{written(condition, {**words, variable: 'item'})}]"
+        case Quantified(quantifier=quantifier, variable=variable, item=item, condition=condition):
+            return f"{quantifier} {variable} in {say(item)} satisfies {say(condition)}"
         case _ as never:
             assert_never(never)
 
@@ -110,7 +109,9 @@ def _constant(constant: Constant) -> str:
             return format(number, "f")
         case date() as day, _:
             return day.isoformat()
-        case code, OptionType(options=options) if code in options:
+        case (YearsAndMonths() | DaysAndTime()) as lasting, _:
+            return f'duration("{lasting}")'
+        case str() as code, OptionType(options=options) if code in options:
             return f'"{options[code].zh}"'
         case text, _:
             return f'"{text}"'

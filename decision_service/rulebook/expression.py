@@ -1,13 +1,15 @@
 """Expressions: from one piece of text to a typed tree, or to findings."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
 from importlib.resources import files
 from typing import Any, cast
 
 from lark import Lark, Token, Tree, UnexpectedToken
 from lark.lexer import Lexer
 
-from decision_service.model import ConceptType, NumberType
+from decision_service.model import ConceptType, NumberType, Value
 from decision_service.rulebook import tokens
 from decision_service.rulebook.agreement import fit, refuse_more_digits
 from decision_service.rulebook.builder import Builder, Tests
@@ -21,16 +23,16 @@ DEEPEST = 64
 
 def read(piece: Piece, scope: Scope, report: Report) -> Expression | None:
     """Read one expression; None if something in it is wrong, which is reported."""
-    return cast("Expression | None", _read(piece, "expression", Builder(scope, report), piece.at))
+    return cast("Expression | None", _read(piece, "expression", Builder(scope, report)))
 
 
 def read_tests(piece: Piece, item: Name, scope: Scope, report: Report) -> Tests | None:
     """Read a cell whose column holds ``item``; None if something is wrong, which is reported."""
     builder = Builder(scope, report, item)
-    return cast("Tests | None", _read(piece, "cell", builder, piece.at))
+    return cast("Tests | None", _read(piece, "cell", builder))
 
 
-def read_constant(piece: Piece, type_: ConceptType, report: Report) -> Constant | None:
+def read_constant(piece: Piece, type_: ConceptType, report: Report) -> Value | None:
     """Read one value written out, of that type; None if it is not one, which is reported."""
     found = read(piece, Scope(), report)
     if found is None:
@@ -38,12 +40,13 @@ def read_constant(piece: Piece, type_: ConceptType, report: Report) -> Constant 
     if not isinstance(found, Constant):
         report.add("E021.constant", piece.at, text=piece.text)
         return None
-    fitted = fit(found, type_, report)
-    if fitted is None or not isinstance(fitted, Constant):
-        return None
-    if isinstance(type_, NumberType):
-        refuse_more_digits(fitted, type_.scale, report)
-    return fitted
+    match fit(found, type_, report):
+        case Constant(value=bool() | Decimal() | date() | str() as value) as fitted:
+            if isinstance(type_, NumberType):
+                refuse_more_digits(fitted, type_.scale, report)
+            return value
+        case _:
+            return None
 
 
 # ── from words to a tree ─────────────────────────────────────────────────────────────────────────
@@ -68,10 +71,10 @@ _PARSER = Lark(
 )
 
 
-def _read(piece: Piece, start: str, builder: Builder, at: Position) -> object:
+def _read(piece: Piece, start: str, builder: Builder) -> object:
     report = builder.report
-    if not piece.text:
-        report.add("E101.empty", at)
+    if not piece.text.strip():
+        report.add("E101.empty", piece.at)
         return None
     found_before = len(report.findings)
     try:
@@ -84,9 +87,9 @@ def _read(piece: Piece, start: str, builder: Builder, at: Position) -> object:
             _explain(error, builder.words, piece, report)
         return None
     if _is_too_deep(tree):
-        report.add("E005.depth", at, most=str(DEEPEST))
+        report.add("E005.depth", piece.at, most=str(DEEPEST))
         return None
-    return builder.transform(tree)
+    return builder.whole(tree)
 
 
 def _explain(error: UnexpectedToken, words: Sequence[Word], piece: Piece, report: Report) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TypeVar
 
 from decision_service.model import NumberType, Text
-from decision_service.rulebook import tokens
+from decision_service.rulebook import words
 from decision_service.rulebook.page import Section
 from decision_service.rulebook.source import Piece, Report
 
@@ -184,12 +184,12 @@ def identifier(piece: Piece, report: Report, pattern: re.Pattern[str] = IDENTIFI
 def name(piece: Piece, report: Report) -> str | None:
     """A Chinese name that expressions can use: no blank, no sign, and no word of the language."""
     text = piece.text
-    if text in tokens.RESERVED:
+    if text in words.RESERVED:
         report.add("E013.reserved", piece.at, name=text)
     elif (
         not re.fullmatch(r"\w+", text)
         or text[0].isascii()
-        or tokens.plain(text) != text
+        or words.plain(text) != text
         or len(text) > LONGEST_NAME
     ):
         report.add("E013", piece.at, name=text)

@@ -5,21 +5,18 @@ steps. What has no integer (arithmetic, functions, one date against another, tex
 that somebody else computes, and enters as 0 or 1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from decision_service.model import (
     BooleanType,
     Concept,
-    ConceptType,
     DateType,
     NumberType,
     OptionType,
-    TextType,
-    Value,
 )
 from decision_service.rulebook.circuit import TRUE, Circuit, Proposition, alpha, negation
 from decision_service.rulebook.tree import (
@@ -29,6 +26,7 @@ from decision_service.rulebook.tree import (
     Consequence,
     Constant,
     Expression,
+    HitPolicy,
     If,
     Interval,
     Name,
@@ -36,23 +34,25 @@ from decision_service.rulebook.tree import (
     Position,
     Rulebook,
     Some,
+    Table,
     VerdictKind,
     Within,
 )
+from decision_service.rulebook.values import Type
 
 # ── facts as integers ────────────────────────────────────────────────────────────────────────────
 
 _HIGHEST = 2**53 - 1
 """The engine reads some numbers as doubles; whole numbers are exact up to here."""
 
-_Code: TypeAlias = Callable[[Value], int]
+_Code: TypeAlias = Callable[[object], int]
 
 
-def _truth(value: Value) -> int:
+def _truth(value: object) -> int:
     return 1 if value is True else 0
 
 
-def _coding(type_: ConceptType) -> _Code | None:
+def _coding(type_: Type) -> _Code | None:
     """How a value of the type becomes an integer, in the same order; None if it cannot."""
     match type_:
         case BooleanType():
@@ -64,10 +64,8 @@ def _coding(type_: ConceptType) -> _Code | None:
             return lambda value: codes[str(value)]
         case NumberType(scale=scale):
             return lambda value: _scaled(value, scale) if isinstance(value, Decimal) else 0
-        case TextType():
+        case _:
             return None
-        case _ as never:
-            assert_never(never)
 
 
 def _scaled(number: Decimal, scale: int) -> int:
@@ -85,10 +83,10 @@ def _scaled(number: Decimal, scale: int) -> int:
     return 2 * steps + (1 if rest else 0)
 
 
-def _constant(value: Value, type_: ConceptType) -> int | None:
+def _constant(value: object, type_: Type) -> int | None:
     """The constant as an integer, or None if the engine cannot hold it."""
     code = _coding(type_)
-    if code is None or (isinstance(type_, OptionType) and value not in type_.options):
+    if code is None or (isinstance(type_, OptionType) and str(value) not in type_.options):
         return None
     integer = code(value)
     if isinstance(type_, NumberType) and (integer % 2 or abs(integer) > _HIGHEST - 1):
@@ -200,7 +198,7 @@ class Conditions:
             return self.circuit.all(known)
         return self._computed(replace(whole, tests=(test,)))
 
-    def _held(self, name: Name, op: Comparison, value: Value) -> Proposition | None:
+    def _held(self, name: Name, op: Comparison, value: object) -> Proposition | None:
         """A comparison with a constant, if the engine can hold it."""
         constant, code = _constant(value, name.type), _coding(name.type)
         if constant is None or code is None:
@@ -219,25 +217,43 @@ class Conditions:
 
 
 class Tables:
-    """Which row alone applies: it is true, and of all rows it is the only one not false.
+    """Which rows apply: a row that is true, where its table's gate stands as its policy wants.
 
     Attributes:
-        tables: For each table the property that counts the rows not false, and for each row its
-            status (0 false, 1 true, 2 unknown) and the conclusion that it applies.
+        tables: For each table its gate, a property (see `gate`), and for each row its status (0
+            false, 1 true, 2 unknown) and the conclusion that it applies.
     """
 
     def __init__(self, book: Rulebook) -> None:
         self.circuit = Circuit()
-        self.tables = [self._table(len(table.rows)) for table in book.tables]
+        self.tables = [self._table(table) for table in book.tables]
 
-    def _table(self, rows: int) -> tuple[int, list[tuple[int, int]]]:
-        possible = self.circuit.property()
+    def _table(self, table: Table) -> tuple[int, list[tuple[int, int]]]:
+        gate_ = self.circuit.property()
         applies = []
-        for _ in range(rows):
+        for index in range(len(table.rows)):
             row = self.circuit.property()
-            alone = self.circuit.all([alpha(row, "=", 1), alpha(possible, "=", 1)])
-            applies.append((row, self.circuit.conclude(alone)))
-        return possible, applies
+            match table.policy:
+                case HitPolicy.UNIQUE:
+                    wanted = 1
+                case HitPolicy.FIRST:
+                    wanted = index
+                case _:
+                    wanted = 0
+            counts = self.circuit.all([alpha(row, "=", 1), alpha(gate_, "=", wanted)])
+            applies.append((row, self.circuit.conclude(counts)))
+        return gate_, applies
+
+
+def gate(policy: HitPolicy, statuses: Sequence[int]) -> int:
+    """How many rows are not false, which of them is first, or how many are unknown."""
+    match policy:
+        case HitPolicy.UNIQUE:
+            return sum(status != 0 for status in statuses)
+        case HitPolicy.FIRST:
+            return next((index for index, status in enumerate(statuses) if status), len(statuses))
+        case _:
+            return sum(status == 2 for status in statuses)
 
 
 class Verdicts:

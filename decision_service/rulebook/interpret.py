@@ -8,10 +8,10 @@ or of another type than its term, is not known.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, ROUND_UP, Decimal, DecimalException
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Protocol, TypeAlias, assert_never
 
 from decision_service.model import (
     BooleanType,
@@ -21,15 +21,19 @@ from decision_service.model import (
     Fact,
     Facts,
     Known,
+    ListType,
     NumberType,
     OptionType,
+    ScalarType,
     Status,
     TextType,
     Value,
 )
-from decision_service.rulebook.functions import DECIMAL, FUNCTIONS
+from decision_service.rulebook import days, lists
+from decision_service.rulebook.days import AgeConvention
+from decision_service.rulebook.figures import DECIMAL
+from decision_service.rulebook.functions import FUNCTIONS, conformed
 from decision_service.rulebook.tree import (
-    UNKNOWN,
     All,
     Arithmetic,
     Call,
@@ -37,26 +41,42 @@ from decision_service.rulebook.tree import (
     Comparison,
     Consequence,
     Constant,
+    Element,
     Expression,
+    Filter,
+    HitPolicy,
     If,
     Interval,
+    Listed,
     Name,
     Negative,
     Not,
-    NotKnown,
+    Operator,
     Output,
+    Path,
+    Quantified,
     Requirement,
     Row,
     Rulebook,
     Some,
+    Spanned,
     Table,
+    Variable,
     Verdict,
     VerdictKind,
     Within,
     quantum,
 )
+from decision_service.rulebook.values import (
+    UNKNOWN,
+    Datum,
+    DaysAndTime,
+    NotKnown,
+    Span,
+    YearsAndMonths,
+)
 
-Values: TypeAlias = Mapping[Concept, Value | NotKnown]
+Values: TypeAlias = Mapping[Concept, Datum | NotKnown]
 """What every name stands for: concepts, derived values and the columns of tables."""
 
 _COMPARISONS: Mapping[Comparison, Callable[[Any, Any], bool]] = {
@@ -94,9 +114,10 @@ def verdict(book: Rulebook, facts: Facts) -> Verdict:
     values = dict(values_of(book, facts))
     rows: list[tuple[str, str]] = []
     for table in book.tables:
-        row = row_that_applies(table, values, book)
-        rows.append((table.name, row.number if row else ""))
-        values |= columns(table, row)
+        truths = [evaluate(row.condition, values, book) for row in table.rows]
+        applying = rows_that_apply(table, truths)
+        rows.append((table.name, numbers(applying)))
+        values |= columns(table, applying)
     statuses = tuple((r.id, status(r, values, book)) for r in book.requirements)
     outputs = tuple((output.id, granted(output, values, book)) for output in book.outputs)
     return Verdict(
@@ -109,28 +130,60 @@ def verdict(book: Rulebook, facts: Facts) -> Verdict:
 
 def values_of(book: Rulebook, facts: Facts) -> Values:
     """What is known of the concepts, and the derived values that follow from them."""
-    values = {term.id: _believed(facts.get(term.id), term.type) for term in book.terms}
+    values: dict[Concept, Datum | NotKnown] = {
+        term.id: _believed(facts.get(term.id), term.type) for term in book.terms
+    }
     for derived in book.derived:
         values[derived.id] = evaluate(derived.expression, values, book)
     return values
 
 
-def row_that_applies(table: Table, values: Values, book: Rulebook) -> Row | None:
-    """The one row that is true while every other is false; None if there is no such row."""
-    truths = [(row, evaluate(row.condition, values, book)) for row in table.rows]
-    possible = [(row, truth) for row, truth in truths if truth is not False]
+def rows_that_apply(table: Table, truths: Sequence[Datum | NotKnown]) -> tuple[Row, ...] | None:
+    """The rows that count under the table's policy; None if that is not known, or none does."""
+    rows = list(zip(table.rows, truths, strict=True))
+    possible = [(row, truth) for row, truth in rows if truth is not False]
+    if table.policy.collects:
+        known = all(truth is True for _, truth in possible)
+        return tuple(row for row, _ in possible) if known else None
+    if table.policy is HitPolicy.FIRST:
+        possible = possible[:1]
     match possible:
         case [(row, True)]:
-            return row
+            return (row,)
         case _:
             return None
 
 
-def columns(table: Table, row: Row | None) -> Values:
-    """Value of every column of a table whose row applies; unknown if none does."""
-    if row is None:
+def numbers(rows: tuple[Row, ...] | None) -> str:
+    """The numbers of the rows that apply."""
+    return ", ".join(row.number for row in rows or ())
+
+
+def columns(table: Table, rows: tuple[Row, ...] | None) -> Values:
+    """Value of every column of a table, from the rows that apply."""
+    if rows is None:
         return {column.id: UNKNOWN for column in table.columns}
-    return {column.id: value for column, value in zip(table.columns, row.values, strict=True)}
+    by_column = [tuple(row.values[place] for row in rows) for place in range(len(table.columns))]
+    return {
+        column.id: _collected(table.policy, values)
+        for column, values in zip(table.columns, by_column, strict=True)
+    }
+
+
+def _collected(policy: HitPolicy, values: tuple[Value, ...]) -> Datum | NotKnown:
+    match policy:
+        case HitPolicy.UNIQUE | HitPolicy.FIRST:
+            return values[0]
+        case HitPolicy.SUM:
+            return lists.total(values)
+        case HitPolicy.MIN:
+            return lists.least(values)
+        case HitPolicy.MAX:
+            return lists.greatest(values)
+        case HitPolicy.COUNT:
+            return lists.count(values)
+        case _ as never:
+            assert_never(never)
 
 
 def status(requirement: Requirement, values: Values, book: Rulebook) -> Status:
@@ -145,7 +198,7 @@ def granted(output: Output, values: Values, book: Rulebook) -> Value | NotKnown:
     """The value of an output, a number with exactly the digits of its scale."""
     value = evaluate(output.expression, values, book)
     if not isinstance(value, Decimal) or not isinstance(output.type, NumberType):
-        return value
+        return value if isinstance(value, bool | Decimal | date | str) else UNKNOWN
     try:
         rounded = value.quantize(quantum(output.type.scale), _ROUNDINGS[output.rounding], DECIMAL)
     except DecimalException:
@@ -178,38 +231,63 @@ def _kind(
     return VerdictKind.APPROVE
 
 
-def _believed(fact: Fact | None, type_: ConceptType) -> Value | NotKnown:
+def _believed(fact: Fact | None, type_: ConceptType) -> Datum | NotKnown:
     if not isinstance(fact, Known):
         return UNKNOWN
     value = fact.value
+    if not isinstance(type_, ListType):
+        return value if _fits(value, type_) else UNKNOWN
+    if not isinstance(value, tuple) or not all(isinstance(record, Mapping) for record in value):
+        return UNKNOWN
+    return tuple(
+        {
+            id_: record[id_]
+            for id_, column in type_.columns.items()
+            if id_ in record and _fits(record[id_], column.type)
+        }
+        for record in value
+    )
+
+
+def _fits(value: object, type_: ScalarType) -> bool:
+    """Whether a single value is of its type."""
     match type_:
         case BooleanType():
-            fits = type(value) is bool
+            return type(value) is bool
         case NumberType():
-            fits = isinstance(value, Decimal) and value.is_finite()
+            return isinstance(value, Decimal) and value.is_finite()
         case DateType():
-            fits = type(value) is date
+            return type(value) is date
         case TextType():
-            fits = isinstance(value, str)
+            return isinstance(value, str)
         case OptionType(options=options):
-            fits = isinstance(value, str) and value in options
+            return isinstance(value, str) and value in options
         case _ as never:
             assert_never(never)
-    return value if fits else UNKNOWN
 
 
 # ── expressions ──────────────────────────────────────────────────────────────────────────────────
 
 
+class Conventions(Protocol):
+    """What a matter decides about all of its expressions; a rulebook has it."""
+
+    @property
+    def age_convention(self) -> AgeConvention:
+        """Whether an age is reached on the birthday or on the day after it."""
+
+
 def evaluate(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node, and no more
-    expression: Expression, values: Values, book: Rulebook
-) -> Value | NotKnown:
+    expression: Expression, values: Values, book: Conventions
+) -> Datum | NotKnown:
     """The value of an expression; unknown where the facts do not settle it."""
     match expression:
         case Constant(value=value):
             return value
         case Name(id=id_):
             return values.get(id_, UNKNOWN)
+        case Variable(name=name):
+            return values.get(Concept(name), UNKNOWN)
         case Compare(op=op, left=left, right=right):
             return _compared(evaluate(left, values, book), op, evaluate(right, values, book))
         case Within():
@@ -223,7 +301,7 @@ def evaluate(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node,
         case Arithmetic(op=op, left=left, right=right):
             return _computed(evaluate(left, values, book), op, evaluate(right, values, book))
         case Negative(item=item):
-            return _computed(Decimal(0), "-", evaluate(item, values, book))
+            return _negative(evaluate(item, values, book))
         case If(condition=condition, then=then, otherwise=otherwise):
             match evaluate(condition, values, book):
                 case True:
@@ -232,84 +310,247 @@ def evaluate(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node,
                     return evaluate(otherwise, values, book)
                 case _:
                     return UNKNOWN
-        case Call(function=name, arguments=arguments):
-            known = _known(evaluate(argument, values, book) for argument in arguments)
-            if known is None:
+        case Call(arguments=arguments):
+            return _called(expression, [evaluate(one, values, book) for one in arguments], book)
+        case Listed(items=items):
+            return tuple(evaluate(item, values, book) for item in items)
+        case Spanned(interval=interval):
+            return _span(interval, values, book)
+        case Path(item=item, part=part):
+            return _part(evaluate(item, values, book), part)
+        case Element(item=item, position=position):
+            return _element(evaluate(item, values, book), evaluate(position, values, book))
+        case Filter():
+            return _filtered(expression, values, book)
+        case Quantified(quantifier=quantifier):
+            truths = _over(expression, values, book)
+            if truths is None:
                 return UNKNOWN
-            return FUNCTIONS[name].apply(known, book.age_convention)
+            return _some(truths) if quantifier == "some" else _all(truths)
         case _ as never:
             assert_never(never)
 
 
-def _all(truths: Iterable[Value | NotKnown]) -> bool | NotKnown:
-    """False if one is false; else unknown if one is unknown; else true."""
+def _all(truths: Iterable[Datum | NotKnown]) -> bool | NotKnown:
+    """False if one is false; else true if all are true; else unknown."""
     known = list(truths)
     if any(truth is False for truth in known):
         return False
-    return UNKNOWN if UNKNOWN in known else True
+    return True if all(truth is True for truth in known) else UNKNOWN
 
 
-def _some(truths: Iterable[Value | NotKnown]) -> bool | NotKnown:
-    """True if one is true; else unknown if one is unknown; else false."""
+def _some(truths: Iterable[Datum | NotKnown]) -> bool | NotKnown:
+    """True if one is true; else false if all are false; else unknown."""
     known = list(truths)
     if any(truth is True for truth in known):
         return True
-    return UNKNOWN if UNKNOWN in known else False
+    return False if all(truth is False for truth in known) else UNKNOWN
 
 
-def _not(truth: Value | NotKnown) -> bool | NotKnown:
-    return UNKNOWN if isinstance(truth, NotKnown) else truth is False
+def _not(truth: Datum | NotKnown) -> bool | NotKnown:
+    return truth is False if isinstance(truth, bool) else UNKNOWN
 
 
-def _within(expression: Within, values: Values, book: Rulebook) -> bool | NotKnown:
+# comparisons
+
+
+def _within(expression: Within, values: Values, book: Conventions) -> bool | NotKnown:
     item = evaluate(expression.item, values, book)
     if isinstance(item, NotKnown):
         return UNKNOWN
     return _some(
-        _inside(item, test, values, book)
+        _between(item, test, values, book)
         if isinstance(test, Interval)
-        else _compared(item, "=", evaluate(test, values, book))
+        else _matches(item, evaluate(test, values, book))
         for test in expression.tests
     )
 
 
-def _inside(item: Value, interval: Interval, values: Values, book: Rulebook) -> bool | NotKnown:
+def _matches(item: Datum, test: Datum | NotKnown) -> bool | NotKnown:
+    """Whether an item equals a test, or is in it, or is one of it or in one of it."""
+    match test:
+        case Span():
+            return _inside(item, test.low, test.high, test)
+        case tuple() if isinstance(item, tuple):
+            return _some([lists.equal(item, test), lists.contains(test, item)])
+        case tuple():
+            return _some(
+                _matches(item, one) if isinstance(one, Span | tuple) else lists.equal(item, one)
+                for one in test
+            )
+        case _:
+            return _compared(item, "=", test)
+
+
+def _between(item: Datum, interval: Interval, values: Values, book: Conventions) -> bool | NotKnown:
+    """Whether an item is in a range; one end may settle it although the other is not known."""
+    low, high = (
+        None if end is None else evaluate(end, values, book)
+        for end in (interval.low, interval.high)
+    )
+    return _inside(item, low, high, interval)
+
+
+def _inside(
+    item: Datum, low: Datum | NotKnown | None, high: Datum | NotKnown | None, of: Interval | Span
+) -> bool | NotKnown:
     truths: list[bool | NotKnown] = []
-    if interval.low is not None:
-        low = evaluate(interval.low, values, book)
-        truths.append(_compared(item, ">=" if interval.low_included else ">", low))
-    if interval.high is not None:
-        high = evaluate(interval.high, values, book)
-        truths.append(_compared(item, "<=" if interval.high_included else "<", high))
+    if low is not None:
+        truths.append(_compared(item, ">=" if of.low_included else ">", low))
+    if high is not None:
+        truths.append(_compared(item, "<=" if of.high_included else "<", high))
     return _all(truths)
 
 
-def _compared(left: Value | NotKnown, op: Comparison, right: Value | NotKnown) -> bool | NotKnown:
+def _span(interval: Interval, values: Values, book: Conventions) -> Span | NotKnown:
+    """A range as a value; unknown if an end that it has is."""
+    low = None if interval.low is None else evaluate(interval.low, values, book)
+    high = None if interval.high is None else evaluate(interval.high, values, book)
+    if isinstance(low, NotKnown) or isinstance(high, NotKnown):
+        return UNKNOWN
+    return Span(low, high, interval.low_included, interval.high_included)
+
+
+def _compared(left: Datum | NotKnown, op: Comparison, right: Datum | NotKnown) -> bool | NotKnown:
     match left, right:
         case (NotKnown(), _) | (_, NotKnown()):
             return UNKNOWN
-        case (Decimal(), Decimal()) | (date(), date()):
+        case (
+            (Decimal(), Decimal()) | (date(), date()) | (YearsAndMonths(), YearsAndMonths())
+            | (DaysAndTime(), DaysAndTime()) | (str(), str())
+        ):  # fmt: skip
             return _COMPARISONS[op](left, right)
-        case (str(), str()) | (bool(), bool()) if op in {"=", "!="}:
-            return _COMPARISONS[op](left, right)
+        case _ if op == "=":
+            return lists.same(left, right)
+        case _ if op == "!=":
+            return _not(lists.same(left, right))
         case _:
             return UNKNOWN
 
 
-def _computed(left: Value | NotKnown, op: str, right: Value | NotKnown) -> Decimal | NotKnown:
-    if not isinstance(left, Decimal) or not isinstance(right, Decimal):
-        return UNKNOWN
-    try:
-        return _ARITHMETIC[op](left, right)
-    except DecimalException:
-        return UNKNOWN
+# calculations
 
 
-def _known(values: Iterable[Value | NotKnown]) -> tuple[Value, ...] | None:
-    """All the values, or None if one is unknown."""
-    known: list[Value] = []
-    for value in values:
-        if isinstance(value, NotKnown):
-            return None
-        known.append(value)
-    return tuple(known)
+def _computed(  # noqa: C901, PLR0911, PLR0912  # one case for each pair of kinds
+    left: Datum | NotKnown, op: Operator, right: Datum | NotKnown
+) -> Datum | NotKnown:
+    match left, op, right:
+        case (Decimal(), _, Decimal()):
+            try:
+                return _ARITHMETIC[op](left, right)
+            except DecimalException:
+                return UNKNOWN
+        case (str(), "+", str()):
+            return left + right
+        case (date(), "-", date()):
+            return days.apart(right, left)
+        case (date(), "+", YearsAndMonths() | DaysAndTime()):
+            return days.moved(left, right)
+        case (date(), "-", YearsAndMonths() | DaysAndTime()):
+            return days.moved(left, days.back(right))
+        case (YearsAndMonths() | DaysAndTime(), "+", date()):
+            return days.moved(right, left)
+        case (YearsAndMonths(), "+", YearsAndMonths()):
+            return YearsAndMonths(left.months + right.months)
+        case (YearsAndMonths(), "-", YearsAndMonths()):
+            return YearsAndMonths(left.months - right.months)
+        case (DaysAndTime(), "+", DaysAndTime()):
+            return DaysAndTime(left.seconds + right.seconds)
+        case (DaysAndTime(), "-", DaysAndTime()):
+            return DaysAndTime(left.seconds - right.seconds)
+        case (YearsAndMonths() | DaysAndTime(), "*", Decimal()):
+            return days.scaled(left, right)
+        case (Decimal(), "*", YearsAndMonths() | DaysAndTime()):
+            return days.scaled(right, left)
+        case (YearsAndMonths() | DaysAndTime(), "/", Decimal()):
+            return days.scaled(left, Decimal(1), right)
+        case (YearsAndMonths(), "/", YearsAndMonths()):
+            return _computed(Decimal(left.months), "/", Decimal(right.months))
+        case (DaysAndTime(), "/", DaysAndTime()):
+            return _computed(left.seconds, "/", right.seconds)
+        case _:
+            return UNKNOWN
+
+
+def _negative(value: Datum | NotKnown) -> Datum | NotKnown:
+    if isinstance(value, YearsAndMonths | DaysAndTime):
+        return days.back(value)
+    return _computed(Decimal(0), "-", value)
+
+
+def _called(call: Call, arguments: list[Datum | NotKnown], book: Conventions) -> Datum | NotKnown:
+    """The value of a function; unknown if an argument is, or does not fit."""
+    function = FUNCTIONS[call.function]
+    form = function.form(len(arguments)) or ()
+    known: list[Datum] = []
+    for value, parameter in zip(arguments, form, strict=True):
+        fitting = value if isinstance(value, NotKnown) else conformed(value, parameter.kind)
+        if isinstance(fitting, NotKnown):
+            return UNKNOWN
+        known.append(fitting)
+    return function.apply(tuple(known), book.age_convention)
+
+
+# lists and records
+
+
+def _part(of: Datum | NotKnown, part: str) -> Datum | NotKnown:
+    """A cell of a record, a column of a list of records, a part of anything else."""
+    match of:
+        case tuple():
+            return tuple(_part(one, part) for one in of)
+        case Mapping():
+            return of.get(part, UNKNOWN)
+        case date():
+            return days.part_of_day(of, part)
+        case YearsAndMonths() | DaysAndTime():
+            return days.part_of_duration(of, part)
+        case Span():
+            ends: dict[str, Datum | None] = {
+                "start": of.low, "end": of.high,
+                "start included": of.low_included, "end included": of.high_included,
+            }  # fmt: skip
+            found = ends.get(part)
+            return UNKNOWN if found is None else found
+        case _:
+            return UNKNOWN
+
+
+def _element(of: Datum | NotKnown, position: Datum | NotKnown) -> Datum | NotKnown:
+    if isinstance(of, NotKnown) or not isinstance(position, Decimal):
+        return UNKNOWN
+    return lists.element(of if isinstance(of, tuple) else (of,), position)
+
+
+def _filtered(expression: Filter, values: Values, book: Conventions) -> Datum | NotKnown:
+    """The elements for which the condition is true, if it is known for every one.
+
+    A condition that comes to a number, where no type said so before, is a position.
+    """
+    items = _items(evaluate(expression.item, values, book))
+    truths = _over(expression, values, book)
+    if items is None or truths is None:
+        return UNKNOWN
+    if any(isinstance(truth, Decimal) for truth in truths):
+        return lists.element(items, truths[0]) if isinstance(truths[0], Decimal) else UNKNOWN
+    if not all(isinstance(truth, bool) for truth in truths):
+        return UNKNOWN
+    return tuple(item for item, truth in zip(items, truths, strict=True) if truth is True)
+
+
+def _over(
+    expression: Filter | Quantified, values: Values, book: Conventions
+) -> list[Datum | NotKnown] | None:
+    """What the condition comes to for each element; None if the list is not known."""
+    items = _items(evaluate(expression.item, values, book))
+    if items is None:
+        return None
+    variable = Concept(expression.variable)
+    return [evaluate(expression.condition, {**values, variable: item}, book) for item in items]
+
+
+def _items(value: Datum | NotKnown) -> tuple[Datum | NotKnown, ...] | None:
+    """The elements of a list; anything else is a list of itself (DMN 1.5, 10.3.2.9.4)."""
+    if isinstance(value, NotKnown):
+        return None
+    return value if isinstance(value, tuple) else (value,)

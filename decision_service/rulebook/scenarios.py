@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from decision_service.model import Facts, Status, Text, Value
 from decision_service.rulebook.tree import (
-    NotKnown,
     Rulebook,
     Scenario,
     Verdict,
     VerdictKind,
 )
+from decision_service.rulebook.values import NotKnown
 
 Evaluator: TypeAlias = Callable[[Facts], Verdict]
 """One way to evaluate a rule file, e.g. ``Reference(book).verdict``."""

@@ -3,49 +3,79 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from decision_service.model import Concept, ConceptType, NumberType, Text, Value
+from decision_service.model import (
+    BooleanType,
+    Concept,
+    ConceptType,
+    DateType,
+    NumberType,
+    OptionType,
+    Text,
+    TextType,
+    Value,
+)
 from decision_service.rulebook import expression, fields
-from decision_service.rulebook.agreement import fit
+from decision_service.rulebook.agreement import fit, in_words
 from decision_service.rulebook.cells import Cell, Column, conjunction
 from decision_service.rulebook.checks import refuse_loose_digits, refuse_overlap
 from decision_service.rulebook.page import Grid, Section
 from decision_service.rulebook.sections import Draft, cited
 from decision_service.rulebook.source import Piece
 from decision_service.rulebook.tree import Column as OutputColumn
-from decision_service.rulebook.tree import Expression, Name, Output, Rounding, Row, Table
+from decision_service.rulebook.tree import Expression, HitPolicy, Name, Output, Rounding, Row, Table
+from decision_service.rulebook.values import ListOf
 from decision_service.rulebook.vocabulary import type_of
 
 # ── 标准 ─────────────────────────────────────────────────────────────────────────────────────────
 
 _TABLE = {"依据": "basis", "命中": "hit policy", "输出": "output"}
 _HIT_POLICIES = {
-    ("唯一", "unique"): "unique",
-    ("首个", "first"): "first",
-    ("收集", "collect"): "collect",
+    ("唯一", "unique"): HitPolicy.UNIQUE,
+    ("首个", "first"): HitPolicy.FIRST,
+    ("收集 合计", "collect sum"): HitPolicy.SUM,
+    ("收集 最小", "collect min"): HitPolicy.MIN,
+    ("收集 最大", "collect max"): HitPolicy.MAX,
+    ("收集 计数", "collect count"): HitPolicy.COUNT,
 }
 _OUTPUT_COLUMN = re.compile(r"(?P<name>\w+)\s*[（(](?P<kind>是否|日期|文本|选项)?(?P<rest>.*)[）)]")
 _ROW, _ARROW = "行", "→"
 
 
 def table(section: Section, name: str, draft: Draft) -> Table | None:
-    """Read one 标准; its rows are proven to exclude each other."""
+    """Read one 标准; the rows of a UNIQUE one are proven to exclude each other."""
     report = draft.report
     fields.allow_only(section, report, "items", "grids")
     found = fields.keyed(section, _TABLE, report, needed=("命中", "输出"))
     basis = cited(found, section.heading.at, draft)
     policy = fields.choose(found["命中"], _HIT_POLICIES, report) if "命中" in found else None
     outputs = dict(_output_columns(found["输出"], draft)) if "输出" in found else {}
-    if policy in {"first", "collect"}:
-        report.add("E061", found["命中"].at, name=found["命中"].text)
+    if policy is None or not _can_collect(policy, found, outputs, draft):
         return None
     if not section.grids or not section.grids[0].rows:
         report.add("E003.no_rows", section.heading.at)
         return None
-    rows = _rows(section.grids[0], outputs, draft)
+    rows = _rows(section.grids[0], outputs, draft, policy)
     columns = tuple(OutputColumn(id_, type_) for id_, type_ in outputs.items())
     if rows is None or not columns:
         return None
-    return Table(name, basis, columns, rows, section.heading.at)
+    return Table(name, basis, columns, rows, section.heading.at, policy)
+
+
+def _can_collect(
+    policy: HitPolicy,
+    found: Mapping[str, Piece],
+    outputs: Mapping[Concept, ConceptType],
+    draft: Draft,
+) -> bool:
+    """Whether what a policy collects are values of which there is a sum, or a least one."""
+    for id_, type_ in outputs.items():
+        ordered = isinstance(type_, DateType) and policy in {HitPolicy.MIN, HitPolicy.MAX}
+        if policy.collects and not (isinstance(type_, NumberType) or ordered):
+            kind = in_words(type_)
+            words = {"name": id_, "kind": kind.zh, "kind_en": kind.en}
+            draft.report.add("E051", found["命中"].at, **words)
+            return False
+    return True
 
 
 def _output_columns(piece: Piece, draft: Draft) -> Iterator[tuple[Concept, ConceptType]]:
@@ -72,7 +102,7 @@ def _output_columns(piece: Piece, draft: Draft) -> Iterator[tuple[Concept, Conce
 
 
 def _rows(
-    grid: Grid, outputs: Mapping[Concept, ConceptType], draft: Draft
+    grid: Grid, outputs: Mapping[Concept, ConceptType], draft: Draft, policy: HitPolicy
 ) -> tuple[Row, ...] | None:
     """The rows; None if a column or a cell is wrong."""
     header = _header(grid, outputs, draft)
@@ -88,7 +118,10 @@ def _rows(
             draft.report.add("E003.cell", number.at, name=_ROW)
         unique = fields.refuse_twice(numbers, number, draft.report)
         read = [
-            column.read(cells[index], draft.scope, draft.report) for index, column in inputs.items()
+            column.read(
+                cells[index], draft.scope, draft.report, provable=policy is HitPolicy.UNIQUE
+            )
+            for index, column in inputs.items()
         ]
         values = [_value(cells[index], outputs[id_], draft) for id_, index in places.items()]
         conditions = [cell for cell in read if cell is not None]
@@ -97,7 +130,8 @@ def _rows(
         proven.append((number, conditions))
         known = tuple(value for value in values if value is not None)
         rows.append(Row(number.text, conjunction(conditions, number.at), known, number.at))
-    refuse_overlap(tuple(inputs.values()), proven, draft.report)
+    if policy is HitPolicy.UNIQUE:
+        refuse_overlap(tuple(inputs.values()), proven, draft.report)
     return tuple(rows) if len(rows) == len(grid.rows) else None
 
 
@@ -137,7 +171,12 @@ def _header(
 def _input(cell: Piece, outputs: Mapping[Concept, ConceptType], draft: Draft) -> Column | None:
     """An input column: a concept or a derived value, not a calculation."""
     item = expression.read(cell, draft.scope, draft.report)
-    if isinstance(item, Name) and item.id not in outputs and item.id not in draft.columns:
+    if (
+        isinstance(item, Name)
+        and not isinstance(item.type, ListOf)
+        and item.id not in outputs
+        and item.id not in draft.columns
+    ):
         return Column(item, cell.text)
     if item is not None:
         draft.report.add("E050.input", cell.at, text=cell.text)
@@ -148,8 +187,7 @@ def _value(piece: Piece, type_: ConceptType, draft: Draft) -> Value | None:
     if not piece.text:
         draft.report.add("E003.cell", piece.at, name=_ARROW)
         return None
-    constant = expression.read_constant(piece, type_, draft.report)
-    return None if constant is None else constant.value
+    return expression.read_constant(piece, type_, draft.report)
 
 
 # ── 结果 ─────────────────────────────────────────────────────────────────────────────────────────
@@ -195,6 +233,10 @@ def _output(
         for column in ("单位", "小数与舍入"):
             if row[column].text:
                 draft.report.add("E004.not_number", row[column].at)
+        if not isinstance(value.type, BooleanType | DateType | TextType | OptionType):
+            kind = in_words(value.type)
+            draft.report.add("E039.kind", value.at, kind=kind.zh, kind_en=kind.en)
+            return None
         return Output(id_, name, value.type, "exact", value, at)
     found = _DIGITS.fullmatch(row["小数与舍入"].text)
     if found is None:

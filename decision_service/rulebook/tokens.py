@@ -6,26 +6,49 @@ places always point into the text as written.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal, TypeAlias
 
 from decision_service.model import Concept, ConceptType, NumberType, Value
-from decision_service.rulebook.functions import FUNCTIONS
+from decision_service.rulebook.functions import PARAMETERS
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tree import Position
+from decision_service.rulebook.values import (
+    ANY,
+    UNKNOWN,
+    AnyType,
+    Duration,
+    ListOf,
+    NotKnown,
+    RecordOf,
+    Type,
+    duration,
+    in_expressions,
+)
+from decision_service.rulebook.words import (
+    ABSENT,
+    CALLED,
+    ENDS_VALUE,
+    FUNCTION_NAMES,
+    ITEM,
+    KEYWORD,
+    KEYWORDS,
+    LONG_KEYWORD,
+    MISTAKEN,
+    OPERATOR,
+    PARAMETER,
+    SIGNS,
+    SPELT,
+    TODAY,
+    UNKNOWN_WORDS,
+    Kind,
+    plain,
+)
 
 LONGEST_EXPRESSION = 4000
 """Characters that one expression may have."""
-
-Kind: TypeAlias = Literal[
-    "NAME", "FUNCTION", "NUMBER", "DATE", "STRING", "TRUE", "FALSE", "AND", "OR", "NOT", "IN",
-    "BETWEEN", "HE", "IF", "THEN", "ELSE", "COMPARISON", "PLUS", "MINUS", "TIMES", "POWER", "DOTS",
-    "COMMA", "OPEN", "CLOSE", "LEFT", "RIGHT",
-]  # fmt: skip
-"""Kinds of words, by their names in ``grammar.lark``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +63,47 @@ class Word:
 
     kind: Kind
     text: str
-    value: Value | None
+    value: Value | Duration | NotKnown | None
     at: Position
 
 
 class Scope:
-    """The names that an expression may use, each with its type; none where values are due."""
+    """The names that an expression may use, each with its type; none where values are due.
 
-    def __init__(self) -> None:
-        self.types: dict[Concept, ConceptType] = {}
+    Args:
+        free: Whether types are those of the values at evaluation (FEEL), and not declared.
+    """
+
+    def __init__(self, *, free: bool = False) -> None:
+        self.types: dict[Concept, Type] = {}
+        self.free = free
+        self.columns: set[str] = set()
         self._ids: dict[str, Concept] = {}
         self._lengths: tuple[int, ...] = ()
 
-    def add(self, id_: Concept, type_: ConceptType, *names: str) -> None:
+    def add(self, id_: Concept, declared: ConceptType | AnyType, *names: str) -> None:
         """Add a concept or derived value under each of its names."""
+        type_ = declared if isinstance(declared, AnyType) else in_expressions(declared)
         self.types[id_] = type_
         self._ids.update(dict.fromkeys(names, id_))
+        if isinstance(type_, ListOf) and isinstance(type_.item, RecordOf):
+            self.columns.update(type_.item.names)
         self._measure()
 
-    def _measure(self) -> None:
-        lengths = {len(name) for name in self._ids if not name.isascii()}
-        self._lengths = tuple(sorted(lengths, reverse=True))
+    def add_columns(self, names: Iterable[str]) -> None:
+        """Add names that records have, where no type says so."""
+        self.columns.update(names)
+        self._measure()
 
     def add_broken(self, *names: str) -> None:
         """Add names whose definition is wrong, so that using them is not reported again."""
         for name in names:
             self._ids.setdefault(name, Concept(name))
         self._measure()
+
+    def type_of(self, type_: Type) -> Type:
+        """The type of something written out, or worked out."""
+        return ANY if self.free else type_
 
     def find(self, name: str) -> Concept | None:
         """The id that goes by this name; None if none does."""
@@ -76,64 +113,40 @@ class Scope:
         """Every name that is sound, for suggestions."""
         return (name for name, id_ in self._ids.items() if id_ in self.types)
 
-    def longest_at(self, text: str, index: int) -> str:
-        """The longest Chinese name that the text has at that place; empty if it has none."""
-        parts = (text[index : index + length] for length in self._lengths)
-        return next((part for part in parts if part in self._ids), "")
+    def longest_at(self, text: str, index: int, besides: Iterable[str] = ()) -> str:
+        """The longest name that the text has at that place; empty if it has none."""
+        lengths = {*self._lengths, *map(len, besides)}
+        for length in sorted(lengths, reverse=True):
+            part = text[index : index + length]
+            if (part in self._ids or part in self.columns or part in besides) and not (
+                _LATIN_END.fullmatch(part[-1:]) and _LATIN_END.match(text, index + length)
+            ):
+                return part
+        return ""
 
+    def _measure(self) -> None:
+        self._lengths = tuple({len(name) for name in (*self._ids, *self.columns)})
 
-# ── the closed list ──────────────────────────────────────────────────────────────────────────────
-
-KEYWORDS: Mapping[str, Kind] = {
-    "并且": "AND", "或者": "OR", "非": "NOT", "属于": "IN", "介于": "BETWEEN", "和": "HE",
-    "如果": "IF", "那么": "THEN", "否则": "ELSE", "是": "TRUE", "否": "FALSE",
-    "and": "AND", "or": "OR", "not": "NOT", "in": "IN", "between": "BETWEEN",
-    "if": "IF", "then": "THEN", "else": "ELSE", "true": "TRUE", "false": "FALSE",
-}  # fmt: skip
-"""Words that mean the same in every file; no name may be one of them."""
-
-_SIGNS: Mapping[str, Kind] = {
-    "**": "POWER", "..": "DOTS", "!=": "COMPARISON", "<=": "COMPARISON", ">=": "COMPARISON",
-    "≤": "COMPARISON", "≥": "COMPARISON", "≠": "COMPARISON",
-    "=": "COMPARISON", "<": "COMPARISON", ">": "COMPARISON",
-    "+": "PLUS", "-": "MINUS", "*": "TIMES", "/": "TIMES", ",": "COMMA",
-    "(": "OPEN", ")": "CLOSE", "[": "LEFT", "]": "RIGHT",
-}  # fmt: skip
-_SPELT = {"≤": "<=", "≥": ">=", "≠": "!="}
-
-_MISTAKEN = {
-    "==": "=", "=>": ">=", "=<": "<=", "<>": "!=", "&&": "并且 (and)", "||": "或者 (or)",
-    "!": "非 (not)", "'": '"',
-}  # fmt: skip
-"""Signs of other languages, and what is written here."""
-
-UNKNOWN_WORDS = frozenset({"未知", "unknown", "null", "UNKNOWN", "NULL"})
-_TODAY = frozenset({"today", "now", "TODAY", "NOW", "今天", "今日", "现在", "当前日期", "当日"})
-_LATER = frozenset(
-    {
-        "some", "every", "satisfies", "for", "return", "count", "sum", "list", "duration",
-        "存在", "任一", "每个", "满足", "计数", "合计", "列表", "时长",
-    }
-)  # fmt: skip
-"""Words of the language that this version does not read yet: lists and durations."""
-
-_FUNCTIONS = {
-    name: function.name for function in FUNCTIONS.values() for name in (function.name, function.zh)
-}
-RESERVED = frozenset(KEYWORDS) | frozenset(_FUNCTIONS) | UNKNOWN_WORDS | _TODAY | _LATER
-"""What no name of a file can be."""
-
-_STANDS_FOR = {0x3000: " ", **{0xFF01 + n: chr(0x21 + n) for n in range(94)}} | {
-    ord(written): meant for written, meant in zip("“”、×÷－—", '"",*/--', strict=True)
-}
-"""Full-width forms and what they stand for, one character each, so that columns stay."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?![\d-])", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _EXPONENT = re.compile(r"\d+(?:\.\d+)?[eE][+-]?\d+", re.ASCII)
+_FREE_NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,4})?(?![\d])", re.ASCII)
+_STRING = re.compile(r'"(?P<inside>(?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{6})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\"}
+_BLANK = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
 _LATIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
+_LATIN_END = re.compile(r"[A-Za-z0-9_]", re.ASCII)
+_BOUND = re.compile(r"\s*(?P<name>[^\W\d]\w*?)\s*(?:\bin\b|属于)")
+_PART = re.compile(r"[^\W\d]\w*")
 _RUN = re.compile(r"\w+")
-_LONG_KEYWORD = re.compile("|".join(word for word in KEYWORDS if len(word) > 1 and word > "~"))
+
+PARTS = frozenset(
+    {"year", "month", "day", "weekday", "years", "months", "days", "hours", "minutes", "seconds"}
+    | {"start", "end", "start included", "end included"}
+)
+"""Parts of days, durations and ranges."""
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -141,11 +154,6 @@ _LONG_KEYWORD = re.compile("|".join(word for word in KEYWORDS if len(word) > 1 a
 
 class UnreadableError(Exception):
     """A word cannot be read, so that the rest of the expression would be guesswork."""
-
-
-def plain(text: str) -> str:
-    """The text with full-width forms as what they stand for, character by character."""
-    return text.translate(_STANDS_FOR)
 
 
 def read(piece: Piece, scope: Scope, report: Report) -> tuple[Word, ...]:
@@ -161,53 +169,134 @@ def read(piece: Piece, scope: Scope, report: Report) -> tuple[Word, ...]:
 
 
 class _Reader:
-    """Reads the words of one piece of text."""
+    """Reads the words of one piece of text.
+
+    Attributes:
+        bound: Names of variables that were bound so far.
+        binding: How many quantifiers wait for their 满足.
+        last: Kind of the word before.
+    """
 
     def __init__(self, piece: Piece, scope: Scope, report: Report) -> None:
         self.piece = piece
         self.text = plain(piece.text)
         self.scope = scope
         self.report = report
+        self.bound: set[str] = set(ITEM)
+        self.binding = 0
+        self.last: Kind | None = None
 
     def words(self) -> Iterator[Word]:
         index = 0
         while index < len(self.text):
-            if self.text[index] == " ":
-                index += 1
+            if blank := _BLANK.match(self.text, index):
+                index = blank.end()
                 continue
-            word = self._literal(index) or self._named(index) or self._sign(index)
+            word = (
+                self._in_place(index)
+                or self._literal(index)
+                or self._named(index)
+                or self._sign(index)
+            )
             yield word
+            self.binding += (word.kind in {"SOME", "EVERY"}) - (word.kind == "SATISFIES")
+            self.last = word.kind
             index += len(word.text)
 
-    def _word(self, kind: Kind, index: int, length: int, value: Value | None) -> Word:
+    def _word(
+        self, kind: Kind, index: int, length: int, value: Value | Duration | NotKnown | None
+    ) -> Word:
         written = self.piece.text[index : index + length]
         return Word(kind, written, value, self._at(index))
 
     def _at(self, index: int) -> Position:
+        """The place of a character; only an expression on its own has several lines."""
+        line = self.text.count("\n", 0, index)
+        if line:
+            return Position(self.piece.line + line, index - self.text.rfind("\n", 0, index))
         return Position(self.piece.line, self.piece.column + index)
 
     def _refuse(self, key: str, index: int, **words: str) -> UnreadableError:
         self.report.add(key, self._at(index), **words)
         return UnreadableError()
 
+    # words that their place makes what they are
+
+    def _in_place(self, index: int) -> Word | None:
+        """A part after a point, a parameter in a call, or the variable of a quantifier."""
+        if self.last == "DOT":
+            name = self.scope.longest_at(self.text, index, PARTS)
+            found = _PART.match(self.text, index)
+            if name in self.scope.columns or name in PARTS:
+                return self._word("PART", index, len(name), name)
+            return self._word("PART", index, len(found[0]), found[0]) if found else None
+        if self.last in {"OPEN", "COMMA"} and (parameter := PARAMETER.match(self.text, index)):
+            known = " ".join(parameter["name"].split())
+            if known not in PARAMETERS:
+                self.report.add_unknown("E035.parameter", self._at(index), known, PARAMETERS)
+                raise UnreadableError
+            return self._word("PARAMETER", index, len(parameter[0]), known)
+        begins = self.last in {"SOME", "EVERY"} or (self.last == "COMMA" and self.binding)
+        if begins and (bound := _BOUND.match(self.text, index)):
+            name = bound["name"]
+            if "满足" not in name and not self.scope.longest_at(self.text, index):
+                self.bound.add(name)
+                return self._word("VARIABLE", index, bound.end("name") - index, name)
+        return None
+
+    # values written out
+
     def _literal(self, index: int) -> Word | None:
-        if self.text[index] == '"':
-            end = self.text.find('"', index + 1)
-            if end < 0:
-                raise self._refuse("E101.quote", index)
-            inside = self.piece.text[index + 1 : end]
-            return self._word("STRING", index, end + 1 - index, inside)
+        if self.text[index] in '"@':
+            return self._string(index)
         if found := _DATE.match(self.text, index):
-            try:
-                day = date.fromisoformat(found[0])
-            except ValueError:
-                raise self._refuse("E101.day", index, text=found[0]) from None
-            return self._word("DATE", index, len(found[0]), day)
+            return self._word("DATE", index, len(found[0]), self._day(found[0], index))
+        if self.scope.free:
+            found = _FREE_NUMBER.match(self.text, index)
+            return self._word("NUMBER", index, len(found[0]), Decimal(found[0])) if found else None
         if found := _EXPONENT.match(self.text, index):
             raise self._refuse("E101.exponent", index, text=found[0])
         if found := _NUMBER.match(self.text, index):
             return self._number(found[0], index)
         return None
+
+    def _string(self, index: int) -> Word:
+        """``"text"``, or ``@"2026-03-01"`` and ``@"P18Y"``."""
+        typed = self.text[index] == "@"
+        found = _STRING.match(self.text, index + typed)
+        if found is None:
+            raise self._refuse("E101.quote", index)
+        inside = self._unescaped(self.piece.text[slice(*found.span("inside"))], index)
+        if not typed:
+            return self._word("STRING", index, found.end() - index, inside)
+        length = found.end() - index
+        lasting = duration(inside)
+        if lasting is not None:
+            return self._word("DATE", index, length, lasting)
+        return self._word("DATE", index, length, self._day(inside, index))
+
+    def _unescaped(self, text: str, index: int) -> str:
+        r"""What ``\n``, ``\"`` and ``\u4E2D`` stand for; any other backslash is refused."""
+        if "\\" not in text:
+            return text
+
+        def meant(found: re.Match[str]) -> str:
+            if code := found[1] or found[2]:
+                return chr(int(code, 16)) if int(code, 16) < 0x110000 else "\ud800"
+            return _ESCAPED.get(found[3], "\ud800")
+
+        try:
+            return _ESCAPE.sub(meant, text).encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._refuse("E101.escape", index) from None
+
+    def _day(self, text: str, index: int) -> date:
+        try:
+            if _DATE.fullmatch(text):
+                return date.fromisoformat(text)
+        except ValueError:
+            pass
+        raise self._refuse("E101.day", index, text=text)
 
     def _number(self, text: str, index: int) -> Word:
         number = Decimal(text)
@@ -215,30 +304,25 @@ class _Reader:
             raise self._refuse("E101.digits", index, text=text)
         return self._word("NUMBER", index, len(text), number)
 
+    # names and words
+
     def _named(self, index: int) -> Word | None:
         """A name, a function or a keyword: whichever is longest, a name first."""
-        if latin := _LATIN.match(self.text, index):
-            candidates = [latin[0]]
-            name = latin[0] if self.scope.find(latin[0]) else ""
-        else:
-            candidates = [
-                self.text[index : index + length] for length in range(_LONGEST_WORD, 0, -1)
-            ]
-            name = self.scope.longest_at(self.text, index)
-        word = next((text for text in candidates if self._is_word(text, index)), "")
-        if name and len(name) >= len(word):
+        name = self.scope.longest_at(self.text, index, self.bound)
+        called, keyword = CALLED.match(self.text, index), KEYWORD.match(self.text, index)
+        longest = max(len(called[0]) if called else 0, len(keyword[0]) if keyword else 0)
+        if name and len(name) >= longest:
             return self._word("NAME", index, len(name), self.scope.find(name))
-        if word in _FUNCTIONS:
-            return self._word("FUNCTION", index, len(word), _FUNCTIONS[word])
-        if word in KEYWORDS:
-            kind = KEYWORDS[word]
-            return self._word(kind, index, len(word), kind == "TRUE")
+        if called and len(called[0]) == longest:
+            spelt = re.sub(r"\s+", "_", called[0])
+            return self._word("FUNCTION", index, longest, FUNCTION_NAMES[spelt])
+        if keyword:
+            kind = KEYWORDS[keyword[0]]
+            return self._word(kind, index, longest, kind == "TRUE")
         if not re.match(r"\w", self.text[index]):
             return None
+        latin = _LATIN.match(self.text, index)
         return self._unknown(latin[0] if latin else self._run(index), index)
-
-    def _is_word(self, text: str, index: int) -> bool:
-        return text in KEYWORDS or (text in _FUNCTIONS and self._is_called(index + len(text)))
 
     def _is_called(self, end: int) -> bool:
         return self.text[end:].lstrip()[:1] == "("
@@ -247,40 +331,54 @@ class _Reader:
         """The whole of an unknown Chinese word, up to a keyword that surely is one."""
         found = _RUN.match(self.text, index)
         run = found[0] if found else self.text[index]
-        keyword = _LONG_KEYWORD.search(run, 1)
+        keyword = LONG_KEYWORD.search(run, 1)
         return run[: keyword.start()] if keyword else run
 
     def _unknown(self, name: str, index: int) -> Word:
         """Report a word that is in no list, in the words that fit it best."""
+        if name in UNKNOWN_WORDS and self.scope.free:
+            return self._word("NULL", index, len(name), UNKNOWN)
         if name in UNKNOWN_WORDS:
             raise self._refuse("E036", index, name=name)
-        if name in _TODAY:
+        if name in TODAY:
             raise self._refuse("E060", index, name=name)
-        if name in _LATER:
+        if name in ABSENT:
             raise self._refuse("E061", index, name=name)
-        if not self.scope.types:
+        if not (self.scope.types or self.scope.free):
             raise self._refuse("E021.constant", index, text=self.piece.text)
         if name in self._units():
             raise self._refuse("E032.word", index, name=name)
         if self._is_called(index + len(name)):
-            self.report.add_unknown("E037", self._at(index), name, _FUNCTIONS)
+            self.report.add_unknown("E037", self._at(index), name, FUNCTION_NAMES)
             raise UnreadableError
-        self.report.add_unknown("E030", self._at(index), name, self.scope.names())
+        known = (*self.scope.names(), *self.scope.columns)
+        self.report.add_unknown("E030", self._at(index), name, known)
         return self._word("NAME", index, len(name), None)
 
     def _units(self) -> set[str]:
         types = self.scope.types.values()
         return {one.unit for one in types if isinstance(one, NumberType)} - {""}
 
+    # signs
+
     def _sign(self, index: int) -> Word:
-        for sign, meant in _MISTAKEN.items():
+        for sign, meant in MISTAKEN.items():
             if self.text.startswith(sign, index) and not self.text.startswith("!=", index):
                 key = "E101.equals" if sign == "==" else "E101.sign"
                 raise self._refuse(key, index, sign=sign, meant=meant)
-        for sign, kind in _SIGNS.items():
+        for sign, kind in SIGNS.items():
             if self.text.startswith(sign, index):
-                return self._word(kind, index, len(sign), _SPELT.get(sign, sign))
+                turned = self._turned(kind, index)
+                return self._word(turned, index, len(sign), SPELT.get(sign, sign))
         raise self._refuse("E101", index, text=self.piece.text[index])
 
-
-_LONGEST_WORD = max(map(len, RESERVED))
+    def _turned(self, kind: Kind, index: int) -> Kind:
+        """The kind of a bracket: one that turns away, as in ``]70..80[``, leaves an end out."""
+        after_value = self.last in ENDS_VALUE
+        if kind == "RIGHT" and not after_value and self.last != "LEFT":
+            return "FROM"
+        if kind == "LEFT" and after_value:
+            rest = self.text[index + 1 :].lstrip()
+            if rest[:1] in {*",)]=<>!", ""} or OPERATOR.match(rest):
+                return "UPTO"
+        return kind

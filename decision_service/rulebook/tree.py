@@ -4,23 +4,25 @@
 `engine` read it, each in its own way and none with the help of another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, assert_never
 
 from decision_service.model import (
     Concept,
     ConceptType,
     Fact,
+    Held,
     MatterId,
     Range,
     Status,
     Text,
     Value,
 )
+from decision_service.rulebook.values import Duration, NotKnown, Type
 
 # ── where, and what is wrong there ───────────────────────────────────────────────────────────────
 
@@ -73,13 +75,15 @@ class RuleFileError(Exception):
 
 Comparison: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">="]
 
+Operator: TypeAlias = Literal["+", "-", "*", "/", "**"]
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:
     """A value written in the file; the type is that of what it is compared with, if options."""
 
-    value: Value
-    type: ConceptType
+    value: Value | Duration | NotKnown
+    type: Type
     at: Position
 
 
@@ -88,7 +92,20 @@ class Name:
     """A concept of the vocabulary, or a derived value (whose id is its Chinese name)."""
 
     id: Concept
-    type: ConceptType
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What a filter or a quantifier goes through, one element after the other.
+
+    Attributes:
+        name: Unique in its expression, e.g. ``x1``.
+    """
+
+    name: str
+    type: Type
     at: Position
 
 
@@ -99,7 +116,7 @@ class Compare:
     op: Comparison
     left: "Expression"
     right: "Expression"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -115,11 +132,15 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """``item in (test, …)``: true if one of the tests is; a test that is an expression means =."""
+    """``item in (test, …)``: true if one of the tests is.
+
+    A test that is an expression means ``=``, or, if it comes to a list or a range and the item
+    does not, that the item is in it.
+    """
 
     item: "Expression"
     tests: "tuple[Interval | Expression, ...]"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -128,7 +149,7 @@ class All:
     """Conjunction: false beats unknown beats true (strong Kleene)."""
 
     items: "tuple[Expression, ...]"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -137,7 +158,7 @@ class Some:
     """Disjunction: true beats unknown beats false (strong Kleene)."""
 
     items: "tuple[Expression, ...]"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -146,7 +167,7 @@ class Not:
     """Negation; unknown stays unknown."""
 
     item: "Expression"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -155,12 +176,14 @@ class Arithmetic:
     """Exact decimal arithmetic, 34 digits, ROUND_HALF_EVEN; dividing by zero is unknown.
 
     ``/`` and ``**`` are rounded at 34 digits; an output must say how it is rounded (E039).
+    Durations are added to days and to each other, and multiplied and divided by numbers;
+    ``+`` joins texts.
     """
 
-    op: Literal["+", "-", "*", "/", "**"]
+    op: Operator
     left: "Expression"
     right: "Expression"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -169,7 +192,7 @@ class Negative:
     """``-item``."""
 
     item: "Expression"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -180,7 +203,7 @@ class If:
     condition: "Expression"
     then: "Expression"
     otherwise: "Expression"
-    type: ConceptType
+    type: Type
     at: Position
 
 
@@ -190,13 +213,127 @@ class Call:
 
     function: str
     arguments: "tuple[Expression, ...]"
-    type: ConceptType
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """``[1, 2, 3]``: a list written out; its elements may be unknown."""
+
+    items: "tuple[Expression, ...]"
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Spanned:
+    """``[1..10]`` where it stands for itself; unknown if one of its ends is."""
+
+    interval: Interval
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """``item.part``: a cell of a record, that column of a list, or a part of a day or duration."""
+
+    item: "Expression"
+    part: str
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """``item[position]``, from 1, or from -1 backwards; unknown where there is no such element."""
+
+    item: "Expression"
+    position: "Expression"
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """``item[condition]``: the elements for which it is true; unknown if it is for one of them."""
+
+    item: "Expression"
+    variable: str
+    condition: "Expression"
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """``some``, ``every`` … ``satisfies``: a disjunction, a conjunction over a list (Kleene)."""
+
+    quantifier: Literal["some", "every"]
+    variable: str
+    item: "Expression"
+    condition: "Expression"
+    type: Type
     at: Position
 
 
 Expression: TypeAlias = (
-    Constant | Name | Compare | Within | All | Some | Not | Arithmetic | Negative | If | Call
-)
+    Constant | Name | Variable | Compare | Within | All | Some | Not | Arithmetic | Negative | If
+    | Call | Listed | Spanned | Path | Element | Filter | Quantified
+)  # fmt: skip
+
+
+def parts(  # noqa: C901  # one case for each kind of node
+    expression: Expression,
+) -> Iterator[Expression]:
+    """The expressions that it is directly made of, in the order of the text."""
+    match expression:
+        case Constant() | Name() | Variable():
+            return
+        case Compare(left=left, right=right) | Arithmetic(left=left, right=right):
+            yield from (left, right)
+        case Within(item=item, tests=tests):
+            yield item
+            for test in tests:
+                yield from ends(test) if isinstance(test, Interval) else (test,)
+        case Spanned(interval=interval):
+            yield from ends(interval)
+        case All(items=items) | Some(items=items) | Call(arguments=items) | Listed(items=items):
+            yield from items
+        case Not(item=item) | Negative(item=item) | Path(item=item):
+            yield item
+        case If(condition=condition, then=then, otherwise=otherwise):
+            yield from (condition, then, otherwise)
+        case Element(item=item, position=other):
+            yield from (item, other)
+        case Filter(item=item, condition=other) | Quantified(item=item, condition=other):
+            yield from (item, other)
+        case _ as never:
+            assert_never(never)
+
+
+def ends(interval: Interval) -> tuple[Expression, ...]:
+    """The ends that a range has."""
+    return tuple(end for end in (interval.low, interval.high) if end is not None)
+
+
+def mentions(expression: Expression) -> Iterator[Name]:
+    """Every name that it reads, in the order of the text, some more than once."""
+    if isinstance(expression, Name):
+        yield expression
+    for part in parts(expression):
+        yield from mentions(part)
+
+
+def names(expression: Expression) -> frozenset[Concept]:
+    """Every concept, derived value and table column that it reads."""
+    return frozenset(name.id for name in mentions(expression))
+
+
+def is_fixed(expression: Expression) -> bool:
+    """Whether it reads no name and no variable: it is written out, and always comes to the same."""
+    return not isinstance(expression, Name | Variable) and all(map(is_fixed, parts(expression)))
 
 
 # ── the sections of a rule file ──────────────────────────────────────────────────────────────────
@@ -289,19 +426,42 @@ class Column:
     type: ConceptType
 
 
+class HitPolicy(StrEnum):
+    """Which rows of a decision table count (DMN 1.5, 8.2.8).
+
+    Attributes:
+        UNIQUE: The one row that is true while every other is false; the rows are proven disjoint.
+        FIRST: The first row that is true while every row before it is false.
+        SUM: COLLECT, as are the three below: every row that is true, if none is unknown. The
+            values are added; of no row the sum is 0.
+        MIN: The least value; of no row it is unknown.
+        MAX: The greatest value; of no row it is unknown.
+        COUNT: How many rows are true.
+    """
+
+    UNIQUE = "unique"
+    FIRST = "first"
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    COUNT = "count"
+
+    @property
+    def collects(self) -> bool:
+        """Whether several rows can count."""
+        return self not in {HitPolicy.UNIQUE, HitPolicy.FIRST}
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A decision table of 标准, hit policy UNIQUE: its rows are proven disjoint at load.
-
-    Its value is that of the row that applies; it is known only if one row is true and every
-    other row is false. No row true, or any row unknown, is unknown.
-    """
+    """A decision table of 标准. What its policy leaves open is unknown, in every column."""
 
     name: str
     basis: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     at: Position
+    policy: HitPolicy = HitPolicy.UNIQUE
 
 
 Rounding: TypeAlias = Literal["exact", "half_up", "half_even", "up", "down"]
@@ -384,21 +544,6 @@ class VerdictKind(StrEnum):
     APPROVE = "approve"
 
 
-class NotKnown:
-    """The one value `UNKNOWN`: Kleene's third truth value, and any value nobody knows."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-    def __bool__(self) -> bool:
-        raise TypeError("unknown is neither true nor false")
-
-
-UNKNOWN = NotKnown()
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What an evaluator says about some facts. Two evaluators agree if these are equal.
@@ -406,7 +551,8 @@ class Verdict:
     Attributes:
         statuses: Status of every requirement, in the order of the file.
         outputs: Value of every output, in the order of the file.
-        rows: Number of the row that alone applies, by table; empty where none or unknown.
+        rows: Number of the row that applies, by table; of several, with commas between; empty
+            where none does, or where it is not known.
     """
 
     kind: VerdictKind
@@ -426,38 +572,12 @@ class Atom:
 
     text: str
     truth: bool | NotKnown
-    inputs: tuple[tuple[Concept, Value | NotKnown], ...]
+    inputs: tuple[tuple[Concept, Held | NotKnown], ...]
 
 
 def quantum(scale: int) -> Decimal:
     """The smallest step of a number with that many digits, e.g. ``0.01`` for 2."""
     return Decimal(1).scaleb(-scale)
-
-
-def names(expression: Expression) -> frozenset[Concept]:  # noqa: PLR0911 - a case a node
-    """Every concept, derived value and table column that an expression mentions."""
-    match expression:
-        case Constant():
-            return frozenset()
-        case Name(id=id_):
-            return frozenset({id_})
-        case Compare(left=left, right=right) | Arithmetic(left=left, right=right):
-            return names(left) | names(right)
-        case Within(item=item, tests=tests):
-            return names(item).union(*(_names_of_test(test) for test in tests))
-        case All(items=items) | Some(items=items) | Call(arguments=items):
-            return frozenset[Concept]().union(*map(names, items))
-        case Not(item=item) | Negative(item=item):
-            return names(item)
-        case If(condition=condition, then=then, otherwise=otherwise):
-            return names(condition) | names(then) | names(otherwise)
-
-
-def _names_of_test(test: Interval | Expression) -> frozenset[Concept]:
-    if isinstance(test, Interval):
-        ends = (end for end in (test.low, test.high) if end is not None)
-        return frozenset[Concept]().union(*map(names, ends))
-    return names(test)
 
 
 def rests_on(book: Rulebook, expression: Expression) -> frozenset[Concept]:

@@ -9,9 +9,11 @@ from decision_service.model import (
     DECLARED,
     SERVICE,
     BooleanType,
+    Column,
     Concept,
     ConceptType,
     DateType,
+    ListType,
     NumberType,
     OptionType,
     Range,
@@ -33,8 +35,11 @@ _TERM = {
 _DERIVED = {"名称": "", "English": "", "类型": "", "单位": "", "算法": ""}
 _CONCEPT = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*", re.ASCII)
 _SOURCES = {"申报": DECLARED, "申报 declared": DECLARED, "服务": SERVICE, "服务 service": SERVICE}
-_KINDS = ("是否", "数", "日期", "选项", "文本")
-_LATER = {"列表", "时长"}
+_KINDS = ("是否", "数", "日期", "选项", "文本", "列表")
+_COLUMN = re.compile(
+    r"(?P<zh>\w+)\s+(?P<id>[a-z][a-z0-9_]*)\s*(?:[\"“](?P<en>[^\"“”]+)[\"”]\s*)?"
+    r"[（(](?P<kind>是否|数|日期|选项|文本)\s*(?P<detail>.*)[）)]"
+)
 _RANGE = re.compile(r"\[(?P<low>[^\[\].]+(?:\.\d+)?)\.\.(?P<high>[^\[\]]+)\]")
 _OPTION = re.compile(
     r'["“](?P<zh>[^"“”]+)["”]\s*(?P<code>[a-z][a-z0-9_]*)\s*(?:["“](?P<en>[^"“”]+)["”])?', re.ASCII
@@ -76,7 +81,11 @@ def derived(section: Section, scope: Scope, report: Report) -> tuple[Derived, ..
             scope.add_broken(row["名称"].text)
             continue
         name = fields.name(row["名称"], report)
-        type_ = type_of(row["类型"], row["单位"], report)
+        type_ = None
+        if row["类型"].text == "列表":
+            report.add("E010.derived", row["类型"].at)
+        else:
+            type_ = type_of(row["类型"], row["单位"], report)
         value = expression.read(row["算法"], scope, report)
         unique = fields.refuse_twice(names, row["名称"], report)
         if unique and scope.find(row["名称"].text) is not None:
@@ -109,8 +118,8 @@ def type_of(kind: Piece, detail: Piece, report: Report) -> ConceptType | None:
                 "文本": TextType(),
             }
             return simple[kind.text]
-        case later if later in _LATER:
-            report.add("E061", kind.at, name=later)
+        case "列表":
+            return _list(detail, report)
         case other:
             report.add_unknown("E010", kind.at, other, _KINDS)
     return None
@@ -147,6 +156,26 @@ def _options(piece: Piece, report: Report) -> OptionType | None:
     return OptionType(options=options)
 
 
+def _list(piece: Piece, report: Report) -> ListType | None:
+    """``面积 area "floor area"（数 平方米，2 位小数）；城市 city（选项 "深圳市" shenzhen）``."""
+    columns: dict[str, Column] = {}
+    for part in piece.split("；;"):
+        found = _COLUMN.fullmatch(part.text)
+        if found is None:
+            report.add("E004.column", part.at, text=part.text)
+            return None
+        name = fields.name(part.part(*found.span("zh")), report)
+        type_ = type_of(part.part(*found.span("kind")), part.part(*found.span("detail")), report)
+        if name in {column.name.zh for column in columns.values()} or found["id"] in columns:
+            report.add("E011", part.at, name=found["zh"])
+            return None
+        if name is None or type_ is None or isinstance(type_, ListType):
+            return None
+        english = found["en"] or found["id"].replace("_", " ")
+        columns[found["id"]] = Column(name=Text(zh=name, en=english), type=type_)
+    return ListType(columns=columns)
+
+
 def _range(piece: Piece, type_: ConceptType, report: Report) -> Range | None:
     """``[0..120]``, both ends included; None where nothing is said, or what is said is wrong."""
     if not piece.text:
@@ -170,9 +199,9 @@ def _ends(piece: Piece, type_: ConceptType, report: Report) -> Iterator[Value]:
         report.add("E004.range", piece.at, text=piece.text)
         return
     for start, end in (found.span("low"), found.span("high")):
-        constant = expression.read_constant(piece.part(start, end), type_, report)
-        if constant is not None:
-            yield constant.value
+        value = expression.read_constant(piece.part(start, end), type_, report)
+        if value is not None:
+            yield value
 
 
 def _source(piece: Piece, report: Report) -> str | None:

@@ -34,7 +34,7 @@ def _time(instant: datetime | None) -> Timestamp | None:
     return written
 
 
-def _value(value: model.Value, type_: model.ConceptType) -> pb.Value:
+def _value(value: model.Held, type_: model.ConceptType) -> pb.Value:
     """A value as its type says: the same string is an option's code or a text."""
     match value:
         case bool():
@@ -47,6 +47,8 @@ def _value(value: model.Value, type_: model.ConceptType) -> pb.Value:
             return pb.Value(option=value)
         case str():
             return pb.Value(text=value)
+        case tuple():
+            raise AssertionError("no form has a field for a list, and no output is one")
         case _ as never:
             assert_never(never)
 

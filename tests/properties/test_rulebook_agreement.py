@@ -14,7 +14,8 @@ from decision_service.model import Concept, Fact
 from decision_service.rulebook import circuit, engine, evaluate, inference, interpret
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
-from decision_service.rulebook.tree import UNKNOWN, Rulebook, VerdictKind
+from decision_service.rulebook.tree import Rulebook, VerdictKind
+from decision_service.rulebook.values import UNKNOWN
 from tests.rulebooks import rulebooks, some_facts
 
 BOOKS = 250

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from decision_service.rulebook import arithmetic
-from decision_service.rulebook.functions import FUNCTIONS, add_months, age, months_between
-from decision_service.rulebook.tree import UNKNOWN, NotKnown
+from decision_service.rulebook import arithmetic, interpret, sequences
+from decision_service.rulebook.days import add_months, age, months_between
+from decision_service.rulebook.functions import FUNCTIONS
+from decision_service.rulebook.values import UNKNOWN, DaysAndTime, NotKnown, YearsAndMonths
 from tests.rulebooks import days
 
 SMALL = st.decimals(-2500, 2500, places=0) | st.decimals(-40, 40, places=1)
@@ -20,7 +21,12 @@ NUMBERS = (
     | st.decimals(-(10**15), 10**15, places=9)
     | st.decimals(allow_nan=False, allow_infinity=False, min_value="-1e40", max_value="1e40")
 )
-DIGITS = st.decimals(-11, 11, places=0) | st.just(Decimal("0.5"))
+DIGITS = st.decimals(-11, 11, places=0) | st.sampled_from(
+    [Decimal(one) for one in ("0.5", "-2.7", "6176", "6177", "-6111", "-6112")]
+)
+ROUNDINGS = (
+    "decimal", "floor", "ceiling", "round_up", "round_down", "round_half_up", "round_half_down",
+)  # fmt: skip
 CONVENTIONS = ("birthday", "day_after")
 
 
@@ -29,13 +35,14 @@ def first(name: str, *arguments: Any, convention: Any = "birthday") -> Any:
 
 
 def second(name: str, *arguments: Any, convention: str = "birthday") -> Any:
-    functions = {**arithmetic.FUNCTIONS, "age": arithmetic.AGES[convention]}
+    ages = {"age": arithmetic.AGES[convention]}
+    functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **ages}
     value = functions[name](*arguments)
     return UNKNOWN if value is None else value
 
 
 def test_every_function_is_there_twice() -> None:
-    assert {*FUNCTIONS} == {*arithmetic.FUNCTIONS, "age"}
+    assert {*FUNCTIONS} == {*arithmetic.FUNCTIONS, *sequences.FUNCTIONS, "age"}
 
 
 @settings(max_examples=600, deadline=None)
@@ -62,12 +69,13 @@ def test_days_are_moved_alike(start: date, by: Decimal) -> None:
 @settings(max_examples=600, deadline=None)
 @given(number=NUMBERS, digits=DIGITS, others=st.lists(NUMBERS, max_size=3))
 def test_numbers_are_rounded_alike(number: Decimal, digits: Decimal, others: list[Decimal]) -> None:
-    """A half goes away from zero, and what needs more than 34 digits is unknown."""
-    assert first("round_half_up", number, digits) == second("round_half_up", number, digits)
-    for name in ("floor", "ceiling", "abs"):
+    """Every way of rounding, to every scale; a number that needs no rounding stays as it is."""
+    for name in ROUNDINGS:
+        assert first(name, number, digits) == second(name, number, digits)
+    for name in ("floor", "ceiling", "abs", "odd", "even", "sqrt", "log", "exp"):
         assert first(name, number) == second(name, number)
-    for name in ("min", "max"):
-        assert first(name, number, *others) == second(name, number, *others)
+    for other in others:
+        assert first("modulo", number, other) == second("modulo", number, other)
 
 
 @settings(max_examples=300, deadline=None)
@@ -97,6 +105,149 @@ def test_an_age_grows_by_one_a_year_and_the_later_convention_a_day_later(
     assert not isinstance(tomorrow, NotKnown)
     assert tomorrow - today in {0, 1}
     assert age(born, on + timedelta(days=1), "day_after") == today
+
+
+# ── durations, texts and lists ───────────────────────────────────────────────────────────────────
+
+MONTHS = st.integers(-30, 30).map(YearsAndMonths)
+SECONDS = st.decimals(-200_000, 200_000, places=1).map(DaysAndTime)
+VALUES = {
+    "number": SMALL,
+    "date": days(),
+    "months": MONTHS,
+    "days": SECONDS,
+    "text": st.text("ab你🐎", max_size=3),
+}
+PAIRS = (
+    "text+text", "date-date", "date+months", "date-months", "date+days", "date-days", "months+date",
+    "days+date", "months+months", "months-months", "days+days", "days-days", "months*number",
+    "days*number", "number*months", "number*days", "months/number", "days/number", "months/months",
+    "days/days",
+)  # fmt: skip
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(pair=st.sampled_from(PAIRS), data=st.data())
+def test_days_and_durations_are_calculated_alike(pair: str, data: st.DataObject) -> None:
+    op = next(sign for sign in "+-*/" if sign in pair)
+    kinds = pair.split(op)
+    left, right = (data.draw(VALUES[kind]) for kind in kinds)
+
+    again = arithmetic.other_arithmetic(kinds[0], op, kinds[1])(left, right)
+
+    assert interpret._computed(left, op, right) == (UNKNOWN if again is None else again)
+
+
+@settings(max_examples=600, deadline=None)
+@given(day=days(), months=MONTHS, seconds=SECONDS)
+def test_parts_and_opposites_are_found_alike(
+    day: date, months: YearsAndMonths, seconds: DaysAndTime
+) -> None:
+    by_kind = {"date": day, "months": months, "days": seconds}
+    for (kind, part), again in arithmetic.PARTS.items():
+        assert interpret._part(by_kind[kind], part) == again(by_kind[kind])
+    for of in (months, seconds):
+        assert interpret._negative(of) == arithmetic.negated(of)
+        assert first("abs", of) == second("abs", of)
+    for name in ("day_of_year", "day_of_week", "month_of_year", "week_of_year"):
+        assert first(name, day) == second(name, day)
+    assert first("years_and_months_duration", day, date(2020, 2, 29)) == second(
+        "years_and_months_duration", day, date(2020, 2, 29)
+    )
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    parts=st.lists(SMALL, min_size=3, max_size=3), day=days(), text=st.text("0123-", max_size=10)
+)
+def test_days_are_read_alike(parts: list[Decimal], day: date, text: str) -> None:
+    for arguments in (parts, [day], [day.isoformat()], [text], [f"2026-{text}"]):
+        assert first("date", *arguments) == second("date", *arguments)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    text=st.text("abc你🐎", max_size=6),
+    match=st.text("abc你🐎", max_size=3),
+    at=SMALL,
+    length=SMALL,
+)
+def test_texts_are_cut_alike(text: str, match: str, at: Decimal, length: Decimal) -> None:
+    for name in ("substring_before", "substring_after", "contains", "starts_with", "ends_with"):
+        assert first(name, text, match) == second(name, text, match), name
+    for name in ("string_length", "upper_case", "lower_case", "string"):
+        assert first(name, text) == second(name, text), name
+    assert first("substring", text, at) == second("substring", text, at)
+    assert first("substring", text, at, length) == second("substring", text, at, length)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    text=st.text("0123456789.,+- eE", max_size=8) | NUMBERS.map(str),
+    grouping=st.sampled_from(["", ",", ".", " ", ";"]),
+    point=st.sampled_from([".", ",", ";"]),
+    value=NUMBERS | days() | st.booleans() | MONTHS | SECONDS,
+)
+def test_numbers_are_read_and_written_alike(
+    text: str, grouping: str, point: str, value: Any
+) -> None:
+    assert first("number", text) == second("number", text)
+    assert first("number", text, grouping, point) == second("number", text, grouping, point)
+    assert first("string", value) == second("string", value)
+
+
+def marked(items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A list with an unknown element as the interpreter has it."""
+    return tuple(
+        UNKNOWN if item is None else marked(item) if isinstance(item, tuple) else item
+        for item in items
+    )
+
+
+def unmarked(value: Any) -> Any:
+    """The same as the reference has it."""
+    if isinstance(value, tuple):
+        return tuple(unmarked(item) for item in value)
+    return None if isinstance(value, NotKnown) else value
+
+
+FEW = st.decimals(-2, 2, places=1)
+NUMBERS_AND_GAPS = st.lists(FEW | st.none(), max_size=5).map(tuple)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(items=NUMBERS_AND_GAPS, others=NUMBERS_AND_GAPS, at=st.decimals(-6, 6, places=1), one=FEW)
+def test_lists_are_worked_out_alike(
+    items: tuple[Any, ...], others: tuple[Any, ...], at: Decimal, one: Decimal
+) -> None:
+    """With unknown elements anywhere."""
+    calls: list[tuple[str, tuple[Any, ...]]] = [
+        *((name, (items,)) for name in ("count", "sum", "mean", "median", "stddev", "mode")),
+        *((name, (items,)) for name in ("min", "max", "product", "reverse", "distinct_values")),
+        *((name, (items, others)) for name in ("concatenate", "union")),
+        *((name, (items, one)) for name in ("append", "list_contains", "index_of")),
+        *((name, (items, at, one)) for name in ("insert_before", "list_replace")),
+        *((name, (items, at)) for name in ("remove", "sublist")),
+        ("sublist", (items, at, one)),
+        ("flatten", ((items, one, others),)),
+    ]
+    for name, arguments in calls:
+        told = tuple(marked(a) if isinstance(a, tuple) else a for a in arguments)
+        assert unmarked(first(name, *told)) == unmarked(second(name, *arguments)), name
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    truths=st.lists(st.booleans() | st.none(), max_size=4).map(tuple),
+    words=st.lists(st.text("ab", max_size=2) | st.none(), max_size=4).map(tuple),
+)
+def test_truths_and_words_are_joined_alike(truths: tuple[Any, ...], words: tuple[Any, ...]) -> None:
+    for name in ("all", "any"):
+        assert unmarked(first(name, marked(truths))) == unmarked(second(name, truths))
+    assert unmarked(first("string_join", marked(words))) == unmarked(second("string_join", words))
+    assert unmarked(first("string_join", marked(words), "-")) == unmarked(
+        second("string_join", words, "-")
+    )
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda function: function.name)

@@ -269,4 +269,4 @@ def test_the_example_of_an_overlap_satisfies_both_rows(data: st.DataObject) -> N
         assert value is not None
         for _, row in rows:
             condition = conjunction(row, Position(1, 1))
-            assert interpret.evaluate(condition, {name.id: value.value}, BOOK) is True
+            assert interpret.evaluate(condition, {name.id: value}, BOOK) is True

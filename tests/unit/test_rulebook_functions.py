@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from decision_service.model import DateType, NumberType
-from decision_service.rulebook import arithmetic
+from decision_service.rulebook import arithmetic, sequences
 from decision_service.rulebook.functions import FUNCTIONS
-from decision_service.rulebook.tree import UNKNOWN
+from decision_service.rulebook.values import UNKNOWN, ListOf
 
 LEAP = date(2000, 2, 29)
 
@@ -17,7 +17,10 @@ LEAP = date(2000, 2, 29)
 def both(name: str, *arguments: Any, convention: Any = "birthday") -> tuple[Any, Any]:
     """The value by either implementation."""
     known = tuple(Decimal(one) if isinstance(one, int | str) else one for one in arguments)
-    second = {**arithmetic.FUNCTIONS, "age": arithmetic.AGES[convention]}[name](*known)
+    if FUNCTIONS[name].gathers:
+        known = (known,)
+    ages = {"age": arithmetic.AGES[convention]}
+    second = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **ages}[name](*known)
     first = FUNCTIONS[name].apply(known, convention)
     return first, UNKNOWN if second is None else second
 
@@ -82,9 +85,34 @@ def test_age_is_reached_as_the_convention_says(
         pytest.param("round_half_up", ("-2.345", 2), Decimal("-2.35"), id="a half away from zero"),
         pytest.param("round_half_up", ("2.3449", 2), Decimal("2.34"), id="less than a half"),
         pytest.param("round_half_up", ("1250", -2), Decimal(1300), id="to hundreds"),
-        pytest.param("round_half_up", ("1", "0.5"), UNKNOWN, id="half a digit"),
-        pytest.param("round_half_up", ("1", 10), UNKNOWN, id="ten digits"),
-        pytest.param("round_half_up", ("1e33", 1), UNKNOWN, id="35 digits"),
+        pytest.param("round_half_up", ("1.26", "1.5"), Decimal("1.3"), id="half a digit is none"),
+        pytest.param("round_half_up", ("1", 10), 1, id="more digits than there are"),
+        pytest.param("round_half_up", ("1e33", 1), Decimal("1e33"), id="nothing to round"),
+        pytest.param("round_half_up", ("1", 6177), UNKNOWN, id="a scale that FEEL has not"),
+        pytest.param("round_half_up", ("1", -6112), UNKNOWN, id="nor this one"),
+        pytest.param("round_half_down", ("2.345", 2), Decimal("2.34"), id="a half down"),
+        pytest.param("round_half_down", ("-2.3451", 2), Decimal("-2.35"), id="more than a half"),
+        pytest.param("round_up", ("-2.341", 2), Decimal("-2.35"), id="away from zero"),
+        pytest.param("round_down", ("-2.349", 2), Decimal("-2.34"), id="towards zero"),
+        pytest.param("decimal", ("2.345", 2), Decimal("2.34"), id="a half to the even digit"),
+        pytest.param("decimal", ("2.355", 2), Decimal("2.36"), id="and up where that is even"),
+        pytest.param("floor", ("-1.56", 1), Decimal("-1.6"), id="floor to a digit"),
+        pytest.param("ceiling", ("-1.56", 1), Decimal("-1.5"), id="ceiling to a digit"),
+        pytest.param("modulo", ("-10.1", "4.5"), Decimal("3.4"), id="rest with the divisor's sign"),
+        pytest.param("modulo", (10, 0), UNKNOWN, id="rest by nought"),
+        pytest.param("sqrt", (-1,), UNKNOWN, id="root below zero"),
+        pytest.param("log", (0,), UNKNOWN, id="logarithm of zero"),
+        pytest.param("exp", (10**6,), UNKNOWN, id="beyond all numbers"),
+        pytest.param("sum", (), 0, id="the sum of none"),
+        pytest.param("product", (), UNKNOWN, id="the product of none"),
+        pytest.param("mean", (1, 2), Decimal("1.5"), id="mean"),
+        pytest.param("median", (8, 2, 5, 7), 6, id="median of an even number"),
+        pytest.param(
+            "stddev", (2, 4, 7, 5), Decimal("2.081665999466132735282297706979931"), id="sd"
+        ),
+        pytest.param("stddev", (47,), UNKNOWN, id="one alone does not deviate"),
+        pytest.param("mode", (3, 6, 1, 9, 6, 1, 3), (1, 3, 6), id="most frequent"),
+        pytest.param("min", (), UNKNOWN, id="the least of none"),
         pytest.param("floor", ("-0.5",), -1, id="floor"),
         pytest.param("ceiling", ("-0.5",), 0, id="ceiling"),
         pytest.param("abs", ("-0.5",), Decimal("0.5"), id="absolute"),
@@ -107,11 +135,10 @@ def test_no_rounding_leaves_a_negative_zero_for_people_to_read() -> None:
         ("age", (DateType(), DateType()), NumberType(unit="岁")),
         ("months_between", (DateType(), DateType()), NumberType(unit="月")),
         ("add_days", (DateType(), NumberType(unit="天")), DateType()),
-        ("floor", (NumberType(unit="元", scale=2),), NumberType(unit="元")),
         ("abs", (NumberType(unit="元", scale=2),), NumberType(unit="元", scale=2)),
         (
             "max",
-            (NumberType(unit="元"), NumberType(unit="元", scale=2)),
+            (ListOf(NumberType(unit="元", scale=2)),),
             NumberType(unit="元", scale=2),
         ),
     ],

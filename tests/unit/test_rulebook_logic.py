@@ -12,17 +12,16 @@ from decision_service.rulebook import interpret
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
 from decision_service.rulebook.tree import (
-    UNKNOWN,
     Atom,
     Consequence,
     Expression,
     Interval,
     Negative,
-    NotKnown,
     Rulebook,
     Verdict,
     VerdictKind,
 )
+from decision_service.rulebook.values import UNKNOWN, NotKnown
 from tests import rulebooks as rb
 
 T, F, U = Status.MET, Status.NOT_MET, Status.UNKNOWN

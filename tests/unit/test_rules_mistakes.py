@@ -10,8 +10,8 @@ import pytest
 from decision_service.rulebook import document
 from decision_service.rulebook.functions import FUNCTIONS
 from decision_service.rulebook.source import wordings
-from decision_service.rulebook.tokens import KEYWORDS
 from decision_service.rulebook.tree import Finding, RuleFileError
+from decision_service.rulebook.words import KEYWORDS
 
 FOLDER = Path(__file__).parent / "rule_mistakes"
 SOUND = (FOLDER / "sound.rules.md").read_text(encoding="utf-8")
