@@ -18,7 +18,7 @@ from audit.trail import Trail
 from decision_service import catalogue
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
-from decision_service.model import Decision, EvidenceType, MatterId
+from decision_service.model import CaseId, Decision, EvidenceType, MatterId
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server import (
@@ -88,10 +88,10 @@ async def _serve(settings: Settings) -> None:
             hint="Name the file of your token issuer's public keys in `MIAOPI_JWKS`.",
         )
     addresses = {EvidenceType(key): address for key, address in settings.registers.items()}
-    jwks = _content(settings.jwks)
+    jwks, stop = _content(settings.jwks), _told_to_stop()
     async with service(settings, addresses=addresses, jwks=jwks) as (server, _):
         log.info("service.started", port=server.port)
-        await _until_told_to_stop()
+        await stop.wait()
 
 
 async def _run(settings: Settings, *, once: bool) -> None:
@@ -135,7 +135,7 @@ async def _run(settings: Settings, *, once: bool) -> None:
         await show_samples(shown)
         if not once:
             print_how_to_call(shown)
-            await _until_told_to_stop()
+            await _told_to_stop().wait()
 
 
 @asynccontextmanager
@@ -255,18 +255,23 @@ async def _watch(office: Office) -> None:
     """Keep waiting cases moving, whatever befalls one of them."""
     while True:
         try:
-            await watch(office, clock=clock)
-        except Exception as error:  # noqa: BLE001 - one bad case must not stop the others
+            await watch(office, clock=clock, failed=_tell_of_failed_case)
+        except Exception as error:  # noqa: BLE001 - a store that cannot be read now can be later
             log.error("waiting.crashed", error=type(error).__name__)  # noqa: TRY400 - no applicant's words
             await asyncio.sleep(5)
 
 
-async def _until_told_to_stop() -> None:
-    """Until SIGTERM or SIGINT."""
+def _tell_of_failed_case(case_id: CaseId, error: BaseException) -> None:
+    """A case that no try can decide; a person must look at it. No applicant's words."""
+    log.error("waiting.failed", case_id=case_id, error=type(error).__name__)
+
+
+def _told_to_stop() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT, also by one that comes while the service still starts."""
     stop = asyncio.Event()
     for told in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(told, stop.set)
-    await stop.wait()
+    return stop
 
 
 def _tls(settings: Settings) -> Tls | None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from decision_service.admission import Admission
 from decision_service.decide import commit, judged
-from decision_service.errors import DecisionServiceError
+from decision_service.errors import DecisionServiceError, NotRecordedError, PreconditionError
 from decision_service.evidence import asked_about, gather, plan
 from decision_service.model import CaseId, Decision, Waiting
 from decision_service.office import Office
@@ -22,30 +22,50 @@ LONGEST_PAUSE_S = 600.0
 PATIENCE_S = 10.0
 """How long one try waits for its registers: nobody is holding a line open."""
 
+_PASSING = (NotRecordedError, PreconditionError)
+"""What a try may meet and the next need not: a full disk, or somebody who was faster."""
+
+AT_ONCE = 16
+"""Cases tried together: a register that is still silent holds up so many, and not the others."""
+
 
 async def watch(
-    office: Office, *, clock: Callable[[], datetime], look_every_s: float = 1.0
+    office: Office,
+    *,
+    clock: Callable[[], datetime],
+    failed: Callable[[CaseId, BaseException], None],
+    look_every_s: float = 1.0,
 ) -> None:
     """Decide waiting cases again, until cancelled. A case that cannot be recorded is tried again.
 
     Args:
         clock: Read once a try.
+        failed: Told of a case that cannot be decided for a reason of ours, e.g. a damaged entry;
+            it is tried again with the others, and they with it.
         look_every_s: Seconds between two looks at the queue.
     """
     loop = asyncio.get_running_loop()
     next_try: dict[CaseId, tuple[float, float]] = {}
+
+    def is_due(case_id: CaseId) -> bool:
+        at, pause = next_try.setdefault(case_id, (loop.time() + FIRST_PAUSE_S, FIRST_PAUSE_S))
+        if loop.time() < at:
+            return False
+        longer = min(2 * pause, LONGEST_PAUSE_S)
+        next_try[case_id] = (loop.time() + longer, longer)
+        return True
+
     while True:
         waiting = await office.record.waiting()
         next_try = {case: next_try[case] for case in waiting if case in next_try}
-        for case_id in waiting:
-            at, pause = next_try.setdefault(case_id, (loop.time() + FIRST_PAUSE_S, FIRST_PAUSE_S))
-            if loop.time() >= at:
-                longer = min(2 * pause, LONGEST_PAUSE_S)
-                next_try[case_id] = (loop.time() + longer, longer)
-                try:
-                    await decide_again(case_id, office=office, now=clock())
-                except DecisionServiceError:
-                    continue
+        due = [case_id for case_id in waiting if is_due(case_id)]
+        for first in range(0, len(due), AT_ONCE):
+            cases = due[first : first + AT_ONCE]
+            tries = (decide_again(case_id, office=office, now=clock()) for case_id in cases)
+            ends = await asyncio.gather(*tries, return_exceptions=True)
+            for case_id, end in zip(cases, ends, strict=True):
+                if isinstance(end, BaseException) and not isinstance(end, _PASSING):
+                    failed(case_id, end)
         await asyncio.sleep(look_every_s)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from decision_service import waiting
 from decision_service.catalogue import Catalogue
 from decision_service.model import CaseState, EvidenceType
 from decision_service.office import Office
+from decision_service.server import Limits
 from decision_service.v1.decision_pb2 import DecideResponse
 from decision_service.v1.vocabulary_pb2 import Decision
 from evidence_adapters import sandbox
@@ -113,8 +115,14 @@ async def test_a_storm_over_all_registers_passes_and_everybody_is_decided(
             assert outcomes(stormy).keys() <= {"waiting", "referred"}, "nothing was known"
 
         running.reset()
+        failed: list[BaseException] = []
         watching = asyncio.create_task(
-            waiting.watch(office, clock=clock, look_every_s=0.05), name="watch"
+            waiting.watch(
+                office,
+                clock=clock,
+                failed=lambda _, error: failed.append(error),
+                look_every_s=0.05,
+            )
         )
         async with asyncio.timeout(60):
             while await office.record.waiting():  # noqa: ASYNC110
@@ -125,6 +133,7 @@ async def test_a_storm_over_all_registers_passes_and_everybody_is_decided(
         cases = [await office.record.case(one.case_id) for one in [calm, *stormy]]
         again = [await decided(wire, one) for one in requests]
     assert all(one is not None and one.state is not CaseState.WAITING for one in cases)
+    assert not failed
     assert again == stormy, "a repeated request gets the first answer, whatever came later"
     assert not ours(asyncio.all_tasks()), "nothing goes on that nobody waits for"
 
@@ -203,3 +212,75 @@ async def test_a_clock_that_jumps_grants_nothing_twice_and_lets_no_waiting_case_
     assert "ALREADY_GRANTED" in [reason.code for reason in again.referred.reasons]
     assert late is not None
     assert late.outcome.kind == "referred", "its time is over, or its answers are of tomorrow"
+
+
+# ── one bad case, and a store that stands still ──────────────────────────────────────────────────
+
+
+async def test_a_waiting_case_that_cannot_be_read_does_not_hold_up_the_others(
+    published: Catalogue, people: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry was damaged on disk; the operator is told, and those behind it are decided."""
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_S", 0.05)
+    cast = people.cast(datetime.now(UTC).date())
+    Trail.create(tmp_path / "damaged", origin="test.invalid/miaopi")
+    failed: list[tuple[str, str]] = []
+    async with (
+        Trail.open(tmp_path / "damaged") as trail,
+        jumpy(published, people, trail) as (wire, clock, running, office),
+    ):
+        running.misbehave(EvidenceType("population_register"), Misconduct.DOWN)
+        cases = [
+            await decided(wire, message(DECIDE, application(cast[role], clock())))
+            for role in ("aged_75", "aged_95", "centenarian")
+        ]
+        damaged = cases[0].receipt.index
+        await trail._log.write(
+            lambda connection: connection.exec_driver_sql(
+                "UPDATE sealed SET content = zeroblob(64) WHERE idx = ?", (damaged,)
+            )
+        )
+        running.reset()
+        watching = asyncio.create_task(
+            waiting.watch(
+                office,
+                clock=clock,
+                failed=lambda case_id, error: failed.append((case_id, type(error).__name__)),
+                look_every_s=0.02,
+            )
+        )
+        async with asyncio.timeout(20):
+            while await office.record.waiting() != (cases[0].case_id,) or not failed:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+    assert outcomes(cases) == {"waiting": 3}
+    assert set(failed) == {(cases[0].case_id, "TamperedError")}
+
+
+async def test_a_store_that_stands_still_fills_the_places_and_nothing_more(
+    published: Catalogue, people: City, trail: Trail
+) -> None:
+    """Callers give up, their decisions wait; when the disk is back each is there to be fetched."""
+    places, disk = 8, threading.Event()
+    clock = Jumping()
+    aged = (people.person(number) for number in range(len(people)))
+    eligible = [one for one in aged if one.birth_date.year < 1945]
+    requests = [message(DECIDE, application(one, clock())) for one in eligible[:12]]
+    async with (
+        sandbox.serve(people, clock=clock) as running,
+        open_office(published, running, trail, clock) as office,
+        serve(office, clock, limits=Limits(calls_in_flight=places)) as wire,
+    ):
+        stuck = asyncio.create_task(trail._log.write(lambda _: disk.wait()))
+        await asyncio.sleep(0.1)
+        codes = [(await wire.call(DECIDE, one, timeout_s=1.5)).code for one in requests]
+        in_flight = len(office.running)
+        disk.set()
+        await stuck
+        fetched = [await decided(wire, one) for one in requests]
+
+    assert codes == ["DEADLINE_EXCEEDED"] * (places // 2) + ["RESOURCE_EXHAUSTED"] * 8
+    assert in_flight == places // 2
+    assert len({one.receipt.index for one in fetched}) == 12

@@ -1,0 +1,57 @@
+"""What an operator can choose, and what is told about a slip."""
+
+from pathlib import Path
+
+import pytest
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.server import Limits
+from decision_service.service import limits
+from decision_service.settings import Settings, read_settings
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+
+
+def test_what_nobody_sets_is_what_the_server_takes_without_settings() -> None:
+    assert limits(Settings(city=Path())) == Limits()
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    names = {f"`MIAOPI_{name.upper()}`" for name in Settings.model_fields if name != "registers"}
+
+    assert {name for name in names if name not in README} == set()
+
+
+def test_limits_come_from_the_environment() -> None:
+    settings = read_settings(
+        {
+            "MIAOPI_CALLS_IN_FLIGHT": "64",
+            "MIAOPI_CALLS_PER_S": "12.5",
+            "MIAOPI_CALLS_BURST": "30",
+            "MIAOPI_LONGEST_CALL_S": "5",
+        },
+        city=Path(),
+    )
+
+    assert limits(settings) == Limits(
+        longest_call_s=5.0, calls_in_flight=64, calls_per_s=12.5, burst=30
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CALLS_IN_FLIGHT", "1", "Input should be greater than or equal to 2"),
+        ("CALLS_PER_S", "0", "Input should be greater than 0"),
+        ("CALLS_PER_S", "inf", "Input should be a finite number"),
+        ("CALLS_BURST", "many", "Input should be a valid integer"),
+        ("DRAIN_S", "-1", "Input should be greater than or equal to 0"),
+        ("PAUSE_SECONDS", "1", "Extra inputs are not permitted"),
+    ],
+)
+def test_a_slip_in_a_setting_is_told_by_its_name(name: str, value: str, message: str) -> None:
+    with pytest.raises(InvalidPublicationError) as caught:
+        read_settings({f"MIAOPI_{name}": value}, city=Path())
+
+    assert f"`MIAOPI_{name}`: {message}" in str(caught.value)
+    assert caught.value.reason == "SETTINGS_INVALID"
