@@ -7,7 +7,7 @@ from typing import TypeAlias
 from decision_service.admission import Admission
 from decision_service.decide import judged, referred, unjudged
 from decision_service.errors import ErasedError
-from decision_service.judge import ALREADY_GRANTED, INTERRUPTED
+from decision_service.judge import ALREADY_GRANTED, ENGINE_DISAGREES, INTERRUPTED
 from decision_service.office import Office
 from decision_service.record import Draft
 from decision_service.release import restore
@@ -34,7 +34,8 @@ class NotReplayable:
     """It cannot be tried.
 
     Attributes:
-        why: ``erased``, ``rules`` (the release is not archived) or ``type`` (no decision).
+        why: ``erased``, ``rules`` (the release is not archived), ``engine`` (it was referred
+            because the engine broke, and it does not break today) or ``type`` (no decision).
     """
 
     why: str
@@ -62,7 +63,10 @@ async def replay(index: int, *, office: Office) -> Replay:
         filing_date=before.filing_date,
         follows=before.follows,
     )
-    return _compare(before, _again(before, admission))
+    compared = _compare(before, _again(before, admission))
+    if isinstance(compared, Diverged) and ENGINE_DISAGREES in before.outcome.reasons:
+        return NotReplayable("engine")
+    return compared
 
 
 def _again(before: Draft, admission: Admission) -> Draft:

@@ -19,6 +19,7 @@ from decision_service.model import (
 )
 from decision_service.office import Office
 from decision_service.release import Release
+from decision_service.replay import NotReplayable, replay
 from decision_service.rulebook.engine import Engine
 from decision_service.waiting import decide_again
 from evidence_adapters.sandbox import City, Misconduct, Person, Running
@@ -88,6 +89,7 @@ async def test_a_decision_that_the_engine_failed_is_referred_with_one_alarm(
     assert [reason.code for reason in decision.outcome.reasons] == ["ENGINE_DISAGREES"]
     release = office.catalogue.release_on(ALLOWANCE, office.today(clock()))
     assert [_is_alarm(line, decision, release, person) for line in logs] == [True]
+    assert await replay(decision.receipt.index, office=office) == NotReplayable("engine")
 
 
 async def test_a_second_decision_that_the_engine_failed_raises_the_alarm_too(
