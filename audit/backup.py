@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
-from audit.log import store
+from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint
 from audit.log.files import Lock, create_private, read_private, sync_folder
 from audit.log.log import refuse_missing
@@ -80,7 +80,7 @@ def backup(folder: Path, to: Path, *, now: datetime, recipient: str | None = Non
         # What testifies is read before the store: a running service moves it on only afterwards.
         for name in (VERIFIER_KEY_FILE, CHECKPOINT_FILE):
             create_private(draft / name, (folder / name).read_text("utf-8"))
-        store.copy(folder / STORE_FILE, draft / STORE_FILE)
+        connections.copy(folder / STORE_FILE, draft / STORE_FILE)
         head = _verified(folder, draft)
         digest = digest_of_file(draft / STORE_FILE)
         create_private(draft / MANIFEST_FILE, write_manifest(head, digest, now))
@@ -140,7 +140,7 @@ def _verified(folder: Path, draft: Path) -> Checkpoint:
         derivation.run(head, lambda _done, _all: None)
         return head, derivation
 
-    head, derivation = store.look(draft / STORE_FILE, derive)
+    head, derivation = connections.look(draft / STORE_FILE, derive)
     if derivation.problems:
         raise _unsound(derivation.problems[0].index, derivation.problems[0].what)
     return head

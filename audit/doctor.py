@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from audit.errors import AuditError, StoreRefusedError
-from audit.log import store
+from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint
 from audit.log.files import Lock
 from audit.log.log import refuse_missing
@@ -114,7 +114,7 @@ def diagnose(folder: Path, *, now: datetime, anchor: Path | None = None) -> Diag
     refuse_missing(folder)
     place = anchor or folder / ANCHOR_FILE
     holder = Lock.holder(folder / LOCK_FILE)
-    standing, refusals, recoveries = store.look(
+    standing, refusals, recoveries = connections.look(
         folder / STORE_FILE, lambda c: _inside(c, folder, place)
     )
     published = folder / CHECKPOINT_FILE

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
-from audit.log import store
+from audit.log import connections, store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer, to_base64
 from audit.log.files import Lock, create_private, replace
@@ -85,7 +85,7 @@ def survey(folder: Path, *, anchor: Path | None = None) -> Damage:
             recovery mends: the store is missing, unreadable, damaged or another log's.
     """
     refuse_missing(folder)
-    return store.look(
+    return connections.look(
         folder / STORE_FILE, lambda c: _survey(c, folder, anchor or folder / ANCHOR_FILE)
     )
 
@@ -110,7 +110,7 @@ def recover(
     place = anchor or folder / ANCHOR_FILE
     lock = Lock(folder / LOCK_FILE)
     try:
-        with store.connect_writer(folder / STORE_FILE) as connection:
+        with connections.connect_writer(folder / STORE_FILE) as connection:
             with connection.begin():
                 damage = _survey(connection, folder, place)
                 _refuse_damaged(connection, damage)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection, MetaData
 
 from audit.errors import NotFoundError, StoreRefusedError
-from audit.log import store
+from audit.log import connections, store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer
 from audit.log.files import Lock, create_private, refuse_existing
@@ -41,7 +41,7 @@ class Log(Generic[Row]):
     Use `create` once and `open` ever after.
     """
 
-    def __init__(self, lock: Lock, reader: store.Reader, writer: Writer[Row]) -> None:
+    def __init__(self, lock: Lock, reader: connections.Reader, writer: Writer[Row]) -> None:
         self._lock = lock
         self._reader = reader
         self._writer = writer
@@ -98,11 +98,11 @@ class Log(Generic[Row]):
         with ExitStack() as undo:
             lock = Lock(folder / LOCK_FILE)
             undo.callback(lock.release)
-            reader = store.Reader(folder / STORE_FILE, connections=_READERS)
+            reader = connections.Reader(folder / STORE_FILE, connections=_READERS)
             undo.callback(reader.close)
             with reader.snapshot() as connection:
                 signer, anchored = _sound(examine(connection, folder, place))
-            connection = undo.enter_context(store.connect_writer(folder / STORE_FILE))
+            connection = undo.enter_context(connections.connect_writer(folder / STORE_FILE))
             writer = Writer(
                 connection,
                 project,

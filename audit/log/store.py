@@ -1,38 +1,28 @@
-"""The log's tables, and the two ways to them: one connection that writes, and many that read.
+"""The log's tables, what is written to them and what is asked of them."""
 
-SQLite in WAL mode: the writer's connection is the only one that writes or checkpoints; readers
-open the file read-only and so can do neither.
-"""
-
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
 
 from sqlalchemy import (
     Column,
     Connection,
-    Engine,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
     bindparam,
-    create_engine,
-    event,
     func,
     insert,
     select,
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool, QueuePool
 
 from audit.errors import StoreRefusedError
 from audit.log.checkpoint import Checkpoint
+from audit.log.connections import connect_new
 from audit.log.merkle import Frontier, Hash
 from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
 
@@ -84,8 +74,6 @@ _HASHES = (
 )
 _MOVE_HEAD = update(HEAD).where(HEAD.c.id == 0)
 
-Found = TypeVar("Found")
-
 
 def create_store(
     path: Path,
@@ -95,9 +83,8 @@ def create_store(
 ) -> None:
     """Make a new store with the log's own tables and those of the layers above, filled."""
     empty = Checkpoint.empty(origin)
-    engine = _engine(path, "rwc", begin="BEGIN IMMEDIATE", poolclass=NullPool)
-    path.touch(0o600)
-    with engine.connect() as connection, connection.begin():
+    connection = connect_new(path)
+    with connection, connection.begin():
         for metadata in (TABLES, *tables):
             metadata.create_all(connection)
         fill(connection)
@@ -106,84 +93,7 @@ def create_store(
                 id=0, schema=SCHEMA, origin=origin, size=0, root=empty.root, frontier=b""
             )
         )
-    engine.dispose()
-
-
-def connect_writer(path: Path) -> Connection:
-    """The one connection that writes and checkpoints."""
-    return _engine(path, "rw", begin="BEGIN IMMEDIATE", poolclass=NullPool).connect()
-
-
-class Reader:
-    """Read-only connections to a store, which may be in use by the process that writes it.
-
-    Args:
-        connections: How many at most.
-    """
-
-    def __init__(self, path: Path, *, connections: int) -> None:
-        self._engine = _engine(
-            path, "ro", begin="BEGIN", poolclass=QueuePool, pool_size=connections, max_overflow=0
-        )
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection that sees the store as it was at one instant."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
-
-    def close(self) -> None:
-        """Close the connections that nobody uses; those in use close when they are done."""
-        self._engine.dispose()
-
-
-def look(path: Path, question: Callable[[Connection], Found]) -> Found:
-    """Ask a store that another process may be writing, and leave nothing behind.
-
-    A store at rest is read as a file that does not change, because SQLite would make its WAL
-    anew; if a service was started meanwhile, the question is asked once more, beside it.
-    """
-    at_rest, before = not _has_wal(path), _stamp(path)
-    if at_rest:
-        try:
-            found = _ask(path, question, "ro&immutable=1")
-        except Exception:
-            if _stamp(path) == before:
-                raise
-        else:
-            if _stamp(path) == before:
-                return found
-    return _ask(path, question, "ro")
-
-
-def copy(path: Path, to: Path) -> None:
-    """Copy a store that another process may be writing, as it is at one instant, durably."""
-    to.touch(0o600)
-
-    def write(connection: Connection) -> None:
-        read_head(connection)  # from here on the connection sees one instant
-        source = connection.connection.driver_connection
-        assert isinstance(source, sqlite3.Connection)  # noqa: S101  # see `_engine`
-        target = sqlite3.connect(to)
-        with closing(target):
-            source.backup(target)
-
-    look(path, write)
-
-
-def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Found:
-    engine = _engine(path, mode, begin="BEGIN", poolclass=NullPool)
-    try:
-        with engine.connect() as connection, connection.begin():
-            return question(connection)
-    finally:
-        engine.dispose()
-
-
-def _stamp(path: Path) -> tuple[bool, int, int]:
-    """Changes when somebody begins to write the store, or has written it."""
-    status = path.stat()
-    return _has_wal(path), status.st_mtime_ns, status.st_size
+    connection.engine.dispose()
 
 
 def read_head(connection: Connection) -> Checkpoint:
@@ -335,28 +245,3 @@ def insert_rows(
         f" VALUES {', '.join([row] * len(rows))} {on_conflict}",
         tuple(chain.from_iterable(rows)),
     )
-
-
-def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noqa: ANN401  # passed on
-    """An engine whose transactions begin as ``begin`` says, and where SQLAlchemy says."""
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5
-        )
-        if mode.startswith("ro"):
-            connection.execute("PRAGMA query_only=ON")
-            return connection
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA secure_delete=ON")
-        return connection
-
-    engine = create_engine("sqlite+pysqlite://", creator=connect, hide_parameters=True, **pool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
-def _has_wal(path: Path) -> bool:
-    return path.with_name(path.name + "-wal").exists()

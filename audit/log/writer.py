@@ -26,7 +26,7 @@ class Writer(Generic[Row]):
     """Owns the writing connection, the tree's edge, the anchor and the published checkpoint.
 
     Args:
-        connection: `store.connect_writer`; closed by `close`.
+        connection: `connections.connect_writer`; closed by `close`.
         anchored: What the anchor says; the store is that or has gone on from it.
         published: Where the newest signed checkpoint is kept for others to read.
 

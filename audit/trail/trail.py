@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy import Connection
 
 from audit.errors import ErasedError, NotRecordedError, TamperedError
-from audit.log import Conflict, Log, Receipt
+from audit.log import Conflict, Log, Receipt, connections
 from audit.log import store as log_store
 from audit.log.checkpoint import to_base64
 from audit.log.files import create_private, refuse_existing
@@ -81,7 +81,7 @@ class Trail:
         """
         log: Log[Row] = Log.open(folder, projections.write, anchor=anchor)
         try:
-            keyring, recoveries = log_store.look(
+            keyring, recoveries = connections.look(
                 folder / STORE_FILE, lambda c: (read_keyring(folder, c), read_recoveries(c))
             )
             inflight = Inflight(folder / INFLIGHT_FOLDER)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError, TamperedError
-from audit.log import store
+from audit.log import connections, store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Verifier
 from audit.log.log import refuse_missing
@@ -100,7 +100,7 @@ def verify_store(
         return head, derivation
 
     try:
-        head, found = store.look(folder / STORE_FILE, derive)
+        head, found = connections.look(folder / STORE_FILE, derive)
     except (SQLAlchemyError, TypeError):
         raise StoreRefusedError(
             "the store cannot be read to its end",
@@ -164,7 +164,7 @@ def _given(folder: Path, note: str, key: str | None) -> Checkpoint:
     if key is None:
         try:
             keys = [(folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()]
-            recoveries = store.look(folder / STORE_FILE, read_recoveries)
+            recoveries = connections.look(folder / STORE_FILE, read_recoveries)
             keys += [one.old_verifier_key for one in recoveries if one.old_verifier_key]
         except (OSError, ValueError, SQLAlchemyError):
             keys = keys[:1]

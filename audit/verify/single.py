@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError, TamperedError
-from audit.log import store
+from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint, Verifier
 from audit.log.log import no_entry, refuse_missing
 from audit.log.merkle import Hash, inclusion_proof, leaf_hash
@@ -53,7 +53,7 @@ def verify_entry(folder: Path, index: int, *, key: str | None = None) -> EntryRe
             nodes = TiledNodes(store.tile_reader(connection))
             return content, Proof(index, inclusion_proof(index, checkpoint.size, nodes), note)
 
-        content, proof = store.look(folder / STORE_FILE, prove)
+        content, proof = connections.look(folder / STORE_FILE, prove)
         leaf = Leaf.decode(content)
     except (OSError, SQLAlchemyError):
         raise _unreadable() from None
@@ -86,7 +86,7 @@ def verify_receipt_in(folder: Path, text: str, *, key: str | None = None) -> Rec
         return store.read_leaf(connection, report.index), read_recoveries(connection)
 
     try:
-        leaf, recoveries = store.look(folder / STORE_FILE, ask)
+        leaf, recoveries = connections.look(folder / STORE_FILE, ask)
         present = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
     except (OSError, SQLAlchemyError, ValueError):
         raise _unreadable() from None

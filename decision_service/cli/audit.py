@@ -1,7 +1,6 @@
-"""`miaopi audit` and `miaopi receipt verify`: checking the record offline, trusting nobody.
+"""`miaopi audit show | verify`: checking the record offline, trusting nobody.
 
-Nothing here writes, asks a service, or (but for a receipt, which is the person's own) shows
-personal data.
+Nothing here writes, asks a service, or shows personal data.
 """
 
 import json
@@ -18,10 +17,8 @@ from rich.table import Table
 from audit.errors import AuditError
 from audit.trail.receipts import RECEIPT_CHARACTERS
 from audit.trail.recoveries import Recovery
-from audit.verify import EntryReport, ReceiptReport, Report
+from audit.verify import EntryReport, Report
 from audit.verify import verify_entry as _verify_entry
-from audit.verify import verify_receipt as _verify_receipt
-from audit.verify import verify_receipt_in as _verify_receipt_in
 from audit.verify import verify_store as _verify_store
 
 app = typer.Typer()
@@ -51,7 +48,7 @@ def show(index: int, store: Store, key: Key = None, as_json: Json = False) -> No
         return
     rows = table()
     for name, value in _entry_json(report).items():
-        rows.add_row(name, _cell(value))
+        rows.add_row(name, cell(value))
     out.print(rows)
     out.print("✔ 已证明在日志中 | proven to be in the log", style="green")
 
@@ -80,7 +77,7 @@ def verify(
             store,
             key=key,
             anchor=anchor,
-            checkpoint=None if checkpoint is None else _text_of(checkpoint),
+            checkpoint=None if checkpoint is None else text_of(checkpoint),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:
@@ -91,43 +88,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def verify_receipt(
-    file: Annotated[Path, typer.Argument(help="回执文件 | The receipt.", dir_okay=False)],
-    key: Key = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            help="决定记录所在目录，查验其是否仍含该记录 | Whether this store still holds it.",
-            file_okay=False,
-        ),
-    ] = None,
-    as_json: Json = False,  # noqa: FBT002  # typer's way of a flag
-) -> None:
-    """查验回执 | Check that this person got this notice, and that the log holds it."""
-    with refusals(as_json=as_json):
-        text = _text_of(file)
-        report = (
-            _verify_receipt(text, key=key)
-            if store is None
-            else _verify_receipt_in(store, text, key=key)
-        )
-    if as_json:
-        print_json(_receipt_json(report))
-        return
-    rows = table()
-    for name, value in _receipt_json(report).items():
-        rows.add_row(name, _cell(value))
-    out.print(rows)
-    out.print("✔ 回执有效 | the receipt holds", style="green")
-    if not report.key_is_given:
-        out.print(
-            "! 公钥取自回执本身，请与主管部门公布的核对 | the public key is the receipt's own:"
-            " compare it with the one that the authority publishes (--key)",
-            style="yellow",
-        )
-
-
-def _text_of(file: Path) -> str:
+def text_of(file: Path) -> str:
     """The text of a file, or enough of it to be refused."""
     try:
         with file.open(encoding="utf-8", newline="") as opened:
@@ -237,23 +198,6 @@ def _entry_json(report: EntryReport) -> dict[str, Any]:
     }
 
 
-def _receipt_json(report: ReceiptReport) -> dict[str, Any]:
-    return {
-        "ok": True,
-        "origin": report.origin,
-        "index": report.index,
-        "tree_size": report.tree_size,
-        "leaf_hash": report.leaf_hash.hex(),
-        "type": report.type,
-        "time": report.time.isoformat(),
-        "subject": report.subject,
-        "notice": report.notice,
-        "permanent": report.permanent,
-        "verifier_key": report.verifier_key,
-        "key_is_given": report.key_is_given,
-    }
-
-
 def table() -> Table:
     """Two columns, a name and what is said of it."""
     rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -262,7 +206,8 @@ def table() -> Table:
     return rows
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as it stands in the second column."""
     if isinstance(value, Mapping):
         return json.dumps(value, ensure_ascii=False, indent=2)
     return str(value)

@@ -210,7 +210,7 @@ async def test_nothing_is_put_back_under_a_running_service(folder: Path) -> None
 
 def test_a_backup_cannot_be_served(folder: Path) -> None:
     back_up(folder)
-    assert refused(folder.with_name("backup")) == "KEY_MISSING"
+    assert refused(folder.with_name("backup")) == "ANCHOR_MISSING"
 
 
 def test_the_commands_say_what_is_left_out_and_what_comes_next(folder: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import LargeBinary, String, cast, func, update
 from typer.testing import CliRunner, Result
 
-from audit.log.store import ENTRIES, connect_writer
+from audit.log.connections import connect_writer
+from audit.log.store import ENTRIES
 from audit.trail import Entry, Trail
 from decision_service.cli import app as miaopi
 from decision_service.cli import receipts
