@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
+import stamina.instrumentation
 import structlog
 import uvloop
 
@@ -296,7 +297,8 @@ def _content(file: Path) -> bytes:
 
 
 def _log_to(lines: TextIO) -> None:
-    """One JSON object a line."""
+    """One JSON object a line; a second try at a register is none: its evidence says what it was."""
+    stamina.instrumentation.set_on_retry_hooks([])
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -57,6 +57,10 @@ def allowed_roles() -> dict[str, frozenset[str]]:
     }
 
 
+_LAST_WORDS_S: Final = 1.0
+"""For telling a caller that its call was broken off."""
+
+
 @dataclass(slots=True, eq=False)
 class _Line:
     """What the log will say of a call, and until when it may go on."""
@@ -124,7 +128,7 @@ class Edge(grpc.aio.ServerInterceptor):
         )
 
     async def drain(self, until: float) -> None:
-        """Refuse every new call, and wait until those in flight have ended.
+        """Refuse every new call, and wait until those in flight have ended, but not for ever.
 
         Args:
             until: Instant of the event loop's clock by which they end, to be repeated elsewhere.
@@ -134,7 +138,9 @@ class Edge(grpc.aio.ServerInterceptor):
             if line.until is not None and not line.until.expired():
                 line.until.reschedule(min(until, line.until.when() or until))
         if self._open:
-            await self._idle.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until + _LAST_WORDS_S):
+                    await self._idle.wait()
 
     def _unary(self, method: str, behaviour: Behaviour, parse: Parse) -> Behaviour:
         async def around(raw: bytes, context: Context) -> object:
@@ -159,7 +165,8 @@ class Edge(grpc.aio.ServerInterceptor):
         """One call: every way it can end becomes one status and one line."""
         started = time.monotonic()
         line = _Line()
-        self._open.add(line)
+        if self._stop_at == math.inf:  # nobody waits for the end of what is refused anyhow
+            self._open.add(line)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=str(uuid4()))
         refused = False

@@ -212,3 +212,21 @@ async def test_a_deadline_that_leaves_no_time_asks_nobody_and_records_nothing(
     assert answer.code == "DEADLINE_EXCEEDED"
     assert answer.responses == ()
     assert (trail.size(), len(running.accesses), office.running) == (size, 0, {})
+
+
+async def test_a_flood_of_new_calls_does_not_hold_up_the_end(office: Office, clock: Any) -> None:
+    loop = asyncio.get_running_loop()
+    async with served(office, clock, drain_s=30.0) as wire:
+        assert (await wire.call(LIST, b"")).code == "OK"
+
+        async def come() -> None:
+            while (await wire.call(LIST, b"")).reason or not stopped.is_set():
+                pass
+
+        stopped = asyncio.Event()
+        flood = [asyncio.create_task(come()) for _ in range(32)]
+        await asyncio.sleep(0.1)
+        began = loop.time()
+    stopped.set()
+    assert loop.time() - began < 15
+    await asyncio.gather(*flood)
