@@ -46,6 +46,23 @@ __all__ = [
     "as_json",
 ]
 
+_NOBODY: Final = ("See whether the service runs there.", "服务没有应答，请检查地址和网络。")
+_UNANSWERED: Final = {
+    grpc.StatusCode.DEADLINE_EXCEEDED: (
+        "Repeat it with the same `request_id` and more time; what was decided is not lost.",
+        "请求超时，请延长时限，用同一请求编号重试。",
+    ),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (
+        "Send less: a request has at most 1 MiB, and a token with all metadata at most 8 KiB.",
+        "请求过大：请求不得超过 1 MiB，令牌和元数据不得超过 8 KiB。",
+    ),
+    grpc.StatusCode.UNIMPLEMENTED: (
+        "See whether client and service are of the same version.",
+        "服务没有此方法，请核对客户端与服务的版本。",
+    ),
+}
+"""What to do, in English and Chinese, where gRPC itself said no and no service told why."""
+
 _LOOPBACK: Final = ("127.0.0.1:", "[::1]:", "localhost:")
 
 _RETRY: Final = {
@@ -288,12 +305,13 @@ def _client_error(error: grpc.aio.AioRpcError) -> ClientError:
         for detail in (info, words, request, wrong):
             packed.Unpack(detail)
     answered = bool(info.reason)
+    unanswered = _UNANSWERED.get(error.code(), _NOBODY)
     return ClientError(
         code=error.code().name,
         reason=info.reason,
         message=error.details() or "no answer",
-        hint=info.metadata["hint"] if answered else "See whether the service runs there.",
-        zh=words.message if answered else "服务没有应答，请检查地址和网络。",
+        hint=info.metadata["hint"] if answered else unanswered[0],
+        zh=words.message if answered else unanswered[1],
         request_id=request.request_id,
         fields=tuple(
             FieldViolation(

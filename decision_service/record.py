@@ -380,7 +380,7 @@ class Record:
         except AuditNotRecordedError as error:
             raise NotRecordedError(
                 "it could not be recorded, so it did not happen",
-                zh="系统未能记录本次请求，未作出任何决定，请稍后重试。",
+                zh="系统未能记录本次请求，未作出任何决定，请稍后用同一请求编号重试。",
                 reason="NOT_RECORDED",
                 hint="Repeat the call with the same `request_id`.",
                 cause=error.reason,

@@ -9,12 +9,10 @@ import hashlib
 import hmac
 import json
 import logging
-import tomllib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid1, uuid4
 
@@ -29,14 +27,7 @@ from decision_service.v1.decision_pb2 import DecideRequest, DecideResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
 from tests.service import CASE, DECIDE, GET, LIST, PREFILL, RECEIPT, Answer, Metadata, Town
-
-GOLDEN = Path(__file__).parent.parent / "golden" / "errors.toml"
-WORDS: Mapping[str, dict[str, Any]] = {
-    name: {key: error[key] for key in error if key != "when"}
-    for error in tomllib.loads(GOLDEN.read_text("utf-8")).get("error", ())
-    for name in error["when"]
-}
-"""What a caller reads, by what is wrong."""
+from tests.words import ERRORS, in_words
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 
@@ -420,45 +411,6 @@ async def put(one: Bad, town: Town, person: Person, case_id: str) -> Answer:
     )
 
 
-def in_words(answer: Answer) -> dict[str, Any]:
-    """What a caller reads, as the golden file has it."""
-    info = answer.details["ErrorInfo"]
-    metadata = dict(info.metadata)
-    read = {
-        "code": answer.code,
-        "reason": info.reason,
-        "message": answer.message,
-        "hint": metadata.pop("hint"),
-        "zh": answer.details["LocalizedMessage"].message,
-        **({"metadata": metadata} if metadata else {}),
-    }
-    if "BadRequest" not in answer.details:
-        return read
-    fields = [
-        [one.field, one.reason, one.description, one.localized_message.message]
-        for one in answer.details["BadRequest"].field_violations
-    ]
-    assert read == wrong_in(fields)
-    return {"fields": fields}
-
-
-def wrong_in(fields: list[list[str]]) -> dict[str, Any]:
-    """What is said of all wrong fields together."""
-    names = dict.fromkeys(f"`{name}`" for name, *_ in fields)
-    return {
-        "code": "INVALID_ARGUMENT",
-        "reason": "REQUEST_INVALID",
-        "message": cut(f"the request is wrong in {', '.join(names)}"),
-        "hint": "Correct every field listed in `field_violations` and send the request again.",
-        "zh": cut("请求有误：" + "；".join(zh for *_, zh in fields)),
-    }
-
-
-def cut(text: str) -> str:
-    """Of many wrong fields the first; all of them stand in ``fields``."""
-    return text if len(text) <= 400 else f"{text[:399]}…"
-
-
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", CASES)
 async def test_what_is_wrong_is_told_word_for_word_and_leaves_no_trace(
@@ -469,7 +421,7 @@ async def test_what_is_wrong_is_told_word_for_word_and_leaves_no_trace(
     with capture_logs() as logs, caplog.at_level(logging.DEBUG):
         answered = await put(CASES[name], town, person, case_id)
 
-    assert in_words(answered) == WORDS[name]
+    assert in_words(answered) == ERRORS[name]
     assert answered.responses == ()
     assert answered.details["ErrorInfo"].domain == "decision-service.test"
     assert answered.details["LocalizedMessage"].locale == "zh-CN"
@@ -480,4 +432,4 @@ async def test_what_is_wrong_is_told_word_for_word_and_leaves_no_trace(
 
 
 def test_the_golden_file_has_no_word_that_nobody_reads() -> None:
-    assert sorted(WORDS) == sorted(CASES)
+    assert sorted(ERRORS) == sorted(CASES)
