@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from decision_service.awaited import worth_waiting_for
 from decision_service.errors import EngineError
 from decision_service.model import (
     DECLARED,
     Approved,
     Concept,
     ConceptType,
-    EvidenceType,
     Facts,
     Granted,
     Held,
@@ -50,9 +50,6 @@ from decision_service.rulebook.values import NotKnown
 
 DERIVED = "derived"
 """Source of a value that the rules compute from others."""
-
-_AWAY = {Why.UNAVAILABLE, Why.PENDING}
-"""Why a fact is not known when asking again later may help."""
 
 _CODES = {
     Status.MET: "REQUIREMENT_MET",
@@ -135,7 +132,7 @@ def _outcome(
         return NeedsCorrection(reasons=reasons)
     if verdict.kind is VerdictKind.APPROVE:
         return Approved(grant=_grant(release, verdict), reasons=reasons)
-    away = _worth_waiting_for(release, facts, verdict)
+    away = worth_waiting_for(release, facts, verdict)
     if away and wait_until is not None:
         return Waiting(until=wait_until, waiting_for=away, reasons=reasons)
     return Referred(reasons=reasons)
@@ -172,46 +169,6 @@ def _without_declarations(release: Release, facts: Facts) -> Facts:
         else fact
         for concept, fact in facts.items()
     }
-
-
-def _worth_waiting_for(
-    release: Release, facts: Facts, verdict: Verdict
-) -> tuple[EvidenceType, ...]:
-    """The sources that are away, if they are all that stands between the case and a decision.
-
-    A requirement that is not met, or unknown for any other cause, needs a person anyway.
-    """
-    if any(status is Status.NOT_MET for _, status in verdict.statuses):
-        return ()
-    open_items = [item for item, status in verdict.statuses if status is Status.UNKNOWN] or [
-        item for item, value in verdict.outputs if isinstance(value, NotKnown)
-    ]
-    wanting = frozenset[Concept]().union(*(release.inputs[item] for item in open_items))
-    unknown = [concept for concept in wanting if isinstance(facts[concept], Unknown)]
-    away = [_away(release, facts, concept) for concept in unknown]
-    return tuple(sorted(frozenset[EvidenceType]().union(*away))) if all(away) else ()
-
-
-def _away(release: Release, facts: Facts, concept: Concept) -> frozenset[EvidenceType]:
-    """The sources that must be back before an unknown concept can be known.
-
-    Behind a question that was not put is the answer that it hung on. Empty if no source that
-    comes back would help.
-    """
-    source = EvidenceType(release.meanings[concept].source)
-    match facts[concept]:
-        case Unknown(why=why) if why in _AWAY:
-            return frozenset({source})
-        case Unknown(why=Why.NOT_ASKED):
-            missing = [
-                earlier
-                for earlier in release.hangs_on.get(source, frozenset())
-                if isinstance(facts[earlier], Unknown)
-            ]
-            away = [_away(release, facts, earlier) for earlier in missing]
-            return frozenset[EvidenceType]().union(*away) if all(away) else frozenset()
-        case _:
-            return frozenset()
 
 
 # ── reasons: condition → value → source → law → result ───────────────────────────────────────────

@@ -71,6 +71,11 @@ def plan_faults(
             for key in paper.by
             if key not in asked
         )
+        vouched = {
+            concept for key in paper.by if key in registers for concept in registers[key].concepts
+        }
+        if paper.shows is not None and paper.shows not in vouched:
+            yield f"`{paper.en}` shows `{paper.shows}`, which none of its `by` vouches for"
     for item in matter.evidence:
         if item.type in registers:
             yield from _key_faults(item, matter, declared_texts, registers[item.type])

@@ -457,11 +457,14 @@ class Replaced(Frozen):
 
     Attributes:
         by: The evidence types that take its place; all of them must have answered.
+        shows: The yes-or-no concept that it would have proven: a lease that no register knows of
+            is not replaced. None: any answer will do.
     """
 
     zh: str
     en: str
     by: tuple[EvidenceType, ...] = Field(min_length=1)
+    shows: Concept | None = None
 
 
 class Limit(Frozen):

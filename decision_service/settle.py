@@ -115,9 +115,16 @@ def _believable(fact: Fact, meaning: Meaning) -> Fact:
 
 
 def replaced(matter: Matter, evidence: Sequence[Evidence]) -> tuple[Replaced, ...]:
-    """The papers whose place evidence has taken: every register that was to has vouched."""
-    vouching = {item.evidence_type for item in evidence if item.status in _VOUCHING}
-    return tuple(paper for paper in matter.replaces if set(paper.by) <= vouching)
+    """The papers whose place evidence has taken: every register has vouched, for what they show."""
+    vouching = {item.evidence_type: item for item in evidence if item.status in _VOUCHING}
+
+    def is_replaced(paper: Replaced) -> bool:
+        answers = [vouching[key].values for key in paper.by if key in vouching]
+        return len(answers) == len(paper.by) and (
+            paper.shows is None or any(values.get(paper.shows) is True for values in answers)
+        )
+
+    return tuple(paper for paper in matter.replaces if is_replaced(paper))
 
 
 def fits(value: Held, type_: ConceptType) -> bool:  # noqa: PLR0911  # one case for each type

@@ -28,7 +28,7 @@ from decision_service.model import (
 )
 from decision_service.office import Office
 from evidence_adapters import registry
-from evidence_adapters.sandbox import City, Person, Running, serve
+from evidence_adapters.sandbox import City, Filing, Person, Running, serve
 from tests.service import open_office
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
@@ -105,6 +105,50 @@ def apply_for(published: Catalogue, clock: Clock) -> Callable[..., Application]:
         return Application(**parts)
 
     return application
+
+
+@pytest.fixture
+def file_for(published: Catalogue, clock: Clock) -> Callable[..., Application]:
+    """Make an application of a sandbox firm, complete and consented, but for the changes."""
+
+    def application(filing: Filing, matter: str, **changes: Any) -> Application:
+        request = _request(filing.filer, matter, published, clock)
+        code = Document(kind="organisation_code", number=filing.firm.code)
+        firm = Party(role="organisation", documents=(code,))
+        answers: dict[str, Value] = {
+            "applicant.mobile": "13800000000",
+            "applicant.truthful": True,
+            "premises.house_code": filing.house_code,
+            **(DEVICE_ANSWERS if matter == "device_filing" else _move(clock())),
+        }
+        parts = {
+            **request,
+            "parties": (*request["parties"], firm),
+            "answers": answers,
+            "content_digest": uuid4().hex,
+            **changes,
+        }
+        return Application(**parts)
+
+    return application
+
+
+DEVICE_ANSWERS: dict[str, Value] = {
+    "organisation.device_products": "class_ii",
+    "organisation.device_business_mode": "wholesale",
+    "organisation.quality_manager": "沙盒质管",
+    "organisation.quality_manager_qualification": "degree",
+    "organisation.device_facilities_listed": True,
+    "organisation.device_rules_listed": True,
+}
+
+
+def _move(now: datetime) -> dict[str, Value]:
+    return {
+        "organisation.change_reason": "expansion",
+        "organisation.resolution_date": now.date() - timedelta(days=10),
+        "organisation.resolved": True,
+    }
 
 
 @pytest.fixture

@@ -142,6 +142,7 @@ by = ["company_register"]
 zh = "房产证"
 en = "deed"
 by = ["address_register", "property_register"]
+shows = "premises.owned_by_organisation"
 
 [remedies.reconsideration]
 organ = { zh = "区政府", en = "district government" }

@@ -36,6 +36,7 @@ from tests.firms import (
     LEGAL,
     NEVER_S,
     NOW,
+    OWNED,
     PERSON,
     PROPERTY,
     REPRESENTED,
@@ -275,19 +276,25 @@ async def test_a_case_waits_for_the_source_that_an_unput_question_hung_on(
 
 
 @pytest.mark.parametrize(
-    ("status", "consented"),
+    ("statuses", "consented"),
     [
-        pytest.param(EvidenceStatus.MATCH, False, id="no consent"),
-        pytest.param(EvidenceStatus.DISPUTED, True, id="the key is disputed"),
+        pytest.param({}, False, id="no consent"),
+        pytest.param({ADDRESS: EvidenceStatus.DISPUTED}, True, id="the key is disputed"),
+        pytest.param(
+            {ADDRESS: EvidenceStatus.UNAVAILABLE, CREDIT: EvidenceStatus.DISPUTED},
+            True,
+            id="another is disputed",
+        ),
     ],
 )
-async def test_no_case_waits_for_what_will_not_come(
+async def test_no_case_waits_for_what_would_not_settle_it(
     release: Release,
     city: dict[EvidenceType, Register],
-    status: EvidenceStatus,
+    statuses: Mapping[EvidenceType, EvidenceStatus],
     consented: Any,
 ) -> None:
-    city[ADDRESS].status = status
+    for register, status in statuses.items():
+        city[register].status = status
     asked = application() if consented else application(authority=without(PROPERTY))
 
     assert isinstance(judged(release, await gathered(release, city, asked), asked), Referred)
@@ -323,7 +330,11 @@ async def test_a_paper_is_replaced_when_every_register_in_its_place_has_answered
         "copy of the licence",
         "deed",
     ]
+    city[PROPERTY].values = {OWNED: False}
+    assert [one.en for one in replaced(release.matter, await gathered(release, city))] == [
+        "copy of the licence"
+    ], "a deed that there is not"
     city[PROPERTY].status = EvidenceStatus.UNAVAILABLE
     assert [one.en for one in replaced(release.matter, await gathered(release, city))] == [
         "copy of the licence"
-    ]
+    ], "a register that did not answer"

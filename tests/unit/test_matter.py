@@ -124,6 +124,12 @@ def test_a_plan_of_two_waves_is_a_release() -> None:
             "`copy of the licence` is replaced by `death_register`, which the plan does not ask",
             id="replaced by nothing",
         ),
+        pytest.param(
+            'shows = "premises.owned_by_organisation"',
+            'shows = "organisation.trusted"',
+            "`deed` shows `organisation.trusted`, which none of its `by` vouches for",
+            id="shows what nobody vouches for",
+        ),
     ],
 )
 def test_a_plan_that_could_not_be_asked_is_refused(old: str, new: str, fault: str) -> None:
