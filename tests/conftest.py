@@ -27,6 +27,7 @@ from decision_service.model import (
     Value,
 )
 from decision_service.office import Office
+from decision_service.release import Release
 from evidence_adapters import registry
 from evidence_adapters.sandbox import City, Filing, Person, Running, serve
 from tests.service import open_office
@@ -63,6 +64,12 @@ def published() -> Catalogue:
     """The sample city's catalogue."""
     registers = registry.load()
     return catalogue.load(ROOT, {key: one.meaning for key, one in registers.items()})
+
+
+@pytest.fixture(scope="session")
+def allowance(published: Catalogue) -> Release:
+    """The old-age allowance as it is today."""
+    return next(one for one in published.releases if one.name == "old_age_allowance@2019-10-01")
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ Nobody real can be among them: their numbers carry the impossible place code 990
 
 from evidence_adapters.sandbox.city import City, Person
 from evidence_adapters.sandbox.firms import Filing, Firm, Firms, House
+from evidence_adapters.sandbox.lives import Lives
 from evidence_adapters.sandbox.misconduct import Misconduct
 from evidence_adapters.sandbox.server import Access, Running, serve
 
@@ -15,6 +16,7 @@ __all__ = [
     "Firm",
     "Firms",
     "House",
+    "Lives",
     "Misconduct",
     "Person",
     "Running",

@@ -7,7 +7,7 @@ an answer which is read rightly shows that the file is right.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from evidence_adapters.sandbox import firm_dialects
+from evidence_adapters.sandbox import firm_dialects, life_dialects
 from evidence_adapters.sandbox.turn import Answer, Condition, Turn
 
 
@@ -148,5 +148,9 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "property_register": firm_dialects.properties,
     "lease_register": firm_dialects.leases,
     "credit_register": firm_dialects.credit,
+    "residence_register": life_dialects.residence,
+    "insurance_register": life_dialects.insurance,
+    "talent_register": life_dialects.talents,
+    "education_register": life_dialects.education,
 }
 """The registers of the city, by evidence type."""

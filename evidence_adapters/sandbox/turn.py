@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from evidence_adapters.sandbox.city import City, Person
 from evidence_adapters.sandbox.firms import Firm, Firms, House
+from evidence_adapters.sandbox.lives import Life, Lives
 
 Condition: TypeAlias = Literal[
     "found", "not_found", "ambiguous", "mismatch", "disputed", "denied", "pending", "unavailable"
@@ -23,10 +24,11 @@ _PROMISED: Final = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the city knows by the keys of a question: whom, which firm, which house."""
+    """What the city knows by the keys of a question: whom, which life, which firm, which house."""
 
     keys: Mapping[str, str]
     person: Person | None
+    life: Life | None
     firm: Firm | None
     house: House | None
 
@@ -41,9 +43,11 @@ def look_up(city: City, keys: Mapping[str, str]) -> Known:
     """Whom and what the keys name."""
     firms = Firms(city)
     unit = keys.get("property_unit")
+    person = city.find(keys.get("id_number", ""))
     return Known(
         keys=keys,
-        person=city.find(keys.get("id_number", "")),
+        person=person,
+        life=None if person is None else Lives(city).of(person),
         firm=firms.find_firm(keys.get("organisation_code", "")),
         house=firms.find_house(keys.get("house_code", ""))
         if unit is None
@@ -92,6 +96,15 @@ class Turn:
             return ()
         return (self.about, *self.others)
 
+    @property
+    def lives(self) -> tuple[tuple[Person, Life], ...]:
+        """Everybody who can have a record in the answer, and how they live."""
+        return tuple(
+            (known.person, known.life)
+            for known in self.found
+            if known.person is not None and known.life is not None
+        )
+
     def word(self, records: Sequence[object]) -> Condition:
         """What the register has to say, with so many records."""
         if self.condition in {"found", "disputed"} and not records:
@@ -102,6 +115,11 @@ class Turn:
     def is_disputed(self) -> bool:
         """Whether an objection to the record is open."""
         return self.condition == "disputed"
+
+    @property
+    def today(self) -> date:
+        """The civil day of that instant in China."""
+        return self.as_of.astimezone(CHINA).date()
 
     @property
     def stamp(self) -> str:

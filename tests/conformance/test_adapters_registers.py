@@ -30,7 +30,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.http import QUERY_ID
-from evidence_adapters.sandbox import City, Firms, Misconduct
+from evidence_adapters.sandbox import City, Firms, Lives, Misconduct
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
@@ -44,7 +44,7 @@ STALL_S = 0.1
 BOMB = gzip.compress(b" " * 30_000_000)
 PACKAGED = registry.load()
 CITY = City(11)
-CAST, FILINGS = CITY.cast(TODAY), Firms(CITY).cast(TODAY)
+CAST, FILINGS = {**CITY.cast(TODAY), **Lives(CITY).cast()}, Firms(CITY).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
 ANOTHER = {
     "id_number": CAST["young_adult"].id_number,
@@ -200,6 +200,67 @@ REGISTERS = [
             "organisation.listed_abnormal": False,
             "organisation.listed_abnormal_for_address": False,
         },
+    ),
+    Expected(
+        register=EvidenceType("residence_register"),
+        known=person("endorsement_due"),
+        values={
+            "applicant.residence_registered": True,
+            "applicant.residence_months": Decimal(30),
+            "applicant.residence_gap_open": False,
+            "applicant.residence_address_coded": True,
+            "applicant.permit_state": "valid",
+            "applicant.permit_endorsed_until": date(2026, 3, 21),
+        },
+        unknown=person("not_registered"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.residence_registered": False,
+            "applicant.residence_months": Decimal(0),
+            "applicant.residence_gap_open": False,
+            "applicant.residence_address_coded": False,
+            "applicant.permit_state": "none",
+        },
+    ),
+    Expected(
+        register=EvidenceType("insurance_register"),
+        known=person("insured_eighteen_of_two_years"),
+        values={
+            "applicant.insured_months_unbroken": Decimal(3),
+            "applicant.insured_months_in_two_years": Decimal(18),
+            "applicant.insurance_active": True,
+        },
+        unknown=person("recognised_talent"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.insured_months_unbroken": Decimal(0),
+            "applicant.insured_months_in_two_years": Decimal(0),
+            "applicant.insurance_active": False,
+        },
+    ),
+    Expected(
+        register=EvidenceType("talent_register"),
+        known=person("introduced_bachelor"),
+        values={
+            "applicant.talent_recognised": True,
+            "applicant.introduction_kind": "on_the_job",
+            "applicant.introduction_date": date(2021, 3, 1),
+        },
+        unknown=person("resident"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.talent_recognised": False, "applicant.introduction_kind": "none"},
+    ),
+    Expected(
+        register=EvidenceType("education_register"),
+        known=person("full_time_student"),
+        values={
+            "applicant.degree": "below_bachelor",
+            "applicant.degree_full_time": False,
+            "applicant.studying_full_time_here": True,
+        },
+        unknown=person("insured_too_short_degree_abroad"),
+        absence=EvidenceStatus.NO_RECORD_INCONCLUSIVE,
+        absent={},
     ),
 ]
 

@@ -34,7 +34,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.register import FieldRules, Register, our_names
-from evidence_adapters.sandbox import City, Firms, Misconduct
+from evidence_adapters.sandbox import City, Firms, Lives, Misconduct
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
@@ -42,7 +42,8 @@ from pact import Pact, Verifier, match
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
-CAST, FILINGS = City(1).cast(TODAY), Firms(City(1)).cast(TODAY)
+CAST = {**City(1).cast(TODAY), **Lives(City(1)).cast()}
+FILINGS = Firms(City(1)).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
 MATTER, CASE, PURPOSE, BASIS = "old_age_allowance", "c-1", "资格核验", "consent 1"
 
@@ -213,6 +214,71 @@ SPEECHES = [
             "organisation.listed_abnormal_for_address": True,
         },
         nothing=None,
+    ),
+    Speech(
+        register="residence_register",
+        instant="20260301100000",
+        known=person("endorsement_due"),
+        unknown=person("not_registered"),
+        record={
+            "DJ_YX": "Y",
+            "LX_YS": 30,
+            "JD_DH": "N",
+            "FW_BM_BZ": "Y",
+            "JZZ_ZT": "1",
+            "QZ_YXQZ": "20260321",
+        },
+        values={
+            "applicant.residence_registered": True,
+            "applicant.residence_months": 30,
+            "applicant.residence_gap_open": False,
+            "applicant.residence_address_coded": True,
+            "applicant.permit_state": "valid",
+            "applicant.permit_endorsed_until": date(2026, 3, 21),
+        },
+        nothing=[],
+        objection="Y",
+    ),
+    Speech(
+        register="insurance_register",
+        instant="20260301100000",
+        known=person("insured_twelve_months"),
+        unknown=person("recognised_talent"),
+        record={"lxys": 12, "ljys24": 12, "aac008": "1"},
+        values={
+            "applicant.insured_months_unbroken": 12,
+            "applicant.insured_months_in_two_years": 12,
+            "applicant.insurance_active": True,
+        },
+        nothing=None,
+    ),
+    Speech(
+        register="talent_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=person("introduced_bachelor"),
+        unknown=person("resident"),
+        record={"route": "ON_THE_JOB", "introducedOn": "2021-03-01"},
+        values={
+            "applicant.talent_recognised": True,
+            "applicant.introduction_kind": "on_the_job",
+            "applicant.introduction_date": date(2021, 3, 1),
+        },
+        nothing=None,
+        objection=True,
+    ),
+    Speech(
+        register="education_register",
+        instant="2026-03-01 10:00:00",
+        known=person("introduced_bachelor"),
+        unknown=person("insured_too_short_degree_abroad"),
+        record={"xwcc": "4", "xxxs": "全日制", "zdbz": "否"},
+        values={
+            "applicant.degree": "bachelor",
+            "applicant.degree_full_time": True,
+            "applicant.studying_full_time_here": False,
+        },
+        nothing=[],
+        codes=int,
     ),
 ]
 

@@ -36,6 +36,23 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "organisation.listed_abnormal": False,
             "organisation.listed_abnormal_for_address": False,
         },
+        "residence_register": {
+            "applicant.residence_registered": False,
+            "applicant.residence_months": Decimal(0),
+            "applicant.residence_gap_open": False,
+            "applicant.residence_address_coded": False,
+            "applicant.permit_state": "none",
+        },
+        "insurance_register": {
+            "applicant.insured_months_unbroken": Decimal(0),
+            "applicant.insured_months_in_two_years": Decimal(0),
+            "applicant.insurance_active": False,
+        },
+        "talent_register": {
+            "applicant.talent_recognised": False,
+            "applicant.introduction_kind": "none",
+        },
+        "education_register": {},
     }
     assert not meanings[EvidenceType("property_register")].complete
     assert meanings[EvidenceType("population_register")].concepts == (

@@ -12,7 +12,7 @@ from decision_service import catalogue
 from decision_service.catalogue import Catalogue
 from decision_service.errors import InvalidPublicationError, InvalidRequestError, NotPublishedError
 from decision_service.model import MatterId
-from decision_service.release import Form, Release, read_meanings, restore
+from decision_service.release import Form, read_meanings, restore
 from evidence_adapters import registry
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,11 +25,6 @@ def city(tmp_path: Path) -> Path:
     for folder in ("rules", "matters"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path
-
-
-@pytest.fixture
-def allowance(published: Catalogue) -> Release:
-    return published.releases[-1]
 
 
 def _spoil(path: Path, old: str, new: str) -> None:

@@ -35,7 +35,11 @@ HOUSE = "9" * 25
 
 def complete(schema: dict[str, Any]) -> dict[str, Any]:
     """What an applicant fills in who leaves nothing out."""
-    known = {"applicant.mobile": "13800000000", "premises.house_code": HOUSE}
+    known = {
+        "applicant.mobile": "13800000000",
+        "applicant.photo_receipt": "4403202600001234",
+        "premises.house_code": HOUSE,
+    }
 
     def answer(key: str, field: dict[str, Any]) -> Any:
         if key in known:
@@ -49,7 +53,7 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     return {key: answer(key, schema["properties"][key]) for key in schema["required"]}
 
 
-def test_the_city_has_four_matters_in_six_releases() -> None:
+def test_the_city_has_these_matters_and_releases() -> None:
     assert [f"{folder.parent.name}@{folder.name}" for folder in RELEASES] == [
         "business_address_change@2024-01-01",
         "device_filing@2022-05-01",
@@ -57,6 +61,7 @@ def test_the_city_has_four_matters_in_six_releases() -> None:
         "old_age_allowance@2014-04-01",
         "old_age_allowance@2016-01-01",
         "old_age_allowance@2019-10-01",
+        "residence_permit@2016-01-01",
     ]
 
 
