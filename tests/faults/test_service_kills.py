@@ -183,8 +183,8 @@ def reasons(crowd: Crowd) -> Counter[str]:
 async def test_a_killed_service_loses_and_doubles_nothing(
     template: process.Template, environment: dict[str, str], people: City
 ) -> None:
-    """Up to 200 kills, or as many as fit into two and a half minutes."""
-    crowd, kills = await storm(template, environment, people, kills=200, within_s=150)
+    """Up to 200 kills, or as many as fit into two minutes."""
+    crowd, kills = await storm(template, environment, people, kills=200, within_s=120)
 
     await each_is_there_once(Path(environment["MIAOPI_STORE"]), crowd)
     found = reasons(crowd)
