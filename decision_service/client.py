@@ -28,7 +28,14 @@ from decision_service.v1.case_pb2 import Case, GetCaseRequest, GetReceiptRequest
 from decision_service.v1.decision_pb2 import Contest, DecideRequest
 from decision_service.v1.matter_pb2 import GetMatterRequest, ListMattersRequest, Matter
 from decision_service.v1.prefill_pb2 import PrefilledField, PrefillRequest, PrefillResponse
-from decision_service.v1.vocabulary_pb2 import Decision, EvidenceStatus, Reason, Text, Value
+from decision_service.v1.vocabulary_pb2 import (
+    Decision,
+    EvidenceStatus,
+    Reason,
+    ReplacedDocument,
+    Text,
+    Value,
+)
 
 __all__ = [
     "Case",
@@ -41,6 +48,7 @@ __all__ = [
     "PrefillResponse",
     "PrefilledField",
     "Reason",
+    "ReplacedDocument",
     "Text",
     "Value",
     "as_json",

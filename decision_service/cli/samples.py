@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from audit.verify import verify_receipt
 from decision_service.cli import show
 from decision_service.client import Client, Decision
 from decision_service.model import (
+    ORGANISATION,
     AssuranceLevel,
     Authority,
     Consent,
@@ -24,14 +25,20 @@ from decision_service.model import (
     Party,
     Value,
 )
-from evidence_adapters.sandbox import City, Misconduct, Person
+from evidence_adapters.sandbox import City, Filing, Firms, Misconduct, Person
 
 ALLOWANCE = "old_age_allowance"
 LIBRARY = "library_card"
+ADDRESS = "business_address_change"
 _PATIENCE_S = 3.0
 """An answer within three seconds is what the city promises."""
 
 _COMPLETE: dict[str, Value] = {"applicant.mobile": "13800000000", "applicant.truthful": True}
+_MOVE: dict[str, Value] = {
+    **_COMPLETE,
+    "organisation.change_reason": "expansion",
+    "organisation.resolved": True,
+}
 _READER: dict[str, Value] = {**_COMPLETE, "applicant.accepts_reading_rules": True}
 
 
@@ -90,6 +97,13 @@ async def _decide_each_way(desk: "_Desk", sandbox: Sandbox) -> None:
     waiting = await desk.decide(ALLOWANCE, other, _COMPLETE)
     sandbox.reset()
     await desk.follow(waiting)
+    desk.title("7", "企业住所变更：填入房屋编码，当场换照", "a firm moves: a new licence at once")
+    filing = Firms(sandbox.people).cast(sandbox.today)["leased_office"]
+    house: dict[str, Value] = {"premises.house_code": filing.house_code}
+    case_id = await desk.prefill(ADDRESS, filing)
+    await desk.prefill(ADDRESS, filing, house, case_id)
+    move = {**_MOVE, **house, "organisation.resolution_date": sandbox.today}
+    await desk.prove(await desk.decide(ADDRESS, filing, move, case_id))
 
 
 def print_how_to_call(sandbox: Sandbox) -> None:
@@ -172,10 +186,15 @@ class _Desk:
                 return person
         raise LookupError(matter)
 
-    async def prefill(self, matter: str, person: Person) -> str:
+    async def prefill(
+        self,
+        matter: str,
+        applicant: Person | Filing,
+        answers: Mapping[str, Value] | None = None,
+        case_id: str = "",
+    ) -> str:
         """Show every message of the stream as it comes; return the case."""
-        case_id = ""
-        parties, authority = await self._asking(matter, person)
+        parties, authority = await self._asking(matter, applicant)
         started = time.monotonic()
         async for event in self._client.prefill(
             matter=matter,
@@ -183,6 +202,8 @@ class _Desk:
             channel="portal",
             parties=parties,
             authority=authority,
+            answers=answers,
+            case_id=case_id,
         ):
             took = f"{1000 * (time.monotonic() - started):5.0f} ms"
             match event.WhichOneof("event"):
@@ -199,13 +220,19 @@ class _Desk:
                 case _:
                     empty = ", ".join(event.completed.declared_fields)
                     self._line(took, f"待申请人填写 left to the applicant: {empty}")
+                    if event.completed.replaced:
+                        self._line("", show.replaced(event.completed.replaced))
         return case_id
 
     async def decide(
-        self, matter: str, person: Person, answers: dict[str, Value], case_id: str = ""
+        self,
+        matter: str,
+        applicant: Person | Filing,
+        answers: Mapping[str, Value],
+        case_id: str = "",
     ) -> Decision:
         """Hand in, and show the outcome, the reasons and their law."""
-        parties, authority = await self._asking(matter, person)
+        parties, authority = await self._asking(matter, applicant)
         started = time.monotonic()
         decision = await self._client.decide(
             matter=matter,
@@ -219,6 +246,8 @@ class _Desk:
         self._line(f"{1000 * (time.monotonic() - started):5.0f} ms", show.outcome(decision))
         for reason in show.reasons(decision):
             self._line("", f"· {show.both(reason.text)}")
+        if decision.replaced:
+            self._line("", show.replaced(decision.replaced))
         return decision
 
     async def prove(self, decision: Decision) -> None:
@@ -242,13 +271,20 @@ class _Desk:
                 return
             await asyncio.sleep(0.2)
 
-    async def _asking(self, matter: str, person: Person) -> tuple[tuple[Party, ...], Authority]:
+    async def _asking(
+        self, matter: str, who: Person | Filing
+    ) -> tuple[tuple[Party, ...], Authority]:
+        person = who.filer if isinstance(who, Filing) else who
         found = await self._client.matter(matter)
         now = datetime.now(UTC)
         applicant = Party(
             role="applicant", documents=(Document(kind="resident_id", number=person.id_number),)
         )
-        return (applicant,), Authority(
+        parties: tuple[Party, ...] = (applicant,)
+        if isinstance(who, Filing):
+            code = Document(kind="organisation_code", number=who.firm.code)
+            parties += (Party(role=ORGANISATION, documents=(code,)),)
+        return parties, Authority(
             person=applicant,
             assurance_level=AssuranceLevel.SUBSTANTIAL,
             authentication_time=now,

@@ -16,6 +16,7 @@ from decision_service.cli import show
 from decision_service.cli.answers import AnswerError, read_answers
 from decision_service.client import Client, Matter, as_json
 from decision_service.model import (
+    ORGANISATION,
     AssuranceLevel,
     Authority,
     Concept,
@@ -40,6 +41,20 @@ MatterId = Annotated[str, typer.Argument(metavar="MATTER", help="事项 | Id of 
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="办件 | Id of the case.")]
 Number = Annotated[
     str, typer.Option("--id", help="申请人公民身份号码 | The applicant's resident identity number.")
+]
+Organisation = Annotated[
+    str,
+    typer.Option(
+        "--organisation",
+        metavar="CODE",
+        help="单位统一社会信用代码 | The firm that applies, where firms do.",
+    ),
+]
+Answers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--answer", metavar="KEY=VALUE", help="填报项，可重复 | A declared field; repeatable."
+    ),
 ]
 RequestId = Annotated[
     str | None,
@@ -92,6 +107,8 @@ def prefill(
     matter: MatterId,
     number: Number,
     *,
+    organisation: Organisation = "",
+    answer: Answers = None,
     case: Continued = "",
     channel: Channel = "portal",
     assurance: Assurance = AssuranceLevel.SUBSTANTIAL,
@@ -105,7 +122,8 @@ def prefill(
     named = request_id or str(uuid4())
 
     async def ask(client: Client) -> None:
-        asked = _applicant(await client.matter(matter), number, assurance, duty)
+        found = await client.matter(matter)
+        asked = _applicant(found, number, organisation, assurance, duty)
         events = client.prefill(
             matter=matter,
             request_id=named,
@@ -113,6 +131,7 @@ def prefill(
             channel=channel,
             parties=asked.parties,
             authority=asked.authority,
+            answers=read_answers(answer or (), found.form_json_schema),
         )
         form = show.Prefilled()
         if json:
@@ -130,10 +149,8 @@ def decide(
     matter: MatterId,
     number: Number,
     *,
-    answer: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="填报项，可重复 | A declared field; repeatable."),
-    ] = None,
+    organisation: Organisation = "",
+    answer: Answers = None,
     contest: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,7 +175,7 @@ def decide(
 
     async def ask(client: Client) -> None:
         found = await client.matter(matter)
-        asked = _applicant(found, number, assurance, duty)
+        asked = _applicant(found, number, organisation, assurance, duty)
         decision = await client.decide(
             matter=matter,
             request_id=named,
@@ -219,8 +236,10 @@ class _Asked:
     authority: Authority
 
 
-def _applicant(matter: Matter, number: str, assurance: AssuranceLevel, duty: str) -> _Asked:
-    """The applicant, who has just authenticated and stands for themselves."""
+def _applicant(
+    matter: Matter, number: str, organisation: str, assurance: AssuranceLevel, duty: str
+) -> _Asked:
+    """The applicant, who has just authenticated and stands for themselves, or for a firm."""
     now = datetime.now(UTC)
     document = Document(kind="resident_id", number=number)
     person = Party(role="applicant", documents=(document,))
@@ -236,7 +255,9 @@ def _applicant(matter: Matter, number: str, assurance: AssuranceLevel, duty: str
     authority = Authority(
         person=person, assurance_level=assurance, authentication_time=now, basis=basis
     )
-    return _Asked(parties=(person,), authority=authority)
+    code = Document(kind="organisation_code", number=organisation)
+    firm = (Party(role=ORGANISATION, documents=(code,)),) if organisation else ()
+    return _Asked(parties=(person, *firm), authority=authority)
 
 
 def _contest(typed: str) -> Contest:

@@ -1,6 +1,6 @@
 """How answers of the service look on a terminal: both languages, nothing left out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
@@ -20,8 +20,8 @@ from decision_service.client import (
     PrefilledField,
     PrefillResponse,
     Reason,
+    ReplacedDocument,
     Text,
-    Value,
 )
 
 out = Console(markup=False, highlight=False, emoji=False)
@@ -67,7 +67,11 @@ def matter(one: Matter) -> RenderableType:
         ("方式 Modes", ", ".join(one.modes)),
         ("告知书 Notice", one.consent_notice_version),
         ("查询 Registers", ", ".join(one.evidence_types)),
-        ("免交 No longer brought", "; ".join(both(paper.name) for paper in one.replaces)),
+        ("申请人 Applicants", ", ".join(one.applicants)),
+        (
+            f"免交 {len(one.replaces)} 份 No longer brought",
+            "; ".join(both(paper.name) for paper in one.replaces),
+        ),
         ("承诺时限 Promised", f"{one.promised_limit.days} {one.promised_limit.unit} days"),
         ("复议 Reconsideration", both(one.remedies.reconsideration_organ)),
         ("诉讼 Litigation", both(one.remedies.litigation_court)),
@@ -84,6 +88,7 @@ class Prefilled:
         self._answers: dict[str, str] = {}
         self._fields: dict[str, PrefilledField] = {}
         self._declared: tuple[str, ...] = ()
+        self._replaced = ""
 
     def feed(self, message: PrefillResponse) -> RenderableType:
         """Take in one message and show all that is known so far."""
@@ -98,6 +103,7 @@ class Prefilled:
             case "completed":
                 self._fields = {field.key: field for field in message.completed.fields}
                 self._declared = tuple(message.completed.declared_fields)
+                self._replaced = replaced(message.completed.replaced)
             case None:
                 pass
         return self._shown()
@@ -112,15 +118,23 @@ class Prefilled:
             fields.add_row(field.key, both(field.name), shown, field.evidence_type)
         for key in self._declared:
             fields.add_row(key, "", Words("请填写 to be filled in", style="dim"), "")
-        return Group(Words(f"办件 Case  {self._case}"), asked, fields)
+        return Group(Words(f"办件 Case  {self._case}"), asked, fields, Words(self._replaced))
 
 
 def outcome(one: Decision) -> str:
     """How a decision came out, on one line, with what it grants."""
     kind = one.WhichOneof("outcome") or ""
     zh, en, _ = _OUTCOMES[kind]
-    granted = [f"{both(each.name)} {_value(each.value)} {each.unit}" for each in one.approved.grant]
+    granted = [f"{both(each.name)} {both(each.display)}" for each in one.approved.grant]
     return "  ".join(part.strip() for part in (f"{zh} {en}", one.case_number, *granted))
+
+
+def replaced(papers: Sequence[ReplacedDocument]) -> str:
+    """How many papers nobody has to bring, and which; empty if none."""
+    if not papers:
+        return ""
+    named = "; ".join(both(paper.name) for paper in papers)
+    return f"免交材料 {len(papers)} 份 papers not brought: {named}"
 
 
 def reasons(one: Decision) -> tuple[Reason, ...]:
@@ -141,10 +155,12 @@ def decision(one: Decision) -> RenderableType:
         ),
     ]
     if one.approved.grant:
-        granted = _table("准予 Granted", "值 Value", "单位 Unit")
+        granted = _table("准予 Granted", "值 Value")
         for grant in one.approved.grant:
-            granted.add_row(both(grant.name), _value(grant.value), grant.unit)
+            granted.add_row(both(grant.name), both(grant.display))
         parts.append(granted)
+    if one.replaced:
+        parts.append(Words(replaced(one.replaced)))
     parts.append(_reasons(getattr(one, kind).reasons))
     asked = _table("登记机关 Register", "答复 Answer")
     for evidence in one.evidence:
@@ -202,22 +218,6 @@ def _table(*columns: str) -> Table:
     for column in table.columns:
         column.overflow = "fold"
     return table
-
-
-def _value(value: Value) -> str:
-    match value.WhichOneof("kind"):
-        case "boolean":
-            return "是 yes" if value.boolean else "否 no"
-        case "date":
-            return _day(value.date)
-        case "number":
-            return value.number
-        case "option":
-            return value.option
-        case "text":
-            return value.text
-        case None:
-            return ""
 
 
 def _status(status: EvidenceStatus.ValueType) -> str:

@@ -100,6 +100,7 @@ def _granted(granted: model.Granted) -> pb.Granted:
         name=_text(granted.name),
         value=_value(granted.value, granted.type),
         unit=granted.type.unit if isinstance(granted.type, model.NumberType) else "",
+        display=_text(granted.display),
     )
 
 

@@ -530,6 +530,7 @@ class Granted(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
+    DISPLAY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Key of the output, e.g. `monthly_allowance`."""
     unit: _builtins.str
@@ -542,6 +543,10 @@ class Granted(_message.Message):
     def value(self) -> Global___Value:
         """Its value."""
 
+    @_builtins.property
+    def display(self) -> Global___Text:
+        """Its value in words, with the unit or the option's name."""
+
     def __init__(
         self,
         *,
@@ -549,10 +554,11 @@ class Granted(_message.Message):
         name: Global___Text | None = ...,
         value: Global___Value | None = ...,
         unit: _builtins.str = ...,
+        display: Global___Text | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "name", b"name", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "unit", b"unit", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "id", b"id", "name", b"name", "unit", b"unit", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -49,6 +49,9 @@ def test_a_newcomer_sees_every_way_an_application_can_end(shown: tuple[str, Path
         assert word in printed
     assert "回执已核验 receipt verified" in printed
     assert "monthly allowance" in printed
+    assert "企业住所变更" in printed
+    assert "免交材料 4 份 papers not brought" in printed
+    assert printed.count("回执已核验 receipt verified") == 2
 
 
 def test_the_store_that_it_leaves_is_sound(shown: tuple[str, Path]) -> None:
@@ -61,8 +64,9 @@ def test_the_receipt_that_it_leaves_verifies_and_a_changed_one_does_not(
     shown: tuple[str, Path], tmp_path: Path
 ) -> None:
     _, store = shown
-    receipt = next((store / "receipts").glob("*.json"))
-    assert _miaopi("receipt", "verify", str(receipt)).returncode == 0
+    receipts = {one: one.read_text(encoding="utf-8") for one in (store / "receipts").glob("*.json")}
+    assert all(_miaopi("receipt", "verify", str(one)).returncode == 0 for one in receipts)
+    receipt = next(one for one, text in receipts.items() if "月津贴额" in text)
 
     forged = tmp_path / "forged.json"
     text = receipt.read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ from decision_service.server import (
     public_jwks,
 )
 from decision_service.server.edge import SERVICES
-from evidence_adapters.sandbox import Misconduct
+from evidence_adapters.sandbox import City, Firms, Misconduct
 
 ApplyFor = Callable[..., Application]
 AskFor = Callable[..., PrefillRequest]
@@ -112,6 +112,55 @@ async def test_a_portal_lists_prefills_decides_and_fetches_the_receipt(
     assert decision.case_id == case_id
     assert case.decisions[-1] == decision
     assert json.loads(receipt)
+
+
+async def test_a_firm_moves_from_wire_to_disk_and_back(
+    client: Client, file_for: ApplyFor, people: City, office: Office, clock: Any
+) -> None:
+    """Prefilled twice, the second time with the house that the applicant typed; then decided."""
+    filing = Firms(people).cast(office.today(clock()))["leased_office"]
+    matter = await client.matter("business_address_change")
+    application = asked(file_for(filing, matter.id))
+    form = {name: application[name] for name in PrefillRequest.model_fields if name in application}
+    first = [event async for event in client.prefill(**form | {"answers": {}})]
+    case_id = first[0].started.case_id
+    house = {key: application["answers"][key] for key in matter.prefill_answers}
+    typed = form | {"answers": house, "case_id": case_id, "request_id": str(uuid4())}
+    second = [event async for event in client.prefill(**typed)]
+    decision = await client.decide(**application | {"case_id": case_id})
+
+    assert [*matter.applicants] == ["organisation"]
+    assert len(matter.replaces) == 5
+    assert [*matter.prefill_answers] == ["premises.house_code"]
+    assert set(first[0].started.evidence_types) < set(second[0].started.evidence_types)
+    assert len(first[-1].completed.replaced) == 2
+    assert len(second[-1].completed.replaced) == 4
+    assert decision.WhichOneof("outcome") == "approved"
+    assert [one.display.en for one in decision.approved.grant][1] == "Luohu"
+    assert [one.name.en for one in decision.replaced][-1] == "lease"
+    assert filing.firm.code in await client.receipt(case_id)
+
+
+async def test_a_firm_that_cannot_be_is_refused_with_every_field(
+    client: Client, file_for: ApplyFor, people: City, office: Office, clock: Any
+) -> None:
+    filing = Firms(people).cast(office.today(clock()))["leased_office"]
+    application = asked(file_for(filing, "business_address_change"))
+    applicant, firm = application["parties"]
+    wrong = firm.documents[0].model_copy(update={"number": "91990000MA9000003X"})
+    parties = (applicant, firm.model_copy(update={"documents": (wrong,)}))
+
+    with pytest.raises(ClientError) as caught:
+        await client.decide(**application | {"parties": parties, "channel": "fax"})
+    with pytest.raises(ClientError) as missing:
+        await client.decide(**application | {"parties": (applicant,)})
+
+    assert caught.value.code == "INVALID_ARGUMENT"
+    assert {(one.field, one.reason) for one in caught.value.fields} == {
+        ("channel", "CHANNEL_NOT_OFFERED"),
+        ("parties[1].documents[0].number", "NOT_AN_ORGANISATION_CODE"),
+    }
+    assert [one.zh for one in missing.value.fields] == ["本事项由单位申请，请填写单位"]
 
 
 async def test_a_repeated_request_gets_the_first_decision_and_a_reused_one_is_refused(
