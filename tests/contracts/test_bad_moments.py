@@ -1,11 +1,14 @@
 """Calls that are right and come at a bad moment, or are too much for the wire, over a real port."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import grpc
 import pytest
 
 from decision_service.catalogue import Catalogue
@@ -123,6 +126,22 @@ async def test_a_deadline_that_is_over_at_once_asks_nobody(town: Town, person: P
     assert town.traces == before
 
 
+async def test_of_two_applications_that_race_under_one_id_one_is_decided(
+    town: Town, person: Person
+) -> None:
+    first = service.application(person, NOW)
+    other = first | {"channel": "app"}
+    before = town.trail.size()
+
+    answers = await asyncio.gather(*(decide(town, one) for one in [first, other] * 8))
+
+    told = [(answer.code, answer.reason) for answer in answers]
+    assert {*told} == {("OK", ""), ("ALREADY_EXISTS", "REQUEST_ID_REUSED")}
+    assert len({*told[0::2]}) == len({*told[1::2]}) == 1, "one body wins, whole"
+    assert len({answer.responses for answer in answers if answer.code == "OK"}) == 1
+    assert town.trail.size() == before + 1
+
+
 # ── no room ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -195,6 +214,40 @@ async def test_a_request_of_five_megabytes_is_refused_unread(town: Town) -> None
 
     assert answered.code == "RESOURCE_EXHAUSTED"
     assert town.traces == before
+    assert (await town.wire.call(LIST, b"")).code == "OK"
+
+
+async def test_a_request_that_unpacks_to_fifty_megabytes_is_refused(town: Town) -> None:
+    before = town.traces
+    bomb = b"\x0a" + bytes(50_000_000)
+
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{town.wire.port}") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(DECIDE)(
+                bomb, metadata=town.wire.bearer(), compression=grpc.Compression.Gzip, timeout=20
+            )
+
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert town.traces == before
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", id="HTTP/1.1"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), id="TLS"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4_096, id="broken HTTP/2"),
+        pytest.param(bytes(range(256)) * 64, id="noise"),
+    ],
+)
+async def test_whoever_speaks_another_language_is_hung_up_on(noise: bytes, town: Town) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", town.wire.port)
+    writer.write(noise)
+    async with asyncio.timeout(20):
+        with suppress(ConnectionError):
+            await reader.read()
+    writer.close()
+
     assert (await town.wire.call(LIST, b"")).code == "OK"
 
 

@@ -26,6 +26,7 @@ from evidence_adapters.sandbox import City
 from tests import service
 from tests.messages import CANARY, is_readable, requests
 from tests.service import DECIDE, LIST, METHODS, Answer, Town
+from tests.words import ERRORS, MOMENTS
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 PERSONAL = (CANARY, "13912345678", "9900001", "13800000000")
@@ -42,6 +43,16 @@ CODES = {
 """How a call by a known caller with time enough can end."""
 
 ALLOWED = allowed_roles()
+
+REVIEWED = {
+    reason
+    for words in (*ERRORS.values(), *MOMENTS.values())
+    for reason in (
+        words.get("reason", "REQUEST_INVALID"),
+        *(one[1] for one in words.get("fields", ())),
+    )
+}
+"""Every reason that somebody has read aloud; see ``tests/golden/errors.toml``."""
 
 once_and_for_all = settings(
     deadline=None,
@@ -128,6 +139,7 @@ def assert_is_clean(answer: Answer) -> None:
     assert answer.message
     if answer.code == "INVALID_ARGUMENT":
         assert answer.fields
+    assert {info.reason, *(reason for _, reason in answer.fields)} <= REVIEWED
     assert not [word for word in PERSONAL if word in answer.words], answer.words
 
 
