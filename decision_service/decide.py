@@ -51,15 +51,17 @@ async def decide(
         DecisionServiceError: The request cannot be admitted; see `admit` and `Form.read`.
     """
     key = office.record.request_key("Decide", application)
+    while (twin := office.running.get(key)) and twin[0] != application.content_digest:
+        # Another body under the same id: what becomes of it tells whose the id is.
+        await asyncio.wait([twin[1]])
+        await asyncio.sleep(0)  # until it is no longer among the running
     if key not in office.running:
         task = asyncio.create_task(
             _decide(application, key, office, now, deadline), name=application.caller
         )
         office.running[key] = (application.content_digest, task)
         task.add_done_callback(lambda _: office.running.pop(key))
-    digest, task = office.running[key]
-    _refuse_reuse(application, digest)
-    return await asyncio.shield(task)
+    return await asyncio.shield(office.running[key][1])
 
 
 async def _decide(

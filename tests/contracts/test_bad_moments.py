@@ -142,6 +142,21 @@ async def test_of_two_applications_that_race_under_one_id_one_is_decided(
     assert town.trail.size() == before + 1
 
 
+async def test_a_repeated_application_gets_its_decision_whatever_else_comes_under_its_id(
+    town: Town, person: Person
+) -> None:
+    """While a reused id is being looked up, a lawful repeat is not taken for another reuse."""
+    lawful = service.application(person, NOW)
+    decided = await decide(town, lawful)
+
+    answers = await asyncio.gather(
+        *(decide(town, one) for one in [lawful | {"channel": "app"}, lawful] * 8)
+    )
+
+    assert {answer.reason for answer in answers[0::2]} == {"REQUEST_ID_REUSED"}
+    assert {answer.responses for answer in answers[1::2]} == {decided.responses}
+
+
 # ── no room ──────────────────────────────────────────────────────────────────────────────────────
 
 
