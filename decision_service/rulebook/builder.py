@@ -288,6 +288,9 @@ class Builder:
         item, sign, *tests = children
         item = self._expression(item, self._word(sign).at)
         tests = [test for test in tests if not isinstance(test, Token)]
+        for test in tests:
+            if isinstance(test, Path | Filter | Name) and isinstance(test.type, ListOf):
+                item = self._as_element(item, test.type)
         others = [test for test in tests if not isinstance(test, Equality)]
         found = [self._within(item, others)] if others else []
         for test in tests:
@@ -298,6 +301,12 @@ class Builder:
         if item is None or len(known) < len(found):
             return None
         return known[0] if len(known) == 1 else Some(known, BOOLEAN, item.at)
+
+    def _as_element(self, item: Expression | None, whole: ListOf) -> Expression | None:
+        """An item that is written out, as of the type of the list that it may be in."""
+        if item is None or not is_fixed(item) or isinstance(item.type, ListOf):
+            return item
+        return fit(item, whole.item, self.report)
 
     def _within(self, item: Expression | None, tests: Sequence[Test | None]) -> Expression | None:
         if item is None:

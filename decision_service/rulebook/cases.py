@@ -153,6 +153,8 @@ def _record(piece: Piece, type_: ListType, draft: Draft) -> Record | None:
     ids |= {id_: id_ for id_ in type_.columns}
     record: dict[str, Scalar] = {}
     for part in piece.part(1, len(piece.text) - 1).split("，,、"):
+        if not part.text:
+            continue
         halves = part.halves("=＝")
         if halves is None:
             draft.report.add("E020.form", part.at, text=part.text)

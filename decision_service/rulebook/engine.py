@@ -33,6 +33,7 @@ from decision_service.rulebook.inference import Conditions, Tables, Verdicts, ga
 from decision_service.rulebook.tree import (
     Finding,
     HitPolicy,
+    Position,
     Row,
     Rulebook,
     Verdict,
@@ -268,24 +269,45 @@ _STATUSES = {1: Status.MET, 0: Status.NOT_MET, 2: Status.UNKNOWN}
 _MOST = 400
 """Rules for one requirement or row: more cost too much on every case, and nobody can read them."""
 
+_MOST_OF_ALL = 4_000
+"""Rules for all conditions of a file: a hundred requirements and ten tables of a hundred rows take
+about as many, and each costs a microsecond a case."""
+
 
 def limits(book: Rulebook) -> tuple[Finding, ...]:
     """Find conditions too large for the engine (E080); all else fits by construction."""
-    return tuple(
-        Finding(
-            code="E080",
-            at=at,
-            message=Text(
-                zh=f"条件过于复杂：需要 {size} 条引擎规则，上限为 {_MOST} 条",
-                en=f"condition is too complex: it takes {size} engine rules of at most {_MOST}",
-            ),
-            hint=Text(
-                zh="请把其中一部分写成推算值，或者拆成几个条件。",
-                en="Write a part of it as a derived value, or split it into several requirements.",
-            ),
+    sizes = Conditions(book).sizes
+    found = [
+        _too_large(
+            at,
+            zh=f"条件过于复杂：需要 {size} 条引擎规则，上限为 {_MOST} 条",
+            en=f"condition is too complex: it takes {size} engine rules of at most {_MOST}",
+            hint_zh="请把其中一部分写成推算值，或者拆成几个条件。",
+            hint_en="Write a part of it as a derived value, or split it into requirements.",
         )
-        for at, size in Conditions(book).sizes
+        for at, size in sizes
         if size > _MOST
+    ]
+    total = sum(size for _, size in sizes)
+    if total > _MOST_OF_ALL:
+        found.append(
+            _too_large(
+                Position(1, 1),
+                zh=f"文件过大：共需 {total} 条引擎规则，上限为 {_MOST_OF_ALL} 条",
+                en=f"file is too large: it takes {total} engine rules of at most {_MOST_OF_ALL}",
+                hint_zh="请减少决策表的行和栏，或者分成几个事项。",
+                hint_en="Have fewer rows or columns in its tables, or split it into matters.",
+            )
+        )
+    return tuple(found)
+
+
+def _too_large(at: Position, *, zh: str, en: str, hint_zh: str, hint_en: str) -> Finding:
+    return Finding(
+        code="E080",
+        at=at,
+        message=Text(zh=zh, en=en),
+        hint=Text(zh=hint_zh, en=hint_en),
     )
 
 

@@ -3,6 +3,7 @@
 import operator
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,11 +12,20 @@ from hypothesis import strategies as st
 
 from decision_service.errors import EngineError
 from decision_service.model import Concept, Fact
-from decision_service.rulebook import circuit, engine, evaluate, inference, interpret
+from decision_service.rulebook import (
+    arithmetic,
+    circuit,
+    days,
+    engine,
+    evaluate,
+    inference,
+    interpret,
+    sequences,
+)
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
-from decision_service.rulebook.tree import Rulebook, VerdictKind
-from decision_service.rulebook.values import UNKNOWN
+from decision_service.rulebook.tree import HitPolicy, Rulebook, VerdictKind
+from decision_service.rulebook.values import UNKNOWN, DaysAndTime
 from tests.rulebooks import rulebooks, some_facts
 
 BOOKS = 250
@@ -99,6 +109,26 @@ def _unknown_is_false(truths: Any) -> bool:
     return any(truth is True for truth in truths)
 
 
+def _one_less(items: Any) -> Decimal:
+    return Decimal(len(items) - 1)
+
+
+def _sum_of_known(items: Any) -> Decimal:
+    return sum((item for item in items if item is not None), Decimal(0))
+
+
+def _all_hours(of: DaysAndTime) -> Decimal:
+    return Decimal(int(of.seconds / 3600))
+
+
+def _none_is_empty(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _count_possible(_policy: HitPolicy, statuses: Any) -> int:
+    return sum(status != 0 for status in statuses)
+
+
 @pytest.mark.parametrize(
     ("holder", "key", "mutant"),
     [
@@ -113,10 +143,18 @@ def _unknown_is_false(truths: Any) -> bool:
         ),
         pytest.param(interpret, "_some", _unknown_is_false, id="an unknown that counts as false"),
         pytest.param(inference, "_scaled", lambda n, s: 2 * int(n * 10**s), id="lost digits"),
+        pytest.param(sequences.FUNCTIONS, "count", _one_less, id="a list counted from nought"),
+        pytest.param(sequences.FUNCTIONS, "sum", _sum_of_known, id="an unknown cell left out"),
+        pytest.param(evaluate, "equal", operator.eq, id="lists equal although a part is unknown"),
+        pytest.param(arithmetic.PARTS, ("days", "hours"), _all_hours, id="hours beyond a day"),
+        pytest.param(interpret, "_items", _none_is_empty, id="an unknown list taken for empty"),
+        pytest.param(days, "back", lambda by: by, id="a duration added instead of taken away"),
+        pytest.param(interpret, "_not", lambda truth: truth is False, id="not unknown is false"),
+        pytest.param(engine, "gate", _count_possible, id="every table taken for a UNIQUE one"),
     ],
 )
 def test_a_mutant_of_any_evaluator_is_caught(
-    monkeypatch: pytest.MonkeyPatch, holder: Any, key: str, mutant: Any
+    monkeypatch: pytest.MonkeyPatch, holder: Any, key: Any, mutant: Any
 ) -> None:
     replace: Callable[[Any, str, Any], None] = (
         monkeypatch.setitem if isinstance(holder, dict) else monkeypatch.setattr
