@@ -109,7 +109,7 @@ def compose_all(city: Path, registers: Registers) -> tuple[Release, ...]:
 
 def seal(city: Path, release: Release) -> Path:
     """Write the digest file of a release; publishing it is to commit that file."""
-    path = _seal_file(city, release)
+    path = seal_file(city, release.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(release.digest + "\n", encoding="ascii")
     return path
@@ -141,7 +141,7 @@ def _compose(
 
 def _hold_against_seal(city: Path, release: Release) -> None:
     """Refuse a release that is not sealed, or no longer what was sealed."""
-    path = _seal_file(city, release)
+    path = seal_file(city, release.name)
     sealed = text_of(path, city).strip() if path.is_file() else ""
     if sealed == release.digest:
         return
@@ -167,9 +167,9 @@ def _hold_against_seal(city: Path, release: Release) -> None:
     )
 
 
-def _seal_file(city: Path, release: Release) -> Path:
+def seal_file(city: Path, name: str) -> Path:
     """Where a release's digest lies."""
-    return city / "rules" / "releases" / f"{release.name}.sha256"
+    return city / "rules" / "releases" / f"{name}.sha256"
 
 
 def text_of(path: Path, city: Path) -> str:

@@ -147,7 +147,7 @@ LISTS: tuple[Held, ...] = (
             for _ in range(count)
         )
         for count in (1, 2, 3)
-        for known in (1.0, 1.0, 0.8)
+        for known in (1.0, 0.8, 0.6)
     ),
 )
 """Lists of none to three records, in some of which cells are not known."""
@@ -389,6 +389,11 @@ class _Author:
         def of_list() -> Expression:
             return self.pick(
                 lambda: call("count", self.list_of_flats(depth - 1)),
+                lambda: call(
+                    self.draw(st.sampled_from(("sum", "min", "max"))),
+                    path(self.list_of_flats(0), "area", ListOf(MONEY)),
+                    type_=MONEY,
+                ),
                 lambda: Element(self.numbers(depth - 1), self.number(0), MONEY, AT),
             )
 

@@ -11,6 +11,7 @@ import typer
 from decision_service import catalogue
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
+from decision_service.matter import Meanings
 from decision_service.release import compose, read_meanings
 from decision_service.rulebook import engine
 from decision_service.rulebook.document import read
@@ -70,6 +71,21 @@ def open_rule_file(path: Path) -> RuleFile:
     except InvalidPublicationError as error:
         return RuleFile(path, text, book, book.warnings, f"{error.zh}\n    {error} {error.hint}")
     return RuleFile(path, text, published or book, book.warnings)
+
+
+def city_meanings(path: Path) -> Meanings:
+    """The concepts of the city in whose folder a rule file lies; none if it lies alone."""
+    city = path.absolute().parent.parent.parent
+    concepts = city / "matters" / "concepts.toml"
+    if not concepts.is_file():
+        return {}
+    return read_meanings(catalogue.text_of(concepts, city), where="matters/concepts.toml")
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the release of a rule file is published: its digest is there."""
+    day, matter = path.name.removesuffix(SUFFIX), path.absolute().parent.name
+    return catalogue.seal_file(path.absolute().parent.parent.parent, f"{matter}@{day}").is_file()
 
 
 def _as_published(path: Path, text: str) -> Rulebook | None:

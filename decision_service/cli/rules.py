@@ -15,6 +15,8 @@ from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
     RuleFile,
     as_json,
+    city_meanings,
+    is_sealed,
     open_rule_file,
     print_findings,
     rule_files,
@@ -23,6 +25,7 @@ from decision_service.errors import InvalidPublicationError
 from decision_service.rulebook import interpret, scenarios
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
+from decision_service.rulebook.formatting import formatted
 from decision_service.rulebook.scenarios import ScenarioResult
 from decision_service.rulebook.tree import Rulebook, RuleFileError
 from evidence_adapters import registry
@@ -116,6 +119,37 @@ def explain(
         _print_json(explanation.as_json(explained))
     else:
         show.out.print(explanation.shown(explained), soft_wrap=True)
+
+
+@app.command("fmt")
+def dress(
+    files: Files = None,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="只检查，不改写 | Change nothing; 1 if it would.")
+    ] = False,
+) -> None:
+    """排版：对齐表格，统一标点，按本市信息项补全词汇 | Align, normalise, fill in the vocabulary."""
+    wrong = False
+    for path in rule_files(files or [Path("rules")]):
+        text = path.read_text(encoding="utf-8")
+        try:
+            dressed = formatted(text, where=str(path), meanings=city_meanings(path))
+        except RuleFileError as error:
+            print_findings(RuleFile(path, text, None, error.findings))
+            wrong = True
+            continue
+        if dressed == text:
+            continue
+        if is_sealed(path):
+            show.out.print(f"{path}  已封存，不改写 sealed, left as it is", soft_wrap=True)
+            continue
+        wrong |= check
+        show.out.print(f"{'✗' if check else '✓'} {path}", soft_wrap=True)
+        if not check:
+            path.write_text(dressed, encoding="utf-8")
+    if wrong:
+        raise typer.Exit(1)
 
 
 @app.command("eval")

@@ -103,28 +103,29 @@ def _digits(day: date) -> int:
 
 
 def _add_months(start: date, months: Decimal) -> date | None:
-    """From the first of the month, and then to the day, or as far as the month goes."""
-    if not (-_FAR < months < _FAR and months == _whole(months)):
+    if not -_FAR < months < _FAR or months != int(months):
         return None
-    month = start.year * 12 + start.month - 1 + _whole(months)
-    if not 12 <= month < 120_000:
-        return None
-    first = date(month // 12, month % 12 + 1, 1)
-    following = 31 if month == 119_999 else _first_after(first).toordinal() - first.toordinal()
-    return date.fromordinal(first.toordinal() + min(start.day, following) - 1)
+    return _moved(start, int(months))
 
 
-def _first_after(first: date) -> date:
-    return date.fromordinal(first.toordinal() + 31).replace(day=1)
+def _moved(start: date, months: int) -> date | None:
+    """The same day of another month; where there is none, the day before the following first."""
+    year, place = divmod(start.year * 12 + start.month - 1 + months, 12)
+    if not 1 <= year <= date.max.year:
+        return None
+    try:
+        return start.replace(year, place + 1)
+    except ValueError:  # never in December, which has all days
+        return date.fromordinal(date(year, place + 2, 1).toordinal() - 1)
 
 
 def _months_between(start: date, end: date) -> Decimal:
     """The last month that does not pass the end, found by trying."""
     if end < start:
         return Decimal(0) - _months_between(end, start)
-    months = Decimal((end.year - start.year) * 12 + end.month - start.month)
-    reached = _add_months(start, months)
-    return months if reached is not None and reached <= end else months - 1
+    months = (end.year - start.year) * 12 + end.month - start.month
+    reached = _moved(start, months)
+    return Decimal(months if reached is not None and reached <= end else months - 1)
 
 
 def _years_between(start: date, end: date) -> Decimal:
@@ -134,16 +135,16 @@ def _years_between(start: date, end: date) -> Decimal:
 
 
 def _add_days(start: date, days: Decimal) -> date | None:
-    if not (-_FAR < days < _FAR and days == _whole(days)):
+    if not -_FAR < days < _FAR or days != int(days):
         return None
-    ordinal = start.toordinal() + _whole(days)
+    ordinal = start.toordinal() + int(days)
     return date.fromordinal(ordinal) if 1 <= ordinal <= date.max.toordinal() else None
 
 
 def _add_years(start: date, years: Decimal) -> date | None:
-    return (
-        _add_months(start, years * 12) if -_FAR < years < _FAR and years == _whole(years) else None
-    )
+    if not -_FAR < years < _FAR or years != int(years):
+        return None
+    return _moved(start, 12 * int(years))
 
 
 _FAR = 10_000_000

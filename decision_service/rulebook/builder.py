@@ -50,6 +50,7 @@ from decision_service.rulebook.tree import (
     Within,
     ends,
     is_fixed,
+    parts,
 )
 from decision_service.rulebook.values import (
     ANY,
@@ -589,10 +590,20 @@ class Builder:
             lambda: self._quantified(word, others, inside) if others else self.build(inside),
         )
         truth = None if condition is None else fit(condition, BOOLEAN, self.report)
-        if truth is None:
+        if truth is None or not self._is_clear(truth, variable):
             return None
         quantifier: Literal["some", "every"] = "some" if word.kind == "SOME" else "every"
         return Quantified(quantifier, variable, whole, truth, BOOLEAN, word.at)
+
+    def _is_clear(self, truth: Expression, variable: str) -> bool:
+        """Whether a reader sees how far 满足 reaches: every part there speaks of the element."""
+        if self.scope.free or not isinstance(truth, All | Some) or id(truth) in self._grouped:
+            return True
+        for item in truth.items:
+            if not _speaks_of(item, variable):
+                self.report.add("E101.reach", item.at)
+                return False
+        return True
 
     def _over(
         self, whole: Expression, name: str, inside: Callable[[], _Child]
@@ -624,6 +635,13 @@ def _is_number(condition: Expression) -> bool:
             return is_fixed(condition)
         case _:
             return False
+
+
+def _speaks_of(expression: Expression, variable: str) -> bool:
+    """Whether an expression reads a variable."""
+    if isinstance(expression, Variable):
+        return expression.name == variable
+    return any(_speaks_of(part, variable) for part in parts(expression))
 
 
 def _holds_nothing(interval: Interval) -> bool:
