@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from decision_service.errors import EngineError
 from decision_service.model import Concept, Fact
 from decision_service.rulebook import (
-    arithmetic,
     circuit,
     days,
     engine,
@@ -25,7 +24,7 @@ from decision_service.rulebook import (
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
 from decision_service.rulebook.tree import HitPolicy, Rulebook, VerdictKind
-from decision_service.rulebook.values import UNKNOWN, DaysAndTime
+from decision_service.rulebook.values import UNKNOWN
 from tests.rulebooks import rulebooks, some_facts
 
 BOOKS = 250
@@ -117,10 +116,6 @@ def _sum_of_known(items: Any) -> Decimal:
     return sum((item for item in items if item is not None), Decimal(0))
 
 
-def _all_hours(of: DaysAndTime) -> Decimal:
-    return Decimal(int(of.seconds / 3600))
-
-
 def _none_is_empty(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else ()
 
@@ -146,7 +141,6 @@ def _count_possible(_policy: HitPolicy, statuses: Any) -> int:
         pytest.param(sequences.FUNCTIONS, "count", _one_less, id="a list counted from nought"),
         pytest.param(sequences.FUNCTIONS, "sum", _sum_of_known, id="an unknown cell left out"),
         pytest.param(evaluate, "equal", operator.eq, id="lists equal although a part is unknown"),
-        pytest.param(arithmetic.PARTS, ("days", "hours"), _all_hours, id="hours beyond a day"),
         pytest.param(interpret, "_items", _none_is_empty, id="an unknown list taken for empty"),
         pytest.param(days, "back", lambda by: by, id="a duration added instead of taken away"),
         pytest.param(interpret, "_not", lambda truth: truth is False, id="not unknown is false"),
