@@ -152,5 +152,7 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "insurance_register": life_dialects.insurance,
     "talent_register": life_dialects.talents,
     "education_register": life_dialects.education,
+    "housing_register": life_dialects.housing,
+    "subsidy_ledger": life_dialects.subsidies,
 }
 """The registers of the city, by evidence type."""

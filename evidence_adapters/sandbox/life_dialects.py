@@ -155,3 +155,71 @@ def education(turn: Turn) -> Answer:
     if word == "mismatch":
         answer["byx"] = "sfzjh"
     return {**answer, "hfsj": turn.promised} if word == "pending" else answer
+
+
+def housing(turn: Turn) -> Answer:
+    """A bureau's old system: three digits, one word for a state; some files are asked by letter."""
+    tenancies = {"renting": "在租", "rented": "已退租", "never": "未租"}
+    held = [(person, home) for person, life in turn.lives if (home := life.housing) is not None]
+    records = [
+        {
+            "cxr": person.id_number,
+            "zgzf": tenancies[home.tenancy],
+            "gfyh": "是" if home.concession else "否",
+            "yy": "是" if turn.is_disputed else "否",
+        }
+        for person, home in held
+    ]
+    codes: dict[Condition, int] = {
+        "found": 100,
+        "disputed": 100,
+        "not_found": 101,
+        "ambiguous": 102,
+        "pending": 103,
+        "denied": 104,
+        "unavailable": 199,
+    }
+    by_letter = turn.condition == "found" and any(home.by_letter for _, home in held)
+    word = "pending" if by_letter else turn.word(records)
+    return {
+        "fhz": codes[word],
+        "fhxx": "已发函" if word == "pending" else "",
+        "hwh": turn.serial,
+        "cxr": turn.about.keys["id_number"],
+        "jzsj": turn.stamp,
+        "dfqx": turn.promised if word == "pending" else "",
+        "bzqk": [] if by_letter else records,
+    }
+
+
+def subsidies(turn: Turn) -> Answer:
+    """A ledger of few words: letters for states, capitals for names, one line a person."""
+    records = [
+        {
+            "Jfzh": person.id_number,
+            "Rcbt": "Y" if paid.talent else "N",
+            "Zfbt": "Y" if paid.rent else "N",
+            "Hlbt": "Y" if paid.care else "N",
+            "Ljje": "0.00",
+        }
+        for person, life in turn.lives
+        if (paid := life.subsidies) is not None
+    ]
+    codes: dict[Condition, str] = {
+        "found": "Y",
+        "not_found": "N",
+        "ambiguous": "M",
+        "disputed": "D",
+        "pending": "P",
+        "denied": "R",
+        "unavailable": "X",
+    }
+    word = turn.word(records)
+    return {
+        "State": codes[word],
+        "Seq": turn.serial,
+        "Jfzh": turn.about.keys["id_number"].lower(),
+        "At": turn.as_of.isoformat(timespec="seconds"),
+        "Until": turn.promised if word == "pending" else None,
+        "Items": records,
+    }

@@ -7,7 +7,8 @@ from typing import Final, Literal, TypeAlias
 
 from evidence_adapters.sandbox.city import City, Person
 from evidence_adapters.sandbox.firms import Firm, Firms, House
-from evidence_adapters.sandbox.lives import Life, Lives
+from evidence_adapters.sandbox.life import Life
+from evidence_adapters.sandbox.lives import Lives
 
 Condition: TypeAlias = Literal[
     "found", "not_found", "ambiguous", "mismatch", "disputed", "denied", "pending", "unavailable"

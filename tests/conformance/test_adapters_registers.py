@@ -262,6 +262,36 @@ REGISTERS = [
         absence=EvidenceStatus.NO_RECORD_INCONCLUSIVE,
         absent={},
     ),
+    Expected(
+        register=EvidenceType("housing_register"),
+        known=person("renting_public_housing"),
+        values={
+            "applicant.rents_public_housing": True,
+            "applicant.purchase_concession_used": False,
+        },
+        unknown=person("introduced_bachelor"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.rents_public_housing": False,
+            "applicant.purchase_concession_used": False,
+        },
+    ),
+    Expected(
+        register=EvidenceType("subsidy_ledger"),
+        known=person("rent_subsidy_received"),
+        values={
+            "applicant.talent_subsidy_received": False,
+            "applicant.rent_subsidy_received": True,
+            "applicant.care_subsidy_in_payment": False,
+        },
+        unknown=person("introduced_bachelor"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.talent_subsidy_received": False,
+            "applicant.rent_subsidy_received": False,
+            "applicant.care_subsidy_in_payment": False,
+        },
+    ),
 ]
 
 pytestmark = pytest.mark.parametrize(

@@ -280,6 +280,33 @@ SPEECHES = [
         nothing=[],
         codes=int,
     ),
+    Speech(
+        register="housing_register",
+        instant="2026-03-01 10:00:00",
+        known=person("purchase_concession_used"),
+        unknown=person("introduced_bachelor"),
+        record={"zgzf": "未租", "gfyh": "是"},
+        values={
+            "applicant.rents_public_housing": False,
+            "applicant.purchase_concession_used": True,
+        },
+        nothing=[],
+        objection="是",
+        codes=int,
+    ),
+    Speech(
+        register="subsidy_ledger",
+        instant="2026-03-01T02:00:00+00:00",
+        known=person("talent_subsidy_received"),
+        unknown=person("introduced_bachelor"),
+        record={"Rcbt": "Y", "Zfbt": "N", "Hlbt": "N"},
+        values={
+            "applicant.talent_subsidy_received": True,
+            "applicant.rent_subsidy_received": False,
+            "applicant.care_subsidy_in_payment": False,
+        },
+        nothing=[],
+    ),
 ]
 
 # ── what stands in the contract ──────────────────────────────────────────────────────────────────

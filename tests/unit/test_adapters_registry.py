@@ -53,6 +53,15 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "applicant.introduction_kind": "none",
         },
         "education_register": {},
+        "housing_register": {
+            "applicant.rents_public_housing": False,
+            "applicant.purchase_concession_used": False,
+        },
+        "subsidy_ledger": {
+            "applicant.talent_subsidy_received": False,
+            "applicant.rent_subsidy_received": False,
+            "applicant.care_subsidy_in_payment": False,
+        },
     }
     assert not meanings[EvidenceType("property_register")].complete
     assert meanings[EvidenceType("population_register")].concepts == (

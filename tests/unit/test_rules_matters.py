@@ -37,6 +37,7 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     """What an applicant fills in who leaves nothing out."""
     known = {
         "applicant.mobile": "13800000000",
+        "applicant.bank_account": "990000000000000001",
         "applicant.photo_receipt": "4403202600001234",
         "premises.house_code": HOUSE,
     }
@@ -62,6 +63,8 @@ def test_the_city_has_these_matters_and_releases() -> None:
         "old_age_allowance@2016-01-01",
         "old_age_allowance@2019-10-01",
         "residence_permit@2016-01-01",
+        "talent_subsidy@2016-03-23",
+        "talent_subsidy@2021-09-01",
     ]
 
 

@@ -3,6 +3,7 @@
 from datetime import date
 
 from evidence_adapters.sandbox import City, Lives
+from evidence_adapters.sandbox.life import Life
 
 CITY = City(3)
 LIVES = Lives(CITY)
@@ -13,7 +14,7 @@ def test_the_registers_cannot_contradict_each_other_about_a_life() -> None:
         life = LIVES.of(person)
         local = person.hukou_place.startswith("4403")
         if person.death_date is not None:
-            assert (life.residence, life.insurance, life.education, life.talent) == (None,) * 4
+            assert life == Life()
         if life.residence is not None:
             assert not local
             assert life.residence.months <= 12 * (2025 - person.birth_date.year)
@@ -29,6 +30,11 @@ def test_the_registers_cannot_contradict_each_other_about_a_life() -> None:
             assert life.talent.introduced is None or (
                 life.talent.introduced.year - person.birth_date.year >= 20
             )
+        if life.subsidies is not None:
+            assert life.talent is not None
+            assert life.talent.introduced is not None
+            assert life.subsidies.talent is not life.subsidies.rent
+        assert local or life.housing is None
 
 
 def test_lives_are_of_every_kind() -> None:
@@ -44,6 +50,9 @@ def test_lives_are_of_every_kind() -> None:
         sum(life.education is not None and life.education.degree == "doctor" for life in lives),
         sum(life.talent is not None and life.talent.route == "recognition" for life in lives),
         sum(life.talent is not None and life.talent.route == "returnee" for life in lives),
+        sum(life.housing is not None and life.housing.by_letter for life in lives),
+        sum(life.housing is not None and life.housing.concession for life in lives),
+        sum(life.subsidies is not None and life.subsidies.rent for life in lives),
     ):
         assert 10 < kind < 9_000
 

@@ -1,81 +1,20 @@
-"""Matters of people, from the portal's call to the outcome, over real sockets.
+"""Residence permits, from the portal's call to the outcome, over real sockets.
 
 Each case is somebody of the sandbox's cast: how they live, and what becomes of their application.
 """
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import pytest
 
 from decision_service.catalogue import Catalogue
-from decision_service.model import EvidenceType, MatterId
-from decision_service.v1 import vocabulary_pb2 as pb
-from decision_service.v1.decision_pb2 import DecideResponse
-from evidence_adapters.sandbox import City, Lives, Misconduct, Person
+from decision_service.model import EvidenceType
+from evidence_adapters.sandbox import City, Lives, Misconduct
 from tests import service
-from tests.service import Town
-
-DECIDE = "/decision_service.v1.DecisionService/Decide"
-RESIDENCE = "residence_permit"
-ANSWERS: Mapping[str, Mapping[str, Any]] = {
-    RESIDENCE: {
-        "applicant.mobile": {"text": "13800000000"},
-        "applicant.photo_receipt": {"text": "4403202600001234"},
-        "applicant.lives_here": {"boolean": True},
-        "applicant.truthful": {"boolean": True},
-    },
-}
-
-Ended: TypeAlias = tuple[str, Mapping[str, str]]
-"""How it ended, and what is granted or what became of each requirement in the way."""
-
-
-async def decide(
-    town: Town, published: Catalogue, matter: str, person: Person, **changes: Any
-) -> Ended:
-    """Hand an application in, all consented, and read what came back."""
-    now = town.clock()
-    answers = {**ANSWERS[matter], **changes}
-    document = service.application(person, now, matter=matter, answers=answers)
-    release = published.release_on(MatterId(matter), today(now))
-    asked = [plan.type for plan in release.matter.evidence]
-    document["authority"]["consent"]["evidence_types"] = asked
-    answer = await town.wire.call(DECIDE, service.message(DECIDE, document))
-    assert answer.code == "OK", answer.words
-    decision = DecideResponse.FromString(answer.responses[0]).decision
-    kind = str(decision.WhichOneof("outcome"))
-    outcome = getattr(decision, kind)
-    if kind == "approved":
-        return kind, {one.id: shown(one.value) for one in outcome.grant}
-    return kind, {one.requirement: one.code.removeprefix("REQUIREMENT_") for one in outcome.reasons}
-
-
-def shown(value: pb.Value) -> str:
-    """A granted value as a text."""
-    if value.WhichOneof("kind") == "date":
-        return date(value.date.year, value.date.month, value.date.day).isoformat()
-    return str(getattr(value, str(value.WhichOneof("kind"))))
-
-
-def today(now: Any) -> date:
-    """The city's civil day."""
-    found: date = now.astimezone(ZoneInfo("Asia/Shanghai")).date()
-    return found
-
-
-def next_year(day: date) -> str:
-    """A year later; on 29 February the last day of February."""
-    later = day + timedelta(days=1)
-    return (later.replace(year=later.year + 1) - timedelta(days=1)).isoformat()
-
-
-def referred(**statuses: str) -> Ended:
-    """A person decides because of these requirements."""
-    return "referred", statuses
+from tests.benefits import RESIDENCE, Ended, decide, next_year, referred, today
 
 
 async def test_residence_permits(
