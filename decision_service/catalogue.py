@@ -45,7 +45,7 @@ class Catalogue:
                 "this matter is not published",
                 zh="没有这一事项，请从事项清单中选择。",
                 reason="MATTER_NOT_FOUND",
-                hint=f"Published are: {', '.join(sorted(self._by_matter))}.",
+                hint="`ListMatters` tells which are.",
             ) from None
         begun = [release for release in releases if release.effective <= day]
         if not begun:

@@ -109,9 +109,12 @@ STORE_HARMS: Mapping[str, Harm] = {
 
 @pytest.fixture
 def city(tmp_path: Path) -> Path:
-    """A city of its own, with the sample city's files."""
-    for name in ("rules", "matters"):
-        shutil.copytree(ROOT / name, tmp_path / "city" / name)
+    """A city of its own, with two of the sample city's matters."""
+    for name in ("library_card", "old_age_allowance"):
+        for owner in ("rules", "matters"):
+            shutil.copytree(ROOT / owner / name, tmp_path / "city" / owner / name)
+    shutil.copytree(ROOT / "rules/releases", tmp_path / "city/rules/releases")
+    shutil.copy(ROOT / CONCEPTS, tmp_path / "city" / CONCEPTS)
     shutil.copytree(registry.PACKAGED, tmp_path / "city" / "registers")
     return tmp_path / "city"
 
