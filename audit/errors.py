@@ -33,7 +33,7 @@ class NotRecordedError(AuditError):
 
     Repeating is safe: whether an entry did become durable is told by its expected keys.
     Reasons: ``ENTRY_INVALID``, ``ENTRY_TOO_LARGE``, ``QUEUE_FULL``, ``LOG_CLOSED``,
-    ``STORE_FAILED``, ``ANCHOR_MOVED``.
+    ``STORE_FAILED``, ``ANCHOR_MOVED``; and ``TRACES_LEFT``, of an erasure that is recorded.
     """
 
 

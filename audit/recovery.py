@@ -33,9 +33,9 @@ from audit.log.standing import (
     examine,
 )
 from audit.trail import Entry, projections
+from audit.trail.preparation import prepare
 from audit.trail.recoveries import RECOVERY_KEY, RECOVERY_TYPE, Recovery, read_recoveries
 from audit.trail.seal import KEY_BYTES, Keyring
-from audit.trail.trail import prepare
 from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring
 from audit.verify.derivation import Derivation
 

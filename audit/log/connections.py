@@ -76,13 +76,18 @@ def copy(path: Path, to: Path) -> None:
     def write(connection: Connection) -> None:
         # From its first question on, a transaction sees one instant.
         connection.exec_driver_sql("SELECT 1 FROM sqlite_schema").all()
-        source = connection.connection.driver_connection
-        assert isinstance(source, sqlite3.Connection)  # noqa: S101  # see `_engine`
         target = sqlite3.connect(to)
         with closing(target):
-            source.backup(target)
+            driver(connection).backup(target)
 
     look(path, write)
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection, for what SQLAlchemy does not know."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)  # noqa: S101  # see `_engine`
+    return found
 
 
 def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Found:

@@ -1,9 +1,10 @@
 """The log: opaque entries in, receipts and proofs out. It knows nothing of decisions."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,7 +17,7 @@ from audit.log.checkpoint import Checkpoint, Signer
 from audit.log.files import Lock, create_private, refuse_existing
 from audit.log.merkle import inclusion_proof
 from audit.log.proof import Proof
-from audit.log.queue import Append, Conflict, Job, Receipt, Row
+from audit.log.queue import Append, Aside, Conflict, Job, Receipt, Row
 from audit.log.standing import (
     ANCHOR_FILE,
     CHECKPOINT_FILE,
@@ -142,6 +143,25 @@ class Log(Generic[Row]):
             NotRecordedError: It was not done, or nobody can say that it was.
         """
         await self._writer.queue.submit(job)
+
+    async def scrub(self) -> bool:
+        """Write the WAL into the store and cut it off, so that nothing deleted stands in it.
+
+        Returns:
+            Whether it was done; not while somebody reads an older state.
+
+        Raises:
+            NotRecordedError: The log is closed, or the store failed.
+        """
+        done: list[bool] = []
+
+        def cut(connection: sqlite3.Connection) -> None:
+            with suppress(sqlite3.Error):
+                (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                done.append(not busy)
+
+        await self._writer.queue.submit(Aside(cut))
+        return done == [True]
 
     async def read(self, question: Callable[[Connection], Found]) -> Found:
         """Ask the store, on a read-only connection and off the event loop."""

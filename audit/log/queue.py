@@ -1,6 +1,7 @@
 """Between event loops and the writer's thread: a bounded queue of work, and the way back."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,15 @@ class Append(NamedTuple, Generic[Row]):
 Job: TypeAlias = Callable[[Connection], object]
 """Something else to write in the writer's transaction, e.g. an archived file."""
 
+
+class Aside(NamedTuple):
+    """Something to do on the writer's connection between transactions; it must not raise."""
+
+    work: Callable[[sqlite3.Connection], object]
+
+
+Work: TypeAlias = Append[Row] | Job | Aside
+
 Answer: TypeAlias = Receipt | Conflict | None
 """Of an append; None is that of a job that was done."""
 
@@ -64,7 +74,7 @@ Answer: TypeAlias = Receipt | Conflict | None
 class Waiting(NamedTuple, Generic[Row]):
     """Work, and who waits for its answer."""
 
-    work: Append[Row] | Job
+    work: Work[Row]
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Answer]"
 
@@ -78,7 +88,7 @@ class Queue(Generic[Row]):
         self._door = threading.Lock()
         self._open = True
 
-    async def submit(self, work: Append[Row] | Job) -> Answer:
+    async def submit(self, work: Work[Row]) -> Answer:
         """Queue the work and wait until it is durable and published.
 
         Cancelling the wait does not take the work back.

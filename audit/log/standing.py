@@ -81,7 +81,7 @@ def _try(look: Callable[[], Seen], against: list[StoreRefusedError]) -> Seen | N
         against.append(refusal)
     except SQLAlchemyError:
         against.append(store.unreadable())
-    except LookupError:
+    except (LookupError, TypeError, ValueError, AttributeError):
         against.append(store.damaged())
     return None
 

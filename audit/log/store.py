@@ -113,7 +113,11 @@ def read_head(connection: Connection) -> Checkpoint:
             reason="SCHEMA_UNKNOWN",
             hint="Run the version of the program that wrote the store.",
         )
-    return Checkpoint(row.origin, row.size, row.root)
+    match row.origin, row.size, row.root:
+        case str(origin), int(size), bytes(root):
+            return Checkpoint(origin, size, root)
+        case _:  # SQLite keeps any type in any column
+            raise damaged()
 
 
 def load_tree(connection: Connection, head: Checkpoint) -> Tree:

@@ -13,9 +13,10 @@ from sqlalchemy import Connection
 from audit.log import store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer
+from audit.log.connections import driver
 from audit.log.files import replace
 from audit.log.merkle import leaf_hash
-from audit.log.queue import Answer, Append, Conflict, Job, Queue, Receipt, Row, deliver
+from audit.log.queue import Answer, Append, Aside, Conflict, Queue, Receipt, Row, Work, deliver
 from audit.log.tiles import Tree
 
 Project: TypeAlias = Callable[[Connection, Sequence[tuple[int, Row]]], None]
@@ -79,8 +80,8 @@ class Writer(Generic[Row]):
             else:
                 deliver(batch, answers)
 
-    def _record(self, batch: Sequence[Append[Row] | Job]) -> list[Answer]:
-        """Commit, then anchor, then sign, then publish."""
+    def _record(self, batch: Sequence[Work[Row]]) -> list[Answer]:
+        """Commit, then anchor, then sign, then publish; then what is to be done aside."""
         tree = self._tree or self._load()
         self._publish(self._head(tree))  # left over where only the last anchoring had failed
         self._tree = None  # until the commit is through, the store alone knows
@@ -88,9 +89,12 @@ class Writer(Generic[Row]):
             answers = self._write(tree, batch)
         self._tree = tree
         self._publish(self._head(tree))
+        for work in batch:
+            if isinstance(work, Aside):
+                work.work(driver(self._connection))
         return answers
 
-    def _write(self, tree: Tree, batch: Sequence[Append[Row] | Job]) -> list[Answer]:
+    def _write(self, tree: Tree, batch: Sequence[Work[Row]]) -> list[Answer]:
         """Check every expectation, in order, and write what may be written."""
         appends = [work for work in batch if isinstance(work, Append)]
         known = store.latest(self._connection, {key for work in appends for key in work.expect})
@@ -99,7 +103,8 @@ class Writer(Generic[Row]):
         answers: list[Answer] = []
         for work in batch:
             if not isinstance(work, Append):
-                work(self._connection)
+                if not isinstance(work, Aside):
+                    work(self._connection)
                 answers.append(None)
             elif conflict := _conflict(work.expect, known):
                 answers.append(conflict)

@@ -20,10 +20,12 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
+    delete,
     select,
+    update,
 )
 
-from audit.log.store import insert_rows
+from audit.log.store import insert_rows, latest, read_leaf
 from audit.trail.entries import Leaf, Links, RecordedCase, case_from_json, case_json, time_text
 from audit.trail.seal import Sealed
 
@@ -102,16 +104,25 @@ _MOVE_CASE = "ON CONFLICT (case_id) DO UPDATE SET " + ", ".join(
 )
 _KEEP_FIRST = "ON CONFLICT DO NOTHING"
 
+_SOME = 500
+"""Indices a statement; SQLite takes only so many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """All that is kept of one entry beside its leaf."""
+    """All that is kept of one entry beside its leaf.
+
+    Attributes:
+        erases: Tag of the subject whom the entry erases, and the entries that it is erased from;
+            None if it erases nobody.
+    """
 
     leaf: Leaf
     links: Links
     links_salt: bytes
     links_content: bytes
     sealed: Sealed
+    erases: tuple[str, tuple[int, ...]] | None = None
 
 
 def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
@@ -130,6 +141,18 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
         if row.leaf.case is not None
     ]
     insert_rows(connection, CASES, cases, _MOVE_CASE)
+    for _, row in rows:
+        if row.erases is not None:
+            destroy(connection, *row.erases)
+
+
+def destroy(connection: Connection, tag: str, erased: Sequence[int]) -> None:
+    """Delete a subject's keys, ciphertexts, links and tag; the store overwrites what it deletes."""
+    for start in range(0, len(erased), _SOME):
+        some = erased[start : start + _SOME]
+        connection.execute(delete(SEALED).where(SEALED.c.idx.in_(some)))
+        connection.execute(update(ENTRIES).where(ENTRIES.c.idx.in_(some)).values(subject_tag=""))
+    connection.execute(delete(SUBJECT_KEYS).where(SUBJECT_KEYS.c.subject_tag == tag))
 
 
 def sealed_columns(row: Row) -> tuple[str | bytes, ...]:
@@ -170,6 +193,32 @@ def case_entries(connection: Connection, case_id: str) -> tuple[int, ...]:
     """Indices of all entries about the case, the oldest first."""
     query = select(ENTRIES.c.idx).where(ENTRIES.c.case_id == case_id, ENTRIES.c.case_id != "")
     return tuple(connection.execute(query.order_by(ENTRIES.c.idx)).scalars())
+
+
+def entries_of(connection: Connection, tag: str) -> tuple[int, ...]:
+    """Indices of all entries about the subject of that tag, the oldest first."""
+    query = select(ENTRIES.c.idx).where(ENTRIES.c.subject_tag == tag, ENTRIES.c.subject_tag != "")
+    return tuple(connection.execute(query.order_by(ENTRIES.c.idx)).scalars())
+
+
+def chain(connection: Connection, key: str) -> tuple[tuple[int, Leaf], ...]:
+    """The newest entry under that key and, as each names the one before it, all; oldest first.
+
+    Raises:
+        ValueError: One is missing, or names none before it: the store was tampered with.
+    """
+    found: list[tuple[int, Leaf]] = []
+    index = latest(connection, [key]).get(key, -1)
+    while index >= 0:
+        content = read_leaf(connection, index)
+        if content is None:
+            raise ValueError("a link of the chain is missing")
+        found.append((index, Leaf.decode(content)))
+        previous = found[-1][1].permanent.get("previous")
+        if not isinstance(previous, int) or previous >= index:
+            raise ValueError("a link of the chain names none before it")
+        index = previous
+    return tuple(reversed(found))
 
 
 def recorded_case(row: RowMapping) -> RecordedCase:

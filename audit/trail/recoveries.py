@@ -11,11 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from audit.log import store
 from audit.log.checkpoint import Checkpoint, from_base64, to_base64
 from audit.log.merkle import Hash
 from audit.trail.canonical import Json
 from audit.trail.entries import Leaf
+from audit.trail.projections import chain
 
 RECOVERY_TYPE = "recovery/1"
 RECOVERY_KEY = "recovery"
@@ -124,15 +124,7 @@ def read_recoveries(connection: Connection) -> tuple[Recovery, ...]:
     Raises:
         ValueError: What should be one is none, so the store was tampered with.
     """
-    found: list[Recovery] = []
-    index = store.latest(connection, [RECOVERY_KEY]).get(RECOVERY_KEY)
-    while index is not None:
-        leaf = store.read_leaf(connection, index)
-        if leaf is None or (found and index >= found[-1].index):
-            raise ValueError("not a recovery")
-        found.append(Recovery.read(index, Leaf.decode(leaf)))
-        index = found[-1].previous
-    return tuple(reversed(found))
+    return tuple(Recovery.read(index, leaf) for index, leaf in chain(connection, RECOVERY_KEY))
 
 
 def opens_from(recoveries: Sequence[Recovery], key_file: str) -> int:

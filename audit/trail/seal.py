@@ -106,6 +106,10 @@ class Keyring:
         """A new random key for tags, wrapped under the master."""
         return _wrap(master, secrets.token_bytes(KEY_BYTES), b"tag")
 
+    def forget(self, tag: str) -> None:
+        """Let go of the subject's key; what is sealed from now on gets a new one."""
+        self._subjects.pop(tag, None)
+
     def tag(self, text: str) -> str:
         """Keyed tag of a text, in hexadecimal: equal texts have equal tags, and no more is told."""
         return hmac.digest(self._tag_key, text.encode(), "sha256").hex()

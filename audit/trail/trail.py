@@ -2,14 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection
 
-from audit.errors import ErasedError, NotRecordedError, TamperedError
+from audit.errors import ErasedError, TamperedError
 from audit.log import Conflict, Log, Receipt, connections
 from audit.log import store as log_store
 from audit.log.checkpoint import to_base64
@@ -19,16 +20,17 @@ from audit.log.log import no_entry
 from audit.log.merkle import leaf_hash
 from audit.log.standing import STORE_FILE
 from audit.trail import projections
-from audit.trail.entries import ERASED, Entry, Leaf, Links, Recorded, RecordedCase
+from audit.trail.entries import ERASED, Entry, Leaf, Recorded, RecordedCase
+from audit.trail.eraser import Eraser
+from audit.trail.erasures import Erasure
+from audit.trail.preparation import prepare
 from audit.trail.projections import Row
 from audit.trail.receipts import write_receipt
 from audit.trail.recoveries import opens_from, read_recoveries
-from audit.trail.seal import KEY_BYTES, Keyring, Unsealed, commitment
+from audit.trail.seal import KEY_BYTES, Keyring, Unsealed
 from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring, sealed_row, unseal
 
 INFLIGHT_FOLDER = "inflight"
-_KEYS_AN_ENTRY = 64
-_KEY_CHARACTERS = 255
 
 
 class Trail:
@@ -47,6 +49,7 @@ class Trail:
         self._keyring = keyring
         self._opens_from = opens_from
         self.inflight = inflight
+        self._eraser = Eraser(log, keyring)
 
     @staticmethod
     def create(folder: Path, *, origin: str, anchor: Path | None = None) -> None:
@@ -108,8 +111,17 @@ class Trail:
             NotRecordedError: It was not recorded, or nobody can say that it was. Nothing else is
                 ever raised. Cancelling the wait does not take the entry back.
         """
+        await self._eraser.wait(entry.subject)
         leaf, row = prepare(self._keyring, entry, expect)
         return await self._log.append(leaf, row, expect=expect)
+
+    async def erase(self, subject: str, *, reason: str, time: datetime) -> Erasure | None:
+        """Destroy what tells who, in all entries about a subject (`Eraser.erase`)."""
+        return await self._eraser.erase(subject, reason=reason, time=time)
+
+    async def scrub(self) -> None:
+        """Leave no trace of what was erased in the write-ahead log (`Eraser.scrub`)."""
+        await self._eraser.scrub()
 
     async def latest(self, key: str) -> int | None:
         """Index of the newest entry under that opaque key; None if there is none."""
@@ -246,34 +258,3 @@ class Trail:
             raise no_entry(index)
         row = sealed_row(connection, index) if index >= self._opens_from else None
         return leaf, None if row is None else unseal(self._keyring, leaf, row)
-
-
-def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[bytes, Row]:
-    """Everything of the entry but its index: sealed, committed to, and encoded.
-
-    Raises:
-        NotRecordedError: It is too large, or outside the profile of `canonical`.
-    """
-    if len(keys) > _KEYS_AN_ENTRY or any(len(key) > _KEY_CHARACTERS for key in keys):
-        raise NotRecordedError(
-            f"the entry has more than {_KEYS_AN_ENTRY} keys, or one that is too long",
-            zh=f"记录的键超过 {_KEYS_AN_ENTRY} 个，或有的键过长；请用标签，每键至多 "
-            f"{_KEY_CHARACTERS} 字符",
-            reason="ENTRY_TOO_LARGE",
-            hint=f"Use tags, which are short; a key has at most {_KEY_CHARACTERS} characters.",
-        )
-    sealed = keyring.seal(entry.id, sealed=entry.sealed, subject=entry.subject, notice=entry.notice)
-    links = Links(sealed.subject_key.tag, sorted(keys))
-    salt, content = secrets.token_bytes(KEY_BYTES), links.encode()
-    leaf = Leaf(
-        type=entry.type,
-        id=entry.id,
-        time=entry.time,
-        permanent=entry.permanent,
-        case=entry.case,
-        sealed_digest=sealed.digest,
-        subject_commitment=sealed.subject_commitment,
-        notice_commitment=sealed.notice_commitment,
-        links_commitment=commitment(salt, content.decode()),
-    )
-    return leaf.encode(), Row(leaf, links, salt, content, sealed)

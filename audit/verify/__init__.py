@@ -101,7 +101,7 @@ def verify_store(
 
     try:
         head, found = connections.look(folder / STORE_FILE, derive)
-    except (SQLAlchemyError, TypeError):
+    except (SQLAlchemyError, TypeError, AttributeError):
         raise StoreRefusedError(
             "the store cannot be read to its end",
             zh="记录库读不到末尾；请检查磁盘，并在副本上运行 `PRAGMA integrity_check`",

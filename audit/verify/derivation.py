@@ -12,6 +12,7 @@ from audit.log.checkpoint import Checkpoint
 from audit.log.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from audit.log.tiles import HEIGHT, WIDTH, Tile, Tree, split_hashes
 from audit.trail.entries import Leaf, Links, case_json
+from audit.trail.erasures import ERASURE_TYPE, Erasure, read_erasures
 from audit.trail.projections import (
     ARCHIVE,
     CASES,
@@ -21,7 +22,7 @@ from audit.trail.projections import (
     archive_hash,
     entry_columns,
 )
-from audit.trail.recoveries import RECOVERY_TYPE, opens_from, read_recoveries
+from audit.trail.recoveries import RECOVERY_TYPE, Recovery, opens_from, read_recoveries
 from audit.trail.seal import Keyring, commitment, digest_of
 from audit.trail.unsealing import MASTER_KEY_FILE, unseal
 
@@ -67,11 +68,15 @@ class Derivation:
         self._connection = connection
         self._keyring = keyring
         self._sizes = frozenset(sizes)
+        self.recoveries: dict[int, Recovery] = {}
+        erasures: tuple[Erasure, ...] = ()
         try:
             self.recoveries = {one.index: one for one in read_recoveries(connection)}
+            erasures = read_erasures(connection)
         except ValueError:
-            self.recoveries = {}
-            self._wrong(None, "the newest recovery, or what it leads to, is none")
+            self._wrong(None, "the newest recovery or erasure, or what it leads to, is none")
+        self._erasures = frozenset(one.index for one in erasures)
+        self._erased = {index: one.index for one in erasures for index in one.erased}
         self._opens_from = opens_from([*self.recoveries.values()], MASTER_KEY_FILE)
 
     def run(self, head: Checkpoint, progress: Progress) -> None:
@@ -106,21 +111,34 @@ class Derivation:
                 leaf, links = Leaf.decode(rows[index]["leaf"]), _links(rows[index])
                 self._entry(index, rows[index], leaf, links)
                 linked |= dict.fromkeys(links.keys, index)
-            except ValueError:
-                self._wrong(index, "the permanent part, or its links, cannot be read")
+            except _UNREADABLE:
+                self._wrong(index, "the permanent part, or what lies beside it, cannot be read")
         latest = store.latest(self._connection, linked)
         for link, index in linked.items():
             if latest.get(link, -1) < index:
                 self._wrong(index, "a key does not point at this entry or a newer one")
 
     def _entry(self, index: int, row: RowMapping, leaf: Leaf, links: Links) -> None:
-        if leaf.type == RECOVERY_TYPE and index not in self.recoveries:
-            self._wrong(index, "no later recovery leads to this one")
+        self._in_chain(index, leaf)
         if leaf_hash(row["leaf"]) != row["hash"]:
             self._wrong(index, "the permanent part does not have the hash that is stored with it")
-        if row["content"] is None:
+        if row["content"] is None and index not in self._erased:
             self._wrong(index, "the sealed part is missing, and no erasure accounts for it")
             return
+        if row["content"] is not None and index in self._erased:
+            self._wrong(index, f"the sealed part that entry {self._erased[index]} erased is here")
+        if tuple(row[column] for column in _ENTRY_COLUMNS) != entry_columns(leaf, links):
+            self._wrong(index, "the projection in `entries` does not follow from the entry")
+        if row["content"] is not None:
+            self._beside(index, row, leaf, links)
+
+    def _in_chain(self, index: int, leaf: Leaf) -> None:
+        for kind, known in ((RECOVERY_TYPE, self.recoveries), (ERASURE_TYPE, self._erasures)):
+            if leaf.type == kind and index not in known:
+                self._wrong(index, f"no later `{kind}` leads to this one")
+
+    def _beside(self, index: int, row: RowMapping, leaf: Leaf, links: Links) -> None:
+        """What can be erased of an entry, while it is there."""
         if digest_of(row["content"]) != leaf.sealed_digest:
             self._wrong(index, "the sealed part is not the one that the entry committed to")
         if commitment(row["links_salt"], row["links"].decode()) != leaf.links_commitment:
@@ -129,8 +147,6 @@ class Derivation:
             self._wrong(index, "the subject key is missing, or filed under another subject")
         elif self._keyring is not None and index >= self._opens_from:
             self._sealed(index, row, leaf, self._keyring)
-        if tuple(row[column] for column in _ENTRY_COLUMNS) != entry_columns(leaf, links):
-            self._wrong(index, "the projection in `entries` does not follow from the entry")
 
     def _sealed(self, index: int, row: RowMapping, leaf: Leaf, keyring: Keyring) -> None:
         try:
@@ -187,7 +203,7 @@ class Derivation:
                 has_it = links is not None and key in Links.decode(links).keys
             except ValueError:
                 has_it = False
-            if not has_it:
+            if not has_it and index not in self._erased:
                 self._wrong(index, "a key points at this entry, which does not have it")
 
     def _cases(self) -> None:
@@ -265,6 +281,10 @@ def _rows(connection: Connection, start: int, end: int) -> Iterable[RowMapping]:
 
 
 _ENTRY_COLUMNS = tuple(column for column in ENTRIES.c if column.name != "idx")
+
+
+_UNREADABLE = (ValueError, TypeError, AttributeError)
+"""What reading a value raises that is of another form, or (SQLite allows it) of another type."""
 
 
 def _links(row: RowMapping) -> Links:

@@ -123,12 +123,21 @@ def restore(
     )
 
 
+_LOSSES = {"STORE_BEHIND_ANCHOR", "STORE_BEHIND_CHECKPOINT", "STORE_FORKED"}
+
+
 def _print_damage(damage: recovery.Damage) -> None:
     for refusal in damage.against:
         err.print(f"✘ {refusal} ({refusal.reason})", style="red")
         err.print(f"  {refusal.zh}")
     size = damage.head.size
     err.print(f"→ 将从 {size} 条记录继续 | the log will go on from {size} entries")
+    if any(refusal.reason in _LOSSES for refusal in damage.against):
+        err.print(
+            "! 丢失的记录中若有删除，须重新执行 | if an erasure is among what is lost, it must be"
+            " done again",
+            style="yellow",
+        )
     if MASTER_KEY_FILE in damage.lost_keys:
         err.print(
             "! 主密钥已失：此前的密封内容再也打不开，重复申领与重复请求也不能再自动识别 | the"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from audit.errors import TamperedError
+from audit.errors import StoreRefusedError, TamperedError
 from audit.log.checkpoint import Signer
 from audit.trail import CaseRow, Entry, Trail
 from audit.verify import verify_receipt, verify_store
@@ -140,6 +140,35 @@ def test_no_changed_cell_goes_unseen(
         assert report.first_bad_index == at
     elif table in {"log_entries", "sealed", "entries", "log_tiles"}:
         assert report.first_bad_index is not None
+
+
+@pytest.mark.parametrize("value", [7, "x", b"x", 0.5])
+def test_a_value_of_another_type_is_seen_wherever_it_stands(
+    copy: Path, cells: dict[str, list[tuple[str, str]]], value: object
+) -> None:
+    """SQLite keeps any type in any column; whoever reads must not stumble over it."""
+    for table in sorted(set(cells) - {"service_keys"}):
+        for column, _ in cells[table]:
+            key = KEYS[table]
+            if column == key or (table, column) in UNTOUCHED:
+                continue
+            read = f"SELECT {key}, {column} FROM {table} ORDER BY {key} LIMIT 1"  # noqa: S608  # ours
+            write = f"UPDATE {table} SET {column} = ? WHERE {key} = ?"  # noqa: S608  # ours
+            store = sqlite3.connect(copy / "store.sqlite", isolation_level=None)
+            with closing(store):
+                at, old = store.execute(read).fetchone()
+                store.execute(write, (value, at))
+                if store.execute(read).fetchone()[1] != old:
+                    assert is_seen(copy), f"{table}.{column} = {value!r}"
+                store.execute(write, (old, at))
+    assert verify_store(copy).problems == ()
+
+
+def is_seen(folder: Path) -> bool:
+    try:
+        return bool(verify_store(folder).problems)
+    except StoreRefusedError:
+        return True
 
 
 def changed(old: Any, data: st.DataObject) -> Any:

@@ -17,9 +17,9 @@ from audit.log.checkpoint import Verifier
 from audit.log.merkle import leaf_hash
 from audit.log.queue import QUEUE_ENTRIES
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
+from audit.trail.preparation import prepare
 from audit.trail.projections import SEALED
 from audit.trail.seal import Keyring, derive
-from audit.trail.trail import prepare
 from audit.verify import verify_receipt, verify_store
 
 SUBJECT = "resident_id:990000199001010007"

@@ -1,0 +1,43 @@
+"""From what happened to what is written: an entry sealed, committed to, and encoded."""
+
+import secrets
+from collections.abc import Collection
+
+from audit.errors import NotRecordedError
+from audit.trail.entries import Entry, Leaf, Links
+from audit.trail.projections import Row
+from audit.trail.seal import KEY_BYTES, Keyring, commitment
+
+_KEYS_AN_ENTRY = 64
+_KEY_CHARACTERS = 255
+
+
+def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[bytes, Row]:
+    """Everything of the entry but its index: sealed, committed to, and encoded.
+
+    Raises:
+        NotRecordedError: It is too large, or outside the profile of `canonical`.
+    """
+    if len(keys) > _KEYS_AN_ENTRY or any(len(key) > _KEY_CHARACTERS for key in keys):
+        raise NotRecordedError(
+            f"the entry has more than {_KEYS_AN_ENTRY} keys, or one that is too long",
+            zh=f"记录的键超过 {_KEYS_AN_ENTRY} 个，或有的键过长；请用标签，每键至多 "
+            f"{_KEY_CHARACTERS} 字符",
+            reason="ENTRY_TOO_LARGE",
+            hint=f"Use tags, which are short; a key has at most {_KEY_CHARACTERS} characters.",
+        )
+    sealed = keyring.seal(entry.id, sealed=entry.sealed, subject=entry.subject, notice=entry.notice)
+    links = Links(sealed.subject_key.tag, sorted(keys))
+    salt, content = secrets.token_bytes(KEY_BYTES), links.encode()
+    leaf = Leaf(
+        type=entry.type,
+        id=entry.id,
+        time=entry.time,
+        permanent=entry.permanent,
+        case=entry.case,
+        sealed_digest=sealed.digest,
+        subject_commitment=sealed.subject_commitment,
+        notice_commitment=sealed.notice_commitment,
+        links_commitment=commitment(salt, content.decode()),
+    )
+    return leaf.encode(), Row(leaf, links, salt, content, sealed)
