@@ -70,6 +70,7 @@ _UNITS = {
     "家": "firms",
     "条": "entries",
     "份": "papers",
+    "分": "points",
 }
 """English for the law's units; a unit that is missing here is shown as it is."""
 

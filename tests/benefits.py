@@ -1,6 +1,6 @@
-"""Applications of the sandbox's cast for benefits: handed in by the wire, and how they ended."""
+"""Applications of the sandbox's cast of people: handed in by the wire, and how they ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from tests.service import Town
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 RESIDENCE, TALENT = "residence_permit", "talent_subsidy"
+DRIVER = "ride_hailing_driver"
 
 _ALWAYS: Mapping[str, Any] = {
     "applicant.mobile": {"text": "13800000000"},
@@ -31,18 +32,31 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "applicant.bank_account": {"text": "990000000000000001"},
         "applicant.declares_no_double_subsidy": {"boolean": True},
     },
+    DRIVER: {
+        **_ALWAYS,
+        "applicant.photo_receipt": {"text": "4403202600001234"},
+        "applicant.offence_check_agreed": {"boolean": True},
+    },
 }
 """What an applicant fills in, by matter."""
+
+Contest: TypeAlias = Mapping[str, str]
+"""What the applicant says is wrong, as JSON has it."""
 
 Ended: TypeAlias = tuple[str, Mapping[str, str]]
 """How it ended, and what is granted or what became of each requirement in the way."""
 
 
 async def decide(
-    town: Town, published: Catalogue, matter: str, person: Person, **changes: Any
+    town: Town,
+    published: Catalogue,
+    matter: str,
+    person: Person,
+    contests: Sequence[Contest] = (),
+    **changes: Any,
 ) -> Ended:
     """Hand an application in, all consented, and read what came back."""
-    decision = await decision_of(town, published, matter, person, **changes)
+    decision = await decision_of(town, published, matter, person, contests, **changes)
     kind = str(decision.WhichOneof("outcome"))
     outcome = getattr(decision, kind)
     if kind == "approved":
@@ -51,12 +65,19 @@ async def decide(
 
 
 async def decision_of(
-    town: Town, published: Catalogue, matter: str, person: Person, **changes: Any
+    town: Town,
+    published: Catalogue,
+    matter: str,
+    person: Person,
+    contests: Sequence[Contest] = (),
+    **changes: Any,
 ) -> pb.Decision:
     """The whole decision."""
     now = town.clock()
     answers = {**ANSWERS[matter], **changes}
-    document = service.application(person, now, matter=matter, answers=answers)
+    document = service.application(
+        person, now, matter=matter, answers=answers, contests=[*contests]
+    )
     release = published.release_on(MatterId(matter), today(now))
     asked = [plan.type for plan in release.matter.evidence]
     document["authority"]["consent"]["evidence_types"] = asked

@@ -4,6 +4,7 @@ Nobody real can be among them: their numbers carry the impossible place code 990
 """
 
 from evidence_adapters.sandbox.city import City, Person
+from evidence_adapters.sandbox.drivers import Drivers
 from evidence_adapters.sandbox.firms import Filing, Firm, Firms, House
 from evidence_adapters.sandbox.lives import Lives
 from evidence_adapters.sandbox.misconduct import Misconduct
@@ -12,6 +13,7 @@ from evidence_adapters.sandbox.server import Access, Running, serve
 __all__ = [
     "Access",
     "City",
+    "Drivers",
     "Filing",
     "Firm",
     "Firms",

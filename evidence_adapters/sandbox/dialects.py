@@ -7,7 +7,7 @@ an answer which is read rightly shows that the file is right.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from evidence_adapters.sandbox import firm_dialects, life_dialects
+from evidence_adapters.sandbox import driver_dialects, firm_dialects, life_dialects
 from evidence_adapters.sandbox.turn import Answer, Condition, Turn
 
 
@@ -154,5 +154,8 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "education_register": life_dialects.education,
     "housing_register": life_dialects.housing,
     "subsidy_ledger": life_dialects.subsidies,
+    "traffic_register": driver_dialects.traffic,
+    "offence_register": driver_dialects.offences,
+    "transport_register": driver_dialects.transport,
 }
 """The registers of the city, by evidence type."""

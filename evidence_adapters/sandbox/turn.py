@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Final, Literal, TypeAlias
 
 from evidence_adapters.sandbox.city import City, Person
+from evidence_adapters.sandbox.drivers import Driver, Drivers
 from evidence_adapters.sandbox.firms import Firm, Firms, House
 from evidence_adapters.sandbox.life import Life
 from evidence_adapters.sandbox.lives import Lives
@@ -25,11 +26,12 @@ _PROMISED: Final = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the city knows by the keys of a question: whom, which life, which firm, which house."""
+    """What the city knows by the keys of a question: whom, what of them, which firm and house."""
 
     keys: Mapping[str, str]
     person: Person | None
     life: Life | None
+    driver: Driver | None
     firm: Firm | None
     house: House | None
 
@@ -49,6 +51,7 @@ def look_up(city: City, keys: Mapping[str, str]) -> Known:
         keys=keys,
         person=person,
         life=None if person is None else Lives(city).of(person),
+        driver=None if person is None else Drivers(city).of(person),
         firm=firms.find_firm(keys.get("organisation_code", "")),
         house=firms.find_house(keys.get("house_code", ""))
         if unit is None

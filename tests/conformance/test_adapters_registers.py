@@ -30,7 +30,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.http import QUERY_ID
-from evidence_adapters.sandbox import City, Firms, Lives, Misconduct
+from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
@@ -44,7 +44,8 @@ STALL_S = 0.1
 BOMB = gzip.compress(b" " * 30_000_000)
 PACKAGED = registry.load()
 CITY = City(11)
-CAST, FILINGS = {**CITY.cast(TODAY), **Lives(CITY).cast()}, Firms(CITY).cast(TODAY)
+CAST = {**CITY.cast(TODAY), **Lives(CITY).cast(), **Drivers(CITY).cast()}
+FILINGS = Firms(CITY).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
 ANOTHER = {
     "id_number": CAST["young_adult"].id_number,
@@ -290,6 +291,58 @@ REGISTERS = [
             "applicant.talent_subsidy_received": False,
             "applicant.rent_subsidy_received": False,
             "applicant.care_subsidy_in_payment": False,
+        },
+    ),
+    Expected(
+        register=EvidenceType("traffic_register"),
+        known=person("eleven_points"),
+        values={
+            "applicant.small_car_licence": "any_gearbox",
+            "applicant.driving_licence_state": "valid",
+            "applicant.first_licence_date": date(2016, 3, 1),
+            "applicant.highest_cycle_points": Decimal(11),
+            "applicant.drink_driving": False,
+        },
+        unknown=person("no_licence"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.small_car_licence": "none",
+            "applicant.driving_licence_state": "none",
+        },
+    ),
+    Expected(
+        register=EvidenceType("offence_register"),
+        known=person("dangerous_driver"),
+        values={
+            "applicant.accident_crime": False,
+            "applicant.dangerous_driving_crime": True,
+            "applicant.drug_use": False,
+            "applicant.violent_crime": False,
+        },
+        unknown=person("driver"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.accident_crime": False,
+            "applicant.dangerous_driving_crime": False,
+            "applicant.drug_use": False,
+            "applicant.violent_crime": False,
+        },
+    ),
+    Expected(
+        register=EvidenceType("transport_register"),
+        known=person("revoked_three_years_ago"),
+        values={
+            "applicant.taxi_exam_passed": True,
+            "applicant.taxi_exam_city": "shenzhen",
+            "applicant.taxi_exam_date": date(2025, 3, 1),
+            "applicant.taxi_qualification_revoked": True,
+            "applicant.taxi_revocation_date": date(2023, 3, 1),
+        },
+        unknown=person("no_exam"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.taxi_exam_passed": False,
+            "applicant.taxi_qualification_revoked": False,
         },
     ),
 ]

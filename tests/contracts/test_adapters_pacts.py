@@ -34,7 +34,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.register import FieldRules, Register, our_names
-from evidence_adapters.sandbox import City, Firms, Lives, Misconduct
+from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
@@ -42,7 +42,7 @@ from pact import Pact, Verifier, match
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
-CAST = {**City(1).cast(TODAY), **Lives(City(1)).cast()}
+CAST = {**City(1).cast(TODAY), **Lives(City(1)).cast(), **Drivers(City(1)).cast()}
 FILINGS = Firms(City(1)).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
 MATTER, CASE, PURPOSE, BASIS = "old_age_allowance", "c-1", "资格核验", "consent 1"
@@ -306,6 +306,59 @@ SPEECHES = [
             "applicant.care_subsidy_in_payment": False,
         },
         nothing=[],
+    ),
+    Speech(
+        register="traffic_register",
+        instant="20260301100000",
+        known=person("twelve_points"),
+        unknown=person("no_licence"),
+        record={"ZJCX": "C1", "ZT": "A", "CCLZRQ": "20160301", "ZQZGJF": 12, "YJJL": "0"},
+        values={
+            "applicant.small_car_licence": "any_gearbox",
+            "applicant.driving_licence_state": "valid",
+            "applicant.first_licence_date": date(2016, 3, 1),
+            "applicant.highest_cycle_points": 12,
+            "applicant.drink_driving": False,
+        },
+        nothing=[],
+        objection="1",
+        codes=int,
+    ),
+    Speech(
+        register="offence_register",
+        instant="2026-03-01 10:00:00",
+        known=person("drug_user"),
+        unknown=person("driver"),
+        record={"交通肇事犯罪": "否", "危险驾驶犯罪": "否", "吸毒": "是", "暴力犯罪": "否"},
+        values={
+            "applicant.accident_crime": False,
+            "applicant.dangerous_driving_crime": False,
+            "applicant.drug_use": True,
+            "applicant.violent_crime": False,
+        },
+        nothing=None,
+    ),
+    Speech(
+        register="transport_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=person("revoked_before_that"),
+        unknown=person("no_exam"),
+        record={
+            "examResult": "PASSED",
+            "examCity": "440300",
+            "examDate": "2025-03-01",
+            "everRevoked": True,
+            "revokedOn": "2023-02-28",
+        },
+        values={
+            "applicant.taxi_exam_passed": True,
+            "applicant.taxi_exam_city": "shenzhen",
+            "applicant.taxi_exam_date": date(2025, 3, 1),
+            "applicant.taxi_qualification_revoked": True,
+            "applicant.taxi_revocation_date": date(2023, 2, 28),
+        },
+        nothing=None,
+        objection=True,
     ),
 ]
 

@@ -62,6 +62,20 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "applicant.rent_subsidy_received": False,
             "applicant.care_subsidy_in_payment": False,
         },
+        "traffic_register": {
+            "applicant.small_car_licence": "none",
+            "applicant.driving_licence_state": "none",
+        },
+        "offence_register": {
+            "applicant.accident_crime": False,
+            "applicant.dangerous_driving_crime": False,
+            "applicant.drug_use": False,
+            "applicant.violent_crime": False,
+        },
+        "transport_register": {
+            "applicant.taxi_exam_passed": False,
+            "applicant.taxi_qualification_revoked": False,
+        },
     }
     assert not meanings[EvidenceType("property_register")].complete
     assert meanings[EvidenceType("population_register")].concepts == (
