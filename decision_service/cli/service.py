@@ -255,9 +255,11 @@ def _applicant(
     authority = Authority(
         person=person, assurance_level=assurance, authentication_time=now, basis=basis
     )
-    code = Document(kind="organisation_code", number=organisation)
-    firm = (Party(role=ORGANISATION, documents=(code,)),) if organisation else ()
-    return _Asked(parties=(person, *firm), authority=authority)
+    parties: tuple[Party, ...] = (person,)
+    if organisation:
+        code = Document(kind="organisation_code", number=organisation)
+        parties += (Party(role=ORGANISATION, documents=(code,)),)
+    return _Asked(parties=parties, authority=authority)
 
 
 def _contest(typed: str) -> Contest:

@@ -16,6 +16,7 @@ import pytest
 
 from decision_service.office import Office
 from decision_service.server import Server, Verifier, issue, new_private_key, public_jwks
+from evidence_adapters.sandbox import Firms
 
 ROOT = Path(__file__).parent.parent.parent
 MATTER = "old_age_allowance"
@@ -156,3 +157,28 @@ async def test_where_nobody_answers_the_request_can_still_be_repeated(number: st
     assert "服务没有应答" in ran.err
     assert "(UNAVAILABLE)" in ran.err
     assert re.search(r"request_id: [0-9a-f-]{36}", ran.err)
+
+
+@pytest.mark.slow
+async def test_a_firm_moves_by_hand(miaopi: Type, people: Any, clock: Any, office: Office) -> None:
+    filing = Firms(people).cast(office.today(clock()))["leased_office"]
+    who = ("--id", filing.filer.id_number, "--organisation", filing.firm.code)
+    house = ("--answer", f"premises.house_code={filing.house_code}")
+
+    prefilled = await miaopi("prefill", "business_address_change", *who, *house)
+    decided = await miaopi(
+        "decide",
+        "business_address_change",
+        *who,
+        *house,
+        *("--answer", "organisation.change_reason=expansion"),
+        *("--answer", f"organisation.resolution_date={office.today(clock())}"),
+        *("--answer", "organisation.resolved=yes"),
+        *("--answer", "applicant.mobile=13800000000"),
+        *("--answer", "applicant.truthful=yes"),
+    )
+
+    assert "商业办公" in prefilled.out, prefilled
+    assert "免交材料 4 份" in prefilled.out
+    assert "准予 approved" in decided.out, decided
+    assert "免交材料 4 份" in decided.out
