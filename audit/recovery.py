@@ -16,12 +16,11 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
-from audit.log import connections, store
+from audit.log import connections
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer, to_base64
 from audit.log.files import Lock, create_private, replace
 from audit.log.log import refuse_missing
-from audit.log.merkle import leaf_hash
 from audit.log.standing import (
     ANCHOR_FILE,
     CHECKPOINT_FILE,
@@ -33,7 +32,7 @@ from audit.log.standing import (
     examine,
 )
 from audit.trail import Entry, projections
-from audit.trail.preparation import prepare
+from audit.trail.offline import append
 from audit.trail.recoveries import RECOVERY_KEY, RECOVERY_TYPE, Recovery, read_recoveries
 from audit.trail.seal import KEY_BYTES, Keyring
 from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring
@@ -228,18 +227,13 @@ def _append(
     connection: Connection, damage: Damage, keys: _NewKeys, recovery: Recovery
 ) -> Checkpoint:
     """Write the entry, and the new tag key if there is one; returns the head after it."""
-    entry = Entry(RECOVERY_TYPE, str(uuid4()), recovery.time, recovery.permanent, {})
-    leaf, row = prepare(keys.keyring, entry, [RECOVERY_KEY])
-    tree, hashed = store.load_tree(connection, damage.head), leaf_hash(leaf)
-    tiles = list(tree.grow([hashed]))
-    store.extend(connection, tree, [(hashed, leaf)], tiles, {RECOVERY_KEY: recovery.index})
-    projections.write(connection, [(recovery.index, row)])
     if keys.tag_key is not None:
         table = projections.SERVICE_KEYS
         connection.execute(
             update(table).where(table.c.name == TAG_KEY).values(wrapped=keys.tag_key)
         )
-    return Checkpoint(damage.head.origin, tree.size, tree.frontier.root())
+    entry = Entry(RECOVERY_TYPE, str(uuid4()), recovery.time, recovery.permanent, {})
+    return append(connection, damage.head, keys.keyring, entry, key=RECOVERY_KEY)
 
 
 def _unfinished() -> StoreRefusedError:

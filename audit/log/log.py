@@ -25,8 +25,7 @@ from audit.log.standing import (
     SIGNING_KEY_FILE,
     STORE_FILE,
     VERIFIER_KEY_FILE,
-    Standing,
-    examine,
+    sound,
 )
 from audit.log.tiles import TiledNodes
 from audit.log.writer import Project, Writer
@@ -102,7 +101,7 @@ class Log(Generic[Row]):
             reader = connections.Reader(folder / STORE_FILE, connections=_READERS)
             undo.callback(reader.close)
             with reader.snapshot() as connection:
-                signer, anchored = _sound(examine(connection, folder, place))
+                signer, anchored = sound(connection, folder, place)
             connection = undo.enter_context(connections.connect_writer(folder / STORE_FILE))
             writer = Writer(
                 connection,
@@ -238,12 +237,3 @@ def refuse_missing(folder: Path) -> None:
             reason="STORE_MISSING",
             hint="Name the folder that holds `store.sqlite`.",
         )
-
-
-def _sound(standing: Standing) -> tuple[Signer, Checkpoint]:
-    """The signing key and the anchor of a log that nothing speaks against."""
-    if standing.against:
-        raise standing.against[0]
-    assert standing.signer is not None  # noqa: S101  # else something spoke against it
-    assert standing.anchored is not None  # noqa: S101  # likewise
-    return standing.signer, standing.anchored

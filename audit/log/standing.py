@@ -73,6 +73,20 @@ def examine(connection: Connection, folder: Path, anchor: Path) -> Standing:
     return Standing(head, signer, anchored, signed, note, verifier_key, tuple(against))
 
 
+def sound(connection: Connection, folder: Path, anchor: Path) -> tuple[Signer, Checkpoint]:
+    """The signing key and the anchored checkpoint of a log that nothing speaks against.
+
+    Raises:
+        StoreRefusedError: Something does; the first of it.
+    """
+    standing = examine(connection, folder, anchor)
+    if standing.against:
+        raise standing.against[0]
+    assert standing.signer is not None  # noqa: S101  # else something spoke against it
+    assert standing.anchored is not None  # noqa: S101  # likewise
+    return standing.signer, standing.anchored
+
+
 def _try(look: Callable[[], Seen], against: list[StoreRefusedError]) -> Seen | None:
     """What is to be seen; or None, and one thing more that speaks against it."""
     try:

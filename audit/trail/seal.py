@@ -106,6 +106,21 @@ class Keyring:
         """A new random key for tags, wrapped under the master."""
         return _wrap(master, secrets.token_bytes(KEY_BYTES), b"tag")
 
+    def is_under(self, master: bytes) -> bool:
+        """Whether that is its master key."""
+        return hmac.compare_digest(self._master, master)
+
+    def rewrap(self, master: bytes, wrapped: bytes, *, about: str) -> bytes:
+        """A key of the store, wrapped under another master.
+
+        Args:
+            about: Id of a subject key, or ``tag``.
+
+        Raises:
+            TamperedError: It is not wrapped under this one.
+        """
+        return _wrap(master, _unwrap(self._master, wrapped, about.encode()), about.encode())
+
     def forget(self, tag: str) -> None:
         """Let go of the subject's key; what is sealed from now on gets a new one."""
         self._subjects.pop(tag, None)

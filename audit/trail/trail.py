@@ -23,6 +23,7 @@ from audit.trail import projections
 from audit.trail.entries import ERASED, Entry, Leaf, Recorded, RecordedCase
 from audit.trail.eraser import Eraser
 from audit.trail.erasures import Erasure
+from audit.trail.master import settle
 from audit.trail.preparation import prepare
 from audit.trail.projections import Row
 from audit.trail.receipts import write_receipt
@@ -87,6 +88,7 @@ class Trail:
             keyring, recoveries = connections.look(
                 folder / STORE_FILE, lambda c: (read_keyring(folder, c), read_recoveries(c))
             )
+            settle(folder, keyring)
             inflight = Inflight(folder / INFLIGHT_FOLDER)
         except ValueError:
             log.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit.errors import TamperedError
+from audit.errors import StoreRefusedError, TamperedError
 from audit.log.checkpoint import from_base64
 from audit.log.files import invalid_key, read_private
 from audit.log.store import damaged
@@ -14,21 +14,31 @@ from audit.trail.projections import SEALED, SERVICE_KEYS, SUBJECT_KEYS
 from audit.trail.seal import Keyring, Unsealed
 
 MASTER_KEY_FILE = "master.key"
+NEXT_MASTER_KEY_FILE = "master.key.next"
+"""There while the master key is being renewed (`master`)."""
+
 TAG_KEY = "tag"
 
 
 def read_keyring(folder: Path, connection: Connection) -> Keyring:
-    """The keyring of the trail in that folder.
+    """The keyring of the trail in that folder, even if the renewal of its master was cut short.
 
     Raises:
         StoreRefusedError: The master key is missing, or that of another trail, or the store
             has no key for tags.
     """
-    path = folder / MASTER_KEY_FILE
+    try:
+        return _keyring(folder / MASTER_KEY_FILE, connection)
+    except StoreRefusedError:
+        if not (folder / NEXT_MASTER_KEY_FILE).exists():
+            raise
+        return _keyring(folder / NEXT_MASTER_KEY_FILE, connection)
+
+
+def _keyring(path: Path, connection: Connection) -> Keyring:
     tag_key = select(SERVICE_KEYS.c.wrapped).where(SERVICE_KEYS.c.name == TAG_KEY)
     try:
-        master = from_base64(read_private(path))
-        return Keyring(master, connection.execute(tag_key).scalar_one())
+        return Keyring(from_base64(read_private(path)), connection.execute(tag_key).scalar_one())
     except (ValueError, TamperedError):
         raise invalid_key(path) from None
     except SQLAlchemyError:

@@ -1,4 +1,4 @@
-"""`miaopi audit recover | backup | restore`: what an operator does with a store.
+"""`miaopi audit recover | renew-key | backup | restore`: what an operator does with a store.
 
 Everything is said in both languages before anything is done, and nothing is done unasked.
 """
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from audit import backup as copies
-from audit import recovery
+from audit import recovery, renewal
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
 from decision_service.cli.audit import Anchor, Json, Store, err, out, print_json, refusals
@@ -53,6 +53,21 @@ def recover(
     out.print(f"✔ 已记入第 {done.index} 条 | on record as entry {done.index}", style="green")
     if done.old_verifier_key != done.verifier_key:
         out.print(f"! 请公布新公钥 | publish the new public key: {done.verifier_key}")
+
+
+@app.command("renew-key")
+def renew_key(store: Store, anchor: Anchor = None, *, as_json: Json = False) -> None:
+    """更换主密钥，旧备份不再能打开 | Renew the master key, so that old backups open no more."""
+    with refusals(as_json=as_json):
+        index = renewal.renew(store, now=datetime.now(UTC), anchor=anchor)
+    if as_json:
+        print_json({"ok": True, "index": index})
+        return
+    out.print(
+        f"✔ 主密钥已更换，记入第 {index} 条；请更新密钥备份，此前的备份须用其当日密钥才能打开 | the"
+        f" master key is renewed, on record as entry {index}: back it up; a backup from before"
+        " opens only with the key of its day",
+    )
 
 
 @app.command()
