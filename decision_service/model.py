@@ -372,7 +372,7 @@ class RegisterMeaning(Frozen):
     keys: tuple[str, ...]
     concepts: tuple[Concept, ...]
     complete: bool
-    absent: Mapping[Concept, Value]
+    absent: Mapping[Concept, Held]
     digest: str
 
 

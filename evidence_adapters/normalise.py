@@ -18,10 +18,11 @@ from cerberus.schema import (  # type: ignore[import-untyped]  # the same
     UnvalidatedSchema,
 )
 
-from decision_service.model import Concept, EvidenceStatus, Query, Value
+from decision_service.model import Concept, EvidenceStatus, Held, Query, Value
 from evidence_adapters import strict_json
 from evidence_adapters.conversions import COERCIONS, blank_is_null
 from evidence_adapters.register import (
+    CellRule,
     ConceptRule,
     FieldRules,
     Register,
@@ -44,7 +45,7 @@ class Reading:
     as_of: datetime | None = None
     pending_until: datetime | None = None
     mismatched: tuple[str, ...] = ()
-    values: Mapping[Concept, Value] = field(default_factory=dict)
+    values: Mapping[Concept, Held] = field(default_factory=dict)
 
 
 class OffContractError(Exception):
@@ -177,7 +178,7 @@ def _reading(
     *,
     detail: str = "",
     mismatched: tuple[str, ...] = (),
-    values: Mapping[Concept, Value] | None = None,
+    values: Mapping[Concept, Held] | None = None,
 ) -> Reading:
     """A reading with what the answer says of itself."""
     as_of, until = said.get("as_of"), said.get("pending_until")
@@ -192,10 +193,25 @@ def _reading(
     )
 
 
-def _value(rule: ConceptRule, record: Mapping[str, object]) -> Value | None:
+def _value(rule: ConceptRule, record: Mapping[str, object]) -> Held | None:
     """The concept's value; None where the register has the field and leaves it empty."""
     if rule.present is not None:
         return rule.present
+    told = record.get(rule.field)
+    if not isinstance(told, tuple):
+        return _cell(rule, record)
+    return tuple(
+        {
+            column: value
+            for column, cell in rule.columns.items()
+            if (value := _cell(cell, row)) is not None
+        }
+        for row in told
+    )
+
+
+def _cell(rule: CellRule, record: Mapping[str, object]) -> Value | None:
+    """One plain value of a record; None where it is left empty."""
     told = record.get(rule.field)
     if rule.values and told is not None:
         told = rule.values.get(str(told), rule.otherwise)
@@ -224,6 +240,7 @@ class _Validator(cerberus.Validator):  # type: ignore[misc]  # Cerberus ships no
         "date": cerberus.TypeDefinition("date", (date,), (datetime,)),
         "datetime": cerberus.TypeDefinition("datetime", (datetime,), ()),
         "names": cerberus.TypeDefinition("names", (tuple,), ()),
+        "list": cerberus.TypeDefinition("list", (tuple,), ()),
     }
 
     def _validate_regex(self, pattern: str, field: str, value: object) -> None:
@@ -243,6 +260,9 @@ class _Shape:
     def __init__(self, fields: Mapping[str, FieldRules]) -> None:
         self._names = our_names(fields)
         self._rules = fields
+        self._rows = {
+            name: _Shape(rules.columns) for name, rules in fields.items() if rules.columns
+        }
         schema = {name: _cerberus_rules(rules) for name, rules in fields.items()}
         # The constructor checks the schema; reading with it then costs a quarter (ADAPTERS.md).
         self._schema = UnvalidatedSchema(_Validator(schema).schema.schema)
@@ -259,14 +279,23 @@ class _Shape:
             if name not in document:
                 continue
             try:
-                known[name] = _converted(document[name], self._rules[name])
-            except (ValueError, TypeError, LookupError):
+                told = _converted(document[name], self._rules[name])
+                known[name] = self._records(name, told) if name in self._rows else told
+            except (ValueError, TypeError, LookupError, OffContractError):
                 wrong.add(name)
         validator = _Validator(self._schema)
         if not validator.validate(known, normalize=False) or wrong:
             fields = ", ".join(f"`{name}`" for name in sorted(wrong.union(validator.errors)))
             raise OffContractError(f"off contract in {fields}")
         return {self._names[name]: value for name, value in known.items()}
+
+    def _records(self, name: str, told: object) -> object:
+        """A list of flat records, every one of them read; one that is wrong spoils the list."""
+        if told is None:
+            return None
+        if not isinstance(told, list) or not all(isinstance(row, dict) for row in told):
+            raise TypeError("not a list of objects")
+        return tuple(self._rows[name].read(row) for row in told)
 
 
 def _converted(told: object, rules: FieldRules) -> object:
@@ -288,7 +317,8 @@ def schema_faults(register: Register) -> Iterator[str]:
         try:
             _Shape(fields)
             for rules in fields.values():
-                re.compile(rules.regex)
+                for one in (rules, *rules.columns.values()):
+                    re.compile(one.regex)
         except (SchemaError, re.error) as error:
             yield f"`{place}`: {error}"
 
@@ -296,7 +326,7 @@ def schema_faults(register: Register) -> Iterator[str]:
 def _cerberus_rules(rules: FieldRules) -> dict[str, object]:
     """Our rules in Cerberus's words; ``rename`` stays with us, its own overwrites in silence."""
     said = rules.model_dump(
-        exclude_defaults=True, exclude={"rename", "coerce", "maxlength", "at_most"}
+        exclude_defaults=True, exclude={"rename", "coerce", "maxlength", "at_most", "columns"}
     )
     if rules.type == "string":
         said |= {"check_with": "not_blank", "maxlength": rules.maxlength}

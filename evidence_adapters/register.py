@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from decision_service.model import Concept, EvidenceType, Frozen, RegisterMeaning, Text, Value
+from decision_service.model import Concept, EvidenceType, Frozen, Held, RegisterMeaning, Text, Value
 
 FILING_DATE = "filing_date"
 """The one thing besides the query's keys that a request can carry to a register."""
@@ -56,6 +56,14 @@ def _exact(value: object) -> object:
 _FileValue: TypeAlias = Annotated[Value, BeforeValidator(_exact)]
 
 
+def _exact_or_empty(value: object) -> object:
+    """The same, or a list without records; a file cannot write one with records."""
+    return () if value == [] else _exact(value)
+
+
+_Absent: TypeAlias = Annotated[Held, BeforeValidator(_exact_or_empty)]
+
+
 class FieldRules(Frozen):
     """One field of an answer: the part of Cerberus that a register file may use.
 
@@ -67,9 +75,10 @@ class FieldRules(Frozen):
         regex: Matches the whole text, its end included.
         at_most: Our name of a field of the same record that this one never exceeds; of truth
             values: which must be true where this one is.
+        columns: Of a list of flat records: the fields of each of them.
     """
 
-    type: Literal["string", "integer", "number", "boolean", "date", "datetime", "names"]
+    type: Literal["string", "integer", "number", "boolean", "date", "datetime", "names", "list"]
     rename: str = Field(default="", pattern=r"^[a-z][a-z_]*$|^$")
     coerce: Coercion | None = None
     required: bool = False
@@ -80,6 +89,7 @@ class FieldRules(Frozen):
     max: int | None = None
     at_most: str = ""
     maxlength: int = Field(default=200, ge=1, le=10_000)
+    columns: Mapping[str, "FieldRules"] = Field(default_factory=dict)
 
 
 class Envelope(Frozen):
@@ -109,22 +119,32 @@ class Request(Frozen):
     headers: Mapping[str, str] = Field(default_factory=dict)
 
 
-class ConceptRule(Frozen):
-    """Which value a concept has; either a field says it, or that there is a record.
+class CellRule(Frozen):
+    """Which value a cell of a list has.
 
     Attributes:
-        field: Our name of the field; its value is the concept's.
-        values: The concept's value for each code of the field.
+        field: Our name of the field; its value is the cell's.
+        values: The cell's value for each code of the field.
         otherwise: For every other code. None: another code is off contract.
-        present: The value that any record means. None: a field says it.
-        absent: The value that an authoritative absence means. None: it means none.
     """
 
     field: str = ""
     values: Mapping[str, _FileValue] = Field(default_factory=dict)
     otherwise: _FileValue | None = None
+
+
+class ConceptRule(CellRule):
+    """Which value a concept has; either a field says it, or that there is a record.
+
+    Attributes:
+        columns: Of a list: what each cell of its records is, by the column's id.
+        present: The value that any record means. None: a field says it.
+        absent: The value that an authoritative absence means. None: it means none.
+    """
+
+    columns: Mapping[str, CellRule] = Field(default_factory=dict)
     present: _FileValue | None = None
-    absent: _FileValue | None = None
+    absent: _Absent | None = None
 
 
 class Register(Frozen):
@@ -206,6 +226,7 @@ def faults(register: Register) -> Iterator[str]:
         yield "no field is the `as_of` instant, so that nothing would be fresh"
     yield from _subject_faults(register)
     yield from _bound_faults(register)
+    yield from _list_faults(register)
     yield from _concept_faults(register)
     if register.request.method == "GET" and register.request.body:
         yield "`request`: a GET has no body"
@@ -243,20 +264,53 @@ def _bound_faults(register: Register) -> Iterator[str]:
             yield f"`normalise.{field}`: cannot be held against `{rules.at_most}`"
 
 
+def _list_faults(register: Register) -> Iterator[str]:
+    """A list has columns, and they are flat; nothing else has any, and nothing around a record."""
+    for field, rules in register.envelope.fields.items():
+        if rules.type == "list":
+            yield f"`envelope.fields.{field}`: a list is for a record"
+    for field, rules in register.normalise.items():
+        where = f"`normalise.{field}`"
+        if bool(rules.columns) != (rules.type == "list"):
+            yield f"{where}: a list has `columns`, and nothing else has"
+        names = [*our_names(rules.columns).values()]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{where}: two columns are called `{name}`"
+        for column, cell in rules.columns.items():
+            if cell.type in {"datetime", "names", "list"} or cell.at_most:
+                yield f"{where}: the column `{column}` holds more than one plain value"
+
+
 def _concept_faults(register: Register) -> Iterator[str]:
     """A concept needs a field that exists and can hold its value, or a presence."""
     types = {rules.rename or field: rules.type for field, rules in register.normalise.items()}
+    columns = {rules.rename or field: rules.columns for field, rules in register.normalise.items()}
     for concept, rule in register.concepts.items():
         where = f"`concepts.{concept}`"
         if bool(rule.field) == (rule.present is not None):
             yield f"{where}: name either `field` or `present`"
-        elif rule.field and rule.field not in types:
-            yield f"{where}: no field is called `{rule.field}`"
-        elif rule.field and types[rule.field] in {"datetime", "names"}:
-            yield f"{where}: a concept cannot hold a {types[rule.field]}"
-        if rule.values and types.get(rule.field) != "string":
-            yield f"{where}: `values` needs a field of codes"
-        if rule.otherwise is not None and not rule.values:
-            yield f"{where}: `otherwise` needs `values`"
+        if rule.field:
+            yield from _cell_faults(where, rule, types)
+        if bool(rule.columns) != (types.get(rule.field) == "list"):
+            yield f"{where}: a list has `columns`, and nothing else has"
+        cells = {
+            cell.rename or name: cell.type for name, cell in columns.get(rule.field, {}).items()
+        }
+        for column, cell in rule.columns.items():
+            yield from _cell_faults(f"`concepts.{concept}.columns.{column}`", cell, cells)
         if rule.absent is not None and not register.complete:
             yield f"{where}: absence from an incomplete register means nothing"
+        if isinstance(rule.absent, tuple) and not rule.columns:
+            yield f"{where}: only a list can be absent as `[]`"
+
+
+def _cell_faults(where: str, rule: CellRule, types: Mapping[str, str]) -> Iterator[str]:
+    """A value comes from a field that exists; `values` from one of codes."""
+    if rule.field not in types:
+        yield f"{where}: no field is called `{rule.field}`"
+    elif types[rule.field] in {"datetime", "names"}:
+        yield f"{where}: a concept cannot hold a {types[rule.field]}"
+    if rule.values and types.get(rule.field) != "string":
+        yield f"{where}: `values` needs a field of codes"
+    if rule.otherwise is not None and not rule.values:
+        yield f"{where}: `otherwise` needs `values`"

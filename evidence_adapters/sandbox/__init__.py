@@ -9,6 +9,7 @@ from evidence_adapters.sandbox.firms import Filing, Firm, Firms, House
 from evidence_adapters.sandbox.lives import Lives
 from evidence_adapters.sandbox.misconduct import Misconduct
 from evidence_adapters.sandbox.server import Access, Running, serve
+from evidence_adapters.sandbox.traders import Opening, Traders
 
 __all__ = [
     "Access",
@@ -20,7 +21,9 @@ __all__ = [
     "House",
     "Lives",
     "Misconduct",
+    "Opening",
     "Person",
     "Running",
+    "Traders",
     "serve",
 ]

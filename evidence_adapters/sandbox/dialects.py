@@ -7,7 +7,12 @@ an answer which is read rightly shows that the file is right.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from evidence_adapters.sandbox import driver_dialects, firm_dialects, life_dialects
+from evidence_adapters.sandbox import (
+    driver_dialects,
+    firm_dialects,
+    life_dialects,
+    trader_dialects,
+)
 from evidence_adapters.sandbox.turn import Answer, Condition, Turn
 
 
@@ -157,5 +162,8 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "traffic_register": driver_dialects.traffic,
     "offence_register": driver_dialects.offences,
     "transport_register": driver_dialects.transport,
+    "bar_register": trader_dialects.bars,
+    "personal_credit_register": trader_dialects.credit_of_persons,
+    "personal_lease_register": trader_dialects.leases_of_persons,
 }
 """The registers of the city, by evidence type."""

@@ -65,7 +65,8 @@ class House:
         unit: Property unit number (不动产单元号); empty for a house without a deed.
         firms: How many firms are registered at it.
         owner: Code of the firm that owns it; empty if no firm does.
-        tenant: Code of the firm that filed the newest lease; empty without one.
+        tenant: Code of the firm, or number of the person, that filed the newest lease; empty
+            without one.
         lease_end: The last day of that lease.
     """
 
@@ -132,8 +133,8 @@ class Firms:
         right = ("lease", "lease", "lease", "ownership", "none")[dice(5)]
         lease_end = date(2024, 1, 1) + timedelta(days=dice(2_000))
         return House(
-            code=_house_code(number, _NO_DAY),
-            unit=_unit(number, _NO_DAY) if dice(15) else "",
+            code=house_code(number, _NO_DAY),
+            unit=unit_number(number, _NO_DAY) if dice(15) else "",
             district=district if dice(4) else DISTRICTS[dice(len(DISTRICTS))],
             use=("residential", "mixed", "industrial")[dice(3)] if dice(4) == 0 else "business",
             illegal=dice(25) == 0,
@@ -175,7 +176,7 @@ class Firms:
                 name: Filing(
                     firm=firm,
                     filer=self._cast_filer(place),
-                    house_code=_house_code(
+                    house_code=house_code(
                         _FIRST_ROLE + place, f"{on + timedelta(days=role.lease_days):%Y%m%d}"
                     ),
                 )
@@ -216,7 +217,9 @@ class Firms:
         except ValueError:
             return None
         role, code = _CAST[place][1], _code(number)
-        plain = House(code=_house_code(number, day), unit=_unit(number, day), district=DISTRICTS[0])
+        plain = House(
+            code=house_code(number, day), unit=unit_number(number, day), district=DISTRICTS[0]
+        )
         match role.right:
             case "ownership":
                 plain = replace(plain, owner=code)
@@ -254,11 +257,13 @@ def _code(number: int) -> str:
     return first_17 + organisation_check(first_17)
 
 
-def _house_code(number: int, day: str) -> str:
+def house_code(number: int, day: str) -> str:
+    """The code of the house of this number; the day (eight digits) is its lease's last."""
     return f"{PLACE}{day}{number:011d}"
 
 
-def _unit(number: int, day: str) -> str:
+def unit_number(number: int, day: str) -> str:
+    """The number of the deed of the same house."""
     return f"{PLACE}{number:06d}GB00001F{day}"
 
 

@@ -10,6 +10,7 @@ from evidence_adapters.sandbox.drivers import Driver, Drivers
 from evidence_adapters.sandbox.firms import Firm, Firms, House
 from evidence_adapters.sandbox.life import Life
 from evidence_adapters.sandbox.lives import Lives
+from evidence_adapters.sandbox.traders import Standing, Traders
 
 Condition: TypeAlias = Literal[
     "found", "not_found", "ambiguous", "mismatch", "disputed", "denied", "pending", "unavailable"
@@ -32,6 +33,7 @@ class Known:
     person: Person | None
     life: Life | None
     driver: Driver | None
+    standing: Standing | None
     firm: Firm | None
     house: House | None
 
@@ -44,7 +46,7 @@ class Known:
 
 def look_up(city: City, keys: Mapping[str, str]) -> Known:
     """Whom and what the keys name."""
-    firms = Firms(city)
+    firms, traders = Firms(city), Traders(city)
     unit = keys.get("property_unit")
     person = city.find(keys.get("id_number", ""))
     return Known(
@@ -52,10 +54,11 @@ def look_up(city: City, keys: Mapping[str, str]) -> Known:
         person=person,
         life=None if person is None else Lives(city).of(person),
         driver=None if person is None else Drivers(city).of(person),
+        standing=None if person is None else traders.of(person),
         firm=firms.find_firm(keys.get("organisation_code", "")),
-        house=firms.find_house(keys.get("house_code", ""))
+        house=firms.find_house(code := keys.get("house_code", "")) or traders.find_house(code)
         if unit is None
-        else firms.find_unit(unit),
+        else firms.find_unit(unit) or traders.find_unit(unit),
     )
 
 

@@ -24,13 +24,13 @@ from decision_service.model import (
     Evidence,
     EvidenceStatus,
     EvidenceType,
+    Held,
     MatterId,
     Query,
-    Value,
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.http import QUERY_ID
-from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct
+from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct, Traders
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
@@ -46,6 +46,7 @@ PACKAGED = registry.load()
 CITY = City(11)
 CAST = {**CITY.cast(TODAY), **Lives(CITY).cast(), **Drivers(CITY).cast()}
 FILINGS = Firms(CITY).cast(TODAY)
+OPENINGS = Traders(CITY).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
 ANOTHER = {
     "id_number": CAST["young_adult"].id_number,
@@ -65,10 +66,10 @@ class Expected:
 
     register: EvidenceType
     known: Keys
-    values: Mapping[str, Value]
+    values: Mapping[str, Held]
     unknown: Keys
     absence: EvidenceStatus
-    absent: Mapping[str, Value]
+    absent: Mapping[str, Held]
 
 
 def person(role: str) -> Keys:
@@ -86,6 +87,15 @@ def filing(role: str, *keys: str, **others: str) -> Keys:
         "property_unit": house.unit if house else "",
     }
     return {key: others.get(key, all_keys[key]) for key in keys}
+
+
+def opening(role: str, *keys: str) -> Keys:
+    """Keys of an opening of the cast."""
+    all_keys = {
+        "id_number": OPENINGS[role].trader.id_number,
+        "house_code": OPENINGS[role].house_code,
+    }
+    return {key: all_keys[key] for key in keys}
 
 
 REGISTERS = [
@@ -344,6 +354,44 @@ REGISTERS = [
             "applicant.taxi_exam_passed": False,
             "applicant.taxi_qualification_revoked": False,
         },
+    ),
+    Expected(
+        register=EvidenceType("bar_register"),
+        known=opening("one_of_two_bars_running", "id_number"),
+        values={
+            "applicant.bars": (
+                {"ground": "revocation", "since": date(2023, 2, 28)},
+                {"ground": "sentence", "since": date(2021, 3, 2)},
+            )
+        },
+        unknown=opening("leased_shop", "id_number"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.bars": ()},
+    ),
+    Expected(
+        register=EvidenceType("personal_credit_register"),
+        known=opening("trader_credit_hit_disputed", "id_number"),
+        values={
+            "applicant.credit_entries": Decimal(1),
+            "applicant.credit_entries_disputed": Decimal(1),
+        },
+        unknown=opening("leased_shop", "id_number"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.credit_entries": Decimal(0),
+            "applicant.credit_entries_disputed": Decimal(0),
+        },
+    ),
+    Expected(
+        register=EvidenceType("personal_lease_register"),
+        known=opening("shop_lease_ends_on_filing_day", "id_number", "house_code"),
+        values={
+            "premises.leased_by_applicant": True,
+            "premises.applicant_lease_end_date": TODAY,
+        },
+        unknown=opening("promised_shop", "id_number", "house_code"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"premises.leased_by_applicant": False},
     ),
 ]
 

@@ -28,13 +28,13 @@ from decision_service.model import (
     Evidence,
     EvidenceStatus,
     EvidenceType,
+    Held,
     MatterId,
     Query,
-    Value,
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.register import FieldRules, Register, our_names
-from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct
+from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct, Traders
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
@@ -44,12 +44,21 @@ NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
 CAST = {**City(1).cast(TODAY), **Lives(City(1)).cast(), **Drivers(City(1)).cast()}
 FILINGS = Firms(City(1)).cast(TODAY)
+OPENINGS = Traders(City(1)).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
 MATTER, CASE, PURPOSE, BASIS = "old_age_allowance", "c-1", "资格核验", "consent 1"
 
 
 def person(role: str) -> Mapping[str, str]:
     return {"id_number": CAST[role].id_number}
+
+
+def trader(role: str) -> Mapping[str, str]:
+    return {"id_number": OPENINGS[role].trader.id_number}
+
+
+def shop(role: str) -> Mapping[str, str]:
+    return {**trader(role), "house_code": OPENINGS[role].house_code}
 
 
 def firm(role: str) -> Mapping[str, str]:
@@ -87,7 +96,7 @@ class Speech:
     known: Mapping[str, str]
     unknown: Mapping[str, str]
     record: Mapping[str, Any]
-    values: Mapping[str, Value]
+    values: Mapping[str, Held]
     nothing: Any
     objection: str | bool | None = None
     codes: type[str | int] = str
@@ -360,6 +369,48 @@ SPEECHES = [
         nothing=None,
         objection=True,
     ),
+    Speech(
+        register="bar_register",
+        instant="2026-03-01 10:00:00",
+        known=trader("two_bars_run_out"),
+        unknown=trader("leased_shop"),
+        record={
+            "限制事项": [
+                {"事由": "20", "起算日": "2023年2月28日", "清偿": ""},
+                {"事由": "12", "起算日": "2021年2月27日", "清偿": ""},
+            ]
+        },
+        values={
+            "applicant.bars": (
+                {"ground": "bankruptcy", "since": date(2023, 2, 28)},
+                {"ground": "deprivation", "since": date(2021, 2, 27)},
+            )
+        },
+        nothing=None,
+    ),
+    Speech(
+        register="personal_credit_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=trader("trader_credit_hit_disputed"),
+        unknown=trader("leased_shop"),
+        record={"total": 1, "disputed": 1},
+        values={"applicant.credit_entries": 1, "applicant.credit_entries_disputed": 1},
+        nothing=None,
+        codes=int,
+    ),
+    Speech(
+        register="personal_lease_register",
+        instant="2026-03-01 10:00:00",
+        known=shop("leased_shop"),
+        unknown=shop("promised_shop"),
+        record={"endDate": "2027-03-01"},
+        values={
+            "premises.leased_by_applicant": True,
+            "premises.applicant_lease_end_date": date(2027, 3, 1),
+        },
+        nothing=[],
+        objection=True,
+    ),
 ]
 
 # ── what stands in the contract ──────────────────────────────────────────────────────────────────
@@ -388,7 +439,7 @@ class Interaction:
     code: str
     about: Mapping[str, str]
     status: EvidenceStatus
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Held] = field(default_factory=dict)
     objection: bool = False
 
     @property
@@ -440,7 +491,12 @@ def repeated(about: Mapping[str, str]) -> dict[str, Any]:
 def told(rules: FieldRules, example: Any) -> Any:
     """What the contract says of a field: codes word for word, days and numbers by their kind."""
     match rules.type:
-        case "date" | "datetime":
+        case "list":
+            return [
+                {name: told(rules.columns[name], cell) for name, cell in row.items()}
+                for row in example
+            ]
+        case "date" | "datetime" if example:
             return shaped(example)
         case "integer" | "number":
             return match.like(example)

@@ -408,3 +408,57 @@ def test_a_household_in_the_city_is_never_taken_for_one_elsewhere(place: str) ->
 def test_no_detail_quotes_the_answer() -> None:
     for field in MATCH["data"][0]:
         assert "王小明" not in read(with_record(**{field: ["王小明"]})).detail
+
+
+# ── lists of flat records ────────────────────────────────────────────────────────────────────────
+
+
+def barred(*rows: object, **record: object) -> Any:
+    """What the register of bars says, with these rows."""
+    held = {"证件号码": PERSON, "限制事项": [*rows], **record}
+    answer = {"返回": "有限制", "证件号码": PERSON, "数据时间": "2026-03-01 08:00:00", "结果": held}
+    return read(answer, "bar_register")
+
+
+def row(**cells: object) -> dict[str, object]:
+    return {"事由": "11", "起算日": "2021年3月1日", "清偿": "", **cells}
+
+
+def test_a_list_is_read_row_by_row_and_an_empty_cell_is_not_known() -> None:
+    reading = barred(row(), row(事由="40", 起算日="", 清偿="否", 法院="不必知道"))
+
+    assert reading.values == {
+        "applicant.bars": (
+            {"ground": "sentence", "since": date(2021, 3, 1)},
+            {"ground": "debt", "settled": False},
+        )
+    }
+
+
+def test_a_list_without_rows_is_known_and_empty() -> None:
+    assert barred().values == {"applicant.bars": ()}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([row(事由="77")], id="a code outside the contract"),
+        pytest.param([row(起算日="2021-02-30")], id="a day that never was"),
+        pytest.param([row(清偿=1.5)], id="a number for a flag"),
+        pytest.param([row(), {"起算日": "2021年3月1日"}], id="a row without its ground"),
+        pytest.param([row(事由=[row()])], id="a list within a list"),
+        pytest.param([row(), "11"], id="a text for a row"),
+        pytest.param([None], id="nothing for a row"),
+    ],
+)
+def test_one_wrong_row_spoils_the_list(rows: list[object]) -> None:
+    reading = barred(*rows)
+
+    assert reading.status is EvidenceStatus.MALFORMED
+    assert reading.detail == "off contract in `限制事项`"
+    assert not reading.values
+
+
+@pytest.mark.parametrize("told", [None, {}, "[]", {"0": row()}])
+def test_what_is_no_list_is_not_taken_for_one(told: object) -> None:
+    assert barred(限制事项=told).detail == "off contract in `限制事项`"

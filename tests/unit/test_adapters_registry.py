@@ -76,6 +76,12 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "applicant.taxi_exam_passed": False,
             "applicant.taxi_qualification_revoked": False,
         },
+        "bar_register": {"applicant.bars": ()},
+        "personal_credit_register": {
+            "applicant.credit_entries": Decimal(0),
+            "applicant.credit_entries_disputed": Decimal(0),
+        },
+        "personal_lease_register": {"premises.leased_by_applicant": False},
     }
     assert not meanings[EvidenceType("property_register")].complete
     assert meanings[EvidenceType("population_register")].concepts == (
@@ -198,6 +204,79 @@ def test_a_wrong_register_file_is_refused_with_its_fault(
     assert caught.value.reason == "REGISTER_INVALID"
     assert caught.value.hint == "Correct every fault in the register files named and start again."
     assert caught.value.zh.startswith("登记册配置有 ")
+
+
+BARS = "bar_register.toml"
+LIST = 'type = "list"\nrename = "bars"'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        pytest.param(
+            LIST,
+            'type = "string"\nrename = "bars"',
+            "`normalise.限制事项`: a list has `columns`, and nothing else has",
+            id="columns of a text",
+        ),
+        pytest.param(
+            'nullable = true, rename = "since"',
+            'nullable = true, rename = "ground"',
+            "`normalise.限制事项`: two columns are called `ground`",
+            id="a column over another one",
+        ),
+        pytest.param(
+            'type = "date", coerce = "cn_date"',
+            'type = "datetime", coerce = "cn_datetime"',
+            "`normalise.限制事项`: the column `起算日` holds more than one plain value",
+            id="an instant in a list",
+        ),
+        pytest.param(
+            '[concepts."applicant.bars".columns.since]\nfield = "since"',
+            '[concepts."applicant.bars".columns.since]\nfield = "until"',
+            "`concepts.applicant.bars.columns.since`: no field is called `until`",
+            id="a column from nowhere",
+        ),
+        pytest.param(
+            '[concepts."applicant.bars".columns.settled]\nfield = "settled"',
+            '[concepts."applicant.bars".columns.settled]\nvalues = { 1 = true }\nfield = "settled"',
+            "`concepts.applicant.bars.columns.settled`: `values` needs a field of codes",
+            id="codes of a flag",
+        ),
+        pytest.param(
+            "complete = true",
+            "complete = false",
+            "`concepts.applicant.bars`: absence from an incomplete register means nothing",
+            id="an empty list that proves nothing",
+        ),
+        pytest.param(
+            '"数据时间" = { type = "datetime", coerce = "cn_datetime"',
+            '"数据时间" = { type = "list"',
+            "`envelope.fields.数据时间`: a list is for a record",
+            id="a list around a record",
+        ),
+    ],
+)
+def test_a_list_that_could_not_be_read_is_refused(
+    tmp_path: Path, before: str, after: str, fault: str
+) -> None:
+    text = (registry.PACKAGED / BARS).read_text(encoding="utf-8")
+    assert before in text
+    (tmp_path / BARS).write_text(text.replace(before, after), encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        registry.load(tmp_path)
+
+    assert f"`{BARS}`: {fault}" in str(caught.value)
+
+
+def test_a_value_that_is_no_list_is_not_absent_as_an_empty_one(tmp_path: Path) -> None:
+    text = (registry.PACKAGED / "death_register.toml").read_text(encoding="utf-8")
+    wrong = text.replace('absent = "living"', "absent = []")
+    (tmp_path / "death_register.toml").write_text(wrong, encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError, match="only a list can be absent as"):
+        registry.load(tmp_path)
 
 
 def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
