@@ -15,7 +15,7 @@ from tests.service import Town
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 RESIDENCE, TALENT = "residence_permit", "talent_subsidy"
-DRIVER = "ride_hailing_driver"
+DRIVER, TRADER = "ride_hailing_driver", "sole_trader_setup"
 
 _ALWAYS: Mapping[str, Any] = {
     "applicant.mobile": {"text": "13800000000"},
@@ -36,6 +36,14 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
         **_ALWAYS,
         "applicant.photo_receipt": {"text": "4403202600001234"},
         "applicant.offence_check_agreed": {"boolean": True},
+    },
+    TRADER: {
+        **_ALWAYS,
+        "premises.right_promised": {"boolean": False},
+        "trader.name": {"text": "罗湖区沙盒百货店"},
+        "trader.composition": {"option": "personal"},
+        "trader.main_business": {"option": "groceries"},
+        "trader.second_business": {"option": "none"},
     },
 }
 """What an applicant fills in, by matter."""

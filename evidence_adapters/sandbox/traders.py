@@ -56,14 +56,14 @@ class Role:
     """What is special about somebody of the cast; all else is in good order.
 
     Attributes:
-        sequence: Of the identity number; 18 is alive, local and known to all registers.
+        sequence: Of the identity number; 19 is alive, local and known to all registers.
         lease_days: Last day of the lease, from the day of filing. None: no lease is filed.
     """
 
     standing: Standing = Standing()
     house: Mapping[str, Any] = field(default_factory=dict)
     lease_days: int | None = _LONG
-    sequence: int = 18
+    sequence: int = 19
     born: date | None = None
     house_exists: bool = True
 

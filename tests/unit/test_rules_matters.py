@@ -64,6 +64,7 @@ def test_the_city_has_these_matters_and_releases() -> None:
         "old_age_allowance@2019-10-01",
         "residence_permit@2016-01-01",
         "ride_hailing_driver@2016-12-28",
+        "sole_trader_setup@2022-03-01",
         "talent_subsidy@2016-03-23",
         "talent_subsidy@2021-09-01",
     ]
