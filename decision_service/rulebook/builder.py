@@ -5,24 +5,24 @@ a further word, so that an author hears of every mistake once.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias, cast
 
 from lark import Token, Tree
 
-from decision_service.model import Concept, DateType, NumberType, TextType
+from decision_service.model import Concept, NumberType
 from decision_service.rulebook.agreement import (
     agree,
     as_scaled,
-    digits,
     fit,
     in_unit,
     in_words,
-    refuse_more_digits,
 )
 from decision_service.rulebook.calls import Calls
+from decision_service.rulebook.comparisons import Comparisons, Equality, Test, Tests
+from decision_service.rulebook.operations import PARTS_OF, other_result, scaled, unit_of
 from decision_service.rulebook.source import Report
 from decision_service.rulebook.tokens import PARTS, Scope, Word
 from decision_service.rulebook.tree import (
@@ -69,27 +69,6 @@ from decision_service.rulebook.values import (
     YearsAndMonths,
 )
 
-Test: TypeAlias = Interval | Expression
-"""What a value can be held against: a range, or another value that it must equal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tests:
-    """What a cell of a decision table demands: one of the tests, or none of them."""
-
-    negated: bool
-    tests: tuple[Test, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Equality:
-    """``= …`` or ``!= …`` among tests: the value itself, even where it is a list."""
-
-    op: Literal["=", "!="]
-    value: Expression
-    at: Position
-
-
 _Child: TypeAlias = Any
 """A word (`Token`), or what a rule below it was turned into."""
 
@@ -111,6 +90,7 @@ class Builder:
         self._bound = 0
         self._grouped: set[int] = set()
         self._calls = Calls(scope, report)
+        self._comparisons = Comparisons(scope, report)
 
     def build(self, tree: Tree[Token]) -> Any:  # noqa: ANN401  # an expression, tests, or None
         """What a tree of the parser stands for; None if something in it is wrong."""
@@ -270,10 +250,10 @@ class Builder:
             return None
         op = cast("Comparison", word.value)
         pair = agree(left, right, self.report)
-        if pair is None or not self._is_ordered(pair[0].type, op, word.at):
+        if pair is None or not self._comparisons.is_ordered(pair[0].type, op, word.at):
             return None
-        self._refuse_digits(*pair)
-        self._refuse_digits(*reversed(pair))
+        self._comparisons.refuse_digits(*pair)
+        self._comparisons.refuse_digits(*reversed(pair))
         return Compare(op, *pair, BOOLEAN, left.at)
 
     def between(self, children: list[_Child]) -> Expression | None:
@@ -312,7 +292,7 @@ class Builder:
     def _within(self, item: Expression | None, tests: Sequence[Test | None]) -> Expression | None:
         if item is None:
             return None
-        fitted = self._fitted(item, tests)
+        fitted = self._comparisons.fitted(item, tests)
         return None if fitted is None else Within(item, fitted, BOOLEAN, item.at)
 
     def interval(self, children: list[_Child]) -> Interval | None:
@@ -359,65 +339,8 @@ class Builder:
                     tests.append(value)
                 case _:
                     tests.append(child)
-        fitted = self._fitted(self.item, tests)
+        fitted = self._comparisons.fitted(self.item, tests)
         return None if fitted is None else Tests(negated, fitted)
-
-    def _fitted(self, item: Expression, tests: Sequence[Test | None]) -> tuple[Test, ...] | None:
-        """The tests as ones of the item's type; None if one of them is not."""
-        fitted = [self._fitted_test(item, test) for test in tests]
-        return None if None in fitted else tuple(test for test in fitted if test is not None)
-
-    def _fitted_test(self, item: Expression, test: Test | None) -> Test | None:
-        match test:
-            case None:
-                return None
-            case Interval() | Spanned():
-                return self._fitted_interval(
-                    item, test.interval if isinstance(test, Spanned) else test
-                )
-            case Listed(items=tests) if not isinstance(item.type, ListOf | AnyType):
-                fitted = [fit(one, item.type, self.report) for one in tests]
-                items = tuple(one for one in fitted if one is not None)
-                alike = ListOf(item.type)
-                return None if None in fitted else replace(test, items=items, type=alike)
-            case _ if isinstance(test.type, ListOf) and not isinstance(item.type, ListOf):
-                return fit(test, ListOf(item.type), self.report)
-            case _:
-                value = fit(test, item.type, self.report)
-                if value is not None:
-                    self._refuse_digits(item, value)
-                return value
-
-    def _fitted_interval(self, item: Expression, interval: Interval) -> Interval | None:
-        first = ends(interval)[0]
-        if not self._is_ordered(item.type, "<", first.at):
-            return None
-        if None in [self._fitted_test(item, end) for end in ends(interval)]:
-            return None
-        if not self.scope.free and _holds_nothing(interval):
-            self.report.add("A202.range", first.at)
-        low, high = (
-            None if end is None else fit(end, item.type, self.report)
-            for end in (interval.low, interval.high)
-        )
-        return Interval(low, high, interval.low_included, interval.high_included)
-
-    def _is_ordered(self, type_: Type, op: str, at: Position) -> bool:
-        ordered = NumberType | DateType | MonthsType | DaysType | AnyType
-        if op in {"=", "!="} or isinstance(type_, ordered):
-            return True
-        words = in_words(type_)
-        self.report.add("E033.order", at, kind=words.zh, kind_en=words.en)
-        return False
-
-    def _refuse_digits(self, item: Expression, constant: Expression) -> None:
-        scale = digits(item)
-        if (
-            isinstance(item.type, NumberType)
-            and not isinstance(item, Constant)
-            and scale is not None
-        ):
-            refuse_more_digits(constant, scale, self.report)
 
     # numbers, days and durations
 
@@ -434,7 +357,7 @@ class Builder:
         if op == "**" and not self.scope.free and self._is_bare_minus(left):
             self.report.add("E101.power", word.at)
             return None
-        other = _other_result(op, left.type, right.type)
+        other = other_result(op, left.type, right.type)
         if other is not None:
             return Arithmetic(op, left, right, other, left.at)
         left_unit, right_unit = self._unit(left), self._unit(right)
@@ -442,13 +365,13 @@ class Builder:
             return None
         if op in {"+", "-"}:
             pair = agree(left, right, self.report)
-            return None if pair is None else _scaled(op, *pair, in_unit(pair[0]))
-        unit = _unit_of(op, left_unit, right_unit)
+            return None if pair is None else scaled(op, *pair, in_unit(pair[0]))
+        unit = unit_of(op, left_unit, right_unit)
         if unit is None:
             units = {"left": left_unit or "1", "right": right_unit or "1"}
             self.report.add("E032.arithmetic", word.at, op=op, **units)
             return None
-        return _scaled(op, left, right, unit)
+        return scaled(op, left, right, unit)
 
     def _is_bare_minus(self, left: Expression) -> bool:
         """Whether a minus without brackets stands before a power: schools differ on it."""
@@ -533,11 +456,11 @@ class Builder:
                     type_ = ListOf(column) if isinstance(item.type, ListOf) else column
                     return Path(item, id_, type_, item.at)
                 known = sorted(ids)
-            case _ if word.text in _PARTS_OF.get(one.kind, {}):
-                type_ = NumberType(unit=_PARTS_OF[one.kind][word.text])
+            case _ if word.text in PARTS_OF.get(one.kind, {}):
+                type_ = NumberType(unit=PARTS_OF[one.kind][word.text])
                 return Path(item, word.text, type_, item.at)
             case _:
-                known = sorted(_PARTS_OF.get(one.kind, {}))
+                known = sorted(PARTS_OF.get(one.kind, {}))
         words = in_words(one)
         self.report.add_unknown(
             "E033.part", word.at, word.text, known, kind=words.zh, kind_en=words.en
@@ -619,13 +542,7 @@ class Builder:
         return variable.name, self._expression(built, whole.at)
 
 
-# ── what is allowed with what ────────────────────────────────────────────────────────────────────
-
-_PARTS_OF = {
-    "date": {"year": "年", "month": "月", "day": "日", "weekday": ""},
-    "months": {"years": "年", "months": "月"},
-    "days": {"days": "天", "hours": "", "minutes": "", "seconds": ""},
-}
+# ── what a reader would take it for ──────────────────────────────────────────────────────────────
 
 
 def _is_number(condition: Expression) -> bool:
@@ -642,57 +559,3 @@ def _speaks_of(expression: Expression, variable: str) -> bool:
     if isinstance(expression, Variable):
         return expression.name == variable
     return any(_speaks_of(part, variable) for part in parts(expression))
-
-
-def _holds_nothing(interval: Interval) -> bool:
-    """Whether the ends of a range are the wrong way round, or meet where one is left out."""
-    match interval:
-        case Interval(low=Constant(value=low), high=Constant(value=high)):
-            pass
-        case _:
-            return False
-    if type(low) is not type(high) or isinstance(low, bool | str | NotKnown):
-        return False
-    both = interval.low_included and interval.high_included
-    return low > high or (low == high and not both)  # type: ignore[operator]  # of one kind
-
-
-def _scaled(op: Operator, left: Expression, right: Expression, unit: str) -> Arithmetic:
-    made = Arithmetic(op, left, right, NumberType(unit=unit), left.at)
-    return replace(made, type=as_scaled(made))
-
-
-def _unit_of(op: Operator, left: str, right: str) -> str | None:
-    """The unit of a product, quotient or power; None where the law knows no such unit."""
-    if op == "*" and not (left and right):
-        return left or right
-    if op == "/" and not (right and left != right):
-        return "" if left == right else left
-    return "" if op == "**" and not (left or right) else None
-
-
-def _other_result(  # noqa: PLR0911  # one case for each pair of kinds
-    op: Operator, left: Type, right: Type
-) -> Type | None:
-    """The type of arithmetic that is not on two numbers; None if there is none."""
-    match left, op, right:
-        case (AnyType(), _, _) | (_, _, AnyType()):
-            return ANY
-        case (TextType(), "+", TextType()):
-            return TEXT
-        case (DateType(), "-", DateType()):
-            return DaysType()
-        case (DateType(), "+" | "-", MonthsType() | DaysType()):
-            return DAY
-        case (MonthsType() | DaysType(), "+", DateType()):
-            return DAY
-        case (MonthsType(), "+" | "-", MonthsType()) | (DaysType(), "+" | "-", DaysType()):
-            return left
-        case (MonthsType(), "/", MonthsType()) | (DaysType(), "/", DaysType()):
-            return NumberType(scale=9)
-        case (MonthsType() | DaysType(), "*" | "/", NumberType(unit="")):
-            return left
-        case (NumberType(unit=""), "*", MonthsType() | DaysType()):
-            return right
-        case _:
-            return None

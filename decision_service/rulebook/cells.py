@@ -18,7 +18,7 @@ from decision_service.model import (
     NumberType,
     OptionType,
 )
-from decision_service.rulebook.builder import Test, Tests
+from decision_service.rulebook.comparisons import Test, Tests
 from decision_service.rulebook.expression import read_tests
 from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.source import Piece, Report

@@ -23,7 +23,7 @@ from decision_service.model import (
     Status,
     Text,
 )
-from decision_service.rulebook import interpret
+from decision_service.rulebook import interpret, plain
 from decision_service.rulebook.circuit import (
     Alpha,
     Circuit,
@@ -373,10 +373,10 @@ class Engine:
         for network in self._networks:
             network.close()
 
-    def _coded(self, values: interpret.Values) -> Mapping[int, int]:
+    def _coded(self, values: plain.Values) -> Mapping[int, int]:
         known = {}
         for one in self._conditions.inputs:
-            value = interpret.evaluate(one.expression, values, self._book)
+            value = plain.evaluate(one.expression, values, self._book)
             if not isinstance(value, NotKnown):
                 known[one.property] = one.code(value)
         return known

@@ -3,12 +3,10 @@
 It shares the typed tree with the interpreter and nothing else: functions, rounding and three-valued
 logic are written a second time here, in another way, so that each finds the other's mistakes.
 
-Inside the compiled code ``None`` stands for what is not known. The code is made of nothing but
-names counted here (``v0``, ``k7``); constants enter through its globals, so that no word of a rule
-file ever becomes code.
+`compiling` writes the expressions; what it says of their code holds for all of it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeAlias, assert_never
@@ -31,51 +29,25 @@ from decision_service.model import (
     Status,
     TextType,
 )
-from decision_service.rulebook import arithmetic, sequences
+from decision_service.rulebook import sequences
 from decision_service.rulebook.arithmetic import (
-    AGES,
-    ARITHMETIC,
-    NEGATIVE,
-    PARTS,
-    negated,
-    other_arithmetic,
     rounding_to,
 )
+from decision_service.rulebook.compiling import Expressions, tuple_of, unless_unknown
 from decision_service.rulebook.explanation import atoms_in, written
-from decision_service.rulebook.sequences import column, element_at, equal, member
 from decision_service.rulebook.tree import (
-    All,
-    Arithmetic,
     Atom,
-    Call,
-    Compare,
     Consequence,
-    Constant,
-    Element,
     Expression,
-    Filter,
     HitPolicy,
-    If,
-    Interval,
-    Listed,
-    Name,
-    Negative,
-    Not,
-    Operator,
     Output,
-    Path,
-    Quantified,
     Rulebook,
-    Some,
-    Spanned,
     Table,
-    Variable,
     Verdict,
     VerdictKind,
-    Within,
     mentions,
 )
-from decision_service.rulebook.values import UNKNOWN, ListOf, NotKnown, RecordOf, Type
+from decision_service.rulebook.values import UNKNOWN, NotKnown
 
 _Get: TypeAlias = Callable[[Concept], Fact | None]
 
@@ -133,33 +105,20 @@ class Reference:
 
 # ── the compiler ─────────────────────────────────────────────────────────────────────────────────
 
-_OPERATORS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
-_BRACKETS = 40
-"""In one line of code, before what is in them gets a line of its own; Python reads at most 200."""
-
-
-class _Source:
-    """Python source of a rule file, and the globals that it needs.
-
-    Attributes:
-        variables: For every name of the file, its name in the code, in the order of the file.
-    """
+class _Source(Expressions):
+    """Python source of a rule file, and the globals that it needs."""
 
     def __init__(self, book: Rulebook) -> None:
+        super().__init__(book)
         self._book = book
-        ages = {"age": AGES[book.age_convention]}
-        self._functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **ages}
-        self._lines: list[str] = []
-        self._temporaries = 0
-        self._globals: dict[str, object] = {
+        self._globals |= {
             "Known": Known,
             "Decimal": Decimal,
             "date": date,
             "Verdict": Verdict,
             "UNKNOWN": UNKNOWN,
         }
-        self.variables: dict[Concept, str] = {}
 
     def program(self, atoms: list[tuple[Expression, ...]]) -> dict[str, Any]:
         """Compile ``verdict``, ``values`` and ``atoms``: functions of a getter of facts."""
@@ -167,19 +126,15 @@ class _Source:
         common = self._taken()
         self._verdict(applies)
         verdict = self._taken()
-        truths = _tuple(_tuple(self._simple(atom) for atom in found) for found in atoms)
+        truths = tuple_of(tuple_of(self._simple(atom) for atom in found) for found in atoms)
         explain = [*self._taken(), f"return {truths}"]
-        values = [f"return {_tuple(self.variables.values())}"]
+        values = [f"return {tuple_of(self.variables.values())}"]
         source = "".join(
             f"def {name}(get):\n" + "".join(f" {line}\n" for line in common + own)
             for name, own in (("verdict", verdict), ("values", values), ("atoms", explain))
         )
         exec(compile(source, "<rulebook>", "exec"), self._globals)  # noqa: S102  # see above
         return self._globals
-
-    def _taken(self) -> list[str]:
-        lines, self._lines = self._lines, []
-        return lines
 
     def _names(self) -> list[str]:
         """Give every name its value; return, by table, the variable of its (name, row number)."""
@@ -299,7 +254,7 @@ class _Source:
             kind = self._global(VerdictKind(consequence.value))
             self._lines.append(f"{word} {test}: kind = {kind}")
         self._lines.append(f"else: kind = {self._global(VerdictKind.APPROVE)}")
-        parts = f"kind, {_tuple(statuses)}, {_tuple(outputs)}, {_tuple(applies)}"
+        parts = f"kind, {tuple_of(statuses)}, {tuple_of(outputs)}, {tuple_of(applies)}"
         self._lines.append(f"return Verdict({parts})")
 
     def _rounded(self, output: Output) -> str:
@@ -307,178 +262,18 @@ class _Source:
         if not isinstance(output.type, NumberType):
             return value
         round_ = self._global(rounding_to(output.rounding, output.type.scale))
-        return self._assigned(_unless_unknown([value], f"{round_}({value})"))
+        return self._assigned(unless_unknown([value], f"{round_}({value})"))
 
-    # ── expressions ──
 
-    def _value(self, expression: Expression) -> str:  # noqa: C901, PLR0912  # one case a node
-        """Python for an expression's value, or None; what must come before goes into the lines."""
-        match expression:
-            case Constant(value=value):
-                text = self._global(value)
-            case Name(id=id_):
-                text = self.variables[id_]
-            case Variable(name=name):
-                text = name
-            case Compare():
-                text = self._compared(expression)
-            case Within(item=item, tests=tests):
-                of = self._simple(item)
-                text = self._settled("True", [self._test(of, item.type, test) for test in tests])
-            case All(items=items):
-                text = self._settled("False", [self._value(item) for item in items])
-            case Some(items=items):
-                text = self._settled("True", [self._value(item) for item in items])
-            case Not(item=item):
-                simple = self._simple(item)
-                text = _unless_unknown([simple], f"not {simple}")
-            case Arithmetic(op=op, left=left, right=right):
-                text = self._called(_arithmetic(left.type, op, right.type), (left, right))
-            case Negative(item=item):
-                function = NEGATIVE if isinstance(item.type, NumberType) else negated
-                text = self._called(function, (item,))
-            case If(condition=condition, then=then, otherwise=otherwise):
-                test, yes, no = (self._simple(part) for part in (condition, then, otherwise))
-                text = f"({yes} if {test} else None if {test} is None else {no})"
-            case Call(function=name, arguments=arguments):
-                text = self._called(self._functions[name], arguments)
-            case Listed(items=items):
-                text = _tuple([self._simple(item) for item in items])
-            case Spanned():
-                raise AssertionError("a range stands for itself only where types are not declared")
-            case Path(item=item, part=part):
-                text = self._part(item, part)
-            case Element(item=item, position=position):
-                text = self._called(element_at, (item, position))
-            case Filter():
-                text = self._filtered(expression)
-            case Quantified():
-                text = self._quantified(expression)
-            case _ as never:
-                assert_never(never)
-        return text if text.count("(") <= _BRACKETS else self._assigned(text)
+def _collecting(table: Table) -> Callable[[list[tuple[Scalar, ...]]], tuple[Scalar | None, ...]]:
+    """How the values of all rows that apply become one row."""
+    name, width = table.policy.value, len(table.columns)
 
-    def _simple(self, expression: Expression) -> str:
-        text = self._value(expression)
-        return text if text.isidentifier() else self._assigned(text)
+    def collected(rows: list[tuple[Scalar, ...]]) -> tuple[Scalar | None, ...]:
+        columns = zip(*rows, strict=True) if rows else [()] * width
+        return tuple(sequences.FUNCTIONS[name](column) for column in columns)
 
-    def _called(self, function: object, arguments: tuple[Expression, ...]) -> str:
-        simple = [self._simple(argument) for argument in arguments]
-        return _unless_unknown(simple, f"{self._global(function)}({', '.join(simple)})")
-
-    def _compared(self, compare: Compare) -> str:
-        sides = [self._simple(compare.left), self._simple(compare.right)]
-        if not isinstance(compare.left.type, ListOf | RecordOf):
-            return _unless_unknown(sides, f" {_OPERATORS[compare.op]} ".join(sides))
-        same = f"{self._global(equal)}({', '.join(sides)})"
-        if compare.op == "=":
-            return same
-        name = self._assigned(same)
-        return _unless_unknown([name], f"not {name}")
-
-    def _test(self, item: str, type_: Type, test: Interval | Expression) -> str:
-        if not isinstance(test, Interval):
-            simple = self._simple(test)
-            if isinstance(test.type, ListOf):
-                found = f"{self._global(member)}({simple}, {item})"
-                if isinstance(type_, ListOf | RecordOf):
-                    found = self._settled(
-                        "True", [found, f"{self._global(equal)}({simple}, {item})"]
-                    )
-                return _unless_unknown([item, simple], found)
-            return _unless_unknown([item, simple], f"{item} == {simple}")
-        ends = []
-        if test.low is not None:
-            low = self._simple(test.low)
-            op = "<=" if test.low_included else "<"
-            ends.append(_unless_unknown([item, low], f"{low} {op} {item}"))
-        if test.high is not None:
-            high = self._simple(test.high)
-            op = "<=" if test.high_included else "<"
-            ends.append(_unless_unknown([item, high], f"{item} {op} {high}"))
-        return self._settled("False", ends) if ends else _unless_unknown([item], "True")
-
-    def _part(self, item: Expression, part: str) -> str:
-        match item.type:
-            case ListOf():
-                simple, key = self._simple(item), self._global(part)
-                return _unless_unknown([simple], f"{self._global(column)}({simple}, {key})")
-            case RecordOf():
-                simple = self._simple(item)
-                return _unless_unknown([simple], f"{simple}.get({self._global(part)})")
-            case type_:
-                return self._called(PARTS[type_.kind, part], (item,))
-
-    def _filtered(self, filter_: Filter) -> str:
-        """A loop that gathers, and gives up where the condition is unknown."""
-        items, body, truth = self._loop(filter_)
-        found = self._temporary()
-        self._lines += [
-            f"{found} = None if {items} is None else []",
-            f"for {filter_.variable} in {items} or ():",
-            *body,
-            f" if {truth} is None: {found} = None; break",
-            f" if {truth}: {found}.append({filter_.variable})",
-        ]
-        return self._assigned(f"None if {found} is None else tuple({found})")
-
-    def _quantified(self, quantified: Quantified) -> str:
-        """A loop that ends with the first element that settles it."""
-        items, body, truth = self._loop(quantified)
-        found = self._temporary()
-        settles = "True" if quantified.quantifier == "some" else "False"
-        begins = "False" if quantified.quantifier == "some" else "True"
-        self._lines += [
-            f"{found} = None if {items} is None else {begins}",
-            f"for {quantified.variable} in {items} or ():",
-            *body,
-            f" if {truth} is {settles}: {found} = {settles}; break",
-            f" if {truth} is None: {found} = None",
-        ]
-        return found
-
-    def _loop(self, over: Filter | Quantified) -> tuple[str, list[str], str]:
-        """The list, the lines that work out the condition for an element, and its variable."""
-        items = self._simple(over.item)
-        before = self._taken()
-        truth = self._simple(over.condition)
-        body = [f" {line}" for line in self._taken()]
-        self._lines = before
-        return items, body, truth
-
-    def _settled(self, by: str, texts: list[str]) -> str:
-        """Strong Kleene: one ``by`` settles it; else it is unknown if one is; else the opposite."""
-        opposite = "True" if by == "False" else "False"
-        if not texts:
-            return opposite
-        if len(texts) == 1:
-            return texts[0]
-        names, tests = [], []
-        for text in texts:
-            name = text if text.isidentifier() else self._temporary()
-            names.append(name)
-            tests.append(f"{name} is {by}" if name == text else f"({name} := {text}) is {by}")
-        unknown = " or ".join(f"{name} is None" for name in names)
-        return f"({by} if {' or '.join(tests)} else None if {unknown} else {opposite})"
-
-    # ── names of the code ──
-
-    def _assigned(self, text: str) -> str:
-        name = self._temporary()
-        self._lines.append(f"{name} = {text}")
-        return name
-
-    def _variable(self, id_: Concept) -> str:
-        return self.variables.setdefault(id_, f"v{len(self.variables)}")
-
-    def _temporary(self) -> str:
-        self._temporaries += 1
-        return f"t{self._temporaries}"
-
-    def _global(self, value: object) -> str:
-        name = f"k{len(self._globals)}"
-        self._globals[name] = value
-        return name
+    return collected
 
 
 _CLASSES = {"boolean": bool, "number": Decimal, "date": date, "text": str, "option": str}
@@ -511,29 +306,3 @@ def _believed_records(type_: ListType) -> Callable[[object], tuple[Record, ...] 
         )
 
     return believed
-
-
-def _collecting(table: Table) -> Callable[[list[tuple[Scalar, ...]]], tuple[Scalar | None, ...]]:
-    """How the values of all rows that apply become one row."""
-    name, width = table.policy.value, len(table.columns)
-
-    def collected(rows: list[tuple[Scalar, ...]]) -> tuple[Scalar | None, ...]:
-        columns = zip(*rows, strict=True) if rows else [()] * width
-        return tuple(sequences.FUNCTIONS[name](column) for column in columns)
-
-    return collected
-
-
-def _arithmetic(left: Type, op: Operator, right: Type) -> object:
-    if isinstance(left, NumberType) and isinstance(right, NumberType):
-        return ARITHMETIC[op]
-    return other_arithmetic(left.kind, op, right.kind)
-
-
-def _tuple(texts: Iterable[str]) -> str:
-    return "(" + "".join(f"{text}, " for text in texts) + ")"
-
-
-def _unless_unknown(names: list[str], text: str) -> str:
-    unknown = " or ".join(f"{name} is None" for name in names if not name.startswith("k"))
-    return f"(None if {unknown} else {text})" if unknown else f"({text})"

@@ -12,7 +12,8 @@ from lark.lexer import Lexer
 from decision_service.model import ConceptType, NumberType, Value
 from decision_service.rulebook import tokens
 from decision_service.rulebook.agreement import fit, refuse_more_digits
-from decision_service.rulebook.builder import Builder, Tests
+from decision_service.rulebook.builder import Builder
+from decision_service.rulebook.comparisons import Tests
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tokens import Scope, UnreadableError, Word
 from decision_service.rulebook.tree import Constant, Expression, Name, Position

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from decision_service.model import Concept
-from decision_service.rulebook import expression, interpret
+from decision_service.rulebook import expression, plain
 from decision_service.rulebook.days import AgeConvention
 from decision_service.rulebook.source import Piece, Report, TooManyFindingsError
 from decision_service.rulebook.tokens import Scope
@@ -66,7 +66,7 @@ def evaluate_expression(
     values = {name: _taken(value) for name, value in (context or {}).items()}
     found = read(text, values)
     named = {Concept(name): value for name, value in values.items()}
-    return interpret.evaluate(found, named, _Convention(age_convention))
+    return plain.evaluate(found, named, _Convention(age_convention))
 
 
 def read(text: str, context: Mapping[str, Datum | NotKnown]) -> Expression:

@@ -77,7 +77,7 @@ Duration: TypeAlias = YearsAndMonths | DaysAndTime
 
 _MONTHS = re.compile(r"(-)?P(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?<!P)", re.ASCII)
 _SECONDS = re.compile(
-    r"(-)?P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?(?<!T))?(?<!P)",
+    r"(-)?P(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{0,9})?)S)?(?<!T))?(?<!P)",
     re.ASCII,
 )
 _MONTHS_ZH = re.compile(r"(-)?(?:(\d{1,9})年)?(?:(\d{1,9})个?月)?(?<=[年月])", re.ASCII)

@@ -14,11 +14,12 @@ from decision_service.errors import EngineError
 from decision_service.model import Concept, Fact
 from decision_service.rulebook import (
     circuit,
+    compiling,
     days,
     engine,
-    evaluate,
     inference,
     interpret,
+    plain,
     sequences,
 )
 from decision_service.rulebook.engine import Engine
@@ -132,18 +133,16 @@ def _count_possible(_policy: HitPolicy, statuses: Any) -> int:
         pytest.param(engine._OPERATORS, ">=", "$gt", id="the engine takes >= for >"),
         pytest.param(engine._OPERATORS, "<", "$lte", id="the engine takes < for <="),
         pytest.param(inference._MIRRORED, "<", "<", id="a comparison that is not turned round"),
-        pytest.param(evaluate._OPERATORS, ">=", ">", id="the reference takes >= for >"),
-        pytest.param(
-            interpret._COMPARISONS, ">=", operator.gt, id="the interpreter takes >= for >"
-        ),
-        pytest.param(interpret, "_some", _unknown_is_false, id="an unknown that counts as false"),
+        pytest.param(compiling._OPERATORS, ">=", ">", id="the reference takes >= for >"),
+        pytest.param(plain._COMPARISONS, ">=", operator.gt, id="the interpreter takes >= for >"),
+        pytest.param(plain, "_some", _unknown_is_false, id="an unknown that counts as false"),
         pytest.param(inference, "_scaled", lambda n, s: 2 * int(n * 10**s), id="lost digits"),
         pytest.param(sequences.FUNCTIONS, "count", _one_less, id="a list counted from nought"),
         pytest.param(sequences.FUNCTIONS, "sum", _sum_of_known, id="an unknown cell left out"),
-        pytest.param(evaluate, "equal", operator.eq, id="lists equal although a part is unknown"),
-        pytest.param(interpret, "_items", _none_is_empty, id="an unknown list taken for empty"),
+        pytest.param(compiling, "equal", operator.eq, id="lists equal although a part is unknown"),
+        pytest.param(plain, "_items", _none_is_empty, id="an unknown list taken for empty"),
         pytest.param(days, "back", lambda by: by, id="a duration added instead of taken away"),
-        pytest.param(interpret, "_not", lambda truth: truth is False, id="not unknown is false"),
+        pytest.param(plain, "_not", lambda truth: truth is False, id="not unknown is false"),
         pytest.param(engine, "gate", _count_possible, id="every table taken for a UNIQUE one"),
     ],
 )

@@ -20,7 +20,7 @@ from decision_service.model import (
     TextType,
     Value,
 )
-from decision_service.rulebook import document, expression, interpret
+from decision_service.rulebook import document, expression, plain
 from decision_service.rulebook.cells import Cell, Column, conjunction
 from decision_service.rulebook.checks import refuse_overlap
 from decision_service.rulebook.source import Piece, Report
@@ -246,7 +246,7 @@ def _overlapping_later_rows(
         true = [
             index
             for index, condition in enumerate(conditions, start=1)
-            if interpret.evaluate(condition, values, BOOK) is True
+            if plain.evaluate(condition, values, BOOK) is True
         ]
         found.update(true[1:])
     return found
@@ -269,4 +269,4 @@ def test_the_example_of_an_overlap_satisfies_both_rows(data: st.DataObject) -> N
         assert value is not None
         for _, row in rows:
             condition = conjunction(row, Position(1, 1))
-            assert interpret.evaluate(condition, {name.id: value}, BOOK) is True
+            assert plain.evaluate(condition, {name.id: value}, BOOK) is True

@@ -20,7 +20,7 @@ from decision_service.model import (
     Unknown,
     Why,
 )
-from decision_service.rulebook import document, expression, interpret
+from decision_service.rulebook import document, expression, plain
 from decision_service.rulebook.cells import Column, conjunction
 from decision_service.rulebook.source import LONGEST_FILE, MOST_FINDINGS, Piece, Report
 from decision_service.rulebook.tokens import Scope
@@ -274,7 +274,7 @@ def test_a_cell_lets_pass_what_it_says(cell: str, passes: list[int], scope: Scop
     assert passes == [
         value
         for value in range(6)
-        if interpret.evaluate(condition, {age.id: Decimal(value)}, book) is True
+        if plain.evaluate(condition, {age.id: Decimal(value)}, book) is True
     ]
 
 
