@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from decision_service import catalogue
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
 from decision_service.matter import Meanings
+from decision_service.model import FILING_DATE, Concept, Text
 from decision_service.release import compose, read_meanings
-from decision_service.rulebook import engine
+from decision_service.rulebook import engine, skeleton
 from decision_service.rulebook.document import read
+from decision_service.rulebook.formatting import formatted
 from decision_service.rulebook.source import LONGEST_FILE
 from decision_service.rulebook.tree import Finding, Rulebook, RuleFileError
 from evidence_adapters import registry
@@ -80,6 +83,36 @@ def city_meanings(path: Path) -> Meanings:
     if not concepts.is_file():
         return {}
     return read_meanings(catalogue.text_of(concepts, city), where="matters/concepts.toml")
+
+
+def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) -> str:
+    """The first draft of a rule file: from the release before, or from the concepts it uses.
+
+    Raises:
+        typer.BadParameter: The day is none, or the city has no such concept.
+    """
+    day, matter = path.name.removesuffix(SUFFIX), path.parent.name
+    try:
+        effective = date.fromisoformat(day)
+    except ValueError:
+        raise typer.BadParameter(f"“{day}”不是日期 | `{day}` is no day") from None
+    earlier = sorted(one for one in path.parent.glob(f"*{SUFFIX}") if one.name < path.name)
+    if earlier:
+        before = date.fromisoformat(earlier[-1].name.removesuffix(SUFFIX))
+        return skeleton.following(earlier[-1].read_text(encoding="utf-8"), effective, before)
+    meanings = city_meanings(path)
+    unknown = sorted({FILING_DATE, *concepts} - {*meanings})
+    if unknown:
+        names = ", ".join(unknown)
+        raise typer.BadParameter(f"本市没有信息项“{names}” | the city has no concept `{names}`")
+    used = [meanings[Concept(one)] for one in dict.fromkeys([FILING_DATE, *concepts])]
+    text = skeleton.first(matter, effective, _both(title), _both(authority), used)
+    return formatted(text, where=str(path), meanings=meanings)
+
+
+def _both(text: str) -> Text:
+    zh, _, en = text.partition("|")
+    return Text(zh=zh.strip(), en=en.strip() or zh.strip())
 
 
 def is_sealed(path: Path) -> bool:

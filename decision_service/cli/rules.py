@@ -13,9 +13,11 @@ from decision_service import catalogue
 from decision_service.cli import explanation, show
 from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
+    SUFFIX,
     RuleFile,
     as_json,
     city_meanings,
+    drafted,
     is_sealed,
     open_rule_file,
     print_findings,
@@ -23,8 +25,10 @@ from decision_service.cli.rule_files import (
 )
 from decision_service.errors import InvalidPublicationError
 from decision_service.rulebook import interpret, scenarios
+from decision_service.rulebook.coverage import coverage, share
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
+from decision_service.rulebook.fields import IDENTIFIER
 from decision_service.rulebook.formatting import formatted
 from decision_service.rulebook.scenarios import ScenarioResult
 from decision_service.rulebook.tree import Rulebook, RuleFileError
@@ -54,8 +58,40 @@ def check(files: Files = None, *, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def new(
+    matter: Annotated[str, typer.Argument(help="事项标识，例如 parking_permit | The matter's id.")],
+    day: Annotated[str, typer.Argument(help="生效日 | The first day, e.g. 2027-01-01.")],
+    concepts: Annotated[
+        list[str] | None, typer.Argument(help="用到的信息项标识 | Ids of the concepts it uses.")
+    ] = None,
+    *,
+    title: Annotated[str, typer.Option(help="名称，中文 | English")] = "（名称）| (name)",
+    authority: Annotated[str, typer.Option(help="主管，中文 | English")] = "（主管）| (authority)",
+    city: City = Path(),
+) -> None:
+    """新建：写出初稿，已有版本的从上一版本写起 | Begin a rule file, from the release before."""
+    if not IDENTIFIER.fullmatch(matter):
+        raise typer.BadParameter(f"“{matter}”不是标识 | `{matter}` is no id such as parking_permit")
+    path = city / "rules" / matter / f"{day}{SUFFIX}"
+    if path.exists():
+        raise typer.BadParameter(f"已有“{path}” | `{path}` is there already")
+    text = drafted(path, concepts or [], title=title, authority=authority)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    show.out.print(f"✓ {path}", soft_wrap=True)
+
+
 @app.command("test")
-def run(files: Files = None, *, json: Json = False) -> None:
+def run(
+    files: Files = None,
+    *,
+    json: Json = False,
+    unseen: Annotated[
+        bool,
+        typer.Option("--coverage", help="列出情形没有覆盖的 | List what no scenario has seen."),
+    ] = False,
+) -> None:
     """测试：三种算法各跑一遍全部情形 | Run every scenario through all three evaluators."""
     wrong = False
     for path in rule_files(files or [Path("rules")]):
@@ -66,11 +102,19 @@ def run(files: Files = None, *, json: Json = False) -> None:
             continue
         failed = [(name, one) for name, one in _results(file.book) if not one.passed]
         wrong |= bool(failed)
+        found = coverage(file.book)
         if json:
             _print_json(
                 {
                     "file": str(path),
                     "scenarios": len(file.book.scenarios),
+                    "coverage": {
+                        "seen": share(found)[0],
+                        "possible": share(found)[1],
+                        "unseen": {
+                            one.what: [t.en for t in one.unseen] for one in found if one.unseen
+                        },
+                    },
                     "failed": [
                         {
                             "scenario": one.scenario.id,
@@ -84,7 +128,14 @@ def run(files: Files = None, *, json: Json = False) -> None:
                 }
             )
         else:
-            _print_results(file, failed)
+            _print_results(file, failed, "{} / {}".format(*share(found)))
+            for one in found if unseen else ():
+                if one.unseen:
+                    truths = "、".join(f"{truth.zh} {truth.en}" for truth in one.unseen)
+                    place = f"{path}:{one.at.line}:{one.at.column}"
+                    show.out.print(
+                        f"{place}: {one.what}  没有情形 no scenario: {truths}", soft_wrap=True
+                    )
     if wrong:
         raise typer.Exit(1)
 
@@ -228,10 +279,11 @@ def _results(book: Rulebook) -> Iterator[tuple[str, ScenarioResult]]:
                 yield name, result
 
 
-def _print_results(file: RuleFile, failed: list[tuple[str, ScenarioResult]]) -> None:
+def _print_results(file: RuleFile, failed: list[tuple[str, ScenarioResult]], covered: str) -> None:
     count = len(file.book.scenarios) if file.book else 0
     mark = "✗" if failed else "✓"
-    show.out.print(f"{mark} {file.path}  {count} 个情形 scenarios", soft_wrap=True)
+    told = f"{count} 个情形 scenarios  覆盖 coverage {covered}"
+    show.out.print(f"{mark} {file.path}  {told}", soft_wrap=True)
     for name, result in failed:
         at, one = result.scenario.at, result.scenario
         for difference in result.differences:

@@ -125,8 +125,65 @@ def test_test_runs_every_scenario_by_three_evaluators() -> None:
     assert json.loads(result.stdout) == {
         "file": str(ALLOWANCE),
         "scenarios": 19,
+        "coverage": {"seen": 30, "possible": 30, "unseen": {}},
         "failed": [],
     }
+
+
+def test_test_lists_the_truths_that_no_scenario_has_seen(draft: Path) -> None:
+    spoil(draft, "工作月数 == 6", "工作月数 >= 6")
+
+    short, listed = run("test", draft).stdout, run("test", "--coverage", draft).stdout.splitlines()
+
+    assert short == f"✓ {draft}  6 个情形 scenarios  覆盖 coverage 23 / 39\n"
+    assert listed[0] == short.rstrip()
+    assert listed[1] == f"{draft}:50:5: R2  没有情形 no scenario: 未知 unknown"
+    assert f"{draft}:52:24: R2 月收入 < 20000  没有情形 no scenario: 否 false" in listed
+    assert f"{draft}:79:3: 补贴标准/4  没有情形 no scenario: 是 true、未知 unknown" in listed
+
+
+def test_new_begins_a_file_that_is_sound_and_decides(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "matters", tmp_path / "matters")
+    made = tmp_path / "rules" / "parking_permit" / "2027-01-01.rules.md"
+    concepts = ["applicant.birth_date", "applicant.hukou_city", "applicant.accepts_reading_rules"]
+
+    result = run("new", "parking_permit", "2027-01-01", *concepts, "--city", tmp_path)
+
+    assert result.exit_code == 0
+    assert run("check", made).exit_code == 0
+    assert run("test", made).stdout == f"✓ {made}  4 个情形 scenarios  覆盖 coverage 6 / 9\n"
+    assert run("fmt", "--check", made).exit_code == 0
+    assert run("new", "parking_permit", "2027-01-01", "--city", tmp_path).exit_code == 2
+
+
+def test_new_follows_the_release_before(tmp_path: Path) -> None:
+    for folder in ("rules", "matters"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    made = tmp_path / "rules" / "old_age_allowance" / "2027-01-01.rules.md"
+
+    assert run("new", "old_age_allowance", "2027-01-01", "--city", tmp_path).exit_code == 0
+    head = made.read_text(encoding="utf-8").splitlines()[:8]
+    assert "- 生效 effective：2027-01-01" in head
+    assert "- 取代 supersedes：2019-10-01" in head
+    assert run("test", made).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        pytest.param(("parking_permit", "2027-13-01"), "is no day", id="no such day"),
+        pytest.param(("../up", "2027-01-01"), "is no id", id="a matter outside the folder"),
+        pytest.param(("p", "2027-01-01", "a.b"), "has no concept", id="no such concept"),
+    ],
+)
+def test_new_says_what_is_wrong_and_writes_nothing(
+    arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    result = run("new", *arguments, "--city", tmp_path)
+
+    assert result.exit_code == 2
+    assert told in result.output
+    assert not list(tmp_path.rglob("*.rules.md"))
 
 
 def test_test_says_what_should_have_come_out(draft: Path) -> None:
@@ -137,7 +194,7 @@ def test_test_says_what_should_have_come_out(draft: Path) -> None:
 
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert lines[0] == f"✗ {draft}  6 个情形 scenarios"
+    assert lines[0] == f"✗ {draft}  6 个情形 scenarios  覆盖 coverage 23 / 39"
     assert lines[1:7] == [
         f"{draft}:96:3: S1 硕士 | master (engine)",
         "    结论应为转人工，实为批准 | verdict: refer expected, approve found",
