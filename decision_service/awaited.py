@@ -5,17 +5,21 @@ from itertools import product
 from math import prod
 
 from decision_service.model import (
+    MOST_RECORDS,
     BooleanType,
     Concept,
+    ConceptType,
     EvidenceType,
     Facts,
+    Held,
     Known,
+    ListType,
     Meaning,
     OptionType,
     Range,
+    Scalar,
     Status,
     Unknown,
-    Value,
     Why,
 )
 from decision_service.release import Release
@@ -73,15 +77,32 @@ def _some_answer_settles(release: Release, facts: Facts, awaited: Sequence[Conce
     )
 
 
-def _possible(meaning: Meaning) -> tuple[Value, ...]:
-    """Values that a concept can have: all of them, or the lowest and the highest."""
+def _possible(meaning: Meaning) -> tuple[Held, ...]:
+    """Values that a concept can have: all of them, or the lowest and the highest.
+
+    Of lists the two ends: no record, and one of each kind, with unknown cells where a column has
+    too many values to name.
+    """
     match meaning.type, meaning.range:
-        case BooleanType(), _:
-            return (True, False)
-        case OptionType(options=options), _:
-            return tuple(options)
+        case ListType(columns=columns), _:
+            cells = {key: values for key, one in columns.items() if (values := _named(one.type))}
+            if not cells or prod(map(len, cells.values())) > MOST_RECORDS:
+                return ((),)
+            each = product(*cells.values())
+            return (), tuple(dict(zip(cells, record, strict=True)) for record in each)
         case _, Range(low=low, high=high):
             return (low, high)
+        case type_, _:
+            return _named(type_)
+
+
+def _named(type_: ConceptType) -> tuple[Scalar, ...]:
+    """Every value of a type whose values can be named."""
+    match type_:
+        case BooleanType():
+            return (True, False)
+        case OptionType(options=options):
+            return tuple(options)
         case _:
             return ()
 

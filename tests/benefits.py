@@ -16,6 +16,7 @@ from tests.service import Town
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 RESIDENCE, TALENT = "residence_permit", "talent_subsidy"
 DRIVER, TRADER = "ride_hailing_driver", "sole_trader_setup"
+CARE = "disability_care_subsidy"
 
 _ALWAYS: Mapping[str, Any] = {
     "applicant.mobile": {"text": "13800000000"},
@@ -44,6 +45,11 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "trader.composition": {"option": "personal"},
         "trader.main_business": {"option": "groceries"},
         "trader.second_business": {"option": "none"},
+    },
+    CARE: {
+        **_ALWAYS,
+        "applicant.bank_account": {"text": "990000000000000001"},
+        "applicant.lives_in_institution": {"boolean": False},
     },
 }
 """What an applicant fills in, by matter."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from evidence_adapters.sandbox import (
+    care_dialects,
     driver_dialects,
     firm_dialects,
     life_dialects,
@@ -165,5 +166,8 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "bar_register": trader_dialects.bars,
     "personal_credit_register": trader_dialects.credit_of_persons,
     "personal_lease_register": trader_dialects.leases_of_persons,
+    "disability_register": care_dialects.disabilities,
+    "veteran_register": care_dialects.service,
+    "household_register": care_dialects.households,
 }
 """The registers of the city, by evidence type."""

@@ -5,7 +5,17 @@ Days are counted from the day of the question where a role is to mean the same o
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Relation: TypeAlias = Literal[
+    "head", "spouse", "child", "grandchild", "parent", "grandparent", "ward", "sibling"
+]
+"""To the head of a household."""
+
+Category: TypeAlias = Literal[
+    "vision", "hearing", "speech", "physical", "intellectual", "mental", "multiple"
+]
+"""Of a disability (GB/T 26341)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,41 @@ class Subsidies:
 
 
 @dataclass(frozen=True, slots=True)
+class Disability:
+    """A disability certificate; `days` from the day of the question to its last one."""
+
+    category: Category = "physical"
+    grade: int = 4
+    state: Literal["valid", "frozen", "cancelled"] = "valid"
+    days: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A certificate of disability in service."""
+
+    kind: Literal["veteran", "police"] = "veteran"
+    grade: int = 4
+    in_force: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Another member of a household; what is None is not on record."""
+
+    relation: Relation | None
+    certified: bool | None = False
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """How somebody stands to the head of the household, and who else is in its book."""
+
+    relation: Relation = "head"
+    others: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """What the registers know of a person; None for a register that has nothing."""
 
@@ -82,3 +127,6 @@ class Life:
     talent: Talent | None = None
     housing: Housing | None = None
     subsidies: Subsidies | None = None
+    disability: Disability | None = None
+    service: Service | None = None
+    household: Household | None = None

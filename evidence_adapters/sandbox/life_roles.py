@@ -6,11 +6,16 @@ from datetime import date, timedelta
 from typing import Final, Literal
 
 from evidence_adapters.sandbox.life import (
+    Disability,
     Education,
+    Household,
     Housing,
     Insurance,
     Life,
+    Member,
+    Relation,
     Residence,
+    Service,
     Subsidies,
     Talent,
 )
@@ -31,6 +36,7 @@ class Role:
 
 
 _HERE, _PAID, _MASTER = Residence(), Insurance(), Education("master")
+_MILD, _ALONE = Disability("physical", 4), Household()
 
 
 def _introduced(
@@ -47,6 +53,23 @@ def _introduced(
     """A talent who is in good order for the subsidy of 2021 but for what is given."""
     life = Life(None, insurance, education, Talent(route, introduced), housing, subsidies)
     return Role(life, sequence, born)
+
+
+def _disabled(
+    disability: Disability | None = _MILD,
+    *,
+    service: Service | None = None,
+    household: Household | None = _ALONE,
+    subsidies: Subsidies | None = None,
+    sequence: int = 17,
+) -> Role:
+    """Somebody of the city who may have a claim to the care subsidy."""
+    life = Life(disability=disability, service=service, household=household, subsidies=subsidies)
+    return Role(life, sequence)
+
+
+def _household(*others: Member, relation: Relation = "head") -> Role:
+    return _disabled(household=Household(relation, others))
 
 
 _SHORT = Insurance(unbroken=11, in_two_years=17)
@@ -93,6 +116,29 @@ ROLES: Final[Mapping[str, Role]] = {
     "housing_by_letter": _introduced(housing=Housing(by_letter=True)),
     "rent_subsidy_received": _introduced(subsidies=Subsidies(rent=True)),
     "talent_subsidy_received": _introduced(subsidies=Subsidies(talent=True)),
+    "severe_grade_2": _disabled(Disability("physical", 2)),
+    "physical_grade_3": _disabled(Disability("physical", 3)),
+    "intellectual_grade_3": _disabled(Disability("intellectual", 3)),
+    "mental_grade_4": _disabled(Disability("mental", 4)),
+    "certificate_ends_today": _disabled(Disability("physical", 1, days=0)),
+    "certificate_ended_yesterday": _disabled(Disability("physical", 1, days=-1)),
+    "certificate_frozen": _disabled(Disability("vision", 1, state="frozen")),
+    "veteran_grade_4": _disabled(None, service=Service("veteran", 4)),
+    "police_grade_5": _disabled(None, service=Service("police", 5)),
+    "veteran_certificate_void": _disabled(None, service=Service("veteran", 1, in_force=False)),
+    "spouse_disabled": _household(Member("spouse", certified=True), Member("child")),
+    "brother_disabled": _household(Member("spouse"), Member("sibling", certified=True)),
+    "ward_of_disabled_head": _household(Member("head", certified=True), relation="ward"),
+    "brother_of_disabled_head": _household(Member("head", certified=True), relation="sibling"),
+    "spouse_not_known": _household(Member("spouse", certified=None), Member("child")),
+    "spouse_not_known_child_disabled": _household(
+        Member("spouse", certified=None), Member("child", certified=True)
+    ),
+    "relation_not_known": _household(Member(None, certified=True)),
+    "alone_in_the_book": _household(),
+    "not_disabled": _disabled(None),
+    "severe_elsewhere": _disabled(Disability("physical", 2), household=None, sequence=27),
+    "care_in_payment": _disabled(Disability("physical", 2), subsidies=Subsidies(care=True)),
 }
 """The cast. A role's place in the list gives its birth day: new ones go to the end."""
 
@@ -102,3 +148,6 @@ CAST: Final = {
     for place, (name, role) in enumerate(ROLES.items())
 }
 """The birth day and the role of each."""
+
+ANY_AGE: Final[Mapping[int, Life]] = {18: Life(disability=_MILD, household=_ALONE)}
+"""The lives of cast members whose birth day a test chooses, by sequence."""

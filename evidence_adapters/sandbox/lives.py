@@ -8,19 +8,25 @@ import hashlib
 from collections.abc import Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Final, get_args
 
 from evidence_adapters.sandbox.city import City, Dice, Person
 from evidence_adapters.sandbox.life import (
+    Category,
+    Disability,
     Education,
+    Household,
     Housing,
     Insurance,
     Life,
+    Member,
+    Relation,
     Residence,
+    Service,
     Subsidies,
     Talent,
 )
-from evidence_adapters.sandbox.life_roles import CAST
+from evidence_adapters.sandbox.life_roles import ANY_AGE, CAST
 
 _YEAR: Final = 2025
 """In which the drawn people are as old as they are here."""
@@ -37,8 +43,11 @@ class Lives:
 
     def of(self, person: Person) -> Life:
         """How the person lives."""
-        role = _BY_BIRTH.get((int(person.id_number[14:17]), person.birth_date))
-        return self._drawn(person) if role is None else role.life
+        sequence = int(person.id_number[14:17])
+        role = _BY_BIRTH.get((sequence, person.birth_date))
+        if role is not None:
+            return role.life
+        return ANY_AGE[sequence] if sequence in ANY_AGE else self._drawn(person)
 
     def cast(self) -> Mapping[str, Person]:
         """People that tests and demonstrations need, by what is special about their lives."""
@@ -66,6 +75,9 @@ class Lives:
             talent=talent,
             housing=_housing(dice) if local and age >= 18 else None,
             subsidies=_subsidies(dice, talent),
+            disability=_disability(dice) if local and dice(12) == 0 else None,
+            service=_service(dice) if local and age >= 20 and dice(80) == 0 else None,
+            household=_household(dice, age) if local else None,
         )
 
 
@@ -135,6 +147,43 @@ def _subsidies(dice: Dice, talent: Talent | None) -> Subsidies | None:
         return None
     which = dice(2) == 0
     return Subsidies(talent=which, rent=not which)
+
+
+def _disability(dice: Dice) -> Disability:
+    return Disability(
+        category=get_args(Category)[dice(7)],
+        grade=1 + dice(4),
+        state=("frozen", "cancelled")[dice(2)] if dice(10) == 0 else "valid",
+        days=dice(3_650) - 200,
+    )
+
+
+def _service(dice: Dice) -> Service:
+    return Service(
+        kind=("veteran", "police")[dice(2)],
+        grade=1 + dice(10),
+        in_force=dice(15) != 0,
+    )
+
+
+def _household(dice: Dice, age: int) -> Household:
+    """Children are nobody's head; a book has a head, once."""
+    relation: Relation = ("head", "spouse", "parent")[dice(3)] if age >= 18 else "child"
+    others: tuple[Relation, ...] = ("spouse", "child", "child", "parent", "sibling")
+    head = () if relation == "head" else (Member("head", certified=dice(15) == 0),)
+    return Household(
+        relation=relation,
+        others=(
+            *head,
+            *(
+                Member(
+                    others[dice(len(others))],
+                    certified=None if dice(30) == 0 else dice(15) == 0,
+                )
+                for _ in range(dice(4))
+            ),
+        ),
+    )
 
 
 _BY_BIRTH: Final = {(role.sequence, born): role for born, role in CAST.values()}

@@ -393,6 +393,48 @@ REGISTERS = [
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
         absent={"premises.leased_by_applicant": False},
     ),
+    Expected(
+        register=EvidenceType("disability_register"),
+        known=person("intellectual_grade_3"),
+        values={
+            "applicant.disability_certificate": "valid",
+            "applicant.disability_category": "intellectual",
+            "applicant.disability_grade": Decimal(3),
+            "applicant.disability_valid_until": TODAY + timedelta(days=1_000),
+        },
+        unknown=person("not_disabled"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.disability_certificate": "none"},
+    ),
+    Expected(
+        register=EvidenceType("veteran_register"),
+        known=person("police_grade_5"),
+        values={
+            "applicant.service_certificate": "police",
+            "applicant.service_certificate_valid": True,
+            "applicant.service_disability_grade": Decimal(5),
+        },
+        unknown=person("not_disabled"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.service_certificate": "none",
+            "applicant.service_certificate_valid": False,
+        },
+    ),
+    Expected(
+        register=EvidenceType("household_register"),
+        known=person("spouse_not_known_child_disabled"),
+        values={
+            "applicant.household_relation": "head",
+            "applicant.other_household_members": (
+                {"relation": "spouse"},
+                {"relation": "child", "certified": True},
+            ),
+        },
+        unknown=person("severe_elsewhere"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={},
+    ),
 ]
 
 pytestmark = pytest.mark.parametrize(

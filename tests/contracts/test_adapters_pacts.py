@@ -411,6 +411,54 @@ SPEECHES = [
         nothing=[],
         objection=True,
     ),
+    Speech(
+        register="disability_register",
+        instant="2026-03-01 10:00:00",
+        known=person("certificate_frozen"),
+        unknown=person("not_disabled"),
+        record={"zt": "冻结", "lb": "1", "dj": 1, "yxq": "2028年11月25日"},
+        values={
+            "applicant.disability_certificate": "frozen",
+            "applicant.disability_category": "vision",
+            "applicant.disability_grade": 1,
+            "applicant.disability_valid_until": date(2028, 11, 25),
+        },
+        nothing=None,
+    ),
+    Speech(
+        register="veteran_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=person("veteran_certificate_void"),
+        unknown=person("not_disabled"),
+        record={"Kind": "JR", "Level": 1, "InForce": False},
+        values={
+            "applicant.service_certificate": "veteran",
+            "applicant.service_certificate_valid": False,
+            "applicant.service_disability_grade": 1,
+        },
+        nothing=[],
+        objection=True,
+        codes=int,
+    ),
+    Speech(
+        register="household_register",
+        instant="20260301100000",
+        known=person("spouse_not_known_child_disabled"),
+        unknown=person("severe_elsewhere"),
+        record={
+            "YHZGX": "02",
+            "CY": [{"YHZGX": "10", "CJZ": ""}, {"YHZGX": "20", "CJZ": "1"}],
+        },
+        values={
+            "applicant.household_relation": "head",
+            "applicant.other_household_members": (
+                {"relation": "spouse"},
+                {"relation": "child", "certified": True},
+            ),
+        },
+        nothing=None,
+        codes=int,
+    ),
 ]
 
 # ── what stands in the contract ──────────────────────────────────────────────────────────────────

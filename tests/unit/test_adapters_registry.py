@@ -82,6 +82,12 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "applicant.credit_entries_disputed": Decimal(0),
         },
         "personal_lease_register": {"premises.leased_by_applicant": False},
+        "disability_register": {"applicant.disability_certificate": "none"},
+        "veteran_register": {
+            "applicant.service_certificate": "none",
+            "applicant.service_certificate_valid": False,
+        },
+        "household_register": {},
     }
     assert not meanings[EvidenceType("property_register")].complete
     assert meanings[EvidenceType("population_register")].concepts == (

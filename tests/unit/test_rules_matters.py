@@ -58,6 +58,7 @@ def test_the_city_has_these_matters_and_releases() -> None:
     assert [f"{folder.parent.name}@{folder.name}" for folder in RELEASES] == [
         "business_address_change@2024-01-01",
         "device_filing@2022-05-01",
+        "disability_care_subsidy@2023-05-01",
         "library_card@2020-01-01",
         "old_age_allowance@2014-04-01",
         "old_age_allowance@2016-01-01",

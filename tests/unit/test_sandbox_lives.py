@@ -34,7 +34,12 @@ def test_the_registers_cannot_contradict_each_other_about_a_life() -> None:
             assert life.talent is not None
             assert life.talent.introduced is not None
             assert life.subsidies.talent is not life.subsidies.rent
-        assert local or life.housing is None
+        if not local:
+            assert life.housing is None
+            assert (life.disability, life.service, life.household) == (None, None, None)
+        if life.household is not None:
+            relations = [life.household.relation, *(one.relation for one in life.household.others)]
+            assert relations.count("head") == 1
 
 
 def test_lives_are_of_every_kind() -> None:
@@ -53,6 +58,10 @@ def test_lives_are_of_every_kind() -> None:
         sum(life.housing is not None and life.housing.by_letter for life in lives),
         sum(life.housing is not None and life.housing.concession for life in lives),
         sum(life.subsidies is not None and life.subsidies.rent for life in lives),
+        sum(life.disability is not None and life.disability.grade == 1 for life in lives),
+        sum(life.disability is not None and life.disability.days < 0 for life in lives),
+        sum(life.service is not None for life in lives),
+        sum(life.household is not None and len(life.household.others) > 2 for life in lives),
     ):
         assert 10 < kind < 9_000
 
