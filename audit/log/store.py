@@ -26,7 +26,7 @@ from audit.log.connections import connect_new
 from audit.log.merkle import Frontier, Hash
 from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of all tables of the store; another one is refused."""
 
 TABLES = MetaData()

@@ -1,8 +1,8 @@
 """What the trail keeps beside the log's entries, written in their own transaction.
 
-``sealed`` (with the links) and ``subject_keys`` are parts of entries and can be erased. ``entries``
-and ``cases`` are projections: everything in them follows from leaves and links, and `audit.verify`
-derives it again.
+``sealed`` (with the links) and ``subject_keys`` are parts of entries and can be erased.
+``entries``, ``entry_marks`` and ``cases`` are projections: everything in them follows from leaves
+and links, and `audit.verify` derives it again.
 """
 
 from collections.abc import Sequence
@@ -57,8 +57,11 @@ SERVICE_KEYS = Table(
     Column("wrapped", LargeBinary, nullable=False),
 )
 
-COLUMNS = ("matter", "release_digest", "outcome", "case_id", "channel")
+COLUMNS = ("matter", "release_digest", "outcome", "case_id", "channel", "caller")
 """Members of the permanent part that can be queried; those that are no text count as empty."""
+
+REASON, REQUIREMENT = "reason", "requirement"
+"""Names of marks. A requirement's value is its id; with its status it is ``R1=met``."""
 
 ENTRIES = Table(
     "entries",
@@ -72,6 +75,19 @@ ENTRIES = Table(
 )
 Index("entries_by_case", ENTRIES.c.case_id, sqlite_where=ENTRIES.c.case_id != "")
 Index("entries_by_subject", ENTRIES.c.subject_tag, sqlite_where=ENTRIES.c.subject_tag != "")
+for _name in ("type", "time", "matter", "release_digest", "outcome", "channel", "caller"):
+    Index(f"entries_by_{_name}", ENTRIES.c[_name])
+
+MARKS = Table(
+    "entry_marks",
+    TABLES,
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("name", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Index("entry_marks_by_value", "name", "value", "idx"),
+    sqlite_with_rowid=False,
+)
+"""What an entry has several of: the codes of its reasons, and its requirements."""
 
 CASES = Table(
     "cases",
@@ -107,6 +123,9 @@ _KEEP_FIRST = "ON CONFLICT DO NOTHING"
 _SOME = 500
 """Indices a statement; SQLite takes only so many."""
 
+_ROWS = 5_000
+"""Marks a statement: three values each, and SQLite takes 32,766."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -135,6 +154,9 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
     insert_rows(
         connection, ENTRIES, [(index, *entry_columns(row.leaf, row.links)) for index, row in rows]
     )
+    marks = [(index, *mark) for index, row in rows for mark in entry_marks(row.leaf)]
+    for start in range(0, len(marks), _ROWS):
+        insert_rows(connection, MARKS, marks[start : start + _ROWS])
     cases = [
         (*case_json(row.leaf.case).values(), index, index)
         for index, row in rows
@@ -174,6 +196,21 @@ def entry_columns(leaf: Leaf, links: Links) -> tuple[str, ...]:
         texts["case_id"] = leaf.case.case_id
     state = "" if leaf.case is None else leaf.case.state
     return (leaf.type, time_text(leaf.time), *texts.values(), state, links.subject_tag)
+
+
+def entry_marks(leaf: Leaf) -> tuple[tuple[str, str], ...]:
+    """The rows of ``entry_marks`` that follow from a leaf, without its index, in their order."""
+    found: set[tuple[str, str]] = set()
+    for code in _list(leaf.permanent.get("reasons")):
+        if isinstance(code, str):
+            found.add((REASON, code))
+    for pair in _list(leaf.permanent.get("statuses")):
+        match pair:
+            case [str(requirement), str(status)]:
+                found |= {(REQUIREMENT, requirement), (REQUIREMENT, f"{requirement}={status}")}
+            case _:
+                pass
+    return tuple(sorted(found))
 
 
 def case(connection: Connection, case_id: str) -> RecordedCase | None:
@@ -245,6 +282,10 @@ def content_of(connection: Connection, digest: str) -> RowMapping | None:
     """The archived row under that digest; None if there is none."""
     found = connection.execute(select(ARCHIVE).where(ARCHIVE.c.digest == digest))
     return found.mappings().one_or_none()
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _text(value: object) -> str:

@@ -2,11 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -32,6 +32,8 @@ from audit.trail.seal import KEY_BYTES, Keyring, Unsealed
 from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring, sealed_row, unseal
 
 INFLIGHT_FOLDER = "inflight"
+
+Answer = TypeVar("Answer")
 
 
 class Trail:
@@ -162,6 +164,10 @@ class Trail:
     async def cases(self, state: str, *, limit: int = 1_000) -> tuple[RecordedCase, ...]:
         """The cases in that state, those due earliest first, and no more than ``limit``."""
         return await self._log.read(lambda c: projections.cases_in(c, state, limit))
+
+    async def ask(self, question: Callable[[Connection], Answer]) -> Answer:
+        """Ask one of `queries` of the trail, as it stands in one instant."""
+        return await self._log.read(question)
 
     def tag(self, text: str) -> str:
         """Keyed tag of a text: equal texts have equal tags, and nothing else can be told."""

@@ -17,10 +17,12 @@ from audit.trail.projections import (
     ARCHIVE,
     CASES,
     ENTRIES,
+    MARKS,
     SEALED,
     SUBJECT_KEYS,
     archive_hash,
     entry_columns,
+    entry_marks,
 )
 from audit.trail.recoveries import RECOVERY_TYPE, Recovery, opens_from, read_recoveries
 from audit.trail.seal import Keyring, commitment, digest_of
@@ -103,6 +105,7 @@ class Derivation:
     def _entries(self, rows: Mapping[int, RowMapping], start: int, end: int) -> None:
         """Entries from ``start`` to before ``end``: leaf, sealed part, links, columns, keys."""
         linked: dict[str, int] = {}
+        marks = _marks(self._connection, start, end)
         for index in range(start, end):
             if index not in rows:
                 self._wrong(index, "the entry is missing")
@@ -110,6 +113,8 @@ class Derivation:
             try:
                 leaf, links = Leaf.decode(rows[index]["leaf"]), _links(rows[index])
                 self._entry(index, rows[index], leaf, links)
+                if marks.get(index, ()) != entry_marks(leaf):
+                    self._wrong(index, "`entry_marks` does not follow from the entry")
                 linked |= dict.fromkeys(links.keys, index)
             except _UNREADABLE:
                 self._wrong(index, "the permanent part, or what lies beside it, cannot be read")
@@ -232,7 +237,7 @@ class Derivation:
 
     def _nothing_else(self, size: int) -> None:
         """Nothing lies in the store that belongs to no entry, and the archive is whole."""
-        for table in (store.ENTRIES, ENTRIES, SEALED):
+        for table in (store.ENTRIES, ENTRIES, MARKS, SEALED):
             beyond = select(func.min(table.c.idx)).where((table.c.idx >= size) | (table.c.idx < 0))
             index = self._connection.execute(beyond).scalar_one()
             if index is not None:
@@ -278,6 +283,16 @@ def _rows(connection: Connection, start: int, end: int) -> Iterable[RowMapping]:
     )
     within = (log.c.idx >= start) & (log.c.idx < end)
     return connection.execute(query.select_from(beside).where(within)).mappings()
+
+
+def _marks(connection: Connection, start: int, end: int) -> dict[int, tuple[tuple[str, str], ...]]:
+    """The marks of the entries of that range, in their order."""
+    within = (MARKS.c.idx >= start) & (MARKS.c.idx < end)
+    query = select(MARKS).where(within).order_by(MARKS.c.idx, MARKS.c.name, MARKS.c.value)
+    found: dict[int, tuple[tuple[str, str], ...]] = {}
+    for index, name, value in connection.execute(query):
+        found[index] = (*found.get(index, ()), (name, value))
+    return found
 
 
 _ENTRY_COLUMNS = tuple(column for column in ENTRIES.c if column.name != "idx")

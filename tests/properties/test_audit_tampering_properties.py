@@ -30,7 +30,13 @@ def entry(i: int) -> Entry:
         type="decision/1",
         id=str(UUID(int=i)),
         time=NOW + timedelta(seconds=i),
-        permanent={"matter": "m", "outcome": "approved", "release_digest": "d", "channel": "web"},
+        permanent={
+            "matter": "m",
+            "outcome": "approved",
+            "release_digest": "d",
+            "channel": "web",
+            "reasons": ["MET"] if i % 2 else [],
+        },
         sealed={"text": "x"},
         subject=f"resident_id:99000019900101{i % 9:04d}",
         notice="准予" * (i % 3),
@@ -86,6 +92,7 @@ KEYS = {
     "sealed": "idx",
     "subject_keys": "id",
     "entries": "idx",
+    "entry_marks": "idx",
     "cases": "case_id",
     "archive": "digest",
     "service_keys": "name",
@@ -136,9 +143,9 @@ def test_no_changed_cell_goes_unseen(
             back = new if column == key else at
             store.execute(write, (old, back))
     assert report.problems, f"{table}.{column} of {at}: {old!r} became {new!r}"
-    if table in {"log_entries", "sealed", "entries"} and column != key:
+    if table in {"log_entries", "sealed", "entries", "entry_marks"} and column != key:
         assert report.first_bad_index == at
-    elif table in {"log_entries", "sealed", "entries", "log_tiles"}:
+    elif table in {"log_entries", "sealed", "entries", "entry_marks", "log_tiles"}:
         assert report.first_bad_index is not None
 
 

@@ -1,0 +1,230 @@
+"""Questions to the trail, answered from projections by index; nothing here reads a permanent part.
+
+A condition is a value: a caller builds it from its own language of filters, and here it becomes
+SQL. What is found comes newest first, so that a page stays what it is while entries are added.
+"""
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias, assert_never
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
+
+from audit.log import store
+from audit.log.merkle import Hash
+from audit.trail.entries import Leaf, time_text
+from audit.trail.projections import ENTRIES, MARKS, REASON, SEALED
+
+_RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """What stands in a column of ``entries``, compared with a value.
+
+    Attributes:
+        column: ``idx``, ``type``, ``time``, ``matter``, ``subject_tag``, …
+        relation: ``=``, ``!=``, ``<``, ``<=``, ``>`` or ``>=``.
+        value: A whole number for ``idx``, an instant for ``time``, a text for every other.
+    """
+
+    column: str
+    relation: str
+    value: str | int | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Whether the entry has that mark (`projections.entry_marks`)."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The condition does not hold."""
+
+    condition: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every condition holds; none is no condition."""
+
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one condition holds."""
+
+    conditions: tuple["Condition", ...]
+
+
+Condition: TypeAlias = Is | Marked | Not | All | Either
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry that was found: what of it is permanent.
+
+    Attributes:
+        erased: Whether its sealed part is gone.
+    """
+
+    index: int
+    leaf: Leaf
+    leaf_hash: Hash
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Decisions under one release.
+
+    Attributes:
+        outcomes: How many came out which way.
+        referrals: How many were referred for which reason; one decision can have several.
+        at_once: How many that end a case (neither waiting nor back for correction) came with the
+            case's first decision.
+        later_s: For the others, seconds since the case's first decision, ascending.
+    """
+
+    matter: str
+    release_digest: str
+    outcomes: Mapping[str, int]
+    referrals: Mapping[str, int]
+    at_once: int
+    later_s: tuple[float, ...]
+
+
+def find(
+    connection: Connection, condition: Condition, *, before: int, limit: int
+) -> tuple[Found, ...]:
+    """The newest entries below an index for which the condition holds, newest first."""
+    where = and_(ENTRIES.c.idx < before, _clause(condition))
+    rows = connection.execute(
+        _ENTRIES.where(where).order_by(ENTRIES.c.idx.desc()).limit(limit)
+    ).all()
+    return tuple(
+        Found(row.idx, Leaf.decode(row.leaf), row.hash, row.sealed_idx is None) for row in rows
+    )
+
+
+def following(
+    connection: Connection, condition: Condition, *, after: int, limit: int
+) -> tuple[int, ...]:
+    """Indices of the oldest entries above an index for which the condition holds, oldest first."""
+    where = and_(ENTRIES.c.idx > after, _clause(condition))
+    query = select(ENTRIES.c.idx).where(where).order_by(ENTRIES.c.idx).limit(limit)
+    return tuple(connection.execute(query).scalars())
+
+
+def count(connection: Connection, condition: Condition) -> int:
+    """For how many entries the condition holds."""
+    query = select(func.count()).select_from(ENTRIES).where(_clause(condition))
+    return int(connection.execute(query).scalar_one())
+
+
+def tally(
+    connection: Connection,
+    condition: Condition,
+    *,
+    decision: str,
+    referred: str,
+    open_: Sequence[str],
+) -> tuple[Tally, ...]:
+    """Count decisions by matter and release.
+
+    Args:
+        condition: Which of them.
+        decision: Their type.
+        referred: The outcome whose reasons are counted.
+        open_: The outcomes that do not end a case.
+    """
+    where = and_(ENTRIES.c.type == decision, _clause(condition))
+    by = (ENTRIES.c.matter, ENTRIES.c.release_digest)
+    outcomes: dict[tuple[str, str], dict[str, int]] = {}
+    for *key, outcome, number in connection.execute(
+        select(*by, ENTRIES.c.outcome, func.count()).where(where).group_by(*by, ENTRIES.c.outcome)
+    ):
+        outcomes.setdefault((key[0], key[1]), {})[outcome] = number
+    referrals: dict[tuple[str, str], dict[str, int]] = {key: {} for key in outcomes}
+    for matter, digest, code, number in connection.execute(
+        select(*by, MARKS.c.value, func.count())
+        .join(MARKS, (MARKS.c.idx == ENTRIES.c.idx) & (MARKS.c.name == REASON))
+        .where(where, ENTRIES.c.outcome == referred)
+        .group_by(*by, MARKS.c.value)
+    ):
+        referrals[matter, digest][code] = number
+    later: dict[tuple[str, str], list[float]] = {key: [] for key in outcomes}
+    at_once = dict.fromkeys(outcomes, 0)
+    first = ENTRIES.alias("first")
+    began = (
+        select(func.min(first.c.time))
+        .where(
+            first.c.case_id == ENTRIES.c.case_id, first.c.case_id != "", first.c.type == decision
+        )
+        .scalar_subquery()
+    )
+    ends = select(*by, ENTRIES.c.time, began).where(where, ENTRIES.c.outcome.not_in(open_))
+    for matter, digest, ended, begun in connection.execute(ends):
+        if begun is None or begun == ended:
+            at_once[matter, digest] += 1
+        else:
+            took = datetime.fromisoformat(ended) - datetime.fromisoformat(begun)
+            later[matter, digest].append(took.total_seconds())
+    return tuple(
+        Tally(*key, outcomes[key], referrals[key], at_once[key], tuple(sorted(later[key])))
+        for key in sorted(outcomes)
+    )
+
+
+_ENTRIES = (
+    select(
+        ENTRIES.c.idx, store.ENTRIES.c.leaf, store.ENTRIES.c.hash, SEALED.c.idx.label("sealed_idx")
+    )
+    .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
+    .join(SEALED, SEALED.c.idx == ENTRIES.c.idx, isouter=True)
+)
+
+
+def _clause(condition: Condition) -> ColumnElement[bool]:
+    match condition:
+        case Is(column, relation, value):
+            stored = time_text(value) if isinstance(value, datetime) else value
+            compared = _RELATIONS[relation](ENTRIES.c[column], stored)
+            # Said, so that SQLite sees that a partial index has all such rows.
+            partial = column in {"case_id", "subject_tag"} and relation == "=" and stored != ""
+            return and_(compared, ENTRIES.c[column] != "") if partial else compared
+        case Marked(name, value):
+            marked = select(MARKS.c.idx).where(MARKS.c.name == name, MARKS.c.value == value)
+            return ENTRIES.c.idx.in_(marked)
+        case Not(inner):
+            return not_(_clause(inner))
+        case All(conditions):
+            return and_(true(), *map(_clause, conditions))
+        case Either(conditions):
+            return or_(false(), *map(_clause, conditions))
+        case _ as never:
+            assert_never(never)

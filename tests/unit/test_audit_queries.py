@@ -1,0 +1,179 @@
+"""What the trail answers from its projections, and that every question has an index."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, event
+
+from audit.trail import CaseRow, Entry, Trail
+from audit.trail.queries import (
+    All,
+    Condition,
+    Either,
+    Found,
+    Is,
+    Marked,
+    Not,
+    Tally,
+    count,
+    find,
+    following,
+    tally,
+)
+from audit.verify import verify_store
+
+NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
+SUBJECT, OTHER = "resident_id:990000199001010007", "resident_id:990000199001020001"
+EVERY = All(())
+NEWEST = 1 << 40
+
+
+def decision(case: str, *, minutes: int = 0, subject: str = SUBJECT, **permanent: Any) -> Entry:
+    parts = {"matter": "m", "release_digest": "aa", "channel": "portal", "caller": "p", **permanent}
+    time = NOON + timedelta(minutes=minutes)
+    return Entry(
+        type="decision/1",
+        id=str(uuid4()),
+        time=time,
+        permanent={**parts, "case_id": case},
+        sealed={},
+        subject=subject,
+        case=CaseRow(case, case, "p", "m", "open", "", NOON),
+    )
+
+
+ENTRIES = (
+    decision("a", outcome="approved", reasons=["MET"], statuses=[["R1", "met"], ["R2", "met"]]),
+    decision("b", minutes=1, outcome="waiting", reasons=["AWAY"], statuses=[["R1", "unknown"]]),
+    decision("b", minutes=5, outcome="approved", reasons=["MET"], statuses=[["R1", "met"]]),
+    decision(
+        "c",
+        minutes=6,
+        subject=OTHER,
+        outcome="referred",
+        release_digest="bb",
+        reasons=["AWAY", "NOT_MET"],
+        statuses=[["R1", "unknown"], ["R2", "not_met"]],
+    ),
+    Entry("access/1", str(uuid4()), NOON, {"channel": "counter", "caller": "q"}, {}, OTHER),
+)
+
+
+@pytest.fixture
+async def filled(trail: Trail) -> Trail:
+    for entry in ENTRIES:
+        await trail.append(entry, expect={})
+    return trail
+
+
+async def indices(trail: Trail, condition: Condition, **page: int) -> list[int]:
+    bounds = {"before": NEWEST, "limit": 100, **page}
+    found: tuple[Found, ...] = await trail.ask(lambda c: find(c, condition, **bounds))
+    return [one.index for one in found]
+
+
+TABLE: dict[str, tuple[Condition, list[int]]] = {
+    "everything": (EVERY, [4, 3, 2, 1, 0]),
+    "index": (Is("idx", ">=", 3), [4, 3]),
+    "type": (Is("type", "=", "access/1"), [4]),
+    "time": (Is("time", ">", NOON + timedelta(minutes=1)), [3, 2]),
+    "matter": (Is("matter", "=", "m"), [3, 2, 1, 0]),
+    "release": (Is("release_digest", "=", "bb"), [3]),
+    "outcome": (Is("outcome", "=", "approved"), [2, 0]),
+    "channel": (Is("channel", "=", "counter"), [4]),
+    "caller": (Is("caller", "=", "q"), [4]),
+    "case": (Is("case_id", "=", "b"), [2, 1]),
+    "reason": (Marked("reason", "AWAY"), [3, 1]),
+    "requirement": (Marked("requirement", "R2"), [3, 0]),
+    "status": (Marked("requirement", "R1=unknown"), [3, 1]),
+    "none": (Marked("requirement", "R1=not_met"), []),
+    "not": (Not(Marked("reason", "AWAY")), [4, 2, 0]),
+    "other than": (Is("type", "!=", "decision/1"), [4]),
+    "either": (Either((Is("case_id", "=", "a"), Is("type", "=", "access/1"))), [4, 0]),
+    "all": (All((Is("outcome", "=", "approved"), Is("case_id", "=", "b"))), [2]),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+async def test_a_condition_finds_what_it_says(filled: Trail, case: str) -> None:
+    condition, expected = TABLE[case]
+
+    assert await indices(filled, condition) == expected
+    assert await filled.ask(lambda c: count(c, condition)) == len(expected)
+    oldest_first = await filled.ask(lambda c: following(c, condition, after=-1, limit=9))
+    assert oldest_first == tuple(reversed(expected))
+
+
+async def test_who_it_is_about_is_found_by_the_tag_and_not_after_an_erasure(filled: Trail) -> None:
+    about = Is("subject_tag", "=", filled.tag(OTHER))
+    assert await indices(filled, about) == [4, 3]
+
+    await filled.erase(OTHER, reason="个人信息保护法 第四十七条", time=NOON)
+
+    assert await indices(filled, about) == []
+    found = await filled.ask(lambda c: find(c, EVERY, before=NEWEST, limit=9))
+    assert [one.index for one in found if one.erased] == [4, 3]
+    assert await indices(filled, Marked("reason", "NOT_MET")) == [3]
+
+
+async def test_pages_go_on_where_the_one_before_ended(filled: Trail) -> None:
+    first = await indices(filled, EVERY, limit=2)
+    await filled.append(ENTRIES[4], expect={})
+
+    assert (first, await indices(filled, EVERY, before=first[-1], limit=2)) == ([4, 3], [2, 1])
+
+
+async def test_decisions_are_counted_by_release(filled: Trail) -> None:
+    tallied = await filled.ask(
+        lambda c: tally(c, EVERY, decision="decision/1", referred="referred", open_=["waiting"])
+    )
+
+    assert tallied == (
+        Tally("m", "aa", {"approved": 2, "waiting": 1}, {}, at_once=1, later_s=(240.0,)),
+        Tally("m", "bb", {"referred": 1}, {"AWAY": 1, "NOT_MET": 1}, at_once=1, later_s=()),
+    )
+
+
+INDEXED = [case for case in TABLE if case not in {"everything", "not", "other than"}]
+
+
+@pytest.mark.parametrize("case", INDEXED)
+async def test_no_question_reads_entries_that_it_does_not_want(filled: Trail, case: str) -> None:
+    def plan(connection: Connection) -> list[str]:
+        asked: list[tuple[str, Any]] = []
+
+        def listen(_c: Any, _k: Any, statement: str, parameters: Any, *_: Any) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", listen)
+        find(connection, TABLE[case][0], before=NEWEST, limit=5)
+        event.remove(connection, "before_cursor_execute", listen)
+        explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1])
+        return [row[3] for row in explained]
+
+    assert not [step for step in await filled.ask(plan) if step.startswith("SCAN")]
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        "DELETE FROM entry_marks WHERE idx = 3 AND value = 'AWAY'",
+        "UPDATE entry_marks SET value = 'R2=met' WHERE idx = 3 AND value = 'R2=not_met'",
+        "INSERT INTO entry_marks VALUES (3, 'reason', 'MET')",
+        "UPDATE entries SET caller = 'another' WHERE idx = 3",
+    ],
+)
+async def test_verify_derives_every_projection_again(
+    tmp_path: Path, trail: Trail, tamper: str
+) -> None:
+    for entry in ENTRIES:
+        await trail.append(entry, expect={})
+    await trail._log.write(lambda c: c.exec_driver_sql(tamper))
+
+    report = await asyncio.to_thread(verify_store, tmp_path / "store")
+
+    assert [problem.index for problem in report.problems] == [3]
