@@ -1,9 +1,10 @@
 """What tests share: the sample city's sandbox on real sockets, and a real store in a new folder."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -126,7 +127,8 @@ def file_for(published: Catalogue, clock: Clock) -> Callable[..., Application]:
             "applicant.mobile": "13800000000",
             "applicant.truthful": True,
             "premises.house_code": filing.house_code,
-            **(DEVICE_ANSWERS if matter == "device_filing" else _move(clock())),
+            **FIRM_ANSWERS.get(matter, {}),
+            **_dated_answers(matter, clock()),
         }
         parts = {
             **request,
@@ -140,22 +142,43 @@ def file_for(published: Catalogue, clock: Clock) -> Callable[..., Application]:
     return application
 
 
-DEVICE_ANSWERS: dict[str, Value] = {
-    "organisation.device_products": "class_ii",
-    "organisation.device_business_mode": "wholesale",
-    "organisation.quality_manager": "沙盒质管",
-    "organisation.quality_manager_qualification": "degree",
-    "organisation.device_facilities_listed": True,
-    "organisation.device_rules_listed": True,
-}
-
-
-def _move(now: datetime) -> dict[str, Value]:
-    return {
+FIRM_ANSWERS: Mapping[str, Mapping[str, Value]] = {
+    "business_address_change": {
         "organisation.change_reason": "expansion",
-        "organisation.resolution_date": now.date() - timedelta(days=10),
         "organisation.resolved": True,
+    },
+    "device_filing": {
+        "organisation.device_products": "class_ii",
+        "organisation.device_business_mode": "wholesale",
+        "organisation.quality_manager": "沙盒质管",
+        "organisation.quality_manager_qualification": "degree",
+        "organisation.device_facilities_listed": True,
+        "organisation.device_rules_listed": True,
+    },
+    "prepacked_food_filing": {
+        "food.products": "prepacked",
+        "food.selling": "retail",
+        "food.storage": "premises",
+        "food.promise": True,
+    },
+    "shop_sign_filing": {
+        "sign.width": Decimal("3.25"),
+        "sign.height": Decimal("1.10"),
+        "sign.front_width": Decimal("3.60"),
+        "sign.drawing_digest": "0123456789abcdef" * 4,
+        "sign.promise": True,
+    },
+}
+"""What a firm fills in, by matter; days apart, and the house and what every form asks for."""
+
+
+def _dated_answers(matter: str, now: datetime) -> dict[str, Value]:
+    """The days that a firm fills in: ten days before."""
+    fields = {
+        "business_address_change": "organisation.resolution_date",
+        "shop_sign_filing": "sign.set_date",
     }
+    return {fields[matter]: now.date() - timedelta(days=10)} if matter in fields else {}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 Written from the vendors' side, as `dialects` is, and sharing nothing with the register files.
 """
 
+from datetime import date, timedelta
 from typing import Final
 
 from evidence_adapters.sandbox.turn import Answer, Condition, Turn
@@ -23,6 +24,8 @@ def companies(turn: Turn) -> Answer:
             "sffddbr": "1" if firm.representative == known.keys["id_number"] else "0",
             "zsxzqh": firm.district,
             "gqzt": equities[firm.equity],
+            "clrq": f"{_day(firm.founded, turn):%Y%m%d}",
+            "sfhspxs": "1" if firm.food_sale else "0",
             "sfhelqx": "1" if firm.class_ii_devices else "0",
             "yybz": "0",
         }
@@ -62,6 +65,8 @@ def addresses(turn: Turn) -> Answer:
             "districtCode": house.district,
             "isIllegal": house.illegal,
             "entityCount": house.firms,
+            "floorNo": house.floor,
+            "isHeritageStreet": house.heritage,
             "realEstateUnitNo": house.unit or None,
             "objection": False,
             "geohash": "ws1",
@@ -192,3 +197,7 @@ def credit(turn: Turn) -> Answer:
         "fksj": turn.promised if word == "pending" else None,
         "xyxx": records[0] if len(records) == 1 else records or None,
     }
+
+
+def _day(founded: date | timedelta, turn: Turn) -> date:
+    return founded if isinstance(founded, date) else turn.today - founded

@@ -39,6 +39,7 @@ class Firm:
         representative: Identity number of the legal representative.
         district: Of the registered address (GB/T 2260).
         credit_entries: Entries of grave dishonesty, those under objection among them.
+        founded: The day of its registration, or how long before the day of the question.
         listed: Why it is on the list of abnormal operations; "no" if it is not.
         disputed: Whether an objection to all its records is open in every register.
     """
@@ -50,6 +51,8 @@ class Firm:
     status: Literal["in_business", "suspended", "revoked", "cancelled"] = "in_business"
     equity: Literal["free", "frozen", "pledged", "frozen_and_pledged"] = "free"
     class_ii_devices: bool = False
+    food_sale: bool = False
+    founded: date | timedelta = date(2020, 1, 1)
     credit_entries: int = 0
     credit_entries_disputed: int = 0
     listed: Literal["no", "address", "report"] = "no"
@@ -63,6 +66,8 @@ class House:
     Attributes:
         code: House code (房屋编码).
         unit: Property unit number (不动产单元号); empty for a house without a deed.
+        floor: 1 is at the level of the street; there is no 0.
+        heritage: Whether its street is under heritage protection.
         firms: How many firms are registered at it.
         owner: Code of the firm that owns it; empty if no firm does.
         tenant: Code of the firm, or number of the person, that filed the newest lease; empty
@@ -75,6 +80,8 @@ class House:
     district: str
     use: Literal["business", "residential", "mixed", "industrial"] = "business"
     illegal: bool = False
+    floor: int = 1
+    heritage: bool = False
     firms: int = 1
     owner: str = ""
     restriction: Literal["none", "sealed", "objection"] = "none"
@@ -124,6 +131,8 @@ class Firms:
             credit_entries_disputed=dice(entries + 1),
             listed=("address", "report")[dice(2)] if dice(20) == 0 else "no",
             disputed=dice(200) == 0,
+            food_sale=dice(5) == 0,
+            founded=date(2005, 1, 1) + timedelta(days=dice(7_600)),
         )
 
     def house(self, number: int) -> House:
@@ -143,6 +152,8 @@ class Firms:
             restriction=("sealed", "objection")[dice(2)] if dice(30) == 0 else "none",
             tenant=_code(number) if right == "lease" else "",
             lease_end=lease_end if right == "lease" else None,
+            floor=1 + dice(30) if dice(3) else 1,
+            heritage=dice(30) == 0,
         )
 
     def find_firm(self, code: str) -> Firm | None:
@@ -202,6 +213,7 @@ class Firms:
         _, role = _CAST[place]
         born = date(1980, 1, 1) + timedelta(days=place)
         kinds = {"representative": 15, "another": 16, "deceased representative": 31}
+        kinds |= {"banned representative": 26, "once banned representative": 25}
         sequence = kinds["representative" if role.filer == "another" and of_right else role.filer]
         return self._city.cast_member(born, sequence)
 

@@ -23,7 +23,13 @@ class Role:
     house: Mapping[str, Any] = field(default_factory=dict)
     right: Literal["lease", "ownership", "none"] = "lease"
     lease_days: int = _LONG
-    filer: Literal["representative", "another", "deceased representative"] = "representative"
+    filer: Literal[
+        "representative",
+        "another",
+        "deceased representative",
+        "banned representative",
+        "once banned representative",
+    ] = "representative"
     house_exists: bool = True
 
 
@@ -55,5 +61,12 @@ ROLES: Final[Mapping[str, Role]] = {
     "filer_is_another": Role(filer="another"),
     "house_without_deed": Role(house={"unit": ""}),
     "disputed": Role(firm={"disputed": True}),
+    "food_shop": Role(firm={"food_sale": True}),
+    "food_shop_banned": Role(firm={"food_sale": True}, filer="banned representative"),
+    "food_shop_once_banned": Role(firm={"food_sale": True}, filer="once banned representative"),
+    "food_shop_credit_hit": Role(firm={"food_sale": True, "credit_entries": 1}),
+    "food_shop_upstairs": Role(firm={"food_sale": True}, house={"floor": 2}),
+    "food_shop_below": Role(firm={"food_sale": True}, house={"floor": -1}),
+    "food_shop_in_heritage_street": Role(firm={"food_sale": True}, house={"heritage": True}),
 }
 """The cast. A role's place in the list is its number: new ones go to the end."""

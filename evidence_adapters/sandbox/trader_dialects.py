@@ -15,6 +15,7 @@ _GROUNDS: Final = {
     "revocation": "30",
     "debt": "40",
     "capacity": "50",
+    "food": "60",
     "other": "99",
 }
 

@@ -18,13 +18,18 @@ from evidence_adapters.sandbox.firms import DISTRICTS, House, house_code, unit_n
 _FIRST: Final = 800_000
 """Number of the cast's first house; firms have none there."""
 
+_DRAWN: Final = 100
+"""Sequence from which on people are drawn; below it, nothing stands against whom no role says."""
+
 _HOUSE: Final = re.compile(rf"{PLACE}([0-9]{{8}})([0-9]{{11}})")
 _UNIT: Final = re.compile(rf"{PLACE}([0-9]{{6}})GB00001F([0-9]{{8}})")
 _LONG: Final = 365
 _THREE_YEARS: Final = 3 * 365
 _FIVE_YEARS: Final = 5 * 365
 
-Ground = Literal["sentence", "deprivation", "bankruptcy", "revocation", "debt", "capacity", "other"]
+Ground = Literal[
+    "sentence", "deprivation", "bankruptcy", "revocation", "debt", "capacity", "food", "other"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,8 @@ ROLES: Final[Mapping[str, Role]] = {
     "trader_died": Role(sequence=32),
     "trader_minor": Role(born=date(2018, 6, 1)),
     "trader_disputed": Role(sequence=85),
+    "food_ban_running": _barred(Bar("food", _FIVE_YEARS)),
+    "food_ban_run_out": _barred(Bar("food", _FIVE_YEARS + 3)),
 }
 """The cast. A role's place in the list gives birth day and house: new ones go to the end."""
 
@@ -122,8 +129,11 @@ class Traders:
 
     def of(self, person: Person) -> Standing:
         """What stands against the person."""
-        role = _BY_BIRTH.get((int(person.id_number[14:17]), person.birth_date))
-        return self._drawn(person) if role is None else role.standing
+        sequence = int(person.id_number[14:17])
+        role = _BY_BIRTH.get((sequence, person.birth_date))
+        if role is not None:
+            return role.standing
+        return _BY_SEQUENCE.get(sequence, Standing()) if sequence < _DRAWN else self._drawn(person)
 
     def cast(self, on: date) -> Mapping[str, Opening]:
         """Openings that tests and demonstrations need, by what is special about them.
@@ -186,3 +196,8 @@ _CAST: Final = {
     for place, (name, role) in enumerate(ROLES.items())
 }
 _BY_BIRTH: Final = {(role.sequence, born): role for born, role in _CAST.values()}
+_BY_SEQUENCE: Final = {
+    25: Standing((Bar("food", _FIVE_YEARS + 3),)),
+    26: Standing((Bar("food", _FIVE_YEARS),)),
+}
+"""What stands against representatives of firms of the cast."""

@@ -151,6 +151,8 @@ REGISTERS = [
             "organisation.registered_district": "luohu",
             "organisation.equity_frozen": False,
             "organisation.scope_covers_class_ii_devices": True,
+            "organisation.scope_covers_food_sale": False,
+            "organisation.registration_date": date(2020, 1, 1),
         },
         unknown=filing(
             "leased_office", "organisation_code", "id_number", organisation_code=NO_FIRM
@@ -166,6 +168,8 @@ REGISTERS = [
             "premises.use": "business",
             "premises.district": "luohu",
             "premises.illegal_building": False,
+            "premises.floor": Decimal(1),
+            "premises.heritage_street": False,
             "premises.registered_firms": Decimal(61),
             "premises.property_unit": filing("crowded_address", "property_unit")["property_unit"],
         },

@@ -91,7 +91,7 @@ async def test_every_trader_of_the_cast_is_registered_or_told_why_not(
     async with service.town(tmp_path, published, people, clock) as town:
         ended = {role: await open_shop(town, published, one) for role, one in cast.items()}
     assert ended == expected
-    assert sum(kind == "approved" for kind, _ in ended.values()) == 7
+    assert sum(kind == "approved" for kind, _ in ended.values()) == 9
 
 
 async def test_a_promise_stands_for_a_lease_but_not_for_the_dishonest(
@@ -136,6 +136,22 @@ async def test_what_is_declared_decides_too(
 ) -> None:
     async with service.town(tmp_path, published, people, clock) as town:
         assert await open_shop(town, published, cast["leased_shop"], **changes) == ended
+
+
+async def test_a_ban_from_the_food_trade_bars_from_food_and_from_nothing_else(
+    tmp_path: Path,
+    published: Catalogue,
+    people: City,
+    clock: Any,
+    cast: Mapping[str, Opening],
+) -> None:
+    running, over = cast["food_ban_running"], cast["food_ban_run_out"]
+    food = {"trader.main_business": {"option": "food"}}
+    sold = {"licence_main_business": "food", "licence_after": "True"}
+    async with service.town(tmp_path, published, people, clock) as town:
+        assert await open_shop(town, published, running) == licence(running)
+        assert await open_shop(town, published, running, **food) == referred(R8="NOT_MET")
+        assert await open_shop(town, published, over, **food) == licence(over, **sold)
 
 
 async def test_a_caterer_is_told_of_the_licence_that_is_still_to_be_had(

@@ -345,6 +345,7 @@ def test_a_place_of_the_city_that_is_no_known_district_is_not_elsewhere(
 ) -> None:
     house = "9900000000000000000000001"
     record = {"houseCode": house, "usage": "10", "districtCode": place, "isIllegal": False}
+    record |= {"floorNo": 1, "isHeritageStreet": False}
     answer = {"errcode": 0, "result": [{**record, "entityCount": 0, "realEstateUnitNo": None}]}
     question = query("address_register").model_copy(update={"keys": {"house_code": house}})
 

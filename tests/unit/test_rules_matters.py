@@ -40,6 +40,8 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
         "applicant.bank_account": "990000000000000001",
         "applicant.photo_receipt": "4403202600001234",
         "premises.house_code": HOUSE,
+        "sign.drawing_digest": "0" * 64,
+        **dict.fromkeys(("sign.width", "sign.height", "sign.front_width"), "1.50"),
     }
 
     def answer(key: str, field: dict[str, Any]) -> Any:
@@ -63,8 +65,10 @@ def test_the_city_has_these_matters_and_releases() -> None:
         "old_age_allowance@2014-04-01",
         "old_age_allowance@2016-01-01",
         "old_age_allowance@2019-10-01",
+        "prepacked_food_filing@2023-12-01",
         "residence_permit@2016-01-01",
         "ride_hailing_driver@2016-12-28",
+        "shop_sign_filing@2021-01-01",
         "sole_trader_setup@2022-03-01",
         "talent_subsidy@2016-03-23",
         "talent_subsidy@2021-09-01",
