@@ -16,7 +16,7 @@ from tests.service import Town
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 RESIDENCE, TALENT = "residence_permit", "talent_subsidy"
 DRIVER, TRADER = "ride_hailing_driver", "sole_trader_setup"
-CARE = "disability_care_subsidy"
+CARE, UNEMPLOYED = "disability_care_subsidy", "unemployment_benefit"
 
 _ALWAYS: Mapping[str, Any] = {
     "applicant.mobile": {"text": "13800000000"},
@@ -50,6 +50,12 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
         **_ALWAYS,
         "applicant.bank_account": {"text": "990000000000000001"},
         "applicant.lives_in_institution": {"boolean": False},
+    },
+    UNEMPLOYED: {
+        **_ALWAYS,
+        "applicant.bank_account": {"text": "990000000000000001"},
+        "applicant.seeks_work": {"boolean": True},
+        "applicant.not_enlisted_or_emigrated": {"boolean": True},
     },
 }
 """What an applicant fills in, by matter."""

@@ -6,6 +6,7 @@ Nobody real can be among them: their numbers carry the impossible place code 990
 from evidence_adapters.sandbox.city import City, Person
 from evidence_adapters.sandbox.drivers import Drivers
 from evidence_adapters.sandbox.firms import Filing, Firm, Firms, House
+from evidence_adapters.sandbox.jobs import Jobs
 from evidence_adapters.sandbox.lives import Lives
 from evidence_adapters.sandbox.misconduct import Misconduct
 from evidence_adapters.sandbox.server import Access, Running, serve
@@ -19,6 +20,7 @@ __all__ = [
     "Firm",
     "Firms",
     "House",
+    "Jobs",
     "Lives",
     "Misconduct",
     "Opening",

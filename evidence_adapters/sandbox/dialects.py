@@ -11,6 +11,7 @@ from evidence_adapters.sandbox import (
     care_dialects,
     driver_dialects,
     firm_dialects,
+    job_dialects,
     life_dialects,
     trader_dialects,
 )
@@ -169,5 +170,9 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "disability_register": care_dialects.disabilities,
     "veteran_register": care_dialects.service,
     "household_register": care_dialects.households,
+    "unemployment_insurance_register": job_dialects.unemployment_insurance,
+    "employment_register": job_dialects.employment,
+    "custody_register": job_dialects.custody,
+    "business_holder_register": job_dialects.business_holders,
 }
 """The registers of the city, by evidence type."""

@@ -23,7 +23,7 @@ def traffic(turn: Turn) -> Answer:
             "YYBJ": "1" if turn.is_disputed or licence.disputed else "0",
         }
         for known in turn.found
-        if known.driver is not None and (licence := known.driver.licence) is not None
+        if (driver := known.driver) is not None and (licence := driver.licence) is not None
     ]
     codes: dict[Condition, int] = {
         "found": 1,
@@ -48,9 +48,9 @@ def traffic(turn: Turn) -> Answer:
 def offences(turn: Turn) -> Answer:
     """A police check behind a glass wall: Chinese names, codes in words, yes or no and no more."""
     found = [
-        known.driver.offences
+        record
         for known in turn.found
-        if known.driver is not None and known.driver.offences is not None
+        if (driver := known.driver) is not None and (record := driver.offences) is not None
     ]
     words: dict[Condition, str] = {
         "found": "有记录",
@@ -101,7 +101,7 @@ def transport(turn: Turn) -> Answer:
             "underObjection": turn.is_disputed,
         }
         for known in turn.found
-        if known.driver is not None and (taxi := known.driver.taxi) is not None
+        if (driver := known.driver) is not None and (taxi := driver.taxi) is not None
     ]
     codes: dict[Condition, str] = {
         "found": "RTW-0",

@@ -149,5 +149,11 @@ CAST: Final = {
 }
 """The birth day and the role of each."""
 
-ANY_AGE: Final[Mapping[int, Life]] = {18: Life(disability=_MILD, household=_ALONE)}
+OUT_OF_WORK: Final = 19
+"""Sequence of those of the cast who have lost their work, and the insurance that went with it."""
+
+ANY_AGE: Final[Mapping[int, Life]] = {
+    18: Life(disability=_MILD, household=_ALONE),
+    OUT_OF_WORK: Life(insurance=Insurance(unbroken=0, in_two_years=20, active=False)),
+}
 """The lives of cast members whose birth day a test chooses, by sequence."""

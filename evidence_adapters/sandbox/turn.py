@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from evidence_adapters.sandbox.city import City, Person
 from evidence_adapters.sandbox.drivers import Driver, Drivers
 from evidence_adapters.sandbox.firms import Firm, Firms, House
+from evidence_adapters.sandbox.jobs import Jobs, Work
 from evidence_adapters.sandbox.life import Life
 from evidence_adapters.sandbox.lives import Lives
 from evidence_adapters.sandbox.traders import Standing, Traders
@@ -27,15 +28,41 @@ _PROMISED: Final = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the city knows by the keys of a question: whom, what of them, which firm and house."""
+    """What the city knows by the keys of a question: whom, which firm, which house.
 
+    How the person lives, drives and works is looked up by the register that is asked for it.
+    """
+
+    city: City
     keys: Mapping[str, str]
     person: Person | None
-    life: Life | None
-    driver: Driver | None
-    standing: Standing | None
     firm: Firm | None
     house: House | None
+
+    @property
+    def life(self) -> Life | None:
+        """How the person lives."""
+        return None if self.person is None else Lives(self.city).of(self.person)
+
+    @property
+    def driver(self) -> Driver | None:
+        """What is known of the person as a driver."""
+        return None if self.person is None else Drivers(self.city).of(self.person)
+
+    @property
+    def standing(self) -> Standing | None:
+        """How the person stands who wants to trade."""
+        return None if self.person is None else Traders(self.city).of(self.person)
+
+    @property
+    def work(self) -> Work | None:
+        """The person's work, or the loss of it."""
+        return None if self.person is None else Jobs(self.city).of(self.person)
+
+    @property
+    def holds_business(self) -> bool:
+        """Whether the person holds a firm or a stall in business."""
+        return self.person is not None and Jobs(self.city).holds_business(self.person)
 
     @property
     def is_disputed(self) -> bool:
@@ -48,13 +75,10 @@ def look_up(city: City, keys: Mapping[str, str]) -> Known:
     """Whom and what the keys name."""
     firms, traders = Firms(city), Traders(city)
     unit = keys.get("property_unit")
-    person = city.find(keys.get("id_number", ""))
     return Known(
+        city=city,
         keys=keys,
-        person=person,
-        life=None if person is None else Lives(city).of(person),
-        driver=None if person is None else Drivers(city).of(person),
-        standing=None if person is None else traders.of(person),
+        person=city.find(keys.get("id_number", "")),
         firm=firms.find_firm(keys.get("organisation_code", "")),
         house=firms.find_house(code := keys.get("house_code", "")) or traders.find_house(code)
         if unit is None
@@ -107,9 +131,9 @@ class Turn:
     def lives(self) -> tuple[tuple[Person, Life], ...]:
         """Everybody who can have a record in the answer, and how they live."""
         return tuple(
-            (known.person, known.life)
+            (known.person, life)
             for known in self.found
-            if known.person is not None and known.life is not None
+            if known.person is not None and (life := known.life) is not None
         )
 
     def word(self, records: Sequence[object]) -> Condition:

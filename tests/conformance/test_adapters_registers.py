@@ -30,7 +30,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.http import QUERY_ID
-from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct, Traders
+from evidence_adapters.sandbox import City, Drivers, Firms, Jobs, Lives, Misconduct, Traders
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
@@ -44,7 +44,12 @@ STALL_S = 0.1
 BOMB = gzip.compress(b" " * 30_000_000)
 PACKAGED = registry.load()
 CITY = City(11)
-CAST = {**CITY.cast(TODAY), **Lives(CITY).cast(), **Drivers(CITY).cast()}
+CAST = {
+    **CITY.cast(TODAY),
+    **Lives(CITY).cast(),
+    **Drivers(CITY).cast(),
+    **Jobs(CITY).cast(),
+}
 FILINGS = Firms(CITY).cast(TODAY)
 OPENINGS = Traders(CITY).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
@@ -438,6 +443,53 @@ REGISTERS = [
         unknown=person("severe_elsewhere"),
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
         absent={},
+    ),
+    Expected(
+        register=EvidenceType("unemployment_insurance_register"),
+        known=person("capped_by_unused"),
+        values={
+            "applicant.unemployment_contribution_months": Decimal(150),
+            "applicant.unused_benefit_months": Decimal(9),
+            "applicant.unemployment_benefit_in_payment": False,
+            "applicant.pension_in_payment": False,
+        },
+        unknown=person("never_insured"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.unemployment_contribution_months": Decimal(0),
+            "applicant.unused_benefit_months": Decimal(0),
+            "applicant.unemployment_benefit_in_payment": False,
+        },
+    ),
+    Expected(
+        register=EvidenceType("employment_register"),
+        known=person("resigned"),
+        values={
+            "applicant.unemployment_registered": True,
+            "applicant.unemployment_registered_on": date(2026, 2, 24),
+            "applicant.benefit_claim_by": date(2026, 3, 5),
+            "applicant.leaving_ground": "own_will",
+            "applicant.reemployed": False,
+        },
+        unknown=person("not_registered_as_unemployed"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.unemployment_registered": False},
+    ),
+    Expected(
+        register=EvidenceType("custody_register"),
+        known=person("prisoner"),
+        values={"applicant.custody": "prison"},
+        unknown=person("job_seeker"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.custody": "none"},
+    ),
+    Expected(
+        register=EvidenceType("business_holder_register"),
+        known=person("stall_owner"),
+        values={"applicant.holds_business": True},
+        unknown=person("job_seeker"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"applicant.holds_business": False},
     ),
 ]
 

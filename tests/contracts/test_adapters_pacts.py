@@ -34,7 +34,7 @@ from decision_service.model import (
 )
 from evidence_adapters import http, registry, sandbox
 from evidence_adapters.register import FieldRules, Register, our_names
-from evidence_adapters.sandbox import City, Drivers, Firms, Lives, Misconduct, Traders
+from evidence_adapters.sandbox import City, Drivers, Firms, Jobs, Lives, Misconduct, Traders
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
@@ -42,7 +42,12 @@ from pact import Pact, Verifier, match
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 3, 1)
-CAST = {**City(1).cast(TODAY), **Lives(City(1)).cast(), **Drivers(City(1)).cast()}
+CAST = {
+    **City(1).cast(TODAY),
+    **Lives(City(1)).cast(),
+    **Drivers(City(1)).cast(),
+    **Jobs(City(1)).cast(),
+}
 FILINGS = Firms(City(1)).cast(TODAY)
 OPENINGS = Traders(City(1)).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
@@ -471,6 +476,62 @@ SPEECHES = [
             ),
         },
         nothing=None,
+        codes=int,
+    ),
+    Speech(
+        register="unemployment_insurance_register",
+        instant="2026-03-01 10:00:00",
+        known=person("eleven_months_and_unused"),
+        unknown=person("never_insured"),
+        record={"clct_mons": 11, "surp_mons": 2, "bnft_stas": "00", "pens_flag": "0"},
+        values={
+            "applicant.unemployment_contribution_months": 11,
+            "applicant.unused_benefit_months": 2,
+            "applicant.unemployment_benefit_in_payment": False,
+            "applicant.pension_in_payment": False,
+        },
+        nothing=[],
+        codes=int,
+    ),
+    Speech(
+        register="employment_register",
+        instant="2026-03-01 10:00:00",
+        known=person("dismissed"),
+        unknown=person("not_registered_as_unemployed"),
+        record={
+            "registerFlag": "是",
+            "registerDate": "2026年2月24日",
+            "claimDeadline": "2026年3月5日",
+            "leaveReason": "02",
+            "employFlag": "否",
+        },
+        values={
+            "applicant.unemployment_registered": True,
+            "applicant.unemployment_registered_on": date(2026, 2, 24),
+            "applicant.benefit_claim_by": date(2026, 3, 5),
+            "applicant.leaving_ground": "dissolved_by_employer",
+            "applicant.reemployed": False,
+        },
+        nothing=None,
+        objection="是",
+    ),
+    Speech(
+        register="custody_register",
+        instant="20260301100000",
+        known=person("in_drug_treatment"),
+        unknown=person("job_seeker"),
+        record={"lb": "强制隔离戒毒"},
+        values={"applicant.custody": "drug_treatment"},
+        nothing=None,
+    ),
+    Speech(
+        register="business_holder_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=person("stall_owner"),
+        unknown=person("job_seeker"),
+        record={},
+        values={"applicant.holds_business": True},
+        nothing=[],
         codes=int,
     ),
 ]

@@ -72,6 +72,14 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "applicant.drug_use": False,
             "applicant.violent_crime": False,
         },
+        "unemployment_insurance_register": {
+            "applicant.unemployment_contribution_months": Decimal(0),
+            "applicant.unused_benefit_months": Decimal(0),
+            "applicant.unemployment_benefit_in_payment": False,
+        },
+        "employment_register": {"applicant.unemployment_registered": False},
+        "custody_register": {"applicant.custody": "none"},
+        "business_holder_register": {"applicant.holds_business": False},
         "transport_register": {
             "applicant.taxi_exam_passed": False,
             "applicant.taxi_qualification_revoked": False,

@@ -72,6 +72,7 @@ def test_the_city_has_these_matters_and_releases() -> None:
         "sole_trader_setup@2022-03-01",
         "talent_subsidy@2016-03-23",
         "talent_subsidy@2021-09-01",
+        "unemployment_benefit@2022-06-01",
     ]
 
 
