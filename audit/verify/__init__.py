@@ -46,7 +46,7 @@ class Report:
         derived: The checkpoint that follows from the entries.
         signed_size: Size of the newest checkpoint whose signature and root were right; 0 if none.
         problems: Those of an entry first, the lowest index first.
-        unchecked: What could not be looked at, and why.
+        unchecked: What could not be looked at, and why, in both languages.
         recoveries: Where the log went on after a loss, for ever to be seen; the oldest first.
     """
 
@@ -90,7 +90,7 @@ def verify_store(
     # What testifies is read before the store: a running service moves it on only afterwards.
     testimonies, problems, unchecked = _testimonies(folder, anchor, verifier)
     if checkpoint is not None:
-        testimonies["the given checkpoint"] = _given(folder, checkpoint, key)
+        testimonies[_GIVEN] = _given(folder, checkpoint, key)
 
     def derive(connection: Connection) -> tuple[Checkpoint, Derivation]:
         keyring = read_keyring(folder, connection) if sealed_parts_open else None
@@ -111,9 +111,16 @@ def verify_store(
     for name, told in testimonies.items():
         if (told.origin, told.root) != (head.origin, found.roots.get(told.size)):
             told_of = [r.index for r in found.recoveries.values() if r.accounts_for(told.size)]
-            why = f"; the recovery at {told_of[-1]} tells of a loss" if told_of else ""
+            why, why_zh = "", ""
+            if told_of:
+                why = f"; the recovery at {told_of[-1]} tells of a loss"
+                why_zh = f"；第 {told_of[-1]} 条恢复记录申明了损失"
             problems.append(
-                Problem(None, f"{name} of size {told.size} is not of these entries{why}")
+                Problem(
+                    None,
+                    f"{name} of size {told.size} is not of these entries{why}",
+                    f"大小为 {told.size} 的{_ZH[name]}与这些记录不符{why_zh}",
+                )
             )
     problems = sorted(found.problems + problems, key=lambda p: (p.index is None, p.index or 0))
     return Report(
@@ -125,7 +132,8 @@ def verify_store(
     )
 
 
-_SIGNED = "the signed checkpoint"
+_SIGNED, _ANCHOR, _GIVEN = "the signed checkpoint", "the anchor", "the given checkpoint"
+_ZH = {_SIGNED: "已签检查点", _ANCHOR: "锚", _GIVEN: "所给检查点"}
 
 
 def _testimonies(
@@ -136,25 +144,40 @@ def _testimonies(
     problems: list[Problem] = []
     unchecked: list[str] = []
     if not (folder / MASTER_KEY_FILE).exists():
-        unchecked.append("whether sealed parts open: `master.key` is not here")
+        unchecked.append(
+            "密封部分能否打开：此处没有 `master.key` | whether sealed parts open: `master.key` "
+            "is not here"
+        )
     digest = manifest_digest(folder)
     if digest is not None and digest != digest_of_file(folder / STORE_FILE):
-        problems.append(Problem(None, "the store is not the file that was backed up"))
+        problems.append(
+            Problem(
+                None, "the store is not the file that was backed up", "记录库已非当时备份的文件"
+            )
+        )
     if anchor is None and digest is not None:
-        unchecked.append("whether anything is newer: a backup has no anchor")
+        unchecked.append(
+            "是否还有更新的记录：备份没有锚 | whether anything is newer: a backup has no anchor"
+        )
     else:
         try:
-            told["the anchor"] = Anchor(anchor or folder / ANCHOR_FILE).read()
+            told[_ANCHOR] = Anchor(anchor or folder / ANCHOR_FILE).read()
         except StoreRefusedError as error:
-            problems.append(Problem(None, str(error)))
+            problems.append(Problem(None, str(error), error.zh))
     try:
         if verifier is None:
             verifier = Verifier((folder / VERIFIER_KEY_FILE).read_text("utf-8").strip())
         told[_SIGNED] = verifier.open((folder / CHECKPOINT_FILE).read_text("utf-8"))
     except TamperedError as error:
-        problems.append(Problem(None, str(error)))
+        problems.append(Problem(None, str(error), error.zh))
     except (OSError, UnicodeDecodeError):
-        problems.append(Problem(None, "the signed checkpoint or its public key cannot be read"))
+        problems.append(
+            Problem(
+                None,
+                "the signed checkpoint or its public key cannot be read",
+                "读不到已签检查点或其公钥",
+            )
+        )
     return told, problems, tuple(unchecked)
 
 

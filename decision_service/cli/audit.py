@@ -137,7 +137,9 @@ def _print_report(report: Report) -> None:
         return
     found = Table("序号 index", "问题 problem")
     for problem in report.problems[:20]:
-        found.add_row("—" if problem.index is None else str(problem.index), problem.what)
+        found.add_row(
+            "—" if problem.index is None else str(problem.index), f"{problem.zh}\n{problem.what}"
+        )
     out.print(found)
     out.print(
         f"✘ {len(report.problems)} 处不一致 | problems; 首条 first bad index:"
@@ -178,7 +180,7 @@ def _report_json(report: Report) -> dict[str, Any]:
         "root": report.derived.root.hex(),
         "signed_size": report.signed_size,
         "first_bad_index": report.first_bad_index,
-        "problems": [{"index": p.index, "what": p.what} for p in report.problems],
+        "problems": [{"index": p.index, "what": p.what, "what_zh": p.zh} for p in report.problems],
         "unchecked": list(report.unchecked),
         "recoveries": [_recovery_json(one) for one in report.recoveries],
     }

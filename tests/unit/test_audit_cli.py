@@ -91,6 +91,7 @@ def test_a_changed_store_is_an_error_that_names_the_entry(folder: Path) -> None:
 
     assert verified.exit_code == report.exit_code == 1
     assert "first bad index: 1" in verified.output
+    assert "永久部分与所存哈希不符" in verified.output
     assert json.loads(report.stdout)["first_bad_index"] == 1
 
 
