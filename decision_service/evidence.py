@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from decision_service.model import (
@@ -113,6 +113,7 @@ def plan(
                 purpose=matter.purpose,
                 legal_basis=basis,
                 filing_date=filing_date,
+                fresh_for=_fresh_for(release, item.type),
             )
     contested = frozenset(
         contest.concept
@@ -124,6 +125,12 @@ def plan(
             release, seen, {}, contested, filing_date=filing_date, decide_time=now
         ),
     )
+
+
+def _fresh_for(release: Release, evidence_type: EvidenceType) -> timedelta:
+    """How old an answer may be for all that the matter wants of it; a concept may want it live."""
+    asked_for = [one for one in release.meanings.values() if one.source == evidence_type]
+    return min((one.fresh_for or timedelta(0) for one in asked_for), default=timedelta(0))
 
 
 def _given(request: Request, gaps: Sequence[Gap]) -> dict[str, str]:

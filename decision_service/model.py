@@ -262,6 +262,14 @@ class EvidenceStatus(StrEnum):
     PENDING = "PENDING"
 
 
+class Freshness(StrEnum):
+    """How an answer came to us; how old it may be for a concept is judged by its ``as_of``."""
+
+    LIVE = "live"
+    CACHE = "cache"
+    BATCH = "batch"
+
+
 class _Asked(Frozen):
     """What is known of a question before anybody has answered.
 
@@ -270,6 +278,7 @@ class _Asked(Frozen):
         about: Role of the party that the question is about, e.g. ``applicant``.
         legal_basis: The consent or the article that allows the question.
         filing_date: The day that the question refers to.
+        fresh_for: How old an answer may be that all concepts asked for can do with; 0: live.
     """
 
     query_id: str = Field(min_length=1)
@@ -280,6 +289,7 @@ class _Asked(Frozen):
     purpose: str = Field(min_length=1)
     legal_basis: str = Field(min_length=1)
     filing_date: date
+    fresh_for: timedelta = timedelta(0)
 
 
 class Query(_Asked):
@@ -332,6 +342,7 @@ class Evidence(Frozen):
         as_of: The instant for which the register vouches. None where it did not say; then the
             values are not fresh for any concept.
         retrieved_at: When the answer was complete here. The guard stamps it, nobody else.
+        freshness: Asked for this question, kept from an earlier one, or of a nightly batch.
         digest: SHA-256 (hex) of the bytes as received; empty if there were none.
         pending_until: When a PENDING source has promised to answer. None otherwise.
         mismatched: Keys that the register found different, for MISMATCH.
@@ -348,6 +359,7 @@ class Evidence(Frozen):
     as_of: datetime | None = None
     reference: str = ""
     transport: str = ""
+    freshness: Freshness = Freshness.LIVE
     digest: str = ""
     pending_until: datetime | None = None
     mismatched: tuple[str, ...] = ()

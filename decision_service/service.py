@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
-import stamina.instrumentation
 import structlog
 import uvloop
 
@@ -35,8 +34,12 @@ from decision_service.server import (
 from decision_service.settings import Settings, read_settings
 from decision_service.waiting import watch
 from evidence_adapters import http, registry, sandbox
+from evidence_adapters.tally import Tally
 
 log = structlog.get_logger()
+
+COUNTS_EVERY_S = 60.0
+"""Seconds between two lines of what registers were asked and answered."""
 
 SEED = 755
 """Of the sandbox city; another seed is another ten thousand people."""
@@ -162,9 +165,10 @@ async def service(
     )
     if not (settings.store / "store.sqlite").exists():
         Trail.create(settings.store, origin=f"{settings.domain}/miaopi")
+    tally = Tally()
     async with (
         Trail.open(settings.store) as trail,
-        http.connect(registers, addresses, clock=clock) as sources,
+        http.connect(registers, addresses, clock=clock, tally=tally) as sources,
     ):
         office = Office(
             catalogue=published,
@@ -196,6 +200,7 @@ async def service(
             server,
             _meanwhile(
                 _watch(office),
+                tell_counts(tally),
                 _follow_keys(settings, server, jwks),
                 _follow_certificate(settings, server, tls),
             ),
@@ -213,6 +218,21 @@ def limits(settings: Settings) -> Limits:
         calls_per_s=settings.calls_per_s,
         burst=settings.calls_burst,
     )
+
+
+async def tell_counts(tally: Tally, *, every_s: float = COUNTS_EVERY_S) -> None:
+    """One line a register that was asked, every so often and when the service ends."""
+
+    def tell() -> None:
+        for register, counts in tally.take().items():
+            log.info("register.counted", register=register, **counts)
+
+    try:
+        while True:
+            await asyncio.sleep(every_s)
+            tell()
+    finally:
+        tell()
 
 
 @asynccontextmanager
@@ -297,8 +317,7 @@ def _content(file: Path) -> bytes:
 
 
 def _log_to(lines: TextIO) -> None:
-    """One JSON object a line; a second try at a register is none: its evidence says what it was."""
-    stamina.instrumentation.set_on_retry_hooks([])
+    """One JSON object a line."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

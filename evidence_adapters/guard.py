@@ -1,19 +1,21 @@
-"""Around every question to a register: one deadline, few at once, a second try, one envelope.
+"""Around every question to a register: deadline, places, second try, breaker, cache, envelope.
 
 Whatever happens on the way becomes a status. The guard alone stamps `retrieved_at`.
 """
 
 import asyncio
 import hashlib
+import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-import stamina
-
 from decision_service.model import Evidence, EvidenceStatus, Query
+from evidence_adapters.breaker import Breaker
+from evidence_adapters.kept import Kept
 from evidence_adapters.normalise import Reader, Reading
 from evidence_adapters.register import Register
+from evidence_adapters.tally import ASKED, BREAKER_OPEN, CACHE_HIT, RETRIED, SHED, Tally
 
 MARGIN_S = 0.02
 """Seconds kept back from every deadline: for cancelling a call and building the envelope."""
@@ -21,11 +23,15 @@ MARGIN_S = 0.02
 CLOCK_SKEW = timedelta(seconds=5)
 """How far a register's clock may run ahead of ours before its answer comes from the future."""
 
-ATTEMPTS = 3
-"""Of one question: the first and two more. Every question is a read, so repeating it is safe."""
+PAUSES_S = (0.05, 0.25)
+"""The longest pauses before a second and a third try; half of each is chance, so that callers do
+not come back together. Every question is a read, so repeating it is safe."""
 
 AT_ONCE = 32
 """Questions under way to one register; more would wait there instead of here."""
+
+PATIENCE_S = 0.4
+"""A register that leaves a shorter question unanswered is not away: the caller was in haste."""
 
 Clock: TypeAlias = Callable[[], datetime]
 """The present instant, with its zone."""
@@ -55,71 +61,115 @@ class FaultError(Exception):
 
 
 class GuardedSource:
-    """A register behind its guard: the `EvidenceSource` that the flows ask."""
+    """A register behind its guard: the `EvidenceSource` that the flows ask.
 
-    def __init__(self, register: Register, ask: Ask, *, clock: Clock) -> None:
+    Args:
+        tally: Where every question and every answer is counted. None: nobody wants to know.
+    """
+
+    def __init__(
+        self, register: Register, ask: Ask, *, clock: Clock, tally: Tally | None = None
+    ) -> None:
         self._register = register
         self._reader = Reader(register)
         self._ask = ask
         self._clock = clock
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._breaker = Breaker()
+        self._counts = (tally or Tally()).of(register.key)
+        keep_for = timedelta(seconds=register.keep_for_s)
+        self._kept = Kept(keep_for, clock=clock) if keep_for else None
 
     async def fetch(self, query: Query, *, deadline: float) -> Evidence:
         """Put the question; see `EvidenceSource.fetch`. Raises nothing but `CancelledError`."""
-        try:
-            body = await self._answer(query, deadline)
-        except FaultError as fault:
-            return self._envelope(query, Reading(status=fault.status, detail=fault.detail))
-        except Exception as error:  # noqa: BLE001 - the port's promise: a broken transport is a status
-            broken = Reading(
-                status=EvidenceStatus.UNAVAILABLE,
-                detail=f"the transport failed with {type(error).__name__}",
+        self._counts[ASKED] += 1
+        if (why_not := self._unaskable(query)) is not None:
+            evidence = self._without_answer(query, EvidenceStatus.DENIED, why_not)
+        elif self._kept is None or not query.fresh_for:
+            evidence = await self._put(query, deadline)
+        else:
+            evidence, was_kept = await self._kept.answer(
+                query, lambda: self._put(query, deadline), deadline=deadline - MARGIN_S
             )
-            return self._envelope(query, broken)
+            self._counts[CACHE_HIT] += was_kept
+        self._counts[evidence.status] += 1
+        return evidence
+
+    def _unaskable(self, query: Query) -> str | None:
+        """Why a question that is not this register's, or lacks its key, never leaves the house."""
+        if query.evidence_type != self._register.key:
+            return "not asked: the question is another register's"
+        missing = [key for key in self._register.keys if not query.keys.get(key)]
+        return f"not asked: no `{'`, `'.join(sorted(missing))}` is given" if missing else None
+
+    async def _put(self, query: Query, deadline: float) -> Evidence:
+        """The register's answer, unless it is known to be away."""
+        time, until = asyncio.get_running_loop().time, deadline - MARGIN_S
+        now = time()
+        if until - now < PATIENCE_S and not self._breaker.is_open:
+            return await self._answer(query, until)
+        admission = self._breaker.admit(now) if until - now >= PATIENCE_S else None
+        if admission is None:
+            self._counts[BREAKER_OPEN] += 1
+            return self._without_answer(
+                query, EvidenceStatus.UNAVAILABLE, "not asked: the register is away"
+            )
+        away = None
+        try:
+            evidence = await self._answer(query, until)
+            away = evidence.status is EvidenceStatus.UNAVAILABLE
+            return evidence
+        finally:
+            self._breaker.settle(admission, away=away, now=time())
+
+    async def _answer(self, query: Query, until: float) -> Evidence:
+        """What the register says; what it does to us in place of that is a status as well."""
+        try:
+            body = await self._tries(query, until)
+        except FaultError as fault:
+            return self._without_answer(query, fault.status, fault.detail)
+        except Exception as error:  # noqa: BLE001 - the port's promise: a broken transport is a status
+            return self._without_answer(
+                query,
+                EvidenceStatus.UNAVAILABLE,
+                f"the transport failed with {type(error).__name__}",
+            )
         return self._envelope(query, self._reader.read(query, body), body)
 
-    async def _answer(self, query: Query, deadline: float) -> bytes:
-        """The bytes of the answer, asked for once more where that can help."""
-        self._refuse_unaskable(query)
+    async def _tries(self, query: Query, until: float) -> bytes:
+        """The bytes of the answer, asked for once more where that can help.
+
+        Raises:
+            FaultError: The last that was met, or that the time is over.
+        """
         last = FaultError(EvidenceStatus.UNAVAILABLE, "no answer within the deadline")
-        until = deadline - MARGIN_S
-
-        def wait(error: Exception) -> bool | float:
-            if not isinstance(error, FaultError) or error.again_after_s is None:
-                return False
-            in_time = asyncio.get_running_loop().time() + error.again_after_s < until
-            return error.again_after_s or True if in_time else False
-
         try:
             async with asyncio.timeout_at(until):
-                async for attempt in stamina.retry_context(
-                    on=wait,
-                    attempts=ATTEMPTS,
-                    timeout=None,
-                    wait_initial=0.03,
-                    wait_max=0.5,
-                    wait_jitter=0.03,
-                ):
-                    with attempt:
-                        try:
-                            async with self._places:
-                                return await self._ask(query, until)
-                        except FaultError as fault:
-                            last = fault
-                            raise
+                for pause_s in PAUSES_S:
+                    try:
+                        return await self._try(query, until)
+                    except FaultError as fault:
+                        last = fault
+                    await asyncio.sleep(_pause_s(last, pause_s, until))
+                    self._counts[RETRIED] += 1
+                return await self._try(query, until)
         except TimeoutError:
             raise last from None
-        raise last
 
-    def _refuse_unaskable(self, query: Query) -> None:
-        """A question that is not this register's, or lacks its key, never leaves the house."""
-        if query.evidence_type != self._register.key:
-            raise FaultError(EvidenceStatus.DENIED, "not asked: the question is another register's")
-        missing = sorted(key for key in self._register.keys if not query.keys.get(key))
-        if missing:
-            raise FaultError(
-                EvidenceStatus.DENIED, f"not asked: no `{'`, `'.join(missing)}` is given"
-            )
+    async def _try(self, query: Query, until: float) -> bytes:
+        """One try, when there is a place for it."""
+        try:
+            await self._places.acquire()
+        except asyncio.CancelledError:
+            self._counts[SHED] += 1
+            raise
+        try:
+            return await self._ask(query, until)
+        finally:
+            self._places.release()
+
+    def _without_answer(self, query: Query, status: EvidenceStatus, detail: str) -> Evidence:
+        return self._envelope(query, Reading(status=status, detail=detail))
 
     def _envelope(self, query: Query, reading: Reading, body: bytes = b"") -> Evidence:
         """The answer as it was seen, stamped with the present instant."""
@@ -142,3 +192,11 @@ class GuardedSource:
             detail=reading.detail,
             values=reading.values,
         )
+
+
+def _pause_s(fault: FaultError, at_most_s: float, until: float) -> float:
+    """Seconds to wait after a fault; raises it where asking again cannot help in time."""
+    again_after_s = fault.again_after_s
+    if again_after_s is None or asyncio.get_running_loop().time() + again_after_s >= until:
+        raise fault
+    return again_after_s or random.uniform(at_most_s / 2, at_most_s)  # noqa: S311 - no secret

@@ -22,6 +22,7 @@ from decision_service.evidence import Sources
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
 from evidence_adapters.register import FILING_DATE, Register
+from evidence_adapters.tally import Tally
 
 QUERY_ID: Final = "X-Road-Id"
 """The question's id; the register repeats it with its answer (X-Road REST protocol 1.0, 4.3)."""
@@ -50,6 +51,7 @@ async def connect(
     clock: Clock,
     secrets: Mapping[EvidenceType, str] | None = None,
     trust: ssl.SSLContext | None = None,
+    tally: Tally | None = None,
 ) -> AsyncIterator[Sources]:
     """Open the sources of every register that has an address, and close them at the end.
 
@@ -58,6 +60,7 @@ async def connect(
         clock: Stamps envelopes and signs questions.
         secrets: Key by register; its questions are signed with HMAC-SHA-256 (see `signature`).
         trust: Whom to believe over TLS, and as whom to appear. None: the machine's authorities.
+        tally: Where the guards count.
 
     Raises:
         InvalidPublicationError: An address names no register, is no address, or is not secure.
@@ -86,6 +89,7 @@ async def connect(
                     registers[key], address, session, clock=clock, secret=(secrets or {}).get(key)
                 ).ask,
                 clock=clock,
+                tally=tally,
             )
             for key, address in addresses.items()
         }

@@ -155,6 +155,8 @@ class Register(Frozen):
         narrowest_question: The least that must be asked, in both languages.
         complete: Whether "no record" proves that there is none.
         max_bytes: Longest answer that is read.
+        keep_for_s: Seconds for which its owner lets an answer be kept and given again to the same
+            question; 0: every question is put.
         envelope: What stands around the records.
         normalise: The fields of a record; whatever is not named here is dropped unread.
         digest: SHA-256 (hex) of the file.
@@ -169,6 +171,7 @@ class Register(Frozen):
     narrowest_question: Text
     complete: bool
     max_bytes: int = Field(default=262_144, ge=1_024, le=1_048_576)
+    keep_for_s: int = Field(default=0, ge=0, le=86_400)
     request: Request
     envelope: Envelope
     statuses: Mapping[str, StatusWord] = Field(min_length=1)

@@ -15,7 +15,7 @@ from decision_service.model import (
     Query,
 )
 from evidence_adapters import registry
-from evidence_adapters.guard import AT_ONCE, ATTEMPTS, Ask, FaultError, GuardedSource
+from evidence_adapters.guard import AT_ONCE, PAUSES_S, Ask, FaultError, GuardedSource
 
 DEATHS = registry.load()[EvidenceType("death_register")]
 PERSON = "990000195012010014"
@@ -67,12 +67,12 @@ def busy(again_after_s: float | None = 0) -> FaultError:
 
 
 async def test_a_second_try_helps_where_the_first_met_a_passing_fault() -> None:
-    ask, calls = failing(ATTEMPTS - 1, busy())
+    ask, calls = failing(len(PAUSES_S), busy())
 
     evidence = await fetch(ask, within_s=2)
 
     assert evidence.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
-    assert calls == ["q-1"] * ATTEMPTS
+    assert calls == ["q-1"] * (1 + len(PAUSES_S))
 
 
 async def test_tries_are_counted() -> None:
@@ -81,7 +81,7 @@ async def test_tries_are_counted() -> None:
     evidence = await fetch(ask, within_s=2)
 
     assert (evidence.status, evidence.detail) == (EvidenceStatus.UNAVAILABLE, "HTTP 503")
-    assert len(calls) == ATTEMPTS
+    assert len(calls) == 1 + len(PAUSES_S)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""How often each register was asked and what became of it: counts alone, nothing of anybody."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from decision_service.model import EvidenceType
+
+ASKED = "asked"
+"""Questions that reached the guard; each is then counted once by the status of its answer."""
+
+RETRIED = "retried"
+"""Second and third tries of a question."""
+
+SHED = "shed"
+"""Questions that found no place before their deadline."""
+
+BREAKER_OPEN = "breaker_open"
+"""Questions that were not put because the register is away."""
+
+CACHE_HIT = "cache_hit"
+"""Questions answered by what was kept, or by the answer to a twin under way."""
+
+
+class Tally:
+    """The counts of all registers since they were last taken."""
+
+    def __init__(self) -> None:
+        self._counts: dict[EvidenceType, Counter[str]] = {}
+
+    def of(self, register: EvidenceType) -> Counter[str]:
+        """Where the register's guard counts; the words above, and evidence statuses."""
+        return self._counts.setdefault(register, Counter())
+
+    def take(self) -> Mapping[EvidenceType, Mapping[str, int]]:
+        """What was counted since the last time, of registers that were asked; begins anew."""
+        taken = {key: dict(counts) for key, counts in sorted(self._counts.items()) if counts}
+        for counts in self._counts.values():
+            counts.clear()
+        return taken
