@@ -107,7 +107,7 @@ async def test_every_firm_of_the_cast_moves_or_goes_to_a_person(
 ) -> None:
     """Every edge case of the city to its outcome, each decided again from its record."""
     decisions = {
-        name: await _decide(file_for(filing, MOVE), office, clock) for name, filing in cast.items()
+        name: await _decide(file_for(cast[name], MOVE), office, clock) for name in ADDRESS_CHANGE
     }
 
     assert {name: _said(decision) for name, decision in decisions.items()} == ADDRESS_CHANGE
