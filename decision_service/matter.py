@@ -10,6 +10,7 @@ from pydantic import ValidationError as ShapeError
 
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import (
+    ADVERSE,
     FORM,
     KEY_OF,
     ORGANISATION,
@@ -29,21 +30,37 @@ Registers: TypeAlias = Mapping[EvidenceType, RegisterMeaning]
 
 
 def read_matter(text: str, where: str) -> Matter:
-    """Read ``matter.toml``; a penalty, or any other kind that is not in `Matter`, is refused.
+    """Read ``matter.toml``.
 
     Raises:
-        InvalidPublicationError: It is no matter.
+        InvalidPublicationError: It is no matter, or a penalty that a machine would decide (law 5).
     """
     row = read_toml(text, where)
     name = {"zh": row.pop("zh", ""), "en": row.pop("en", "")}
     try:
-        return Matter.model_validate_json(json.dumps({"name": name, **row}, default=iso_day))
+        matter = Matter.model_validate_json(json.dumps({"name": name, **row}, default=iso_day))
     except ShapeError as error:
         raise unfit(
             "MATTER_INVALID",
             where,
             [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()],
         ) from None
+    _refuse_machine_that_takes(matter, where)
+    return matter
+
+
+def _refuse_machine_that_takes(matter: Matter, where: str) -> None:
+    """No act against somebody is decided without a person (A271; 行政处罚法 Art 41, 45; S4)."""
+    if matter.kind in ADVERSE and set(matter.modes) - {"prefill"}:
+        raise InvalidPublicationError(
+            f"`{where}` cannot be published: A271 a matter of kind `{matter.kind}` takes something "
+            "from people, and no machine decides it",
+            zh=f"“{where}”不能发布：A271 {matter.kind} 类事项对当事人不利，不得由系统自动决定；"
+            "请将 modes 改为只有 prefill（查询、确认、提出异议），由工作人员决定",
+            reason="ADVERSE_MATTER_INSTANT",
+            hint='Write `modes = ["prefill"]`: people look up and object; an officer decides.',
+            where=where,
+        )
 
 
 def plan_faults(

@@ -486,11 +486,15 @@ class Limit(Frozen):
     unit: Literal["working", "calendar"]
 
 
+ADVERSE: frozenset[str] = frozenset({"penalty", "coercion", "levy", "inspection"})
+"""Kinds of matter that take something from people (GB/T 39046 A.1: 02, 03, 04, 06)."""
+
+
 class Matter(Frozen):
     """matter.toml: everything about a matter on and after a day that is not its rules or form.
 
     Attributes:
-        kind: GB/T 39046 A.1. A penalty cannot be built with the instant mode.
+        kind: GB/T 39046 A.1. What is `ADVERSE` is decided by people: it has no mode but prefill.
         automatic_refusal: Whether the machine may refuse at all; default no (S3, law 5).
         applicants: Who applies. An organisation does so through a person, who files for it.
         once_per_subject: Whether one person, or one organisation, can be granted it once only.
@@ -501,7 +505,19 @@ class Matter(Frozen):
 
     id: MatterId
     name: Text
-    kind: Literal["licence", "grant", "confirmation", "reward", "filing", "public_service", "other"]
+    kind: Literal[
+        "licence",
+        "penalty",
+        "coercion",
+        "levy",
+        "grant",
+        "inspection",
+        "confirmation",
+        "reward",
+        "filing",
+        "public_service",
+        "other",
+    ]
     competent_authority: Text
     legal_resources: tuple[str, ...] = Field(min_length=1)
     applicants: tuple[Literal["person", "organisation"], ...] = Field(min_length=1)

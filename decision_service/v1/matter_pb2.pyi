@@ -159,7 +159,9 @@ class Matter(_message.Message):
     id: _builtins.str
     """Its id, e.g. `old_age_allowance`."""
     kind: _builtins.str
-    """`licence`, `grant`, `confirmation`, `reward`, `filing`, `public_service` or `other`."""
+    """`licence`, `grant`, `confirmation`, `reward`, `filing`, `public_service` or `other`; of
+    `penalty`, `coercion`, `levy` and `inspection` there is prefill alone, and people decide.
+    """
     release_digest: _builtins.bytes
     """SHA-256 of the release, 32 bytes."""
     assurance_level: _vocabulary_pb2.AssuranceLevel.ValueType

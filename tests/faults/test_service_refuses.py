@@ -71,6 +71,9 @@ HARMS: Mapping[str, Harm] = {
     "a matter that is no TOML": changed(MATTER, "id = ", "id : "),
     "a matter in another encoding": filled(MATTER, GBK),
     "a matter with a setting that is none": changed(MATTER, "retention", "retentoin"),
+    "a penalty that the machine would decide": changed(
+        MATTER, 'kind = "grant"', 'kind = "penalty"'
+    ),
     "a matter gone": gone(MATTER),
     "a form that is no JSON": changed(FORM, "{", "("),
     "a form in another encoding": filled(FORM, GBK),

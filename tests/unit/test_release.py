@@ -11,6 +11,7 @@ import pytest
 from decision_service import catalogue
 from decision_service.catalogue import Catalogue
 from decision_service.errors import InvalidPublicationError, InvalidRequestError, NotPublishedError
+from decision_service.matter import read_matter
 from decision_service.model import MatterId
 from decision_service.release import Form, read_meanings, restore
 from evidence_adapters import registry
@@ -97,17 +98,30 @@ def test_the_three_files_of_a_release_come_together(city: Path, missing: str) ->
     assert caught.value.reason == "FILE_MISSING"
 
 
-def test_a_penalty_cannot_be_published(city: Path) -> None:
-    """Law 5: no penalty matter runs in instant mode."""
-    _spoil(
-        city / "matters/old_age_allowance/2019-10-01/matter.toml",
-        'kind = "grant"',
-        'kind = "penalty"',
-    )
+@pytest.mark.parametrize("kind", ["penalty", "coercion", "levy", "inspection"])
+@pytest.mark.parametrize("mode", ["instant", "proactive"])
+def test_no_machine_decides_what_takes_something_from_people(kind: str, mode: str) -> None:
+    """Law 5; a traffic violation (交通违法处理) is looked up and objected to, and no more."""
+    text = (ROOT / "matters/old_age_allowance/2019-10-01/matter.toml").read_text(encoding="utf-8")
+    adverse = text.replace('kind = "grant"', f'kind = "{kind}"')
+    modes = 'modes = ["prefill", "instant"]'
+    assert modes in adverse
+
     with pytest.raises(InvalidPublicationError) as caught:
-        catalogue.load(city, REGISTERS)
-    assert caught.value.reason == "MATTER_INVALID"
-    assert "kind" in str(caught.value)
+        read_matter(
+            adverse.replace(modes, f'modes = ["prefill", "{mode}"]'), "matters/x/matter.toml"
+        )
+    assert caught.value.reason == "ADVERSE_MATTER_INSTANT"
+    assert str(caught.value) == (
+        f"`matters/x/matter.toml` cannot be published: A271 a matter of kind `{kind}` takes "
+        "something from people, and no machine decides it"
+    )
+    assert "A271" in caught.value.zh
+    assert "不得由系统自动决定" in caught.value.zh
+    assert 'modes = ["prefill"]' in caught.value.hint
+
+    shown_only = read_matter(adverse.replace(modes, 'modes = ["prefill"]'), "matters/x/matter.toml")
+    assert shown_only.kind == kind
 
 
 def test_no_matter_may_decide_by_what_people_are(city: Path) -> None:
