@@ -24,7 +24,7 @@ from decision_service.cli.rule_files import (
     rule_files,
 )
 from decision_service.errors import InvalidPublicationError
-from decision_service.rulebook import interpret, scenarios
+from decision_service.rulebook import guide, interpret, scenarios
 from decision_service.rulebook.coverage import coverage, share
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
@@ -229,6 +229,17 @@ def evaluate(
             wrong |= not sound
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def doc(
+    file: Annotated[Path, typer.Argument(help="规则文件 | A rule file.", dir_okay=False)],
+    *,
+    html: Annotated[bool, typer.Option("--html", help="输出 HTML | A page of HTML.")] = False,
+) -> None:
+    """指南：由规则文件写出办事指南 | The public guide of a matter, from its rule file."""
+    book = _sound(file)
+    sys.stdout.write(guide.as_html(book) if html else guide.as_markdown(book))
 
 
 @app.command()
