@@ -9,7 +9,7 @@ from typing import Any
 from decision_service.cli.rule_files import as_json
 from decision_service.rulebook import (
     DaysAndTime,
-    RuleFileError,
+    ExpressionError,
     Span,
     Unknown,
     YearsAndMonths,
@@ -28,13 +28,9 @@ def answered(line: str) -> tuple[str, bool]:
         asked = json.loads(line, parse_float=Decimal, parse_int=Decimal)
         expression, context = _asked(asked)
         return _object("value", written(evaluate_expression(expression, context))), True
-    except RuleFileError as error:
+    except ExpressionError as error:
         findings = json.dumps([as_json(one) for one in error.findings], ensure_ascii=False)
-        told = "; ".join(
-            f"{one.at.line}:{one.at.column}: {one.code} {one.message.en}. {one.hint.en}"
-            for one in error.findings
-        )
-        return _object("error", _text(told), "findings", findings), False
+        return _object("error", _text(str(error)), "findings", findings), False
     except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
         return _object("error", _text(str(error)), "findings", "[]"), False
 

@@ -7,12 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from decision_service.rulebook.free import Unknown, evaluate_expression
-    from decision_service.rulebook.tree import RuleFileError
+    from decision_service.rulebook.free import ExpressionError, Unknown, evaluate_expression
     from decision_service.rulebook.values import DaysAndTime, Span, YearsAndMonths
 
 __all__ = [
-    "DaysAndTime", "RuleFileError", "Span", "Unknown", "YearsAndMonths", "evaluate_expression",
+    "DaysAndTime", "ExpressionError", "Span", "Unknown", "YearsAndMonths", "evaluate_expression",
 ]  # fmt: skip
 
 

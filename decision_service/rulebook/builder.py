@@ -48,7 +48,6 @@ from decision_service.rulebook.tree import (
     Spanned,
     Variable,
     Within,
-    ends,
     is_fixed,
     parts,
 )
@@ -64,7 +63,6 @@ from decision_service.rulebook.values import (
     MonthsType,
     NotKnown,
     RecordOf,
-    SpanOf,
     Type,
     YearsAndMonths,
 )
@@ -169,8 +167,10 @@ class Builder:
             case _:
                 return None
 
-    def group(self, children: list[_Child]) -> Expression | None:
+    def group(self, children: list[_Child]) -> Test | None:
         """``( … )``."""
+        if isinstance(children[1], Interval):
+            return children[1]
         inside = self._expression(children[1], self._word(children[0]).at)
         self._grouped.add(id(inside))
         return inside
@@ -203,10 +203,11 @@ class Builder:
     def _expression(self, child: Test | Equality | None, at: Position) -> Expression | None:
         """A child where an expression is due: a range stands for itself there."""
         match child:
+            case Interval() if self.scope.free:
+                return Spanned(child, ANY, at)
             case Interval():
-                low_or_high = ends(child)[0]
-                type_ = self.scope.type_of(SpanOf(low_or_high.type))
-                return Spanned(child, type_, at)
+                self.report.add("E033.range", at)
+                return None
             case Equality():
                 self.report.add("E101.operand", child.at, text=child.op)
                 return None

@@ -36,6 +36,20 @@ a flat record of such, or `Unknown` (None is the same). There is no float: a num
 Decimal."""
 
 
+class ExpressionError(RuleFileError):
+    """An expression that cannot be read: where (line:column), why, and what to write instead.
+
+    Attributes:
+        findings: Every mistake, with its place, and in both languages its message and its hint.
+    """
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{one.at.line}:{one.at.column}: {one.code} {one.message.en}. {one.hint.en}"
+            for one in self.findings
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Convention:
     age_convention: AgeConvention
@@ -59,8 +73,8 @@ def evaluate_expression(
         does not settle it.
 
     Raises:
-        RuleFileError: The text cannot be read; its findings say where (line and column), why, and
-            what to write, in both languages.
+        ExpressionError: The text cannot be read; it says where (line:column), why, and what to
+            write instead.
         TypeError: The context holds something that no expression can be about.
     """
     values = {name: _taken(value) for name, value in (context or {}).items()}
@@ -73,7 +87,7 @@ def read(text: str, context: Mapping[str, Datum | NotKnown]) -> Expression:
     """Read an expression whose names have these values.
 
     Raises:
-        RuleFileError: It cannot be read.
+        ExpressionError: It cannot be read.
     """
     scope, report = Scope(free=True), Report()
     for name, value in context.items():
@@ -84,7 +98,7 @@ def read(text: str, context: Mapping[str, Datum | NotKnown]) -> Expression:
     except TooManyFindingsError:
         found = None
     if found is None or report.refuses:
-        raise RuleFileError("expression", tuple(report.findings))
+        raise ExpressionError("expression", tuple(report.findings))
     return found
 
 

@@ -108,7 +108,8 @@ def takes(kind: Kind, type_: Type) -> bool:
         return True
     if isinstance(type_, ListOf):
         items = _ITEMS.get(kind, frozenset())
-        return kind == "list" or type_.item.kind in items or isinstance(type_.item, AnyType)
+        fits = type_.item.kind in items or isinstance(type_.item, AnyType)
+        return kind == "list" or (kind in LISTS and fits)
     return type_.kind == kind or type_.kind in _TYPES.get(kind, frozenset())
 
 

@@ -142,14 +142,6 @@ class DaysType:
 
 
 @dataclass(frozen=True, slots=True)
-class SpanOf:
-    """A range of such values."""
-
-    item: "Type"
-    kind: ClassVar[str] = "range"
-
-
-@dataclass(frozen=True, slots=True)
 class RecordOf:
     """A flat record.
 
@@ -171,7 +163,7 @@ class ListOf:
     kind: ClassVar[str] = "list"
 
 
-Type: TypeAlias = ConceptType | AnyType | MonthsType | DaysType | SpanOf | RecordOf | ListOf
+Type: TypeAlias = ConceptType | AnyType | MonthsType | DaysType | RecordOf | ListOf
 
 
 def in_expressions(type_: ConceptType) -> Type:

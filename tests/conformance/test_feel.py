@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import pytest
 
-from decision_service.rulebook import RuleFileError, Unknown, evaluate_expression
+from decision_service.rulebook import ExpressionError, Unknown, evaluate_expression
 from decision_service.rulebook.values import duration
 
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "dmn-tck" / "feel.jsonl"
@@ -69,7 +69,7 @@ def passes(case: dict[str, Any]) -> bool:
         found = evaluate_expression(
             case["text"], {name: value(given) for name, given in case["inputs"].items()}
         )
-    except RuleFileError:
+    except ExpressionError:
         return wanted is Unknown
     return is_same(found, wanted)
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from decision_service.cli.rules import app
 from decision_service.rulebook import (
     DaysAndTime,
-    RuleFileError,
+    ExpressionError,
     Span,
     Unknown,
     YearsAndMonths,
@@ -79,13 +79,14 @@ def test_the_age_convention_can_be_chosen() -> None:
 def test_what_cannot_be_read_is_an_error_with_its_place(
     text: str, at: tuple[int, int], en: str, hint: str
 ) -> None:
-    with pytest.raises(RuleFileError) as caught:
+    with pytest.raises(ExpressionError) as caught:
         evaluate_expression(text, {"年龄": 80})
 
     first = caught.value.findings[0]
     assert (first.at.line, first.at.column) == at
     assert en in first.message.en
     assert hint in first.hint.en
+    assert str(caught.value).startswith(f"{at[0]}:{at[1]}: {first.code} {first.message.en}. ")
 
 
 @pytest.mark.parametrize("value", [1.5, datetime(2026, 3, 1), object(), {1}])  # noqa: DTZ001

@@ -93,6 +93,8 @@ def codes(text: str, scope: Scope) -> list[tuple[int, str]]:
         pytest.param("年龄介于80和89", "applicant.age between 80 and 89", id="between, no blanks"),
         pytest.param("年龄 属于 [80..90)", "年龄 in [80..90)", id="in a range"),
         pytest.param("年龄属于（80，90）", "年龄 in (80, 90)", id="full-width list"),
+        pytest.param("年龄属于([80..90))", "年龄 in [80..90)", id="a range in brackets"),
+        pytest.param("年龄属于(<80，>=90)", "年龄 in (< 80, >= 90)", id="two bounds"),
         pytest.param(
             "年龄≥80并且年龄≤89", "年龄 >= 80 and 年龄 <= 89", id="signs of one character"
         ),

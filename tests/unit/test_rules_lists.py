@@ -112,6 +112,7 @@ def test_a_column_is_found_by_either_name_and_before_an_outer_one() -> None:
         pytest.param("面积 > 90", 15, "`面积` is neither", id="a column outside"),
         pytest.param("房产.房号 = “1”", 18, "a record has no `房号`", id="no such column"),
         pytest.param("存在 房产 满足 面积", 24, "number (平方米)", id="no truth"),
+        pytest.param("abs([]) > 1", 19, "wants a number or duration", id="a number of no list"),
         pytest.param("sum(房产) > 1", 19, "wants a list of numbers", id="a sum of records"),
         pytest.param("合计(房产.城市) > 1", 18, "wants a list of numbers", id="a sum of options"),
         pytest.param("[1, “a”][1] = 1", 19, "do not go together", id="a mixed list"),
