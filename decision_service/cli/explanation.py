@@ -11,7 +11,16 @@ from rich.console import RenderableType
 from rich.text import Text as Words
 
 from decision_service.judge import display
-from decision_service.model import ConceptType, Facts, Held, OptionType, Status, Text, TextType
+from decision_service.model import (
+    ConceptType,
+    Facts,
+    Held,
+    ListType,
+    OptionType,
+    Status,
+    Text,
+    TextType,
+)
 from decision_service.rulebook.document import read_facts
 from decision_service.rulebook.evaluate import Reference
 from decision_service.rulebook.scenarios import VERDICTS
@@ -169,7 +178,7 @@ def _from_json(file: Path) -> dict[str, object]:
     return found
 
 
-def _written(value: object, type_: ConceptType | None) -> str:
+def _written(value: object, type_: ConceptType | None) -> str:  # noqa: PLR0911  # one case a kind
     """A value as a rule file writes it."""
     match value, type_:
         case None, _:
@@ -182,8 +191,20 @@ def _written(value: object, type_: ConceptType | None) -> str:
             return f'"{options[text].zh if text in options else text}"'
         case str() as text, TextType():
             return f'"{text}"'
+        case list() as records, ListType(columns=columns):
+            types = {column.name.zh: column.type for column in columns.values()}
+            types |= {id_: column.type for id_, column in columns.items()}
+            return f"[{', '.join(_record(record, types) for record in records)}]"
         case _:
             return str(value)
+
+
+def _record(record: object, types: Mapping[str, ConceptType]) -> str:
+    """A record of a list; what is no object is left for the rule file's reader to refuse."""
+    if not isinstance(record, dict):
+        return str(record)
+    cells = (f"{name} = {_written(cell, types.get(name))}" for name, cell in record.items())
+    return f"({', '.join(cells)})"
 
 
 def _shown(value: Held | NotKnown, type_: ConceptType) -> Text:

@@ -1,5 +1,6 @@
 """Lists, durations and the hit policies in a rule file, by all three evaluators."""
 
+import json
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from decision_service.cli.rules import app
 from decision_service.model import Concept, Known
 from decision_service.rulebook import document, engine, interpret, scenarios
 from decision_service.rulebook.engine import Engine
@@ -25,7 +28,11 @@ SMALL = '(城市 = "外市"，面积 = 60.00，登记日 = 2020-02-29)'
 LARGE = "（城市＝“深圳市”，面积＝120.00，登记日＝2024-03-01）"
 
 
-def book(condition: str, flats: str, rows: str = "") -> Rulebook:
+def book(condition: str, flats: str, rows: str) -> Rulebook:
+    return document.read(text_of(condition, flats, rows), where="draft.rules.md")
+
+
+def text_of(condition: str, flats: str, rows: str) -> str:
     """The sound file with a list in its vocabulary, and one scenario with these flats."""
     start, end = SOUND.index("### R2"), SOUND.index("### R3")
     second = SOUND[start:end].replace(
@@ -34,8 +41,7 @@ def book(condition: str, flats: str, rows: str = "") -> Rulebook:
     text = SOUND[:start] + second + SOUND[end:]
     text = text.replace(DISTRICT, DISTRICT + FLATS)
     text = text.replace("有房 = 否；", f"有房 = 否；房产 = {flats}；")
-    text = text[: text.index("| S1 |")] + rows
-    return document.read(text, where="draft.rules.md")
+    return text[: text.index("| S1 |")] + rows
 
 
 def status(found: Rulebook) -> str:
@@ -244,3 +250,16 @@ def test_what_takes_too_many_engine_rules_is_refused() -> None:
     assert found.code == "E080"
     assert found.message.en == "file is too large: it takes 6012 engine rules of at most 4000"
     assert found.hint.en == "Have fewer rows or columns in its tables, or split it into matters."
+
+
+def test_explain_takes_a_list_from_json_and_says_how_long_it_is(tmp_path: Path) -> None:
+    rules, facts = tmp_path / "draft.rules.md", tmp_path / "facts.json"
+    rules.write_text(text_of("count(房产[面积 > 90]) = 1", "[]", ROW), encoding="utf-8")
+    flats = [{"城市": "shenzhen", "area": 120}, {"面积": "60.00", "登记日": None}]
+    facts.write_text(json.dumps({"房产": flats}), encoding="utf-8")
+
+    arguments = ["explain", str(rules), "--scenario", "S1", "--facts", str(facts)]
+    shown = CliRunner().invoke(app, arguments).output
+
+    assert "R2 无房且收入不高 | No home, and no high income: 符合 | met" in shown
+    assert "房产 = 2 项 | 2 entries" in shown
