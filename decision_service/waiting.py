@@ -18,6 +18,11 @@ FIRST_PAUSE_S = 2.0
 """From the first decision to the second try; each further pause is twice as long."""
 
 LONGEST_PAUSE_S = 600.0
+"""Until the case has waited for hours: then the pauses grow with the time it has waited."""
+
+SHARE = 1 / 24
+"""Of the time that a case has waited, how long the next pause may be: a source that takes weeks is
+not asked six thousand times about a person (data minimisation, PIPL Article 6)."""
 
 PATIENCE_S = 10.0
 """How long one try waits for its registers: nobody is holding a line open."""
@@ -45,14 +50,15 @@ async def watch(
         look_every_s: Seconds between two looks at the queue.
     """
     loop = asyncio.get_running_loop()
-    next_try: dict[CaseId, tuple[float, float]] = {}
+    next_try: dict[CaseId, tuple[float, float, float]] = {}
 
     def is_due(case_id: CaseId) -> bool:
-        at, pause = next_try.setdefault(case_id, (loop.time() + FIRST_PAUSE_S, FIRST_PAUSE_S))
-        if loop.time() < at:
+        now = loop.time()
+        since, at, pause = next_try.setdefault(case_id, (now, now + FIRST_PAUSE_S, FIRST_PAUSE_S))
+        if now < at:
             return False
-        longer = min(2 * pause, LONGEST_PAUSE_S)
-        next_try[case_id] = (loop.time() + longer, longer)
+        longer = longer_pause(pause, now - since)
+        next_try[case_id] = (since, now + longer, longer)
         return True
 
     while True:
@@ -67,6 +73,11 @@ async def watch(
                 if isinstance(end, BaseException) and not isinstance(end, _PASSING):
                     failed(case_id, end)
         await asyncio.sleep(look_every_s)
+
+
+def longer_pause(pause_s: float, waited_s: float) -> float:
+    """The pause after this one, in seconds, for a case that has waited so long."""
+    return max(min(2 * pause_s, LONGEST_PAUSE_S), SHARE * waited_s)
 
 
 async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Decision | None:
