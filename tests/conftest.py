@@ -123,10 +123,12 @@ def file_for(published: Catalogue, clock: Clock) -> Callable[..., Application]:
         request = _request(filing.filer, matter, published, clock)
         code = Document(kind="organisation_code", number=filing.firm.code)
         firm = Party(role="organisation", documents=(code,))
+        form = published.release_on(MatterId(matter), clock().date()).form
+        house = {"premises.house_code": filing.house_code}
         answers: dict[str, Value] = {
             "applicant.mobile": "13800000000",
             "applicant.truthful": True,
-            "premises.house_code": filing.house_code,
+            **(house if "premises.house_code" in form.declared else {}),
             **FIRM_ANSWERS.get(matter, {}),
             **_dated_answers(matter, clock()),
         }
@@ -160,6 +162,10 @@ FIRM_ANSWERS: Mapping[str, Mapping[str, Value]] = {
         "food.selling": "retail",
         "food.storage": "premises",
         "food.promise": True,
+    },
+    "startup_subsidy": {
+        "organisation.bank_account": "990000000000000001",
+        "organisation.declares_no_double_subsidy": True,
     },
     "shop_sign_filing": {
         "sign.width": Decimal("3.25"),

@@ -13,6 +13,7 @@ from evidence_adapters.sandbox import (
     firm_dialects,
     job_dialects,
     life_dialects,
+    startup_dialects,
     trader_dialects,
 )
 from evidence_adapters.sandbox.turn import Answer, Condition, Turn
@@ -167,6 +168,8 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "bar_register": trader_dialects.bars,
     "personal_credit_register": trader_dialects.credit_of_persons,
     "personal_lease_register": trader_dialects.leases_of_persons,
+    "startup_register": startup_dialects.startups,
+    "firm_insurance_register": startup_dialects.insurance_by_employer,
     "disability_register": care_dialects.disabilities,
     "veteran_register": care_dialects.service,
     "household_register": care_dialects.households,

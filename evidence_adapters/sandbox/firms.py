@@ -42,6 +42,7 @@ class Firm:
         founded: The day of its registration, or how long before the day of the question.
         listed: Why it is on the list of abnormal operations; "no" if it is not.
         disputed: Whether an objection to all its records is open in every register.
+        role: Its name in the cast; empty of the drawn ones.
     """
 
     code: str
@@ -57,6 +58,7 @@ class Firm:
     credit_entries_disputed: int = 0
     listed: Literal["no", "address", "report"] = "no"
     disputed: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +201,13 @@ class Firms:
     def _cast_firm(self, place: int) -> Firm | None:
         if not 0 <= place < len(_CAST):
             return None
-        _, role = _CAST[place]
+        name, role = _CAST[place]
         plain = Firm(
             code=_code(_FIRST_ROLE + place),
             name=_name(self._dice("firm", _FIRST_ROLE + place)),
             representative=self._cast_filer(place, of_right=True).id_number,
             district=DISTRICTS[0],
+            role=name,
         )
         return replace(plain, **role.firm)
 

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final, Literal
 
 from evidence_adapters.sandbox.city import ELSEWHERE
+
+_FOUNDED: Final = {"founded": timedelta(days=400)}
+"""Of a firm that has started up: older than half a year, younger than three."""
 
 _LONG: Final = 365
 """Days from the day of filing to the end of a lease that nobody looks at twice."""
@@ -68,5 +72,21 @@ ROLES: Final[Mapping[str, Role]] = {
     "food_shop_upstairs": Role(firm={"food_sale": True}, house={"floor": 2}),
     "food_shop_below": Role(firm={"food_sale": True}, house={"floor": -1}),
     "food_shop_in_heritage_street": Role(firm={"food_sale": True}, house={"heritage": True}),
+    "startup": Role(firm=_FOUNDED),
+    "startup_too_old": Role(firm={"founded": timedelta(days=1_100)}),
+    "startup_too_young": Role(firm={"founded": timedelta(days=100)}),
+    "startup_insured_five_months": Role(firm=_FOUNDED),
+    "startup_insured_six_months": Role(firm=_FOUNDED),
+    "startup_never_insured": Role(firm=_FOUNDED),
+    "startup_insurance_ended": Role(firm=_FOUNDED),
+    "startup_of_ten": Role(firm=_FOUNDED),
+    "startup_of_twelve": Role(firm=_FOUNDED),
+    "startup_of_many_kinds": Role(firm=_FOUNDED),
+    "startup_with_one_being_checked": Role(firm=_FOUNDED),
+    "startup_of_nobody_who_counts": Role(firm=_FOUNDED),
+    "startup_paid_before": Role(firm=_FOUNDED),
+    "startup_without_partners": Role(firm=_FOUNDED),
+    "startup_listed_abnormal": Role(firm={**_FOUNDED, "listed": "report"}),
+    "startup_filed_by_another": Role(firm=_FOUNDED, filer="another"),
 }
 """The cast. A role's place in the list is its number: new ones go to the end."""

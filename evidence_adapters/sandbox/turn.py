@@ -11,6 +11,7 @@ from evidence_adapters.sandbox.firms import Firm, Firms, House
 from evidence_adapters.sandbox.jobs import Jobs, Work
 from evidence_adapters.sandbox.life import Life
 from evidence_adapters.sandbox.lives import Lives
+from evidence_adapters.sandbox.startups import Startup, Startups
 from evidence_adapters.sandbox.traders import Standing, Traders
 
 Condition: TypeAlias = Literal[
@@ -63,6 +64,11 @@ class Known:
     def holds_business(self) -> bool:
         """Whether the person holds a firm or a stall in business."""
         return self.person is not None and Jobs(self.city).holds_business(self.person)
+
+    @property
+    def startup(self) -> Startup | None:
+        """What is known of the firm as one that starts up."""
+        return None if self.firm is None else Startups(self.city).of(self.firm)
 
     @property
     def is_disputed(self) -> bool:

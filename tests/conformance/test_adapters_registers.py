@@ -491,6 +491,39 @@ REGISTERS = [
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
         absent={"applicant.holds_business": False},
     ),
+    Expected(
+        register=EvidenceType("startup_register"),
+        known=filing("startup_with_one_being_checked", "organisation_code"),
+        values={
+            "organisation.startup_subsidy_paid": False,
+            "organisation.partners": (
+                {
+                    "ground": "graduate",
+                    "since": date(2024, 3, 1),
+                    "local": True,
+                    "granted": False,
+                },
+                {"local": True, "granted": False},
+            ),
+        },
+        unknown=filing("leased_office", "organisation_code"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={"organisation.startup_subsidy_paid": False, "organisation.partners": ()},
+    ),
+    Expected(
+        register=EvidenceType("firm_insurance_register"),
+        known=filing("startup_insured_six_months", "organisation_code", "id_number"),
+        values={
+            "applicant.insured_months_at_firm": Decimal(6),
+            "applicant.insured_at_firm": True,
+        },
+        unknown=filing("startup_never_insured", "organisation_code", "id_number"),
+        absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={
+            "applicant.insured_months_at_firm": Decimal(0),
+            "applicant.insured_at_firm": False,
+        },
+    ),
 ]
 
 pytestmark = pytest.mark.parametrize(

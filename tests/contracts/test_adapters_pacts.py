@@ -534,6 +534,42 @@ SPEECHES = [
         nothing=[],
         codes=int,
     ),
+    Speech(
+        register="startup_register",
+        instant="2026-03-01T02:00:00+00:00",
+        known=firm("startup"),
+        unknown=firm("leased_office"),
+        record={
+            "paid": False,
+            "partners": [
+                {"basis": "GRAD", "basis_date": "2024-03-01", "local": True, "granted": False}
+            ],
+        },
+        values={
+            "organisation.startup_subsidy_paid": False,
+            "organisation.partners": (
+                {
+                    "ground": "graduate",
+                    "since": date(2024, 3, 1),
+                    "local": True,
+                    "granted": False,
+                },
+            ),
+        },
+        nothing=[],
+    ),
+    Speech(
+        register="firm_insurance_register",
+        instant="20260301100000",
+        known={**firm("startup"), "id_number": FILINGS["startup"].filer.id_number},
+        unknown={**firm("leased_office"), "id_number": FILINGS["leased_office"].filer.id_number},
+        record={"dwlxys": 12, "aac008": "1"},
+        values={
+            "applicant.insured_months_at_firm": 12,
+            "applicant.insured_at_firm": True,
+        },
+        nothing=None,
+    ),
 ]
 
 # ── what stands in the contract ──────────────────────────────────────────────────────────────────

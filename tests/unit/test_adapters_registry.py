@@ -89,6 +89,14 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "applicant.credit_entries": Decimal(0),
             "applicant.credit_entries_disputed": Decimal(0),
         },
+        "startup_register": {
+            "organisation.startup_subsidy_paid": False,
+            "organisation.partners": (),
+        },
+        "firm_insurance_register": {
+            "applicant.insured_months_at_firm": Decimal(0),
+            "applicant.insured_at_firm": False,
+        },
         "personal_lease_register": {"premises.leased_by_applicant": False},
         "disability_register": {"applicant.disability_certificate": "none"},
         "veteran_register": {

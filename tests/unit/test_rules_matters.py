@@ -38,6 +38,7 @@ def complete(schema: dict[str, Any]) -> dict[str, Any]:
     known = {
         "applicant.mobile": "13800000000",
         "applicant.bank_account": "990000000000000001",
+        "organisation.bank_account": "990000000000000001",
         "applicant.photo_receipt": "4403202600001234",
         "premises.house_code": HOUSE,
         "sign.drawing_digest": "0" * 64,
@@ -70,6 +71,7 @@ def test_the_city_has_these_matters_and_releases() -> None:
         "ride_hailing_driver@2016-12-28",
         "shop_sign_filing@2021-01-01",
         "sole_trader_setup@2022-03-01",
+        "startup_subsidy@2020-01-01",
         "talent_subsidy@2016-03-23",
         "talent_subsidy@2021-09-01",
         "unemployment_benefit@2022-06-01",
