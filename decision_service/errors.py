@@ -11,6 +11,7 @@ What happens in the world (a silent register, a missing record) is a value, neve
     ├── PreconditionError        the case or the matter is not in a state that allows this
     ├── ErasedError              what was asked for has been erased on the person's demand
     ├── DeadlineTooShortError    the caller's deadline leaves no time to ask the registers
+    ├── RecordDamagedError       what was recorded is not what the store holds now
     ├── OverloadedError          the service has more work than it can take
     ├── NotRecordedError         it could not be recorded, so it did not happen
     ├── InvalidPublicationError  a rule file, matter, form, register or release cannot be loaded
@@ -94,6 +95,10 @@ class PreconditionError(DecisionServiceError):
 
 class ErasedError(DecisionServiceError):
     """The record was erased on the person's demand; that it existed is all that is left."""
+
+
+class RecordDamagedError(DecisionServiceError):
+    """What the store holds is not what was recorded: it was changed behind the service's back."""
 
 
 class DeadlineTooShortError(DecisionServiceError):

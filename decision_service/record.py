@@ -11,10 +11,17 @@ from uuid import uuid4
 
 from pydantic_core import to_jsonable_python
 
+from audit.errors import NotFoundError as AuditNotFoundError
 from audit.errors import NotRecordedError as AuditNotRecordedError
-from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail
+from audit.errors import TamperedError
+from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail, queries
 from audit.trail import Receipt as AuditReceipt
-from decision_service.errors import ErasedError, NotRecordedError
+from decision_service.errors import (
+    ErasedError,
+    NotFoundError,
+    NotRecordedError,
+    RecordDamagedError,
+)
 from decision_service.model import (
     Application,
     Approved,
@@ -47,6 +54,9 @@ ENGINE = f"durable-rules {version('durable-rules')}"
 
 SERVICE = version("miaopi")
 """What the engine was part of; likewise."""
+
+ACCESS, DECISION = "access/1", "decision/1"
+"""Types of entries that are asked for."""
 
 _STATES: Mapping[type[Frozen], CaseState] = {
     Approved: CaseState.APPROVED,
@@ -158,6 +168,28 @@ class Draft(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Somebody of the staff looks at what is recorded.
+
+    Attributes:
+        caller, role: Who.
+        method: The question.
+        filter: What it was narrowed to; sealed.
+        subject: Whose data it is about; empty if nobody's in particular. Personal data.
+        index: The one entry that is looked at; None if it is not one.
+    """
+
+    caller: str
+    role: str
+    method: str
+    filter: str = ""
+    subject: str = ""
+    matter: str = ""
+    case_id: str = ""
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """The entry could not be written, because a key that it claims is another entry's by now.
 
@@ -219,7 +251,7 @@ class Record:
         for subject, questions in about.items():
             await self._append(
                 Entry(
-                    type="access/1",
+                    type=ACCESS,
                     id=str(uuid4()),
                     time=now,
                     permanent={
@@ -248,6 +280,36 @@ class Record:
                     case=_row(case) if subject == request.subject else None,
                 )
             )
+
+    async def looked(self, look: Look, *, now: datetime) -> int:
+        """Record that somebody of the staff is about to see what is recorded.
+
+        Returns:
+            Index of the entry: what is seen goes so far, and no further.
+
+        Raises:
+            NotRecordedError: It could not be; nothing may be shown.
+        """
+        written = await self._append(
+            Entry(
+                type=ACCESS,
+                id=str(uuid4()),
+                time=now,
+                permanent={
+                    "flow": "trail",
+                    "method": look.method,
+                    "caller": look.caller,
+                    "role": look.role,
+                    "matter": look.matter,
+                    "case_id": look.case_id,
+                    **({} if look.index is None else {"index": look.index}),
+                },
+                sealed={"filter": look.filter},
+                subject=look.subject,
+                notice="",
+            )
+        )
+        return written.index
 
     async def prefilled(
         self,
@@ -300,7 +362,7 @@ class Record:
         parts, application = draft.parts(), draft.application
         body = _in_json(parts)
         entry = Entry(
-            type="decision/1",
+            type=DECISION,
             id=str(uuid4()),
             time=draft.decide_time,
             permanent={
@@ -428,8 +490,69 @@ class Record:
         )
 
     async def recorded(self, index: int) -> Recorded:
-        """An entry as it stands in the trail."""
-        return await self._trail.read(index)
+        """An entry as it stands in the trail.
+
+        Raises:
+            NotFoundError: There is no such entry.
+            RecordDamagedError: Its sealed part is not what was recorded.
+        """
+        try:
+            return await self._trail.read(index)
+        except AuditNotFoundError:
+            raise NotFoundError(
+                "the trail has no such entry",
+                zh="决定记录中没有这一条；序号从 0 起。",
+                reason="ENTRY_NOT_FOUND",
+                hint="The first entry is 0; `ListEntries` tells which there are.",
+            ) from None
+        except TamperedError:
+            raise RecordDamagedError(
+                "the sealed part of the entry is not what was recorded",
+                zh="该条记录的密封部分已非当初所记；请运行 `miaopi audit verify`，并保全证据。",
+                reason="SEAL_BROKEN",
+                hint="Run `miaopi audit verify` on the store, and keep it as evidence.",
+                index=str(index),
+            ) from None
+
+    async def find(
+        self, condition: queries.Condition, *, before: int, limit: int
+    ) -> tuple[queries.Found, ...]:
+        """The newest entries below an index for which the condition holds, newest first."""
+        return await self._trail.ask(
+            lambda c: queries.find(c, condition, before=before, limit=limit)
+        )
+
+    async def following(
+        self, condition: queries.Condition, *, after: int, limit: int
+    ) -> tuple[int, ...]:
+        """The oldest entries above an index for which the condition holds, oldest first."""
+        return await self._trail.ask(
+            lambda c: queries.following(c, condition, after=after, limit=limit)
+        )
+
+    async def count(self, condition: queries.Condition) -> int:
+        """For how many entries the condition holds."""
+        return await self._trail.ask(lambda c: queries.count(c, condition))
+
+    async def tally(self, condition: queries.Condition) -> tuple[queries.Tally, ...]:
+        """The decisions for which the condition holds, counted by release."""
+        return await self._trail.ask(
+            lambda c: queries.tally(
+                c,
+                condition,
+                decision=DECISION,
+                referred=CaseState.REFERRED.value,
+                open_=(CaseState.WAITING.value, CaseState.NEEDS_CORRECTION.value),
+            )
+        )
+
+    def about(self, subject: str) -> queries.Condition:
+        """That an entry is about somebody, as `Request.subject` says who that is."""
+        return queries.Is("subject_tag", "=", self._trail.tag(subject))
+
+    def tag(self, text: str) -> str:
+        """What only this trail can make of a text: proves that we wrote it, tells nothing of it."""
+        return self._trail.tag(text)
 
     async def case(self, case_id: str) -> CaseSummary | None:
         """Where a case stands; None if there is no such case."""
@@ -469,7 +592,7 @@ class Record:
             [
                 (await self.decision_at(entry.index))[1]
                 for entry in entries
-                if entry.type == "decision/1"
+                if entry.type == DECISION
             ]
         )
 
@@ -488,7 +611,7 @@ class Record:
         return await self._trail.archived(digest)
 
     async def _opened(self, index: int) -> tuple[Recorded, Mapping[str, Any]]:
-        recorded = await self._trail.read(index)
+        recorded = await self.recorded(index)
         if recorded.sealed is ERASED:
             raise ErasedError(
                 "the record was erased on the person's demand",

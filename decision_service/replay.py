@@ -4,12 +4,14 @@ import json
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pydantic_core import to_jsonable_python
+
 from decision_service.admission import Admission
 from decision_service.decide import judged, referred, unjudged
-from decision_service.errors import ErasedError
+from decision_service.errors import ErasedError, RecordDamagedError
 from decision_service.judge import ALREADY_GRANTED, ENGINE_DISAGREES, INTERRUPTED
 from decision_service.office import Office
-from decision_service.record import Draft
+from decision_service.record import DECISION, Draft
 from decision_service.release import restore
 
 
@@ -23,10 +25,13 @@ class Diverged:
     """Other bytes.
 
     Attributes:
-        first: The first field that differs.
+        first: Where the first difference is, e.g. ``outcome.grant[0].value.number``.
+        recorded, replayed: What stands there in canonical JSON, then and now. Personal data.
     """
 
     first: str
+    recorded: str
+    replayed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class NotReplayable:
 
     Attributes:
         why: ``erased``, ``rules`` (the release is not archived), ``engine`` (it was referred
-            because the engine broke, and it does not break today) or ``type`` (no decision).
+            because the engine broke, and it does not break today), ``type`` (no decision) or
+            ``tampered`` (the sealed part is not what was recorded).
     """
 
     why: str
@@ -45,9 +51,16 @@ Replay: TypeAlias = Reproduced | Diverged | NotReplayable
 
 
 async def replay(index: int, *, office: Office) -> Replay:
-    """Decide the entry's case again, from what it records and its archived release alone."""
-    recorded = await office.record.recorded(index)
-    if recorded.type != "decision/1":
+    """Decide the entry's case again, from what it records and its archived release alone.
+
+    Raises:
+        NotFoundError: There is no such entry.
+    """
+    try:
+        recorded = await office.record.recorded(index)
+    except RecordDamagedError:
+        return NotReplayable("tampered")
+    if recorded.type != DECISION:
         return NotReplayable("type")
     archived = await office.record.archived(str(recorded.permanent["release_digest"]))
     if archived is None:
@@ -88,8 +101,25 @@ def _compare(before: Draft, again: Draft) -> Replay:
     then, now = before.body(), again.body()
     for name in then:
         if _canonical(then[name]) != _canonical(now[name]):
-            return Diverged(name)
-    return Reproduced() if before == again else Diverged("verdict")
+            return _difference(name, then[name], now[name])
+    if before == again:
+        return Reproduced()
+    rest = ("statuses", "rows", "because")
+    verdicts = [to_jsonable_python({one: getattr(d, one) for one in rest}) for d in (before, again)]
+    return _difference("verdict", *verdicts)
+
+
+def _difference(place: str, then: object, now: object) -> Diverged:
+    """Go down to where the two first differ."""
+    if isinstance(then, dict) and isinstance(now, dict) and then.keys() == now.keys():
+        for key in then:
+            if _canonical(then[key]) != _canonical(now[key]):
+                return _difference(f"{place}.{key}", then[key], now[key])
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        for number, (one, other) in enumerate(zip(then, now, strict=True)):
+            if _canonical(one) != _canonical(other):
+                return _difference(f"{place}[{number}]", one, other)
+    return Diverged(place, _canonical(then).decode(), _canonical(now).decode())
 
 
 def _canonical(value: object) -> bytes:

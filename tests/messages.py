@@ -21,6 +21,8 @@ CLOSE: Final = [
     *("population_register", "death_register", "payment_ledger", "shenzhen", "13800000000", "12"),
     *("applicant.mobile", "applicant.truthful", "applicant.birth_date", "applicant.hukou_city"),
     *("applicant.accepts_reading_rules", "applicant.card_account_own", "E1234567", ""),
+    *("matter = library_card", "-type = access (outcome = waiting OR reasons:A)", "index < 3"),
+    *("requirements.R1 != met AND time > 2026-01-01", "release = a@2020-01-01", "NOT (a"),
 ]
 """Words that are nearly or quite right in some field, so that reading goes on behind it."""
 

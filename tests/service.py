@@ -38,6 +38,10 @@ LIST = "/decision_service.v1.MatterService/ListMatters"
 GET = "/decision_service.v1.MatterService/GetMatter"
 CASE = "/decision_service.v1.CaseService/GetCase"
 RECEIPT = "/decision_service.v1.CaseService/GetReceipt"
+TRAIL = "/decision_service.v1.TrailService"
+ENTRIES, ENTRY = f"{TRAIL}/ListEntries", f"{TRAIL}/GetEntry"
+TIMELINE, ACCESSES = f"{TRAIL}/GetCaseTimeline", f"{TRAIL}/ListAccesses"
+STATS, REPLAY, REPLAYS = f"{TRAIL}/GetStats", f"{TRAIL}/ReplayDecision", f"{TRAIL}/ReplayDecisions"
 
 PATIENT = Limits(longest_lag_s=60.0, calls_per_s=1e6, burst=10**6)
 """Of a service whose machine is busy with other tests."""
@@ -241,6 +245,14 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         GET: lambda: {"matter": MATTER},
         CASE: lambda: {"case_id": case_id},
         RECEIPT: lambda: {"case_id": case_id},
+        ENTRIES: lambda: {
+            "filter": f"matter = {MATTER} AND (outcome = approved OR reasons:REQUIREMENT_UNKNOWN)",
+            "subject": {"kind": "resident_id", "number": person.id_number},
+        },
+        TIMELINE: lambda: {"case_id": case_id},
+        ACCESSES: lambda: {"subject": {"kind": "resident_id", "number": person.id_number}},
+        STATS: lambda: {"filter": "time >= 2026-01-01"},
+        REPLAYS: lambda: {"filter": "index < 2"},
     }.get(method, dict)()
 
 

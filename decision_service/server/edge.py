@@ -22,7 +22,14 @@ from decision_service.server.identity import ROLES, Caller, NotAuthenticatedErro
 from decision_service.server.load import Limits, Load, TooManyCallsError
 from decision_service.server.messages import read_message
 from decision_service.server.status import OverdueError, StoppingError, to_status
-from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2, roles_pb2
+from decision_service.v1 import (
+    case_pb2,
+    decision_pb2,
+    matter_pb2,
+    prefill_pb2,
+    roles_pb2,
+    trail_pb2,
+)
 
 log = structlog.get_logger()
 
@@ -36,7 +43,7 @@ Parse: TypeAlias = Callable[[bytes], Any] | None
 
 SERVICES: Final = tuple(
     service
-    for module in (matter_pb2, prefill_pb2, decision_pb2, case_pb2)
+    for module in (matter_pb2, prefill_pb2, decision_pb2, case_pb2, trail_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 """Every service of the contract."""

@@ -116,6 +116,18 @@ class Reader:
         if len(set(found)) < len(found):
             self.refuse(at, "DUPLICATE", "has the same one twice", "有重复")
 
+    def page_size(self, found: int, *, default: int, most: int) -> int:
+        """How many a page has at most; too many are cut, and none means the default (AIP-158)."""
+        if found < 0:
+            self.refuse("page_size", "OUT_OF_RANGE", "must not be negative", "不能为负数")
+        return min(found or default, most)
+
+    def index(self, found: int) -> int:
+        """The place of an entry; whether there is one is for the trail to say."""
+        if found < 0:
+            self.refuse("index", "OUT_OF_RANGE", "must not be negative", "不能为负数")
+        return max(found, 0)
+
     def few(self, at: str, found: int, most: int) -> None:
         """Refuse more than the contract lets in."""
         if found > most:
@@ -176,13 +188,17 @@ class Reader:
         self.few(documents, len(found.documents), _MOST_DOCUMENTS)
         self.unique(documents, [one.kind for one in found.documents])
         read = tuple(
-            Document(
-                kind=self.word(f"{documents}[{place}].kind", one.kind, shapes.DOCUMENT_KIND),
-                number=self.word(f"{documents}[{place}].number", one.number, shapes.PRINTED),
-            )
+            self.document(f"{documents}[{place}]", one)
             for place, one in enumerate(found.documents[:_MOST_DOCUMENTS])
         )
         return Party(role=found.role, documents=read or _nobody().documents)
+
+    def document(self, at: str, found: vocabulary_pb2.Document) -> Document:
+        """An identity document; whether anybody has it is for a register to say."""
+        return Document(
+            kind=self.word(f"{at}.kind", found.kind, shapes.DOCUMENT_KIND),
+            number=self.word(f"{at}.number", found.number, shapes.PRINTED),
+        )
 
     def authority(self, found: vocabulary_pb2.Authority) -> Authority:
         """Who stands behind the request. An absent message reads as one without fields."""

@@ -23,11 +23,13 @@ from decision_service.server.identity import Verifier
 from decision_service.server.load import Limits
 from decision_service.server.matter import MatterServicer
 from decision_service.server.prefill import PrefillServicer
+from decision_service.server.trail import TrailServicer
 from decision_service.v1 import (
     case_pb2_grpc,
     decision_pb2_grpc,
     matter_pb2_grpc,
     prefill_pb2_grpc,
+    trail_pb2_grpc,
 )
 
 _LOOPBACK: Final = ("127.0.0.1:", "[::1]:", "localhost:")
@@ -152,6 +154,7 @@ class Server:
             DecisionServicer(self._office), server
         )
         case_pb2_grpc.add_CaseServiceServicer_to_server(CaseServicer(self._office), server)
+        trail_pb2_grpc.add_TrailServiceServicer_to_server(TrailServicer(self._office), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._address.startswith(_LOOPBACK):
             names = [service.full_name for service in SERVICES]

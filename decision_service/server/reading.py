@@ -3,9 +3,10 @@
 import hashlib
 from datetime import date
 
+from decision_service.inspection import Ask
 from decision_service.model import Application, MatterId, PrefillRequest
 from decision_service.server.fields import Reader
-from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2
+from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2, trail_pb2
 
 
 def read_application(request: decision_pb2.DecideRequest, *, caller: str) -> Application:
@@ -73,14 +74,13 @@ def read_listing(request: matter_pb2.ListMattersRequest) -> tuple[int, date | No
         InvalidRequestError: It is not of the form that the contract promises; every field.
     """
     reader = Reader()
-    if request.page_size < 0:
-        reader.refuse("page_size", "OUT_OF_RANGE", "must not be negative", "不能为负数")
+    size = reader.page_size(request.page_size, default=50, most=200)
     day = reader.day("date", request.date) if request.HasField("date") else None
     reader.finish()
-    return min(request.page_size or 50, 200), day
+    return size, day
 
 
-def read_case(request: case_pb2.GetCaseRequest) -> str:
+def read_case(request: case_pb2.GetCaseRequest | trail_pb2.GetCaseTimelineRequest) -> str:
     """Read which case is asked for.
 
     Raises:
@@ -100,10 +100,59 @@ def read_receipt(request: case_pb2.GetReceiptRequest) -> tuple[str, int | None]:
     """
     reader = Reader()
     case_id = reader.case_id(request.case_id)
-    if request.index < 0:
-        reader.refuse("index", "OUT_OF_RANGE", "must not be negative", "不能为负数")
+    index = reader.index(request.index)
     reader.finish()
-    return case_id, request.index if request.HasField("index") else None
+    return case_id, index if request.HasField("index") else None
+
+
+def read_entries(request: trail_pb2.ListEntriesRequest) -> Ask:
+    """Read which entries are asked for; the filter is read where it is understood.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    ask = Ask(
+        method="ListEntries",
+        filter=request.filter,
+        subject=(
+            reader.document("subject", request.subject) if request.HasField("subject") else None
+        ),
+        size=reader.page_size(request.page_size, default=50, most=500),
+        token=request.page_token,
+    )
+    reader.finish()
+    return ask
+
+
+def read_accesses(request: trail_pb2.ListAccessesRequest) -> Ask:
+    """Read whose accesses are asked for.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    ask = Ask(
+        method="ListAccesses",
+        filter="",
+        subject=reader.document("subject", request.subject),
+        size=reader.page_size(request.page_size, default=50, most=500),
+        token=request.page_token,
+    )
+    reader.finish()
+    return ask
+
+
+def read_index(request: trail_pb2.GetEntryRequest | trail_pb2.ReplayDecisionRequest) -> int:
+    """Read which entry is asked for.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises.
+    """
+    reader = Reader()
+    index = reader.index(request.index)
+    reader.finish()
+    return index
 
 
 def _digest(request: decision_pb2.DecideRequest) -> str:

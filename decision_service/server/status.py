@@ -89,7 +89,7 @@ def to_status(error: Exception, *, city: str, request_id: str) -> Status:
     return status
 
 
-def _code(error: Exception) -> int:  # noqa: PLR0911 - a table
+def _code(error: Exception) -> int:  # noqa: C901, PLR0911 - a table
     """The canonical code of an error; what is not in the table is nobody's business outside."""
     match error:
         case errors.InvalidRequestError():
@@ -106,6 +106,8 @@ def _code(error: Exception) -> int:  # noqa: PLR0911 - a table
             return Code.FAILED_PRECONDITION
         case errors.DeadlineTooShortError() | OverdueError():
             return Code.DEADLINE_EXCEEDED
+        case errors.RecordDamagedError():
+            return Code.DATA_LOSS
         case errors.OverloadedError():
             return Code.RESOURCE_EXHAUSTED
         case errors.NotRecordedError() | StoppingError():

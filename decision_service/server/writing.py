@@ -25,7 +25,7 @@ def _day(day: date) -> Date:
     return Date(year=day.year, month=day.month, day=day.day)
 
 
-def _time(instant: datetime | None) -> Timestamp | None:
+def write_time(instant: datetime | None) -> Timestamp | None:
     """An instant; None leaves the field unset."""
     if instant is None:
         return None
@@ -65,7 +65,7 @@ def write_decision(decision: model.Decision) -> pb.Decision:
         rules_effective_date=_day(decision.rules_effective_date),
         release_digest=bytes.fromhex(decision.release_digest),
         filing_date=_day(decision.filing_date),
-        decide_time=_time(decision.decide_time),
+        decide_time=write_time(decision.decide_time),
         evidence=[_evidence(one) for one in decision.evidence],
         notice=_text(decision.notice),
         remedies=_remedies(decision.remedies),
@@ -86,7 +86,7 @@ def write_decision(decision: model.Decision) -> pb.Decision:
         case model.Waiting(until=until, waiting_for=sources, reasons=reasons):
             written.waiting.CopyFrom(
                 pb.Waiting(
-                    until_time=_time(until), evidence_types=sources, reasons=_reasons(reasons)
+                    until_time=write_time(until), evidence_types=sources, reasons=_reasons(reasons)
                 )
             )
         case _ as never:
@@ -138,8 +138,8 @@ def _evidence(evidence: model.Evidence) -> pb.EvidenceSummary:
         evidence_type=evidence.evidence_type,
         provider=_text(evidence.provider),
         status=pb.EvidenceStatus.Value(f"EVIDENCE_STATUS_{evidence.status.name}"),
-        as_of_time=_time(evidence.as_of),
-        retrieve_time=_time(evidence.retrieved_at),
+        as_of_time=write_time(evidence.as_of),
+        retrieve_time=write_time(evidence.retrieved_at),
         query_id=evidence.query_id,
     )
 
@@ -165,16 +165,19 @@ def _receipt(receipt: model.Receipt) -> pb.Receipt:
 # ── cases ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def write_case(case: model.Case) -> case_pb2.Case:
-    """Write a case with its decisions."""
+def write_case(case: model.CaseSummary) -> case_pb2.Case:
+    """Write a case, with its decisions where they are told."""
     return case_pb2.Case(
         case_id=case.case_id,
         case_number=case.case_number,
         matter=case.matter,
         state=case_pb2.Case.State.Value(f"STATE_{case.state.name}"),
         filing_date=_day(case.filing_date) if case.filing_date else None,
-        create_time=_time(case.create_time),
-        decisions=[write_decision(decision) for decision in case.decisions],
+        create_time=write_time(case.create_time),
+        decisions=[
+            write_decision(decision)
+            for decision in (case.decisions if isinstance(case, model.Case) else ())
+        ],
     )
 
 
@@ -216,7 +219,7 @@ def _field(field: model.PrefilledField) -> prefill_pb2.PrefilledField:
         name=_text(field.name),
         display=_text(field.display),
         evidence_type=field.evidence_type,
-        as_of_time=_time(field.as_of),
+        as_of_time=write_time(field.as_of),
     )
     match field.fact:
         case model.Known(value=value):

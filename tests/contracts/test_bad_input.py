@@ -26,7 +26,24 @@ from decision_service.server import issue, new_private_key, public_jwks
 from decision_service.v1.decision_pb2 import DecideRequest, DecideResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
-from tests.service import CASE, DECIDE, GET, LIST, PREFILL, RECEIPT, Answer, Metadata, Town
+from tests.service import (
+    ACCESSES,
+    CASE,
+    DECIDE,
+    ENTRIES,
+    ENTRY,
+    GET,
+    LIST,
+    PREFILL,
+    RECEIPT,
+    REPLAY,
+    REPLAYS,
+    STATS,
+    TIMELINE,
+    Answer,
+    Metadata,
+    Town,
+)
 from tests.words import ERRORS, in_words
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -73,6 +90,10 @@ def document(kind: str, number: str) -> dict[str, str]:
 
 def party(role: str, *documents: dict[str, str]) -> dict[str, Any]:
     return {"role": role, "documents": [*documents]}
+
+
+def auditor(town: Town) -> Metadata:
+    return town.wire.bearer("auditor")
 
 
 PASSPORT = document("passport", "E00000000")
@@ -276,6 +297,47 @@ REQUESTS = [
     bad("the receipt of a case of nobody", "case_id", to="f" * 32, method=RECEIPT),
     bad("a receipt below zero", "index", to=-1, method=RECEIPT),
     bad("a receipt that is not the case's", "index", to=10**12, method=RECEIPT),
+    # what can be asked of the trail
+    *(
+        Bad(name, ENTRIES, edits=((("filter",), filter_),), token=auditor)
+        for name, filter_ in {
+            "a filter by a field that is misspelt": "mater = library_card",
+            "a filter by a field that is none": "subject = 990000194001010015",
+            "a filter without an operator": "matter",
+            "a filter without a value": "matter =",
+            "a filter with a bracket too few": "(matter = library_card",
+            "a filter with a bracket too many": "matter = library_card)",
+            "a filter in another language": "SELECT * FROM entries; --",
+            "a filter for a person in place of a matter": "matter = 990000194001010015",
+            "a filter for an outcome that is misspelt": "outcome = aproved",
+            "a filter for a release that is misspelt": "release = old_age_allowance@2019-01-10",
+            "a filter for a release of nobody": "release = flying_licence",
+            "a filter that compares what has no order": "outcome > approved",
+            "a filter for a reason that equals": "reasons = REQUIREMENT_UNKNOWN",
+            "a filter for a reason in small letters": "reasons:unknown",
+            "a filter for a requirement of another form": "requirements:9",
+            "a filter for a status that is none": "requirements.R1 = yes",
+            "a filter for a time without a zone": 'time > "2026-01-02T03:04:05"',
+            "a filter for a day that February never has": "time > 2026-02-30",
+            "a filter for an index below zero": "index = -1",
+            "a filter for half a type": "type = decision/",
+            "a filter for half a case": "case_id = 12",
+            "a filter for a caller with a blank": 'caller = "a b"',
+            "a filter of 2,001 characters": "x" * 2_001,
+            "a filter seventeen brackets deep": "(" * 17,
+            "a filter with fifty-one comparisons": "index = 1 " * 51,
+        }.items()
+    ),
+    Bad("entries about nobody's document", ENTRIES, ((("subject",), {}),), token=auditor),
+    Bad("entries by less than nothing", ENTRIES, ((("page_size",), -1),), token=auditor),
+    Bad("entries on a page of nobody", ENTRIES, ((("page_token",), "MSAyIDM="),), token=auditor),
+    Bad("accesses to nobody's data", ACCESSES, ((("subject",), GONE),), token=auditor),
+    Bad("an entry below zero", ENTRY, ((("index",), -1),), token=auditor),
+    Bad("an entry that is not there", ENTRY, ((("index",), 10**12),), token=auditor),
+    Bad("a replay of an entry that is not there", REPLAY, ((("index",), 10**12),), token=auditor),
+    Bad("the timeline of a case of nobody", TIMELINE, ((("case_id",), "f" * 32),), token=auditor),
+    Bad("statistics by a filter that is none", STATS, ((("filter",), "?"),), token=auditor),
+    Bad("replays by a filter that is none", REPLAYS, ((("filter",), "?"),), token=auditor),
     # bytes
     Bad("bytes that are no message", mangled=lambda _: b"\xff\xff\xff\xff"),
     Bad("a message that ends too early", mangled=lambda raw: raw[:-3]),

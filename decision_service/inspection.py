@@ -1,0 +1,332 @@
+"""What auditors and operators ask of the decision trail. Every question is an entry itself."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from audit.trail import ERASED
+from audit.trail.queries import All, Condition, Either, Found, Is, Tally
+from decision_service.admission import no_such_case
+from decision_service.errors import ErasedError, FieldViolation, InvalidRequestError
+from decision_service.filtering import Scope, read_filter
+from decision_service.masking import mask, mask_subject
+from decision_service.model import CaseSummary, Document
+from decision_service.office import Office
+from decision_service.record import ACCESS, DECISION, Look
+from decision_service.release import Release, restore
+from decision_service.replay import Diverged, Replay, Reproduced
+from decision_service.replay import replay as _replay
+
+__all__ = [
+    "Ask",
+    "Found",
+    "Opened",
+    "Page",
+    "Progress",
+    "Tally",
+    "Viewer",
+    "entries",
+    "entry",
+    "replay",
+    "replay_many",
+    "stats",
+    "timeline",
+]
+
+TIMELINE = 1_000
+"""Entries of a case that are shown at once."""
+
+_AT_ONCE = 200
+"""Decisions whose indices are fetched together."""
+
+_TELL_EVERY_S = 0.25
+_RESERVED_S = 1.0
+"""Left of a call's time for its last message."""
+
+_MAY_OPEN = frozenset({"auditor"})
+"""Roles that may see what is sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks, and when: subject and role of the token."""
+
+    caller: str
+    role: str
+    now: datetime
+
+    @property
+    def may_open(self) -> bool:
+        """Whether sealed parts are shown, masked."""
+        return self.role in _MAY_OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question whose answer comes in pages.
+
+    Attributes:
+        method: The contract's name for it.
+        filter: Narrows it, in the language of `filtering`.
+        subject: Whom it is about; None for everybody.
+        size: Entries a page at most.
+        token: Of the page before, or empty.
+    """
+
+    method: str
+    filter: str
+    subject: Document | None
+    size: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the entries, newest first, and where the next ones begin; empty if there are none."""
+
+    entries: tuple[Found, ...]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An entry and what of its sealed part the viewer may see, masked.
+
+    Attributes:
+        sealed: JSON; None if it is erased, or not for the viewer.
+        subject: Masked; empty likewise.
+    """
+
+    entry: Found
+    sealed: str | None
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a replay of many is.
+
+    Attributes:
+        last: Index of the last one; -1 before the first.
+        found: Those since the last time that did not come out the same.
+    """
+
+    total: int
+    done: int = 0
+    reproduced: int = 0
+    last: int = -1
+    found: tuple[tuple[int, Replay], ...] = field(default=())
+
+
+async def entries(ask: Ask, *, viewer: Viewer, office: Office) -> Page:
+    """The entries that match, as the trail was when the first page was asked for.
+
+    Raises:
+        InvalidRequestError: The filter cannot be read, or the token is not of this question.
+        NotRecordedError: The question could not be recorded, so it is not answered.
+    """
+    condition = _filter(ask.filter, office)
+    subject = _subject(ask.subject)
+    if ask.subject is not None:
+        condition = All((condition, office.record.about(subject)))
+    if ask.method == "ListAccesses":
+        # A decision accounts itself for what it asked: `decide` records no access before it.
+        asked = Either((Is("type", "=", ACCESS), Is("type", "=", DECISION)))
+        condition = All((asked, condition))
+    if ask.token:
+        until, before = _read_token(ask, viewer, office)
+    else:
+        look = _look(viewer, ask.method, filter=ask.filter, subject=subject)
+        until = await office.record.looked(look, now=viewer.now)
+        before = until + 1
+    found = await office.record.find(condition, before=before, limit=ask.size + 1)
+    page = found[: ask.size]
+    more = len(found) > len(page)
+    return Page(page, _token(ask, viewer, office, until, page[-1].index) if more else "")
+
+
+async def entry(index: int, *, viewer: Viewer, office: Office) -> Opened:
+    """One entry, opened as far as the viewer may see it.
+
+    Raises:
+        NotFoundError: There is no such entry.
+        RecordDamagedError: Its sealed part is not what was recorded.
+        NotRecordedError: The look could not be recorded.
+    """
+    recorded = await office.record.recorded(index)
+    matter, case_id = (str(recorded.permanent.get(one, "")) for one in ("matter", "case_id"))
+    look = _look(viewer, "GetEntry", matter=matter, case_id=case_id)
+    shown = recorded.subject if viewer.may_open else ""
+    await office.record.looked(replace(look, index=index, subject=shown), now=viewer.now)
+    (found,) = await office.record.find(Is("idx", "=", index), before=index + 1, limit=1)
+    if recorded.sealed is ERASED or not viewer.may_open:
+        return Opened(found, None, "")
+    release = await _release(str(recorded.permanent.get("release_digest", "")), office)
+    masked = mask(recorded.sealed, recorded.subject, release)
+    text = json.dumps(masked, ensure_ascii=False, sort_keys=True)
+    return Opened(found, text, mask_subject(recorded.subject))
+
+
+async def timeline(
+    case_id: str, *, viewer: Viewer, office: Office
+) -> tuple[CaseSummary, tuple[Found, ...]]:
+    """A case and its entries, the oldest first; of very many the newest.
+
+    Raises:
+        NotFoundError: There is no such case.
+        NotRecordedError: The look could not be recorded.
+    """
+    case = await office.record.case(case_id)
+    if case is None:
+        raise no_such_case()
+    try:
+        subject = await office.record.subject(case_id)
+    except ErasedError:
+        subject = ""
+    look = _look(viewer, "GetCaseTimeline", matter=case.matter, case_id=case_id, subject=subject)
+    until = await office.record.looked(look, now=viewer.now)
+    found = await office.record.find(Is("case_id", "=", case_id), before=until + 1, limit=TIMELINE)
+    return case, tuple(reversed(found))
+
+
+async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Tally, ...]:
+    """The decisions that match, counted by matter and release.
+
+    Raises:
+        InvalidRequestError: The filter cannot be read.
+        NotRecordedError: The question could not be recorded.
+    """
+    condition = _filter(filter_, office)
+    until = await office.record.looked(_look(viewer, "GetStats", filter=filter_), now=viewer.now)
+    return await office.record.tally(All((condition, Is("idx", "<=", until))))
+
+
+async def replay(index: int, *, viewer: Viewer, office: Office) -> Replay:
+    """Decide one recorded case again.
+
+    Raises:
+        NotFoundError: There is no such entry.
+        NotRecordedError: The question could not be recorded.
+    """
+    result = await _replay(index, office=office)
+    look = replace(_look(viewer, "ReplayDecision"), index=index)
+    await office.record.looked(look, now=viewer.now)
+    return _as_seen(result, viewer)
+
+
+async def replay_many(
+    filter_: str, *, viewer: Viewer, office: Office, deadline: float
+) -> AsyncGenerator[Progress, None]:
+    """Decide all recorded cases that match again, the oldest first, as far as time allows.
+
+    Args:
+        deadline: Instant of the event loop's clock by which the call ends.
+
+    Raises:
+        InvalidRequestError: The filter cannot be read.
+        NotRecordedError: The question could not be recorded.
+    """
+    matching = _filter(filter_, office)
+    look = _look(viewer, "ReplayDecisions", filter=filter_)
+    until = await office.record.looked(look, now=viewer.now)
+    condition = All((Is("type", "=", DECISION), Is("idx", "<=", until), matching))
+    now = asyncio.get_running_loop().time
+    progress, told = Progress(await office.record.count(condition)), now()
+    yield progress
+    while indices := await office.record.following(condition, after=progress.last, limit=_AT_ONCE):
+        for index in indices:
+            if now() >= deadline - _RESERVED_S:
+                yield progress
+                return
+            result = _as_seen(await _replay(index, office=office), viewer)
+            progress = _further(progress, index, result)
+            if now() - told >= _TELL_EVERY_S:
+                yield progress
+                progress, told = replace(progress, found=()), now()
+            await asyncio.sleep(0)  # who wants a decision does not wait for those of the past
+    yield progress
+
+
+def _further(progress: Progress, index: int, result: Replay) -> Progress:
+    same = isinstance(result, Reproduced)
+    return replace(
+        progress,
+        done=progress.done + 1,
+        reproduced=progress.reproduced + same,
+        last=index,
+        found=progress.found if same else (*progress.found, (index, result)),
+    )
+
+
+def _as_seen(result: Replay, viewer: Viewer) -> Replay:
+    """An operator learns where the difference is, and not what stands there."""
+    if isinstance(result, Diverged) and not viewer.may_open:
+        return Diverged(result.first, "", "")
+    return result
+
+
+def _filter(text: str, office: Office) -> Condition:
+    releases = {release.name: release.digest for release in office.catalogue.releases}
+    return read_filter(text, Scope(releases, office.zone))
+
+
+def _subject(document: Document | None) -> str:
+    return f"{document.kind}:{document.number}" if document else ""
+
+
+def _look(viewer: Viewer, method: str, **about: Any) -> Look:  # noqa: ANN401 - as `Look` has it
+    return Look(caller=viewer.caller, role=viewer.role, method=method, **about)
+
+
+async def _release(digest: str, office: Office) -> Release | None:
+    """The release of that digest, published still or archived."""
+    published = office.catalogue.by_digest(digest)
+    if published is not None or not digest:
+        return published
+    archived = await office.record.archived(digest)
+    return None if archived is None else restore(archived)
+
+
+# ── page tokens ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _token(ask: Ask, viewer: Viewer, office: Office, until: int, before: int) -> str:
+    """Where the next page begins, bound to who asked what (AIP-158)."""
+    proof = _proof(ask, viewer, office, until, before)
+    return base64.urlsafe_b64encode(f"{until} {before} {proof}".encode()).decode()
+
+
+def _read_token(ask: Ask, viewer: Viewer, office: Office) -> tuple[int, int]:
+    """Up to which entry the pages go, and below which this one begins.
+
+    Raises:
+        InvalidRequestError: The token is not ours, or came with another question.
+    """
+    try:
+        words = base64.urlsafe_b64decode(ask.token.encode()).decode().split(" ")
+        until, before, proof = int(words[0]), int(words[1]), words[2]
+        ours = hmac.compare_digest(proof, _proof(ask, viewer, office, until, before))
+    except (ValueError, IndexError, TypeError):
+        ours = False
+    if not ours:
+        raise InvalidRequestError(
+            [
+                FieldViolation(
+                    field="page_token",
+                    reason="MALFORMED",
+                    message="is not `next_page_token` of a page with the same other fields",
+                    zh="page_token 不是上一页返回的翻页标记",
+                )
+            ]
+        )
+    return until, before
+
+
+def _proof(ask: Ask, viewer: Viewer, office: Office, until: int, before: int) -> str:
+    bound = [ask.method, viewer.caller, ask.filter, _subject(ask.subject), until, before]
+    return office.record.tag("page\n" + json.dumps(bound))

@@ -1,0 +1,125 @@
+"""TrailService: what auditors and operators ask of the record."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from decision_service import inspection
+from decision_service.inspection import Viewer
+from decision_service.office import Office
+from decision_service.server.call import current
+from decision_service.server.reading import read_accesses, read_case, read_entries, read_index
+from decision_service.server.trail_writing import (
+    Releases,
+    write_access,
+    write_entry,
+    write_opened,
+    write_progress,
+    write_replay,
+    write_stats,
+)
+from decision_service.server.writing import write_case
+from decision_service.v1 import trail_pb2, trail_pb2_grpc
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
+    """Translates, inspects, translates."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._releases: Releases = {one.digest: one.name for one in office.catalogue.releases}
+
+    async def ListEntries(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.ListEntriesRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> trail_pb2.ListEntriesResponse:
+        """Entries that match, the newest first."""
+        page = await inspection.entries(
+            read_entries(request), viewer=_viewer(), office=self._office
+        )
+        return trail_pb2.ListEntriesResponse(
+            entries=[write_entry(one, self._releases) for one in page.entries],
+            next_page_token=page.next_token,
+        )
+
+    async def GetEntry(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.GetEntryRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> trail_pb2.GetEntryResponse:
+        """One entry, opened as far as the role may see it."""
+        opened = await inspection.entry(read_index(request), viewer=_viewer(), office=self._office)
+        return write_opened(opened, self._releases)
+
+    async def GetCaseTimeline(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.GetCaseTimelineRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> trail_pb2.GetCaseTimelineResponse:
+        """Everything that happened with a case."""
+        case, entries = await inspection.timeline(
+            read_case(request), viewer=_viewer(), office=self._office
+        )
+        return trail_pb2.GetCaseTimelineResponse(
+            case=write_case(case), entries=[write_entry(one, self._releases) for one in entries]
+        )
+
+    async def ListAccesses(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.ListAccessesRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> trail_pb2.ListAccessesResponse:
+        """Who asked for somebody's data."""
+        page = await inspection.entries(
+            read_accesses(request), viewer=_viewer(), office=self._office
+        )
+        return trail_pb2.ListAccessesResponse(
+            accesses=[write_access(one) for one in page.entries], next_page_token=page.next_token
+        )
+
+    async def GetStats(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.GetStatsRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> trail_pb2.GetStatsResponse:
+        """Decisions, counted by release."""
+        tallies = await inspection.stats(request.filter, viewer=_viewer(), office=self._office)
+        return trail_pb2.GetStatsResponse(
+            releases=[write_stats(one, self._releases) for one in tallies]
+        )
+
+    async def ReplayDecision(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.ReplayDecisionRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> trail_pb2.ReplayDecisionResponse:
+        """One decision, decided again."""
+        index = read_index(request)
+        result = await inspection.replay(index, viewer=_viewer(), office=self._office)
+        return trail_pb2.ReplayDecisionResponse(replay=write_replay(index, result))
+
+    async def ReplayDecisions(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.ReplayDecisionsRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> AsyncIterator[trail_pb2.ReplayDecisionsResponse]:
+        """Many decisions, decided again, with how far it is."""
+        progress = inspection.replay_many(
+            request.filter,
+            viewer=_viewer(),
+            office=self._office,
+            deadline=current.get().deadline,
+        )
+        async with aclosing(progress):
+            async for one in progress:
+                yield write_progress(one)
+
+
+def _viewer() -> Viewer:
+    call = current.get()
+    return Viewer(caller=call.caller.subject, role=call.caller.role, now=call.now)
