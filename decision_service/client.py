@@ -22,12 +22,34 @@ from grpc_status import rpc_status
 
 from decision_service import model
 from decision_service.errors import FieldViolation
-from decision_service.v1 import case_pb2_grpc, decision_pb2_grpc, matter_pb2_grpc, prefill_pb2_grpc
+from decision_service.v1 import (
+    case_pb2_grpc,
+    decision_pb2_grpc,
+    matter_pb2_grpc,
+    prefill_pb2_grpc,
+    trail_pb2_grpc,
+)
 from decision_service.v1 import vocabulary_pb2 as pb
 from decision_service.v1.case_pb2 import Case, GetCaseRequest, GetReceiptRequest
 from decision_service.v1.decision_pb2 import Contest, DecideRequest
 from decision_service.v1.matter_pb2 import GetMatterRequest, ListMattersRequest, Matter
 from decision_service.v1.prefill_pb2 import PrefilledField, PrefillRequest, PrefillResponse
+from decision_service.v1.trail_pb2 import (
+    Access,
+    Entry,
+    GetCaseTimelineRequest,
+    GetCaseTimelineResponse,
+    GetEntryRequest,
+    GetEntryResponse,
+    GetStatsRequest,
+    ListAccessesRequest,
+    ListEntriesRequest,
+    ReleaseStats,
+    Replay,
+    ReplayDecisionRequest,
+    ReplayDecisionsRequest,
+    ReplayDecisionsResponse,
+)
 from decision_service.v1.vocabulary_pb2 import (
     Decision,
     EvidenceStatus,
@@ -38,17 +60,24 @@ from decision_service.v1.vocabulary_pb2 import (
 )
 
 __all__ = [
+    "Access",
     "Case",
     "Client",
     "ClientError",
     "Date",
     "Decision",
+    "Entry",
     "EvidenceStatus",
+    "GetCaseTimelineResponse",
+    "GetEntryResponse",
     "Matter",
     "PrefillResponse",
     "PrefilledField",
     "Reason",
+    "ReleaseStats",
     "ReplacedDocument",
+    "Replay",
+    "ReplayDecisionsResponse",
     "Text",
     "Value",
     "as_json",
@@ -146,6 +175,7 @@ class Client:
         self._prefills = prefill_pb2_grpc.PrefillServiceStub(self._channel)
         self._decisions = decision_pb2_grpc.DecisionServiceStub(self._channel)
         self._cases = case_pb2_grpc.CaseServiceStub(self._channel)
+        self._trail = trail_pb2_grpc.TrailServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -288,6 +318,128 @@ class Client:
             )
         return answer.receipt_json
 
+    # ── the trail, for auditors ──────────────────────────────────────────────────────────────────
+
+    async def entries(
+        self, filter_: str = "", subject: model.Document | None = None, *, page_size: int = 0
+    ) -> AsyncIterator[Entry]:
+        """Entries of the trail that match, the newest first; pages are fetched as they are read.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = ListEntriesRequest(filter=filter_, page_size=page_size)
+        if subject is not None:
+            asked.subject.CopyFrom(_document(subject))
+        while True:
+            with _translated():
+                page = await self._trail.ListEntries(
+                    asked, metadata=self._metadata, timeout=self._timeout_s
+                )
+            for one in page.entries:
+                yield one
+            asked.page_token = page.next_page_token
+            if not asked.page_token:
+                return
+
+    async def entry(self, index: int) -> GetEntryResponse:
+        """One entry, opened as far as our role may see it.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            return await self._trail.GetEntry(
+                GetEntryRequest(index=index), metadata=self._metadata, timeout=self._timeout_s
+            )
+
+    async def timeline(self, case_id: str) -> GetCaseTimelineResponse:
+        """Everything that happened with a case.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            return await self._trail.GetCaseTimeline(
+                GetCaseTimelineRequest(case_id=case_id),
+                metadata=self._metadata,
+                timeout=self._timeout_s,
+            )
+
+    async def accesses(
+        self, subject: model.Document, *, page_size: int = 0
+    ) -> AsyncIterator[Access]:
+        """Who asked for somebody's data, the newest first.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = ListAccessesRequest(subject=_document(subject), page_size=page_size)
+        while True:
+            with _translated():
+                page = await self._trail.ListAccesses(
+                    asked, metadata=self._metadata, timeout=self._timeout_s
+                )
+            for one in page.accesses:
+                yield one
+            asked.page_token = page.next_page_token
+            if not asked.page_token:
+                return
+
+    async def stats(self, filter_: str = "") -> tuple[ReleaseStats, ...]:
+        """Decisions that match, counted by release.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            answer = await self._trail.GetStats(
+                GetStatsRequest(filter=filter_), metadata=self._metadata, timeout=self._timeout_s
+            )
+        return tuple(answer.releases)
+
+    async def replay(self, index: int) -> Replay:
+        """Have one decision decided again.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            answer = await self._trail.ReplayDecision(
+                ReplayDecisionRequest(index=index), metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.replay
+
+    async def replays(self, filter_: str = "") -> AsyncIterator[ReplayDecisionsResponse]:
+        """Have all decisions that match decided again, in as many calls as that takes.
+
+        Yields:
+            How far it is, over all calls; each with what it found since the one before.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        before, asked = ReplayDecisionsResponse(), ReplayDecisionsRequest(filter=filter_)
+        while True:
+            told = ReplayDecisionsResponse()
+            call = self._trail.ReplayDecisions(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+            try:
+                with _translated():
+                    async for told in call:
+                        told.total += before.done
+                        told.done += before.done
+                        told.reproduced += before.reproduced
+                        yield told
+            finally:
+                call.cancel()
+            if told.done >= told.total or told.done == before.done:
+                return
+            before = told
+            rest = f"index > {told.last_index}"
+            asked.filter = f"({filter_}) AND {rest}" if filter_.strip() else rest
+
 
 def as_json(message: Message) -> str:
     """A message as JSON on one line, with the contract's own field names."""
@@ -334,10 +486,11 @@ def _client_error(error: grpc.aio.AioRpcError) -> ClientError:
 
 
 def _party(party: model.Party) -> pb.Party:
-    return pb.Party(
-        role=party.role,
-        documents=[pb.Document(kind=one.kind, number=one.number) for one in party.documents],
-    )
+    return pb.Party(role=party.role, documents=[_document(one) for one in party.documents])
+
+
+def _document(document: model.Document) -> pb.Document:
+    return pb.Document(kind=document.kind, number=document.number)
 
 
 def _authority(authority: model.Authority) -> pb.Authority:

@@ -111,15 +111,18 @@ async def _run(settings: Settings, *, once: bool) -> None:
             office,
         ),
     ):
-        token = issue(
-            private_key,
-            subject="portal-sandbox",
-            role="portal",
-            audience=settings.audience,
-            issuer=settings.issuer,
-            lifetime=timedelta(days=30),
-            now=clock(),
-        )
+
+        def token(subject: str, role: str) -> str:
+            return issue(
+                private_key,
+                subject=subject,
+                role=role,
+                audience=settings.audience,
+                issuer=settings.issuer,
+                lifetime=timedelta(days=30),
+                now=clock(),
+            )
+
         people = sandbox.City(SEED)
 
         async def is_granted(matter: str, id_number: str) -> bool:
@@ -128,7 +131,8 @@ async def _run(settings: Settings, *, once: bool) -> None:
 
         shown = Sandbox(
             address=f"{settings.host}:{server.port}",
-            token=token,
+            token=token("portal-sandbox", "portal"),
+            auditor_token=token("auditor-sandbox", "auditor"),
             people=people,
             today=office.today(clock()),
             misbehave=city.misbehave,

@@ -39,12 +39,12 @@ class _Receipts(_Later):
 
 
 class _Audit(_Later):
-    module = "decision_service.cli.store"
+    module = "decision_service.cli.trail"
 
 
 for name, group, meaning in (
     ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
     ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),
-    ("audit", _Audit, "离线查验与保管决定记录 | Check the record, and keep it, offline."),
+    ("audit", _Audit, "查询、重现、查验与保管决定记录 | Query, replay, check and keep the record."),
 ):
     app.add_typer(typer.Typer(cls=group, help=meaning, no_args_is_help=True), name=name)

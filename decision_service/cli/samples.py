@@ -47,6 +47,7 @@ class Sandbox:
     """The sandbox city and a way into its service.
 
     Attributes:
+        token: A portal's; the auditor's is another.
         misbehave: Lets a register fail; ``reset`` lets all behave again.
         is_granted: Whether a person (by identity number) has the matter already.
         receipts: Folder that receipts are kept in.
@@ -54,6 +55,7 @@ class Sandbox:
 
     address: str
     token: str
+    auditor_token: str
     people: City
     today: date
     misbehave: Callable[[EvidenceType, Misconduct], None]
@@ -126,6 +128,18 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         "命令行 command line",
         f"  .venv/bin/miaopi matters --address {sandbox.address}",
         decide,
+        "",
+        "审计 auditor",
+        f"  export MIAOPI_AUDITOR={sandbox.auditor_token}",
+        *(
+            f"  .venv/bin/miaopi audit {ask} --address {sandbox.address} --token $MIAOPI_AUDITOR"
+            for ask in (
+                "query 'outcome = referred'",
+                f"accesses --id {person.id_number}",
+                "stats",
+                "replay",
+            )
+        ),
         "",
         "buf curl",
         curl,

@@ -100,7 +100,7 @@ def matters(
         else:
             show.out.print(show.matters(every))
 
-    _ask(address, token, ask)
+    call(address, token, ask)
 
 
 def prefill(
@@ -142,7 +142,7 @@ def prefill(
             async for event in events:
                 live.update(form.feed(event), refresh=True)
 
-    _ask(address, token, ask, named)
+    call(address, token, ask, named)
 
 
 def decide(
@@ -189,7 +189,7 @@ def decide(
         )
         show.out.print(as_json(decision) if json else show.decision(decision), soft_wrap=json)
 
-    _ask(address, token, ask, named)
+    call(address, token, ask, named)
 
 
 def case(
@@ -201,7 +201,7 @@ def case(
         found = await client.case(case_id)
         show.out.print(as_json(found) if json else show.case(found), soft_wrap=json)
 
-    _ask(address, token, ask)
+    call(address, token, ask)
 
 
 def receipt_get(
@@ -225,7 +225,7 @@ def receipt_get(
         else:
             to.write_text(receipt, encoding="utf-8")
 
-    _ask(address, token, ask)
+    call(address, token, ask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ def _contest(typed: str) -> Contest:
     return Contest(concept=Concept(concept), claimed=claimed, text="")
 
 
-def _ask(
+def call(
     address: str,
     token: str,
     ask: Callable[[Client], Coroutine[Any, Any, None]],

@@ -43,7 +43,7 @@ def both(text: Text) -> str:
 
 def matters(found: Iterable[Matter]) -> RenderableType:
     """A list of matters."""
-    table = _table("事项 Matter", "名称 Name", "主管部门 Authority", "生效 From", "方式 Modes")
+    table = grid("事项 Matter", "名称 Name", "主管部门 Authority", "生效 From", "方式 Modes")
     for one in found:
         table.add_row(
             one.id,
@@ -109,10 +109,10 @@ class Prefilled:
         return self._shown()
 
     def _shown(self) -> RenderableType:
-        asked = _table("登记机关 Register", "答复 Answer")
+        asked = grid("登记机关 Register", "答复 Answer")
         for name, answer in self._answers.items():
             asked.add_row(name, answer)
-        fields = _table("字段 Field", "名称 Name", "值 Value", "来源 Source")
+        fields = grid("字段 Field", "名称 Name", "值 Value", "来源 Source")
         for field in self._fields.values():
             shown = both(field.display) if not field.why else f"— {field.why}"
             fields.add_row(field.key, both(field.name), shown, field.evidence_type)
@@ -155,14 +155,14 @@ def decision(one: Decision) -> RenderableType:
         ),
     ]
     if one.approved.grant:
-        granted = _table("准予 Granted", "值 Value")
+        granted = grid("准予 Granted", "值 Value")
         for grant in one.approved.grant:
             granted.add_row(both(grant.name), both(grant.display))
         parts.append(granted)
     if one.replaced:
         parts.append(Words(replaced(one.replaced)))
     parts.append(_reasons(getattr(one, kind).reasons))
-    asked = _table("登记机关 Register", "答复 Answer")
+    asked = grid("登记机关 Register", "答复 Answer")
     for evidence in one.evidence:
         asked.add_row(evidence.evidence_type, _status(evidence.status))
     return Group(*parts, asked, Panel(Words(f"{one.notice.zh}\n\n{one.notice.en}")))
@@ -200,7 +200,7 @@ def error(found: ClientError, request_id: str) -> RenderableType:
 
 
 def _reasons(reasons: Iterable[Reason]) -> Table:
-    table = _table("原因 Reason", "说明 Because", "所用事实 On", "依据 Law")
+    table = grid("原因 Reason", "说明 Because", "所用事实 On", "依据 Law")
     for reason in reasons:
         used = [f"{both(one.name)}: {both(one.value) or '— ' + one.why}" for one in reason.used]
         law = [f"{one.instrument} {one.article}" for one in reason.legal_basis]
@@ -213,7 +213,8 @@ def _reasons(reasons: Iterable[Reason]) -> Table:
     return table
 
 
-def _table(*columns: str) -> Table:
+def grid(*columns: str) -> Table:
+    """A table with these columns, whose cells fold."""
     table = Table(*columns, box=box.SIMPLE, header_style="dim", pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
