@@ -214,7 +214,9 @@ async def replay(index: int, *, viewer: Viewer, office: Office) -> Replay:
         NotRecordedError: The question could not be recorded.
     """
     result = await _replay(index, office=office)
-    look = replace(_look(viewer, "ReplayDecision"), index=index)
+    shows = isinstance(result, Diverged) and viewer.may_open
+    subject = (await office.record.recorded(index)).subject if shows else ""
+    look = replace(_look(viewer, "ReplayDecision", subject=subject), index=index)
     await office.record.looked(look, now=viewer.now)
     return _as_seen(result, viewer)
 

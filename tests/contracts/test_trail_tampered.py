@@ -14,7 +14,7 @@ from decision_service.record import Record
 from decision_service.v1 import decision_pb2, trail_pb2
 from evidence_adapters.sandbox import City
 from tests import service
-from tests.service import DECIDE, ENTRIES, ENTRY, REPLAY, REPLAYS, Town
+from tests.service import ACCESSES, DECIDE, ENTRIES, ENTRY, REPLAY, REPLAYS, Town
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 RESULT = trail_pb2.Replay.Result
@@ -45,6 +45,15 @@ async def replay(town: Town, index: int, role: str = "auditor") -> trail_pb2.Rep
     return trail_pb2.ReplayDecisionResponse.FromString(answer.responses[0]).replay
 
 
+async def who_asked(town: Town, person: Any) -> list[str]:
+    """With which questions, the newest first; empty for an applicant's own."""
+    subject = {"kind": "resident_id", "number": person.id_number}
+    asked = trail_pb2.ListAccessesRequest(subject=subject)
+    answer = await town.wire.call(ACCESSES, asked, role="auditor")
+    told = trail_pb2.ListAccessesResponse.FromString(answer.responses[0])
+    return [one.method for one in told.accesses]
+
+
 async def test_a_decision_that_the_rules_do_not_make_diverges_and_tells_where(
     town: Town, person: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,6 +75,7 @@ async def test_a_decision_that_the_rules_do_not_make_diverges_and_tells_where(
         "outcome.grant[0].value.number",
     )
     assert (seen.recorded_json, seen.replayed_json) == ('"400.00"', '"200.00"')
+    assert await who_asked(town, person) == ["ListAccesses", "ReplayDecision", ""]
     seen = await replay(town, index, role="operator")
     assert (seen.difference, seen.recorded_json) == (AMOUNT, "")
     answer = await town.wire.call(REPLAYS, b"", role="auditor")
