@@ -76,7 +76,8 @@ async def replay(index: int, *, office: Office) -> Replay:
         filing_date=before.filing_date,
         follows=before.follows,
     )
-    compared = _compare(before, _again(before, admission))
+    told = recorded.permanent.get("outcome")
+    compared = _compare(before, _again(before, admission), told)
     if isinstance(compared, Diverged) and ENGINE_DISAGREES in before.outcome.reasons:
         return NotReplayable("engine")
     return compared
@@ -96,12 +97,14 @@ def _again(before: Draft, admission: Admission) -> Draft:
     return referred(again, ALREADY_GRANTED) if before.because == ALREADY_GRANTED.code else again
 
 
-def _compare(before: Draft, again: Draft) -> Replay:
-    """Field by field, in canonical JSON."""
+def _compare(before: Draft, again: Draft, told: object) -> Replay:
+    """Field by field, in canonical JSON; ``told`` is the outcome that is kept for ever."""
     then, now = before.body(), again.body()
     for name in then:
         if _canonical(then[name]) != _canonical(now[name]):
             return _difference(name, then[name], now[name])
+    if told != again.outcome.kind:
+        return _difference("permanent.outcome", told, again.outcome.kind)
     if before == again:
         return Reproduced()
     rest = ("statuses", "rows", "because")

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from audit.trail import ERASED, Entry, Receipt
 from decision_service.catalogue import Catalogue
 from decision_service.model import Approved
 from decision_service.record import Record
@@ -82,6 +84,29 @@ async def test_a_decision_that_the_rules_do_not_make_diverges_and_tells_where(
     told = trail_pb2.ReplayDecisionsResponse.FromString(answer.responses[-1])
     assert (told.done, told.reproduced) == (1, 0)
     assert [one.index for one in told.found] == [index]
+
+
+async def test_an_entry_that_says_for_ever_what_was_not_decided_diverges(
+    town: Town, person: Any
+) -> None:
+    honest = await town.trail.read(await decide(town, person))
+    assert honest.sealed is not ERASED
+    forged = Entry(
+        type=honest.type,
+        id=str(uuid4()),
+        time=honest.time,
+        permanent={**honest.permanent, "outcome": "refused"},
+        sealed=honest.sealed,
+        subject=honest.subject,
+        notice=honest.notice,
+    )
+    receipt = await town.trail.append(forged, expect={})
+    assert isinstance(receipt, Receipt)
+
+    seen = await replay(town, receipt.index)
+
+    assert (seen.result, seen.difference) == (RESULT.RESULT_DIVERGED, "permanent.outcome")
+    assert (seen.recorded_json, seen.replayed_json) == ('"refused"', '"approved"')
 
 
 async def test_a_sealed_part_that_was_changed_is_told(town: Town, person: Any) -> None:
