@@ -33,7 +33,7 @@ from decision_service.server import (
 )
 from decision_service.settings import Settings, read_settings
 from decision_service.waiting import watch
-from evidence_adapters import http, registry, sandbox
+from evidence_adapters import gateway, registry, sandbox
 from evidence_adapters.tally import Tally
 
 log = structlog.get_logger()
@@ -172,7 +172,7 @@ async def service(
     tally = Tally()
     async with (
         Trail.open(settings.store) as trail,
-        http.connect(registers, addresses, clock=clock, tally=tally) as sources,
+        gateway.connect(registers, addresses, clock=clock, tally=tally) as sources,
     ):
         office = Office(
             catalogue=published,

@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from decision_service.model import Concept, EvidenceType, Frozen, Held, RegisterMeaning, Text, Value
 
 FILING_DATE = "filing_date"
 """The one thing besides the query's keys that a request can carry to a register."""
+
+ROWS = "rows"
+"""Where a transport that reads rows puts them, among what it says around them."""
 
 SPECIAL = ("as_of", "reference", "objection")
 """Names in a record that mean something to us, whatever else the record holds."""
@@ -106,17 +109,24 @@ class Envelope(Frozen):
 
 
 class Request(Frozen):
-    """How the question is put.
+    """How the question is put: of ``http`` method and path, of ``sql`` a view.
 
     Attributes:
         body: Field of the JSON body, and the query's key (or `FILING_DATE`) that fills it.
         headers: The same for headers.
+        view: The view that is read, with its schema if it has one.
+        where: Column of the view, and the query's key that it equals.
+        synced: The view and column whose latest instant is that for which the view vouches, e.g.
+            ``v_sync.finished_at``. Empty: the view is live, and vouches for the present.
     """
 
-    method: Literal["GET", "POST"]
-    path: str = Field(pattern=r"^/[A-Za-z0-9/_.-]*$")
+    method: Literal["GET", "POST", ""] = ""
+    path: str = Field(default="", pattern=r"^/[A-Za-z0-9/_.-]*$")
     body: Mapping[str, str] = Field(default_factory=dict)
     headers: Mapping[str, str] = Field(default_factory=dict)
+    view: str = Field(default="", pattern=r"^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$")
+    where: Mapping[str, str] = Field(default_factory=dict)
+    synced: str = Field(default="", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")
 
 
 class CellRule(Frozen):
@@ -166,7 +176,7 @@ class Register(Frozen):
     zh: str = Field(min_length=1)
     en: str = Field(min_length=1)
     owner: Text
-    transport: Literal["http"]
+    transport: Literal["http", "sql"]
     purpose: str = Field(min_length=1)
     narrowest_question: Text
     complete: bool
@@ -179,6 +189,28 @@ class Register(Frozen):
     concepts: Mapping[Concept, ConceptRule] = Field(min_length=1)
     digest: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rows_have_our_envelope(cls, said: dict[str, Any]) -> dict[str, Any]:
+        """Nothing stands around rows; what the transport puts there is the same for all."""
+        if said.get("transport") != "sql":
+            return said
+        if not said.keys().isdisjoint({"envelope", "statuses"}):
+            raise ValueError("rows have neither `envelope` nor `statuses`")
+        request = said.get("request")
+        where = request.get("where") if isinstance(request, dict) else None
+        asked = list(where.values()) if isinstance(where, dict) else []
+        fields = {
+            "code": {"type": "string", "required": True},
+            "as_of": {"type": "datetime", "coerce": "cn_datetime", "nullable": True},
+            **{key: {"type": "string"} for key in asked if isinstance(key, str)},
+        }
+        return {
+            **said,
+            "envelope": {"records": ROWS, "fields": fields},
+            "statuses": {"MATCH": "MATCH", "NO_RECORD": "NO_RECORD"},
+        }
+
     @property
     def name(self) -> Text:
         """The register's name in both languages."""
@@ -187,7 +219,8 @@ class Register(Frozen):
     @cached_property
     def keys(self) -> frozenset[str]:
         """The keys of a query that it finds the record by."""
-        sent = {*self.request.body.values(), *self.request.headers.values()}
+        request = self.request
+        sent = {*request.body.values(), *request.headers.values(), *request.where.values()}
         return frozenset(sent - {FILING_DATE})
 
     @cached_property
@@ -231,8 +264,26 @@ def faults(register: Register) -> Iterator[str]:
     yield from _bound_faults(register)
     yield from _list_faults(register)
     yield from _concept_faults(register)
-    if register.request.method == "GET" and register.request.body:
+    yield from _request_faults(register)
+
+
+def _request_faults(register: Register) -> Iterator[str]:
+    """A question is put in the way of its transport, and in no other."""
+    request = register.request
+    over_http = {"method", "path", "body", "headers"}
+    if register.transport == "http":
+        needed, others = {"method", "path"}, Request.model_fields.keys() - over_http
+    else:
+        needed, others = {"view", "where"}, over_http
+    for name in sorted(needed):
+        if not getattr(request, name):
+            yield f"`request`: a register of transport {register.transport} needs `{name}`"
+    for name in sorted(others & request.model_fields_set):
+        yield f"`request`: `{name}` means nothing to a register of transport {register.transport}"
+    if request.method == "GET" and request.body:
         yield "`request`: a GET has no body"
+    for column in request.where.keys() - register.normalise.keys():
+        yield f"`request.where`: no field of `normalise` is the column `{column}`"
 
 
 def _subject_faults(register: Register) -> Iterator[str]:

@@ -311,8 +311,8 @@ def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
         registry.load(tmp_path)
 
     told = str(caught.value)
-    assert told.count("`transport`: input should be 'http'") == 2
-    assert told.count("`request.path`: field required") == 2
+    assert told.count("`transport`: input should be 'http' or 'sql'") == 2
+    assert told.count("`request.road`: extra inputs are not permitted") == 2
 
 
 def test_two_registers_cannot_vouch_for_one_concept(tmp_path: Path) -> None:

@@ -1,0 +1,263 @@
+"""Front-end database views (前置库): one SELECT of the agreed columns, read-only, in time.
+
+PostgreSQL over TLS or on this machine, and SQLite files opened read-only. The statement is built
+from the register's file alone; what a question says travels as parameters.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from sqlalchemy import (
+    URL,
+    Engine,
+    RowMapping,
+    Select,
+    bindparam,
+    column,
+    create_engine,
+    func,
+    literal,
+    select,
+    table,
+    true,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.evidence import Sources
+from decision_service.model import EvidenceStatus, EvidenceType, Query
+from evidence_adapters import rows
+from evidence_adapters.guard import Clock, FaultError, GuardedSource
+from evidence_adapters.register import Register
+from evidence_adapters.tally import Tally
+
+POOL: Final = 8
+"""Connections to one PostgreSQL register; its owner counts them."""
+
+_STEPS: Final = 10_000
+"""Instructions of SQLite's machine between two looks at the clock; well under a millisecond."""
+
+_Select: TypeAlias = Select[*tuple[Any, ...]]
+
+_Lines: TypeAlias = Sequence[RowMapping]
+_Read: TypeAlias = Callable[[_Select, Mapping[str, str], float], Awaitable[_Lines]]
+"""Runs the statement with what the question says, within so many seconds."""
+
+_AS_OF, _FOUND = "miaopi_as_of", "miaopi_found"
+
+
+@asynccontextmanager
+async def connect(
+    registers: Mapping[EvidenceType, Register],
+    addresses: Mapping[EvidenceType, str],
+    *,
+    clock: Clock,
+    secrets: Mapping[EvidenceType, str] | None = None,
+    trust: ssl.SSLContext | None = None,
+    tally: Tally | None = None,
+) -> AsyncIterator[Sources]:
+    """Open the sources of every register that has an address, and close them at the end.
+
+    No connection is made before the first question.
+
+    Args:
+        addresses: ``sqlite:///<absolute path>``, ``postgresql://user@host:port/database``, or with
+            ``?host=<folder>`` the socket in that folder of this machine.
+        secrets: Password by register.
+        trust: Whom to believe over TLS. None: the machine's authorities.
+
+    Raises:
+        InvalidPublicationError: An address names no register or is no such address.
+    """
+    faults = [*_address_faults(registers, addresses)]
+    if faults:
+        raise InvalidPublicationError(
+            f"the registers cannot be reached: {'; '.join(faults)}",
+            zh=f"登记册地址有误：{'；'.join(faults)}",
+            reason="REGISTER_ADDRESS_INVALID",
+            hint="Write `sqlite:///<absolute path>` or `postgresql://user@host:port/database`; "
+            "passwords are secrets of their own.",
+            faults="; ".join(faults),
+        )
+    async with AsyncExitStack() as stack:
+        sources = {}
+        for key, address in addresses.items():
+            if address.startswith("sqlite:"):
+                read = _from_file(_file(address))
+            else:
+                engine = _server(address, (secrets or {}).get(key), trust)
+                stack.push_async_callback(engine.dispose)
+                read = _from_server(engine)
+            view = _View(registers[key], read, clock=clock)
+            sources[key] = GuardedSource(registers[key], view.ask, clock=clock, tally=tally)
+        yield sources
+
+
+class _View:
+    """The way to one register's view."""
+
+    def __init__(self, register: Register, read: _Read, *, clock: Clock) -> None:
+        self._register = register
+        self._read = read
+        self._clock = clock
+        self._statement = _statement(register)
+
+    async def ask(self, query: Query, deadline: float) -> bytes:
+        """Read the rows and return them as an answer's bytes; see `guard.Ask`."""
+        left_s = max(deadline - asyncio.get_running_loop().time(), 0.001)
+        said = {f"is_{key}": query.keys[key] for key in self._register.keys}
+        asked_at = self._clock()
+        try:
+            found = await self._read(self._statement, said, left_s)
+        except DBAPIError as error:
+            raise _fault(error) from None
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise FaultError(
+                EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=0
+            ) from None
+        return rows.answer(
+            self._register,
+            query,
+            [
+                {name: line[name] for name in self._register.normalise}
+                for line in found
+                if line[_FOUND] is not None
+            ],
+            as_of=found[0][_AS_OF] if self._register.request.synced else asked_at,
+        )
+
+
+def _statement(register: Register) -> _Select:
+    """The one SELECT: the agreed columns of the rows asked for, and as of when the view is.
+
+    Where the view is synced, the instant comes in the same statement, beside no row if need be.
+    """
+    request = register.request
+    schema, _, view = request.view.rpartition(".")
+    found: _Select = (
+        select(*(column(name) for name in register.normalise), literal(1).label(_FOUND))
+        .select_from(table(view, schema=schema or None))
+        .where(*(column(name) == bindparam(f"is_{key}") for name, key in request.where.items()))
+        .limit(rows.MOST_ROWS + 1)
+    )
+    if not request.synced:
+        return found
+    synced, _, instant = request.synced.partition(".")
+    lines = found.subquery("found")
+    stamp: _Select = select(func.max(column(instant)).label(_AS_OF)).select_from(table(synced))
+    stamped = stamp.subquery("stamp")
+    return select(stamped, lines).select_from(stamped.outerjoin(lines, true()))
+
+
+def _from_file(engine: Engine) -> _Read:
+    """SQLite, in a thread; should nobody wait any more, it gives up at the deadline by itself."""
+
+    def read(statement: _Select, said: Mapping[str, str], left_s: float) -> _Lines:
+        until = time.monotonic() + left_s
+        with engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+            return connection.execute(statement, said).mappings().all()
+
+    async def in_a_thread(statement: _Select, said: Mapping[str, str], left_s: float) -> _Lines:
+        return await asyncio.to_thread(read, statement, said, left_s)
+
+    return in_a_thread
+
+
+def _from_server(engine: AsyncEngine) -> _Read:
+    """PostgreSQL, which gives up at the deadline too, should cancelling not reach it."""
+
+    async def read(statement: _Select, said: Mapping[str, str], left_s: float) -> _Lines:
+        limit = f"SET statement_timeout = {max(int(left_s * 1_000), 1)}"  # a number of ours
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(limit)
+            return (await connection.execute(statement, said)).mappings().all()
+
+    return read
+
+
+def _fault(error: DBAPIError) -> FaultError:
+    """What the database met, by the class of its code; the text could quote the question."""
+    code = str(getattr(error.orig, "sqlstate", None) or "")
+    name = str(getattr(error.orig, "sqlite_errorname", None) or "")
+    told = f"the database says {code or name or type(error).__name__}"
+    if code == "57014" or name == "SQLITE_INTERRUPT":
+        return FaultError(EvidenceStatus.UNAVAILABLE, "no answer within the deadline")
+    if code == "42501" or code.startswith("28") or name in {"SQLITE_AUTH", "SQLITE_PERM"}:
+        return FaultError(EvidenceStatus.DENIED, told)
+    if code.startswith(("22", "3F", "42")) or name in {"SQLITE_ERROR", "SQLITE_NOTADB"}:
+        return FaultError(EvidenceStatus.MALFORMED, told)
+    return FaultError(EvidenceStatus.UNAVAILABLE, told, again_after_s=0)
+
+
+def _file(address: str) -> Engine:
+    """A file opened read-only, anew for every question."""
+    file = f"file:{quote(unquote(urlsplit(address).path))}?mode=ro"
+    url = URL.create("sqlite", database=file, query={"uri": "true"})
+    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+
+def _server(address: str, secret: str | None, trust: ssl.SSLContext | None) -> AsyncEngine:
+    """Read-only sessions; over TLS unless the server is on this machine."""
+    parts = urlsplit(address)
+    folder = parse_qs(parts.query).get("host", [""])[0]
+    is_near = bool(folder) or _is_loopback(parts.hostname or "")
+    arguments: dict[str, Any] = {
+        "host": folder or parts.hostname,
+        "ssl": False if is_near else trust or ssl.create_default_context(),
+        "server_settings": {"default_transaction_read_only": "on"},
+        "statement_cache_size": 0,
+    }
+    if secret is not None:
+        arguments["password"] = secret
+    url = URL.create(
+        "postgresql+asyncpg",
+        username=unquote(parts.username or ""),
+        port=parts.port,
+        database=parts.path.lstrip("/"),
+    )
+    return create_async_engine(
+        url, isolation_level="AUTOCOMMIT", pool_size=POOL, max_overflow=0, connect_args=arguments
+    )
+
+
+def _address_faults(
+    registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
+) -> Iterator[str]:
+    for key, address in addresses.items():
+        try:
+            parts = urlsplit(address)
+            _ = parts.port, parts.hostname
+        except ValueError:
+            parts = urlsplit("")
+        if key not in registers:
+            yield f"`{key}` is no register"
+        elif parts.password is not None:
+            yield f"the address of `{key}` holds a password"
+        elif parts.scheme == "sqlite":
+            if parts.netloc or parts.query or not Path(unquote(parts.path)).is_absolute():
+                yield f"the address of `{key}` is not of the form sqlite:///path"
+        elif (
+            parts.scheme != "postgresql"
+            or not parts.username
+            or not parts.path.lstrip("/")
+            or not (parts.hostname or parts.query.startswith("host=/"))
+        ):
+            yield f"the address of `{key}` is not of the form postgresql://user@host:port/database"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
