@@ -267,7 +267,6 @@ class Freshness(StrEnum):
 
     LIVE = "live"
     CACHE = "cache"
-    BATCH = "batch"
 
 
 class _Asked(Frozen):
@@ -342,7 +341,7 @@ class Evidence(Frozen):
         as_of: The instant for which the register vouches. None where it did not say; then the
             values are not fresh for any concept.
         retrieved_at: When the answer was complete here. The guard stamps it, nobody else.
-        freshness: Asked for this question, kept from an earlier one, or of a nightly batch.
+        freshness: Asked for this question, or kept from an earlier one.
         digest: SHA-256 (hex) of the bytes as received; empty if there were none.
         pending_until: When a PENDING source has promised to answer. None otherwise.
         mismatched: Keys that the register found different, for MISMATCH.
