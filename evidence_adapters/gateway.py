@@ -5,12 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from decision_service.evidence import EvidenceSource, Sources
 from decision_service.model import EvidenceType
-from evidence_adapters import http, sql
+from evidence_adapters import http
 from evidence_adapters.guard import Clock
 from evidence_adapters.register import Register
 from evidence_adapters.tally import Tally
-
-_TRANSPORTS = {"http": http.connect, "sql": sql.connect}
 
 
 @asynccontextmanager
@@ -32,13 +30,22 @@ async def connect(
         InvalidPublicationError: An address names no register, or is wrong for its transport.
     """
     async with AsyncExitStack() as stack:
-        sources: dict[EvidenceType, EvidenceSource] = {}
-        for transport, opening in _TRANSPORTS.items():
-            theirs = {
-                key: address
-                for key, address in addresses.items()
-                if (registers[key].transport if key in registers else "http") == transport
-            }
-            opened = opening(registers, theirs, clock=clock, secrets=secrets, tally=tally)
-            sources |= await stack.enter_async_context(opened)
+        by_sql = {
+            key: address
+            for key, address in addresses.items()
+            if key in registers and registers[key].transport == "sql"
+        }
+        others = {key: address for key, address in addresses.items() if key not in by_sql}
+        sources: dict[EvidenceType, EvidenceSource] = dict(
+            await stack.enter_async_context(
+                http.connect(registers, others, clock=clock, secrets=secrets, tally=tally)
+            )
+        )
+        if by_sql:
+            # Its libraries take a second to load, which a city without such registers is spared.
+            from evidence_adapters import sql  # noqa: PLC0415
+
+            sources |= await stack.enter_async_context(
+                sql.connect(registers, by_sql, clock=clock, secrets=secrets, tally=tally)
+            )
         yield sources
