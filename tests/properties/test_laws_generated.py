@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from decision_service.model import (
     Fact,
     Known,
     Matter,
+    MatterId,
     Meaning,
     NeedsCorrection,
     Outcome,
@@ -62,6 +63,11 @@ class Case:
     facts: Facts
     gaps: tuple[Gap, ...]
     wait_until: datetime | None
+
+
+def the_simplest(published: Catalogue) -> Release:
+    """The release whose plan asks about one person, by nothing that has to be found first."""
+    return published.release_on(MatterId("library_card"), date(2026, 1, 1))
 
 
 @contextmanager
@@ -127,7 +133,7 @@ def test_law_1_whatever_the_rules_and_the_policy_not_knowing_never_decides(
     @given(book=rulebooks(sources), automatic=st.booleans(), seed=st.integers(0, 2**32))
     def every_book(book: Rulebook, automatic: Any, seed: int) -> None:
         dice = random.Random(seed)  # noqa: S311 - generated facts
-        with released(book, published.releases[0], automatic_refusal=automatic) as release:
+        with released(book, the_simplest(published), automatic_refusal=automatic) as release:
             cases = [a_case(release, dice) for _ in range(CASES)]
             one_of_each = {type(decided(release, case)): case for case in cases}
             for case in one_of_each.values():
@@ -168,7 +174,7 @@ def test_law_5_whatever_the_rules_a_machine_never_takes(published: Catalogue) ->
     @given(book=rulebooks(sources), automatic=st.booleans(), seed=st.integers(0, 2**32))
     def every_book(book: Rulebook, automatic: Any, seed: int) -> None:
         dice = random.Random(seed)  # noqa: S311 - generated facts
-        with released(book, published.releases[0], automatic_refusal=automatic) as release:
+        with released(book, the_simplest(published), automatic_refusal=automatic) as release:
             for case in (a_case(release, dice) for _ in range(CASES)):
                 outcome = decided(release, case)
                 refused = release.reference.verdict(case.facts).kind is VerdictKind.REFUSE
