@@ -91,7 +91,7 @@ class City:
         """The person of this number, from 0 up to the number of people."""
         if not 0 <= number < _PEOPLE:
             raise IndexError(number)
-        dice = self._dice(number)
+        dice = self.dice(number)
         stratum, position = divmod(number, _SEQUENCES)
         days = (_LAST_DAY - _FIRST_DAY).days // _STRATA
         born = _FIRST_DAY + timedelta(days=dice(days) * _STRATA + stratum)
@@ -189,8 +189,9 @@ class City:
             case _:
                 return replace(plain, **role)  # type: ignore[arg-type]  # the table above has Person's fields
 
-    def _dice(self, number: int) -> "Dice":
-        return Dice(hashlib.sha512(f"{self.seed}/{number}".encode()).digest())
+    def dice(self, *about: str | int) -> "Dice":
+        """Dice of what it is about: the same in every run of a city of this seed."""
+        return Dice(hashlib.sha512("/".join(map(str, (self.seed, *about))).encode()).digest())
 
     def _name(self, draw: int) -> str:
         """A surname and one or two characters, from lists of the commonest."""

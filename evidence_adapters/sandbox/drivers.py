@@ -5,7 +5,6 @@ permit to drive for hire is somebody whose permit `lives` knows. Boundaries are 
 the day of the question, so that a role means the same on any day.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -161,8 +160,7 @@ class Drivers:
 
     def _drawn(self, person: Person) -> Driver:
         """Most people have nothing against them; the dead and the young are on no register."""
-        digest = hashlib.sha512(f"{self._city.seed}/driver/{person.id_number}".encode()).digest()
-        dice = Dice(digest)
+        dice = self._city.dice("driver", person.id_number)
         grown_for = (_LAST_DAY - person.birth_date).days - 18 * 366
         if person.death_date is not None or grown_for <= 0:
             return Driver()

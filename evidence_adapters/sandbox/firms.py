@@ -5,7 +5,6 @@ owns it, or somebody else does. Numbers below two thousand are drawn; those of t
 and their house codes carry the last day of the lease, so that a test can choose it.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -115,7 +114,7 @@ class Firms:
     def firm(self, number: int) -> Firm:
         """The firm of this number, from 0 up to the number of firms."""
         _refuse_outside(number)
-        dice = self._dice("firm", number)
+        dice = self._city.dice("firm", number)
         entries = 1 + dice(3) if dice(25) == 0 else 0
         return Firm(
             code=_code(number),
@@ -140,7 +139,7 @@ class Firms:
     def house(self, number: int) -> House:
         """The house that the firm of this number asks to be registered at."""
         district = self.firm(number).district
-        dice = self._dice("house", number)
+        dice = self._city.dice("house", number)
         right = ("lease", "lease", "lease", "ownership", "none")[dice(5)]
         lease_end = date(2024, 1, 1) + timedelta(days=dice(2_000))
         return House(
@@ -204,7 +203,7 @@ class Firms:
         name, role = _CAST[place]
         plain = Firm(
             code=_code(_FIRST_ROLE + place),
-            name=_name(self._dice("firm", _FIRST_ROLE + place)),
+            name=_name(self._city.dice("firm", _FIRST_ROLE + place)),
             representative=self._cast_filer(place, of_right=True).id_number,
             district=DISTRICTS[0],
             role=name,
@@ -253,9 +252,6 @@ class Firms:
             for person in asked
             if person.death_date is None and person.birth_date.year <= 2004
         )
-
-    def _dice(self, what: str, number: int) -> Dice:
-        return Dice(hashlib.sha512(f"{self._city.seed}/{what}/{number}".encode()).digest())
 
 
 def _refuse_outside(number: int) -> None:

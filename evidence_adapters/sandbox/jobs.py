@@ -5,7 +5,6 @@ is not out of work, the representative of a firm in business holds a business, a
 neither. Days are counted from the day of the question, so that a role means the same on any day.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -143,8 +142,10 @@ class Jobs:
 
     def _drawn(self, person: Person) -> Work:
         """Somebody's ordinary work; who is not insured has none to lose."""
-        digest = hashlib.sha512(f"{self._city.seed}/work/{person.id_number}".encode()).digest()
-        dice, insured = Dice(digest), Lives(self._city).of(person).insurance
+        dice, insured = (
+            self._city.dice("work", person.id_number),
+            Lives(self._city).of(person).insurance,
+        )
         if insured is None:
             return Work(stall=person.death_date is None and dice(60) == 0)
         out_of_work = not insured.active

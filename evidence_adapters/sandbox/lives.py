@@ -4,7 +4,6 @@ Nothing here contradicts what the city says of a person: the dead are insured no
 comes after school, and whoever is on the household register needs no residence registration.
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date, timedelta
 from types import MappingProxyType
@@ -60,8 +59,7 @@ class Lives:
 
     def _drawn(self, person: Person) -> Life:
         """Somebody's ordinary life; the dead have none."""
-        digest = hashlib.sha512(f"{self._city.seed}/life/{person.id_number}".encode()).digest()
-        dice, age = Dice(digest), _YEAR - person.birth_date.year
+        dice, age = self._city.dice("life", person.id_number), _YEAR - person.birth_date.year
         local = person.hukou_place.startswith("4403")
         if person.death_date is not None or age < 0:
             return Life()

@@ -3,12 +3,11 @@
 Days are counted from the day of the question, so that a role means the same on any day.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from evidence_adapters.sandbox.city import City, Dice
+from evidence_adapters.sandbox.city import City
 from evidence_adapters.sandbox.firms import Firm
 
 Ground = Literal[
@@ -94,7 +93,7 @@ class Startups:
 
     def _drawn(self, firm: Firm) -> Startup | None:
         """A few firms have a partner or two; the founder of every other one is insured there."""
-        dice = Dice(hashlib.sha512(f"{self._city.seed}/startup/{firm.code}".encode()).digest())
+        dice = self._city.dice("startup", firm.code)
         grounds: tuple[Ground, ...] = ("graduate", "returnee", "student", "veteran", "none")
         partners = tuple(
             Partner(

@@ -4,7 +4,6 @@ Days are counted from the day of the question, so that a role means the same on 
 codes of the cast carry the last day of the lease, as those of firms do.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from evidence_adapters.sandbox.city import PLACE, City, Dice, Person
+from evidence_adapters.sandbox.city import PLACE, City, Person
 from evidence_adapters.sandbox.firms import DISTRICTS, House, house_code, unit_number
 
 _FIRST: Final = 800_000
@@ -183,8 +182,7 @@ class Traders:
 
     def _drawn(self, person: Person) -> Standing:
         """Nothing, of nearly everybody; nobody is barred before coming of age."""
-        digest = hashlib.sha512(f"{self._city.seed}/standing/{person.id_number}".encode()).digest()
-        dice, grown = Dice(digest), person.birth_date.year <= 2004
+        dice, grown = self._city.dice("standing", person.id_number), person.birth_date.year <= 2004
         entries = 1 + dice(3) if dice(30) == 0 else 0
         grounds: tuple[Ground, ...] = ("sentence", "bankruptcy", "revocation")
         bars = (Bar(grounds[dice(3)], dice(3_000)),) if dice(50) == 0 else ()
