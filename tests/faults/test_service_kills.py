@@ -1,7 +1,6 @@
 """kill -9 of the whole service under load: no decision is lost, none is made twice."""
 
 import asyncio
-import json
 import random
 import signal
 from collections import Counter
@@ -114,19 +113,12 @@ async def storm(
     environment: dict[str, str],
     people: City,
     kills: int,
-    within_s: float = 60.0,
-) -> tuple[Crowd, int]:
-    """Kill the service under load again and again, then let it answer what is open.
-
-    Returns:
-        Who asked, and how many kills fitted into the time.
-    """
+) -> Crowd:
+    """Kill the service under load so many times, then let it answer what is open."""
     dice = random.Random(kills)  # noqa: S311 - any instant will do
     crowd, turn, last = Crowd(people, dice), 0, False
-    loop = asyncio.get_running_loop()
-    until = loop.time() + within_s
     while not last:
-        last = turn == kills or loop.time() > until
+        last = turn == kills
         service = template.fork(environment)
         if turn and not last and dice.random() < 0.1:  # while it starts, with its store there
             await asyncio.sleep(dice.uniform(0.0, 0.2))
@@ -138,14 +130,14 @@ async def storm(
             wire = Wire(channel, now, port)
             calling = [asyncio.create_task(crowd.call(wire, new=not last)) for _ in range(PORTALS)]
             if not last:
-                await crowd.answers(dice.randint(0, 60), within_s=0.5)
+                await crowd.answers(dice.randint(0, 40), within_s=0.4)
                 await service.signalled(signal.SIGKILL)
                 turn += 1
             await asyncio.gather(*calling)
             if last:
                 await service.signalled(signal.SIGTERM)
     assert not crowd.unanswered
-    return crowd, turn
+    return crowd
 
 
 async def each_is_there_once(store: Path, crowd: Crowd) -> None:
@@ -180,16 +172,15 @@ def reasons(crowd: Crowd) -> Counter[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 async def test_a_killed_service_loses_and_doubles_nothing(
     template: process.Template, environment: dict[str, str], people: City
 ) -> None:
-    """Up to 200 kills, or as many as fit into two minutes."""
-    crowd, kills = await storm(template, environment, people, kills=200, within_s=120)
+    """Two hundred kills, at any instant of a start or under load."""
+    crowd = await storm(template, environment, people, kills=200)
 
     await each_is_there_once(Path(environment["MIAOPI_STORE"]), crowd)
     found = reasons(crowd)
-    print(json.dumps({"kills": kills, "answered": len(crowd.answered), **found}))  # noqa: T201
-    assert kills >= 20, "the machine was too slow to say anything"
     assert crowd.repeated
     assert found["INTERRUPTED"], "whoever was in flight and not recorded sees a person"
     assert found["ALREADY_GRANTED"], "the same grant was asked for again and again"

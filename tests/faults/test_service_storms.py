@@ -256,7 +256,7 @@ async def test_a_waiting_case_that_cannot_be_read_does_not_hold_up_the_others(
         await asyncio.gather(watching, return_exceptions=True)
 
     assert outcomes(cases) == {"waiting": 3}
-    assert set(failed) == {(cases[0].case_id, "TamperedError")}
+    assert set(failed) == {(cases[0].case_id, "RecordDamagedError")}
 
 
 async def test_a_store_that_stands_still_fills_the_places_and_nothing_more(
