@@ -39,12 +39,13 @@ $(READY): requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(V)/tools.lock \
 	  || echo "uv cannot be had here; pip takes its place"
 	@if test -x $(V)/bin/uv; then \
-	  $(BUILD) $(V)/bin/uv pip install --quiet --python $(PY) --require-hashes --no-build-isolation-package durable-rules -r requirements.lock \
+	  $(BUILD) $(V)/bin/uv pip install --quiet --compile-bytecode --python $(PY) --require-hashes --no-build-isolation-package durable-rules -r requirements.lock \
 	  && $(V)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .; \
 	else \
 	  $(BUILD) $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock \
 	  && $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
 	fi
+	@$(PY) -m compileall -q decision_service evidence_adapters audit
 	@touch $@
 
 .PHONY: run

@@ -1,5 +1,6 @@
 """`miaopi`: what is typed becomes a call; whatever goes wrong is told in both languages."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ def main() -> None:
 @app.command()
 def serve() -> None:
     """提供服务 | Serve; every setting is an environment variable MIAOPI_… (see the README)."""
+    _start()
     from decision_service import service
 
     service.serve(os.environ, city=_city())
@@ -37,6 +39,7 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="演示后退出 | Exit after the show.")] = False,
 ) -> None:
     """沙盒城市 | Start a sandbox city and the service, decide sample applications, keep serving."""
+    _start()
     from decision_service import service
 
     service.run(os.environ, city=_city(), once=once)
@@ -55,6 +58,11 @@ def doctor(
     from decision_service.cli import doctor
 
     doctor.doctor(store, anchor, as_json=as_json)
+
+
+def _start() -> None:
+    """Nothing of a start is garbage: the service turns the collector on when it is composed."""
+    gc.disable()
 
 
 def _city() -> Path:

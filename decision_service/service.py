@@ -34,6 +34,7 @@ from decision_service.server import (
 from decision_service.settings import Settings, read_settings
 from decision_service.waiting import watch
 from evidence_adapters import gateway, registry, sandbox
+from evidence_adapters.register import Register
 from evidence_adapters.tally import Tally
 
 log = structlog.get_logger()
@@ -91,9 +92,13 @@ async def _serve(settings: Settings) -> None:
             reason="JWKS_MISSING",
             hint="Name the file of your token issuer's public keys in `MIAOPI_JWKS`.",
         )
+    registers = registers_of(settings)
     addresses = {EvidenceType(key): address for key, address in settings.registers.items()}
     jwks, stop = _content(settings.jwks), _told_to_stop()
-    async with service(settings, addresses=addresses, jwks=jwks) as (server, _):
+    async with service(settings, registers=registers, addresses=addresses, jwks=jwks) as (
+        server,
+        _,
+    ):
         log.info("service.started", port=server.port)
         await stop.wait()
 
@@ -104,12 +109,16 @@ async def _run(settings: Settings, *, once: bool) -> None:
         key_file.touch(mode=0o600)
         key_file.write_text(new_private_key(), encoding="ascii")
     private_key = key_file.read_text(encoding="ascii")
+    registers = registers_of(settings)
+    people = sandbox.City(SEED)
     async with (
-        sandbox.serve(sandbox.City(SEED), clock=clock) as city,
-        service(settings, addresses=city.addresses, jwks=public_jwks(private_key)) as (
-            server,
-            office,
-        ),
+        sandbox.serve(people, clock=clock, registers=registers) as city,
+        service(
+            settings,
+            registers=registers,
+            addresses=city.addresses,
+            jwks=public_jwks(private_key),
+        ) as (server, office),
     ):
 
         def token(subject: str, role: str) -> str:
@@ -122,8 +131,6 @@ async def _run(settings: Settings, *, once: bool) -> None:
                 lifetime=timedelta(days=30),
                 now=clock(),
             )
-
-        people = sandbox.City(SEED)
 
         async def is_granted(matter: str, id_number: str) -> bool:
             key = office.record.grant_key(MatterId(matter), f"resident_id:{id_number}")
@@ -148,11 +155,16 @@ async def _run(settings: Settings, *, once: bool) -> None:
 
 @asynccontextmanager
 async def service(
-    settings: Settings, *, addresses: Mapping[EvidenceType, str], jwks: str | bytes
+    settings: Settings,
+    *,
+    registers: Mapping[EvidenceType, Register],
+    addresses: Mapping[EvidenceType, str],
+    jwks: str | bytes,
 ) -> AsyncIterator[tuple[Server, Office]]:
     """The whole service, from its files to its socket, until the block ends.
 
     Args:
+        registers: As `registers_of` reads them.
         addresses: Base URL of each register.
         jwks: Public keys of the issuer of tokens. Where the settings name their file, and those
             of the certificate, these files are followed: no restart makes them count.
@@ -162,8 +174,6 @@ async def service(
         InvalidPublicationError: A file of the city cannot be published.
         StoreRefusedError: The store must not be opened as it is.
     """
-    own = settings.city / "registers"
-    registers = registry.load(own if own.is_dir() else None)
     published = catalogue.load(
         settings.city, {key: register.meaning for key, register in registers.items()}
     )
@@ -211,7 +221,18 @@ async def service(
         ):
             gc.collect()
             gc.freeze()  # what was composed stays: walking it again would hold up everybody
+            gc.enable()
             yield server, office
+
+
+def registers_of(settings: Settings) -> Mapping[EvidenceType, Register]:
+    """The registers of the city: its own files, or those of the sample city.
+
+    Raises:
+        InvalidPublicationError: Any of the files has a fault; all are named.
+    """
+    own = settings.city / "registers"
+    return registry.load(own if own.is_dir() else None)
 
 
 def limits(settings: Settings) -> Limits:

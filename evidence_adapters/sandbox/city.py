@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -120,8 +119,13 @@ class City:
             return None
         if int(id_number[14:17]) < 100:
             return self._cast_member(id_number)
-        number = self._numbers.get(id_number)
-        return None if number is None else self.person(number)
+        # A person's number follows back from the sequence and the stratum of the birth day.
+        stratum = (_birth_day(id_number) - _FIRST_DAY).days % _STRATA
+        number = stratum * _SEQUENCES + int(id_number[14:17]) - 100
+        if number >= _PEOPLE:
+            return None
+        person = self.person(number)
+        return person if person.id_number == id_number else None
 
     def cast_member(self, born: date, sequence: int) -> Person:
         """The cast member of any birth day whose sequence (below 90) names the role."""
@@ -165,15 +169,10 @@ class City:
             {role: self.cast_member(day, sequence) for role, (day, sequence) in born.items()}
         )
 
-    @cached_property
-    def _numbers(self) -> Mapping[str, int]:
-        """Everybody's number by identity number; built at the first question."""
-        return {self.person(number).id_number: number for number in range(_PEOPLE)}
-
     def _cast_member(self, id_number: str) -> Person | None:
         """Whose sequence names a role; the birth day is free, so that a test can choose it."""
         sequence = int(id_number[14:17])
-        born = date.fromisoformat(f"{id_number[6:10]}-{id_number[10:12]}-{id_number[12:14]}")
+        born = _birth_day(id_number)
         role = next((traits for held, traits in _ROLES.items() if sequence in held), None)
         if role is None:
             return None
@@ -216,6 +215,10 @@ class Dice:
 def _id_number(born: date, sequence: int) -> str:
     first_17 = f"{PLACE}{born:%Y%m%d}{sequence:03d}"
     return first_17 + resident_check(first_17)
+
+
+def _birth_day(id_number: str) -> date:
+    return date.fromisoformat(f"{id_number[6:10]}-{id_number[10:12]}-{id_number[12:14]}")
 
 
 def _years_before(day: date, years: int) -> date:

@@ -64,14 +64,20 @@ class Running:
     """The sandbox while it serves."""
 
     def __init__(
-        self, city: City, *, clock: Clock, token: str, secrets: Mapping[EvidenceType, str]
+        self,
+        city: City,
+        *,
+        clock: Clock,
+        token: str,
+        secrets: Mapping[EvidenceType, str],
+        registers: Mapping[EvidenceType, Register],
     ) -> None:
         self.token = token
         self.accesses: deque[Access] = deque(maxlen=_ACCESSES_KEPT)
         self._city = city
         self._clock = clock
         self._secrets = secrets
-        self._registers = registry.load()
+        self._registers = registers
         self._orders = Orders()
         self._serial = 0
         self._base = ""
@@ -252,6 +258,7 @@ async def serve(
     port: int = 0,
     token: str | None = None,
     secrets: Mapping[EvidenceType, str] | None = None,
+    registers: Mapping[EvidenceType, Register] | None = None,
 ) -> AsyncIterator[Running]:
     """Serve the city's registers until the context ends.
 
@@ -260,9 +267,14 @@ async def serve(
         port: 0 takes a free one; `Running.address` tells it.
         token: Of the control endpoint. None: a new random one.
         secrets: Key by register; a register that has one refuses questions without a signature.
+        registers: Those to serve, as `registry.load` read them. None: read here.
     """
     running = Running(
-        city, clock=clock, token=token or random_tokens.token_urlsafe(24), secrets=secrets or {}
+        city,
+        clock=clock,
+        token=token or random_tokens.token_urlsafe(24),
+        secrets=secrets or {},
+        registers=registers or registry.load(),
     )
     runner = await running.listen(host, port)
     try:

@@ -14,7 +14,7 @@ import pytest
 from audit.errors import AuditError
 from decision_service.errors import DecisionServiceError
 from decision_service.server import new_private_key, public_jwks
-from decision_service.service import service
+from decision_service.service import registers_of, service
 from decision_service.settings import read_settings
 from evidence_adapters import registry
 
@@ -126,7 +126,12 @@ async def start(city: Path, store: Path) -> None:
     """Start the service and stop it again."""
     environment = {"MIAOPI_CITY": str(city), "MIAOPI_STORE": str(store), "MIAOPI_PORT": "0"}
     settings = read_settings(environment, city=ROOT)
-    async with service(settings, addresses={}, jwks=public_jwks(new_private_key())):
+    async with service(
+        settings,
+        registers=registers_of(settings),
+        addresses={},
+        jwks=public_jwks(new_private_key()),
+    ):
         pass
 
 

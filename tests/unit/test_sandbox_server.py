@@ -119,7 +119,7 @@ async def test_the_newest_command_is_followed_and_a_reset_ends_all(
 
 
 def test_a_register_that_does_not_exist_cannot_be_commanded() -> None:
-    running = Running(CITY, clock=clock, token="t", secrets={})
+    running = Running(CITY, clock=clock, token="t", secrets={}, registers={})
 
     with pytest.raises(KeyError):
         running.misbehave(EvidenceType("tax_register"), Misconduct.DOWN)
