@@ -5,22 +5,21 @@ import math
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Final
 from uuid import UUID, uuid4
 
-import grpc
 import structlog
+from google.protobuf.message import Message
 from google.rpc.code_pb2 import Code
-from grpc_status import rpc_status
+from google.rpc.status_pb2 import Status
 
 from decision_service.errors import NotAuthorizedError
 from decision_service.server.call import Call, current
 from decision_service.server.identity import ROLES, Caller, NotAuthenticatedError, Verifier
 from decision_service.server.load import Limits, Load, TooManyCallsError
-from decision_service.server.messages import read_message
 from decision_service.server.status import OverdueError, StoppingError, to_status
 from decision_service.v1 import (
     case_pb2,
@@ -33,23 +32,12 @@ from decision_service.v1 import (
 
 log = structlog.get_logger()
 
-Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-if TYPE_CHECKING:
-    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
-else:
-    Handler = grpc.RpcMethodHandler
-Behaviour: TypeAlias = Callable[..., Any]
-Parse: TypeAlias = Callable[[bytes], Any] | None
-
 SERVICES: Final = tuple(
     service
     for module in (matter_pb2, prefill_pb2, decision_pb2, case_pb2, trail_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 """Every service of the contract."""
-
-OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
-"""What anybody may call: a load balancer has no token, and neither tells of a person."""
 
 
 def allowed_roles() -> dict[str, frozenset[str]]:
@@ -64,8 +52,25 @@ def allowed_roles() -> dict[str, frozenset[str]]:
     }
 
 
-_LAST_WORDS_S: Final = 1.0
+LAST_WORDS_S: Final = 1.0
 """For telling a caller that its call was broken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A call as it comes in, by whatever protocol.
+
+    Attributes:
+        method: ``/package.Service/Method``.
+        authorization: Every entry of that name that the call came with.
+        remaining_s: Tells the seconds until the caller's deadline; infinite where there is none.
+        refuse: Tells the caller how the call ended, if not well.
+    """
+
+    method: str
+    authorization: Sequence[str]
+    remaining_s: Callable[[], float]
+    refuse: Callable[[Status], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
@@ -79,8 +84,8 @@ class _Line:
     until: asyncio.Timeout | None = None
 
 
-class Edge(grpc.aio.ServerInterceptor):
-    """The one interceptor.
+class Edge:
+    """The one chain of checks, whatever protocol a call comes by.
 
     Args:
         clock: Read once a call, and by nothing else in the service.
@@ -107,33 +112,6 @@ class Edge(grpc.aio.ServerInterceptor):
         self._idle = asyncio.Event()
         self._stop_at = math.inf
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """Put the edge around a handler; a method that the contract does not have gets none.
-
-        The handler gets the bytes as they came: whoever is refused is refused unread.
-        """
-        method = handler_call_details.method
-        handler = await continuation(handler_call_details)
-        if handler is None or method.startswith(OPEN):
-            return handler
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                self._unary(method, handler.unary_unary, handler.request_deserializer),
-                None,
-                handler.response_serializer,
-            )
-        if handler.unary_stream is None:
-            return None  # no method of the contract takes a stream
-        return grpc.unary_stream_rpc_method_handler(
-            self._stream(method, handler.unary_stream, handler.request_deserializer),
-            None,
-            handler.response_serializer,
-        )
-
     async def drain(self, until: float) -> None:
         """Refuse every new call, and wait until those in flight have ended, but not for ever.
 
@@ -146,30 +124,15 @@ class Edge(grpc.aio.ServerInterceptor):
                 line.until.reschedule(min(until, line.until.when() or until))
         if self._open:
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(until + _LAST_WORDS_S):
+                async with asyncio.timeout_at(until + LAST_WORDS_S):
                     await self._idle.wait()
 
-    def _unary(self, method: str, behaviour: Behaviour, parse: Parse) -> Behaviour:
-        async def around(raw: bytes, context: Context) -> object:
-            async with self._handled(method, context):
-                return await behaviour(_read(raw, parse), context)
-
-        return around
-
-    def _stream(self, method: str, behaviour: Behaviour, parse: Parse) -> Behaviour:
-        async def around(raw: bytes, context: Context) -> None:
-            async with (
-                self._handled(method, context),
-                aclosing(behaviour(_read(raw, parse), context)) as responses,
-            ):
-                async for response in responses:
-                    await context.write(response)
-
-        return around
-
     @asynccontextmanager
-    async def _handled(self, method: str, context: Context) -> AsyncIterator[None]:
-        """One call: every way it can end becomes one status and one line."""
+    async def handled(self, arrival: Arrival) -> AsyncIterator[None]:
+        """One call: every way it can end becomes one status and one line.
+
+        Whoever is refused is refused before the block runs, so the request is read inside it.
+        """
         started = time.monotonic()
         line = _Line()
         if self._stop_at == math.inf:  # nobody waits for the end of what is refused anyhow
@@ -178,7 +141,7 @@ class Edge(grpc.aio.ServerInterceptor):
         structlog.contextvars.bind_contextvars(request_id=str(uuid4()))
         refused = False
         try:
-            async with self._admitted(method, context, line):
+            async with self._admitted(arrival, line):
                 yield
         except Exception as error:  # noqa: BLE001 - the only one: what escaped becomes a status
             request_id = structlog.contextvars.get_contextvars()["request_id"]
@@ -188,17 +151,19 @@ class Edge(grpc.aio.ServerInterceptor):
                 self.load.count(error)
             if status.code == Code.INTERNAL:
                 # Not `exception`: the message of the error could quote an applicant.
-                log.error("request.crashed", method=method, trace=_trace(error))  # noqa: TRY400
-            await context.abort_with_status(rpc_status.to_status(status))
+                log.error(  # noqa: TRY400
+                    "request.crashed", method=arrival.method, trace=_trace(error)
+                )
+            await arrival.refuse(status)
         except asyncio.CancelledError:
-            line.code = "CANCELLED" if _remaining_s(context) > 0 else "DEADLINE_EXCEEDED"
+            line.code = "CANCELLED" if arrival.remaining_s() > 0 else "DEADLINE_EXCEEDED"
             raise
         finally:
             self._close(line)
             if not refused:
                 log.info(
                     "request.handled",
-                    method=method,
+                    method=arrival.method,
                     code=line.code,
                     reason=line.reason,
                     duration_ms=round(1000 * (time.monotonic() - started)),
@@ -213,18 +178,18 @@ class Edge(grpc.aio.ServerInterceptor):
             self._idle.set()
 
     @asynccontextmanager
-    async def _admitted(self, method: str, context: Context, line: _Line) -> AsyncIterator[None]:
+    async def _admitted(self, arrival: Arrival, line: _Line) -> AsyncIterator[None]:
         """Let the call in under its caller's name, and end it at its deadline."""
         if self._stop_at < math.inf:
             raise StoppingError
         self.load.refuse_if_full()
         now = self._clock()
-        caller = self._verifier.verify(_token(context), now=now)
+        caller = self._verifier.verify(_token(arrival.authorization), now=now)
         line.caller, line.role = caller.subject, caller.role
-        self._refuse_role(method, caller)
+        self._refuse_role(arrival.method, caller)
         with self.load.place(caller.subject):
             deadline = asyncio.get_running_loop().time() + min(
-                _remaining_s(context), self._longest_s
+                arrival.remaining_s(), self._longest_s
             )
             current.set(Call(caller=caller, now=now, deadline=deadline))
             async with self._ended_in_time(deadline, line):
@@ -260,11 +225,8 @@ class Edge(grpc.aio.ServerInterceptor):
             )
 
 
-def _token(context: Context) -> str:
+def _token(found: Sequence[str]) -> str:
     """The one bearer token of the call (RFC 6750)."""
-    found = [
-        str(value) for key, value in context.invocation_metadata() or () if key == "authorization"
-    ]
     scheme, _, token = found[0].partition(" ") if len(found) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not token:
         raise NotAuthenticatedError(
@@ -276,23 +238,11 @@ def _token(context: Context) -> str:
     return token
 
 
-def _remaining_s(context: Context) -> float:
-    """Seconds until the caller's deadline; infinite where there is none."""
-    remaining_s: Any = context.time_remaining()  # None without a deadline, whatever the stubs say
-    return math.inf if remaining_s is None else remaining_s
-
-
-def _read(raw: bytes, parse: Parse) -> object:
-    """Parse the request; its own id goes with the log from now on if it is a UUID, never free text.
-
-    Raises:
-        InvalidRequestError: The bytes are no message of the contract; see `read_message`.
-    """
-    request = read_message(raw, parse) if parse else raw
+def name_request(request: Message) -> None:
+    """Log the call under the request's own id from now on, if that is a UUID: never free text."""
     with suppress(ValueError):
         own = str(UUID(getattr(request, "request_id", "")))
         structlog.contextvars.bind_contextvars(request_id=own)
-    return request
 
 
 def _reason(error: Exception) -> str:

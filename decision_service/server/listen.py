@@ -20,6 +20,7 @@ from decision_service.server.case import CaseServicer
 from decision_service.server.decision import DecisionServicer
 from decision_service.server.edge import SERVICES, Edge
 from decision_service.server.identity import Verifier
+from decision_service.server.interceptor import Interceptor
 from decision_service.server.load import Limits
 from decision_service.server.matter import MatterServicer
 from decision_service.server.prefill import PrefillServicer
@@ -147,7 +148,7 @@ class Server:
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        server = grpc.aio.server(interceptors=[self._edge], options=_OPTIONS)
+        server = grpc.aio.server(interceptors=[Interceptor(self._edge)], options=_OPTIONS)
         matter_pb2_grpc.add_MatterServiceServicer_to_server(MatterServicer(self._office), server)
         prefill_pb2_grpc.add_PrefillServiceServicer_to_server(PrefillServicer(self._office), server)
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(

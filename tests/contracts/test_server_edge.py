@@ -37,6 +37,7 @@ from decision_service.server.identity import (
     new_private_key,
     public_jwks,
 )
+from decision_service.server.interceptor import Interceptor
 from decision_service.server.load import Limits
 from decision_service.v1 import (
     matter_pb2,
@@ -138,7 +139,7 @@ def bearer(role: str = "portal", **changes: Any) -> tuple[tuple[str, str]]:
 async def served(limits: Limits | None = None) -> AsyncIterator[Wire]:
     script = Scripted()
     edge = Edge(verifier=VERIFIER, clock=lambda: NOW, city="test", limits=limits or Limits())
-    server = grpc.aio.server(interceptors=[edge], options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(interceptors=[Interceptor(edge)], options=[("grpc.so_reuseport", 0)])
     matter_pb2_grpc.add_MatterServiceServicer_to_server(script, server)
     prefill_pb2_grpc.add_PrefillServiceServicer_to_server(script, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -294,7 +295,7 @@ async def test_a_method_that_declares_no_role_can_be_called_by_nobody() -> None:
         raise AssertionError("the handler ran")
 
     edge = Edge(verifier=VERIFIER, clock=lambda: NOW, city="test", limits=Limits())
-    server = grpc.aio.server(interceptors=[edge], options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(interceptors=[Interceptor(edge)], options=[("grpc.so_reuseport", 0)])
     handler = grpc.unary_unary_rpc_method_handler(leak)
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler("decision_service.v1.Forgotten", {"Leak": handler})]

@@ -30,6 +30,7 @@ from decision_service.server import (
     public_jwks,
 )
 from decision_service.server.edge import Edge
+from decision_service.server.interceptor import Interceptor
 from decision_service.server.load import Load, TooManyCallsError
 from decision_service.v1 import matter_pb2, matter_pb2_grpc
 
@@ -116,7 +117,7 @@ async def served(
     edge = Edge(
         verifier=verifier(), clock=lambda: NOW, city="test", limits=limits, deciding=deciding
     )
-    server = grpc.aio.server(interceptors=[edge], options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(interceptors=[Interceptor(edge)], options=[("grpc.so_reuseport", 0)])
     matter_pb2_grpc.add_MatterServiceServicer_to_server(slow, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
