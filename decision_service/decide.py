@@ -185,7 +185,8 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
         grant = office.record.grant_key(draft.matter.id, draft.application.subject)
         claims[grant] = None
-    match await office.record.decided(draft, expect=claims):
+    due = office.promised_by(draft.matter.promised_limit, draft.filing_date)
+    match await office.record.decided(draft, expect=claims, promised_by=due):
         case Decision() as decision:
             if ENGINE_DISAGREES in decision.outcome.reasons:
                 office.alarm(decision)

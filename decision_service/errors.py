@@ -9,6 +9,7 @@ What happens in the world (a silent register, a missing record) is a value, neve
     ├── NotFoundError            there is no such case, or not for this caller
     ├── RequestReusedError       the same ``request_id`` came with another body
     ├── PreconditionError        the case or the matter is not in a state that allows this
+    ├── StaleError               the case has moved on since the caller read it
     ├── ErasedError              what was asked for has been erased on the person's demand
     ├── DeadlineTooShortError    the caller's deadline leaves no time to ask the registers
     ├── RecordDamagedError       what was recorded is not what the store holds now
@@ -91,6 +92,10 @@ class RequestReusedError(DecisionServiceError):
 
 class PreconditionError(DecisionServiceError):
     """The case or the matter is not in a state that allows this; repeating does not help."""
+
+
+class StaleError(DecisionServiceError):
+    """The case has moved on since the caller read it; read it again (AIP-154)."""
 
 
 class ErasedError(DecisionServiceError):

@@ -1,8 +1,6 @@
 """What auditors and operators ask of the decision trail. Every question is an entry itself."""
 
 import asyncio
-import base64
-import hmac
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
@@ -12,13 +10,14 @@ from typing import Any
 from audit.trail import ERASED
 from audit.trail.queries import All, Condition, Either, Found, Is, Tally
 from decision_service.admission import no_such_case
-from decision_service.errors import ErasedError, FieldViolation, InvalidRequestError
+from decision_service.errors import DecisionServiceError, ErasedError
 from decision_service.filtering import Scope, read_filter
 from decision_service.masking import mask, mask_subject
 from decision_service.model import CaseSummary, Document
 from decision_service.office import Office
+from decision_service.pages import read_token, write_token
 from decision_service.record import ACCESS, DECISION, Look
-from decision_service.release import Release, restore
+from decision_service.release import Release
 from decision_service.replay import Diverged, Replay, Reproduced
 from decision_service.replay import replay as _replay
 
@@ -138,16 +137,19 @@ async def entries(ask: Ask, *, viewer: Viewer, office: Office) -> Page:
         # A decision accounts itself for what it asked: `decide` records no access before it.
         asked = Either((Is("type", "=", ACCESS), Is("type", "=", DECISION)))
         condition = All((asked, condition))
+    bound = (ask.method, viewer.caller, ask.filter, subject)
     if ask.token:
-        until, before = _read_token(ask, viewer, office)
+        until, before = map(int, read_token(ask.token, bound=bound, tag=office.record.tag))
     else:
         look = _look(viewer, ask.method, filter=ask.filter, subject=subject)
         until = await office.record.looked(look, now=viewer.now)
         before = until + 1
     found = await office.record.find(condition, before=before, limit=ask.size + 1)
     page = found[: ask.size]
-    more = len(found) > len(page)
-    return Page(page, _token(ask, viewer, office, until, page[-1].index) if more else "")
+    if len(found) == len(page):
+        return Page(page, "")
+    place = (until, page[-1].index)
+    return Page(page, write_token(place, bound=bound, tag=office.record.tag))
 
 
 async def entry(index: int, *, viewer: Viewer, office: Office) -> Opened:
@@ -286,49 +288,8 @@ def _look(viewer: Viewer, method: str, **about: Any) -> Look:  # noqa: ANN401 - 
 
 
 async def _release(digest: str, office: Office) -> Release | None:
-    """The release of that digest, published still or archived."""
-    published = office.catalogue.by_digest(digest)
-    if published is not None or not digest:
-        return published
-    archived = await office.record.archived(digest)
-    return None if archived is None else restore(archived)
-
-
-# ── page tokens ──────────────────────────────────────────────────────────────────────────────────
-
-
-def _token(ask: Ask, viewer: Viewer, office: Office, until: int, before: int) -> str:
-    """Where the next page begins, bound to who asked what (AIP-158)."""
-    proof = _proof(ask, viewer, office, until, before)
-    return base64.urlsafe_b64encode(f"{until} {before} {proof}".encode()).decode()
-
-
-def _read_token(ask: Ask, viewer: Viewer, office: Office) -> tuple[int, int]:
-    """Up to which entry the pages go, and below which this one begins.
-
-    Raises:
-        InvalidRequestError: The token is not ours, or came with another question.
-    """
+    """The release of that digest; None if there is none, or it is lost."""
     try:
-        words = base64.urlsafe_b64decode(ask.token.encode()).decode().split(" ")
-        until, before, proof = int(words[0]), int(words[1]), words[2]
-        ours = hmac.compare_digest(proof, _proof(ask, viewer, office, until, before))
-    except (ValueError, IndexError, TypeError):
-        ours = False
-    if not ours:
-        raise InvalidRequestError(
-            [
-                FieldViolation(
-                    field="page_token",
-                    reason="MALFORMED",
-                    message="is not `next_page_token` of a page with the same other fields",
-                    zh="page_token 不是上一页返回的翻页标记",
-                )
-            ]
-        )
-    return until, before
-
-
-def _proof(ask: Ask, viewer: Viewer, office: Office, until: int, before: int) -> str:
-    bound = [ask.method, viewer.caller, ask.filter, _subject(ask.subject), until, before]
-    return office.record.tag("page\n" + json.dumps(bound))
+        return await office.release(digest) if digest else None
+    except DecisionServiceError:
+        return None

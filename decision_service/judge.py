@@ -16,6 +16,7 @@ from decision_service.model import (
     Approved,
     Concept,
     ConceptType,
+    Fact,
     Facts,
     Granted,
     Held,
@@ -32,6 +33,7 @@ from decision_service.model import (
     Text,
     Unknown,
     Used,
+    Value,
     Waiting,
     Why,
 )
@@ -204,6 +206,16 @@ PERSON_REQUESTED = _reason(
 )
 
 
+def explain(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, ...]:
+    """What became of every requirement, what it rests on, and the law behind it."""
+    used = {item.concept: item for item in used_facts(release, facts)}
+    statuses = dict(verdict.statuses)
+    return tuple(
+        _requirement_reason(release, used, requirement, statuses[requirement.id])
+        for requirement in release.book.requirements
+    )
+
+
 def _corrections(gaps: Iterable[Gap]) -> tuple[Reason, ...]:
     """One reason for each field of the form that the applicant has to fill in or correct."""
     return tuple(Reason(code=gap.code, field=gap.field, text=gap.text) for gap in gaps)
@@ -213,11 +225,10 @@ def _reasons(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, 
     """For an approval why every requirement is met; else all that is not met or not known."""
     statuses = dict(verdict.statuses)
     wanted = {Status.MET} if verdict.kind is VerdictKind.APPROVE else set(Status) - {Status.MET}
-    used = {item.concept: item for item in _used(release, facts)}
     found = [
-        _requirement_reason(release, used, requirement, statuses[requirement.id])
-        for requirement in release.book.requirements
-        if statuses[requirement.id] in wanted
+        reason
+        for reason in explain(release, facts, verdict)
+        if statuses[reason.requirement] in wanted
     ]
     if found and verdict.kind is not VerdictKind.APPROVE:
         return tuple(found)
@@ -267,7 +278,7 @@ def _requirement_reason(
     )
 
 
-def _used(release: Release, facts: Facts) -> Iterable[Used]:
+def used_facts(release: Release, facts: Facts) -> Iterable[Used]:
     """Every value as the applicant may see it, and who vouches for it, in the file's order."""
     values = release.reference.values(facts)
     listed: tuple[Term | Derived, ...] = (*release.book.terms, *release.book.derived)
@@ -277,9 +288,20 @@ def _used(release: Release, facts: Facts) -> Iterable[Used]:
             concept=named.id,
             name=named.name,
             value=_NOTHING if isinstance(value, NotKnown) else display(value, named.type),
-            source=release.meanings[named.id].source if fact is not None else DERIVED,
+            source=_source(fact, release, named.id),
             why=fact.why if isinstance(fact, Unknown) else None,
         )
+
+
+def _source(fact: Fact | None, release: Release, concept: Concept) -> str:
+    """Who vouches for a value, or would."""
+    match fact:
+        case None:
+            return DERIVED
+        case Known(source=source):
+            return source
+        case Unknown():
+            return release.meanings[concept].source
 
 
 def _fill(notice: str, shown: Mapping[str, str]) -> str:
@@ -314,7 +336,7 @@ def _grant(release: Release, verdict: Verdict) -> tuple[Granted, ...]:
     """What an approval grants; every output is known here."""
     outputs = dict(verdict.outputs)
 
-    def granted(output: Output) -> Granted:
+    def known(output: Output) -> Granted:
         value = outputs[output.id]
         if isinstance(value, NotKnown):
             raise EngineError(
@@ -323,12 +345,17 @@ def _grant(release: Release, verdict: Verdict) -> tuple[Granted, ...]:
                 reason="OUTPUT_UNKNOWN",
                 hint="Report this: the verdict is wrong.",
             )
-        return Granted(
-            id=output.id,
-            name=output.name,
-            value=value,
-            type=output.type,
-            display=display(value, output.type),
-        )
+        return granted(output, value)
 
-    return tuple(granted(output) for output in release.book.outputs)
+    return tuple(known(output) for output in release.book.outputs)
+
+
+def granted(output: Output, value: Value) -> Granted:
+    """One output of an approval, with its value."""
+    return Granted(
+        id=output.id,
+        name=output.name,
+        value=value,
+        type=output.type,
+        display=display(value, output.type),
+    )

@@ -489,6 +489,25 @@ ADVERSE: frozenset[str] = frozenset({"penalty", "coercion", "levy", "inspection"
 """Kinds of matter that take something from people (GB/T 39046 A.1: 02, 03, 04, 06)."""
 
 
+class OverrideReason(StrEnum):
+    """Why a person may decide otherwise than the rules, or than was decided before."""
+
+    DATA_WRONG_AT_SOURCE = "data_wrong_at_source"
+    NOT_THE_SAME_PERSON = "not_the_same_person"
+    NEWER_EVIDENCE = "newer_evidence"
+    PAPER_DOCUMENT = "paper_document"
+    LAW_EXCEPTION = "law_exception"
+    HARDSHIP = "hardship"
+    FRAUD_SUSPICION = "fraud_suspicion"
+    SYSTEM_FAULT = "system_fault"
+    COURT_ORDER = "court_order"
+
+
+TwoPersons: TypeAlias = Literal["approve", "approve_against_not_met", "refuse", "override"]
+"""What a matter lets no clerk do alone. Two are needed anyhow to approve against a requirement
+that is not met, and to take back what was granted."""
+
+
 class Matter(Frozen):
     """matter.toml: everything about a matter on and after a day that is not its rules or form.
 
@@ -500,6 +519,8 @@ class Matter(Frozen):
         minimum_deadline: A caller's deadline below this is refused before any question.
         retry_for: How long a case waits for a source that is away; zero refers at once.
         consent_notice_version: Version of the notice that a consent must name.
+        two_persons_for: What a second clerk must confirm.
+        override_reasons: The reasons for which clerks may decide otherwise than the rules.
     """
 
     id: MatterId
@@ -533,8 +554,8 @@ class Matter(Frozen):
     retention: str
     purpose: str = Field(min_length=1)
     consent_notice_version: str = Field(min_length=1)
-    two_persons_for: tuple[str, ...] = ()
-    override_reasons: tuple[str, ...] = Field(min_length=1)
+    two_persons_for: tuple[TwoPersons, ...] = ()
+    override_reasons: tuple[OverrideReason, ...] = Field(min_length=1)
     evidence: tuple[EvidencePlan, ...]
     replaces: tuple[Replaced, ...] = ()
     remedies: Remedies
@@ -809,11 +830,43 @@ class Receipt(Frozen):
     leaf_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+class Ground(Frozen):
+    """Why a person decides otherwise than the rules, or than was decided before.
+
+    Attributes:
+        citation: The article, or the number of the order; for an exception of the law and a
+            court's order.
+        ticket: Number of the request to correct the record (数据校核), for data that are wrong
+            at their source.
+    """
+
+    reason: OverrideReason
+    citation: str = ""
+    ticket: str = ""
+
+
+class Determination(Frozen):
+    """That a person decided, and how that stands to what the rules said.
+
+    Attributes:
+        overrides: Whether it goes against the rules, or against an earlier decision.
+        text: The person's own words.
+        ground: None where it goes against nothing.
+        two_persons: Whether a second one confirmed it.
+    """
+
+    overrides: bool
+    text: Text
+    ground: Ground | None = None
+    two_persons: bool = False
+
+
 class Decision(Frozen):
     """An outcome and all that makes it a decision; it exists only with its receipt (law 2).
 
     Attributes:
         replaced: Papers that were not asked for, because evidence took their place.
+        determination: Set if a person decided; None if the rules did.
     """
 
     outcome: Outcome
@@ -829,6 +882,7 @@ class Decision(Frozen):
     notice: Text
     remedies: Remedies
     receipt: Receipt
+    determination: Determination | None = None
 
 
 class CaseState(StrEnum):

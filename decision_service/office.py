@@ -1,15 +1,19 @@
 """What every flow works with: the city's catalogue, registers and record, and its calendar."""
 
 import asyncio
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from decision_service.catalogue import Catalogue
+from decision_service.errors import DecisionServiceError
 from decision_service.evidence import Sources
-from decision_service.model import Decision
+from decision_service.model import Decision, Document, Limit
 from decision_service.record import Record
+from decision_service.release import Release, restore
+from decision_service.workdays import Workdays
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,9 @@ class Office:
             the rules did not agree, as soon as it is recorded (law 3).
         running: Decisions being made in this process, by request key, with the digest of the
             request: a twin joins instead of deciding again. Each task is named after its caller.
+        workdays: When the counter is open.
+        staff_key: Shared with who issues clerks' tokens, so that a clerk can be known for an
+            applicant by a tag and nobody's number is told; empty if there is none.
     """
 
     catalogue: Catalogue
@@ -30,7 +37,36 @@ class Office:
     zone: ZoneInfo
     alarm: Callable[[Decision], None]
     running: dict[str, tuple[str, "asyncio.Task[Decision]"]] = field(default_factory=dict)
+    workdays: Workdays = field(default_factory=Workdays)
+    staff_key: bytes = b""
 
     def today(self, now: datetime) -> date:
         """The civil day of an instant in the city."""
         return now.astimezone(self.zone).date()
+
+    def promised_by(self, limit: Limit, filing_date: date) -> datetime:
+        """Until when a person's decision is promised (承诺办结时限)."""
+        return self.workdays.end_of(limit, filing_date, self.zone)
+
+    def person_tag(self, document: Document) -> str:
+        """How a clerk's token names who has this document; nothing else can be told from it."""
+        said = f"{document.kind}:{document.number}"
+        return hmac.digest(self.staff_key, said.encode(), "sha256").hex()
+
+    async def release(self, digest: str) -> Release:
+        """The release that a decision was made under, published still or archived.
+
+        Raises:
+            DecisionServiceError: It is neither.
+        """
+        if (published := self.catalogue.by_digest(digest)) is not None:
+            return published
+        archived = await self.record.archived(digest)
+        if archived is None:
+            raise DecisionServiceError(
+                f"release `{digest}` is neither published nor archived",
+                zh="找不到作出该决定时所用的规则版本。",
+                reason="RELEASE_LOST",
+                hint="Restore the store from its backup; the archive is part of it.",
+            )
+        return restore(archived)

@@ -38,7 +38,6 @@ from decision_service.model import (
     PrefilledField,
     PrefillRequest,
     Question,
-    Reason,
     Receipt,
     Referred,
     Refused,
@@ -47,6 +46,7 @@ from decision_service.model import (
     Text,
     Waiting,
 )
+from decision_service.notice import write_notice
 from decision_service.settle import replaced
 
 ENGINE = f"durable-rules {version('durable-rules')}"
@@ -56,22 +56,19 @@ SERVICE = version("miaopi")
 """What the engine was part of; likewise."""
 
 ACCESS, DECISION = "access/1", "decision/1"
-"""Types of entries that are asked for."""
+DETERMINATION, OVERRIDE = "determination/1", "override/1"
+"""Types of entries that are asked for. What persons decide has types of its own: within what the
+rules say, or against it (or against an earlier decision)."""
 
-_STATES: Mapping[type[Frozen], CaseState] = {
+_DECISIONS = 1_000
+"""Decisions of one case that are read; nobody corrects an application so often."""
+
+STATES: Mapping[type[Frozen], CaseState] = {
     Approved: CaseState.APPROVED,
     Refused: CaseState.REFUSED,
     Referred: CaseState.REFERRED,
     NeedsCorrection: CaseState.NEEDS_CORRECTION,
     Waiting: CaseState.WAITING,
-}
-
-_TITLES = {
-    CaseState.APPROVED: Text(zh="准予决定书", en="Approved"),
-    CaseState.REFUSED: Text(zh="不予批准决定书", en="Refused"),
-    CaseState.REFERRED: Text(zh="转人工办理通知", en="Referred to a person"),
-    CaseState.NEEDS_CORRECTION: Text(zh="一次性补正通知", en="Please correct"),
-    CaseState.WAITING: Text(zh="等待数据核实通知", en="Waiting for a source"),
 }
 
 
@@ -103,7 +100,7 @@ class Draft(Frozen):
     @property
     def state(self) -> CaseState:
         """The state that the outcome brings the case into."""
-        return _STATES[type(self.outcome)]
+        return STATES[type(self.outcome)]
 
     @property
     def replaced(self) -> tuple[Replaced, ...]:
@@ -113,37 +110,13 @@ class Draft(Frozen):
     @property
     def notice(self) -> Text:
         """What the applicant is told: outcome, reasons with their law, and remedies (S9, S12)."""
-        title = _TITLES[self.state]
-        remedies = self.matter.remedies
-        zh = [
-            f"{self.matter.name.zh} {title.zh}",
-            f"办件编号：{self.case.case_number}　申请日：{self.filing_date}",
-            *_grant_lines(self.outcome, "zh"),
-            *(line.zh for line in _replaced_line(self.replaced)),
-            *(f"· {reason.text.zh}{_law(reason)}" for reason in self.outcome.reasons),
-            f"决定机关：{self.matter.competent_authority.zh}（依法由系统自动审查）",
-            (
-                f"对本决定不服的，可自知道之日起{remedies.reconsideration.days}日内向"
-                f"{remedies.reconsideration.organ.zh}申请行政复议"
-                f"（{remedies.reconsideration.link}），或者{remedies.litigation.months}个月内向"
-                f"{remedies.litigation.court.zh}提起行政诉讼。您随时可以要求由工作人员办理。"
-            ),
-        ]
-        en = [
-            f"{self.matter.name.en}: {title.en}",
-            f"Case {self.case.case_number}, handed in on {self.filing_date}",
-            *_grant_lines(self.outcome, "en"),
-            *(line.en for line in _replaced_line(self.replaced)),
-            *(f"- {reason.text.en}{_law(reason)}" for reason in self.outcome.reasons),
-            f"Decided by: {self.matter.competent_authority.en} (by rules, automatically)",
-            (
-                f"You can ask {remedies.reconsideration.organ.en} to reconsider within "
-                f"{remedies.reconsideration.days} days ({remedies.reconsideration.link}), or sue "
-                f"at {remedies.litigation.court.en} within {remedies.litigation.months} months. "
-                "You can ask for a person at any time."
-            ),
-        ]
-        return Text(zh="\n".join(zh), en="\n".join(en))
+        return write_notice(
+            self.matter,
+            self.outcome,
+            case_number=self.case.case_number,
+            filing_date=self.filing_date,
+            papers=self.replaced,
+        )
 
     def parts(self) -> dict[str, Any]:
         """Everything of the `Decision` but its receipt, by name, in the order of names."""
@@ -164,7 +137,7 @@ class Draft(Frozen):
 
     def body(self) -> dict[str, Any]:
         """The parts in JSON: what is recorded, and what replay must reproduce."""
-        return _in_json(self.parts())
+        return in_json(self.parts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +250,7 @@ class Record:
                     },
                     subject=subject,
                     notice="",
-                    case=_row(case) if subject == request.subject else None,
+                    case=case_row(case) if subject == request.subject else None,
                 )
             )
 
@@ -346,21 +319,24 @@ class Record:
                 },
                 subject=request.subject,
                 notice="",
-                case=_row(case),
+                case=case_row(case),
             )
         )
 
-    async def decided(self, draft: Draft, *, expect: Mapping[str, int | None]) -> Decision | Taken:
+    async def decided(
+        self, draft: Draft, *, expect: Mapping[str, int | None], promised_by: datetime
+    ) -> Decision | Taken:
         """Record a decision; only now is it one.
 
         Args:
+            promised_by: Until when a person decides, if it is one who does.
             expect: What every key that it claims must point at; None for a key that must be free.
 
         Raises:
             NotRecordedError: It could not be recorded, so there is no decision.
         """
         parts, application = draft.parts(), draft.application
-        body = _in_json(parts)
+        body = in_json(parts)
         entry = Entry(
             type=DECISION,
             id=str(uuid4()),
@@ -392,14 +368,14 @@ class Record:
             },
             subject=application.subject,
             notice=body["notice"]["zh"] + "\n\n" + body["notice"]["en"],
-            case=_row(
+            case=case_row(
                 draft.case.model_copy(
                     update={"state": draft.state, "filing_date": draft.filing_date}
                 ),
-                due_time=draft.outcome.until if isinstance(draft.outcome, Waiting) else None,
+                due_time=due_time(draft.outcome, promised_by),
             ),
         )
-        written = await self._try(entry, expect)
+        written = await self.claim(entry, expect)
         if isinstance(written, Taken):
             return written
         return Decision(**parts, receipt=written)
@@ -428,11 +404,16 @@ class Record:
 
     async def _append(self, entry: Entry) -> Receipt:
         """Append an entry that claims nothing."""
-        written = await self._try(entry, {})
+        written = await self.claim(entry, {})
         assert isinstance(written, Receipt), "nothing was claimed, so nothing can be taken"  # noqa: S101
         return written
 
-    async def _try(self, entry: Entry, expect: Mapping[str, int | None]) -> Receipt | Taken:
+    async def claim(self, entry: Entry, expect: Mapping[str, int | None]) -> Receipt | Taken:
+        """Append an entry, if every key that it claims points where it is expected to.
+
+        Raises:
+            NotRecordedError: It could not be recorded.
+        """
         try:
             match await self._trail.append(entry, expect=expect):
                 case AuditReceipt(index=index, leaf_hash=leaf_hash):
@@ -460,10 +441,9 @@ class Record:
         Raises:
             ErasedError: The sealed part was erased.
         """
-        recorded, sealed = await self._opened(index)
+        recorded, sealed = await self.opened(index)
         application = Application.model_validate_json(json.dumps(sealed["application"]))
-        receipt = Receipt(index=recorded.index, leaf_hash=recorded.leaf_hash.hex())
-        return application, _decision(sealed["decision"], receipt)
+        return application, recorded_decision(sealed["decision"], recorded)
 
     async def draft_at(self, index: int, matter: Matter) -> Draft:
         """The recorded decision as it was before it was recorded; replay judges it again.
@@ -471,7 +451,7 @@ class Record:
         Raises:
             ErasedError: The sealed part was erased.
         """
-        recorded, sealed = await self._opened(index)
+        recorded, sealed = await self.opened(index)
         body = sealed["decision"]
         return Draft.model_validate_json(
             json.dumps(
@@ -578,23 +558,21 @@ class Record:
         row = await self._trail.case(case_id)
         if row is None:
             return ""
-        recorded, _ = await self._opened(row.first_index)
+        recorded, _ = await self.opened(row.first_index)
         return recorded.subject
 
     async def decisions(self, case_id: str) -> tuple[Decision, ...]:
-        """The decisions of a case, the newest last.
+        """The decisions of a case, by rules and by persons, the newest last.
 
         Raises:
             ErasedError: A sealed part was erased.
         """
-        entries = [await self._trail.read(i) for i in await self._trail.case_entries(case_id)]
-        return tuple(
-            [
-                (await self.decision_at(entry.index))[1]
-                for entry in entries
-                if entry.type == DECISION
-            ]
-        )
+        kinds = (DECISION, DETERMINATION, OVERRIDE)
+        decided = queries.Either(tuple(queries.Is("type", "=", kind) for kind in kinds))
+        condition = queries.All((queries.Is("case_id", "=", case_id), decided))
+        indices = await self.following(condition, after=-1, limit=_DECISIONS)
+        opened = [await self.opened(index) for index in indices]
+        return tuple(recorded_decision(sealed["decision"], recorded) for recorded, sealed in opened)
 
     async def waiting(self) -> tuple[CaseId, ...]:
         """Every case that waits for a source."""
@@ -610,7 +588,14 @@ class Record:
         """The archive of a release; None if no decision was made under it."""
         return await self._trail.archived(digest)
 
-    async def _opened(self, index: int) -> tuple[Recorded, Mapping[str, Any]]:
+    async def opened(self, index: int) -> tuple[Recorded, Mapping[str, Any]]:
+        """An entry, and what is sealed of it.
+
+        Raises:
+            NotFoundError: There is no such entry.
+            ErasedError: The sealed part was erased.
+            RecordDamagedError: It is not what was recorded.
+        """
         recorded = await self.recorded(index)
         if recorded.sealed is ERASED:
             raise ErasedError(
@@ -622,7 +607,18 @@ class Record:
         return recorded, recorded.sealed
 
 
-def _row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
+def due_time(outcome: Outcome, promised_by: datetime) -> datetime | None:
+    """When somebody must look at a case of that outcome again; None if never."""
+    match outcome:
+        case Waiting(until=until):
+            return until
+        case Referred():
+            return promised_by
+        case _:
+            return None
+
+
+def case_row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
     """A case as the trail projects it."""
     return CaseRow(
         case_id=case.case_id,
@@ -636,14 +632,15 @@ def _row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
     )
 
 
-def _decision(body: Mapping[str, Any], receipt: Receipt) -> Decision:
+def recorded_decision(body: Mapping[str, Any], recorded: Recorded) -> Decision:
     """A recorded decision, with its receipt."""
+    receipt = Receipt(index=recorded.index, leaf_hash=recorded.leaf_hash.hex())
     return Decision.model_validate_json(
         json.dumps({**body, "receipt": receipt.model_dump(mode="json")})
     )
 
 
-def _in_json(parts: Mapping[str, Any]) -> dict[str, Any]:
+def in_json(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Values of our types, by name, as the record has them."""
     written: dict[str, Any] = to_jsonable_python(parts)
     return written
@@ -664,33 +661,3 @@ def _evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:
 
 def _json(model: Frozen, include: set[str]) -> dict[str, Any]:
     return model.model_dump(mode="json", include=include)
-
-
-def _grant_lines(outcome: Outcome, language: str) -> tuple[str, ...]:
-    """What is granted, a line an output."""
-    if not isinstance(outcome, Approved):
-        return ()
-    return tuple(
-        f"{getattr(item.name, language)}：{getattr(item.display, language)}"
-        for item in outcome.grant
-    )
-
-
-def _replaced_line(papers: Sequence[Replaced]) -> tuple[Text, ...]:
-    """How many papers nobody had to bring, and which."""
-    if not papers:
-        return ()
-    zh, en = "、".join(paper.zh for paper in papers), "; ".join(paper.en for paper in papers)
-    return (
-        Text(
-            zh=f"免交材料 {len(papers)} 份：{zh}",
-            en=f"Papers you did not have to bring: {len(papers)} ({en})",
-        ),
-    )
-
-
-def _law(reason: Reason) -> str:
-    """The law behind a reason, in brackets."""
-    if not reason.legal_basis:
-        return ""
-    return "（" + "；".join(f"{law.instrument} {law.article}" for law in reason.legal_basis) + "）"

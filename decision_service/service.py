@@ -15,7 +15,7 @@ import structlog
 import uvloop
 
 from audit.trail import Trail
-from decision_service import catalogue
+from decision_service import catalogue, workdays
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
 from decision_service.model import CaseId, Decision, EvidenceType, MatterId
@@ -190,6 +190,7 @@ async def service(
             record=Record(trail),
             zone=ZoneInfo(settings.zone),
             alarm=raise_alarm,
+            workdays=workdays.load(settings.city),
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)

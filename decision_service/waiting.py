@@ -8,11 +8,10 @@ from uuid import uuid4
 
 from decision_service.admission import Admission
 from decision_service.decide import commit, judged
-from decision_service.errors import DecisionServiceError, NotRecordedError, PreconditionError
+from decision_service.errors import NotRecordedError, PreconditionError
 from decision_service.evidence import asked_about, gather, plan
 from decision_service.model import CaseId, Decision, Waiting
 from decision_service.office import Office
-from decision_service.release import Release, restore
 
 FIRST_PAUSE_S = 2.0
 """From the first decision to the second try; each further pause is twice as long."""
@@ -95,7 +94,8 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     index = await office.record.latest(office.record.case_key(case_id))
     if index is None:
         return None
-    release = await _release_of(index, office)
+    digest = (await office.record.recorded(index)).permanent["release_digest"]
+    release = await office.release(str(digest))
     before = await office.record.draft_at(index, release.matter)
     if not isinstance(before.outcome, Waiting):
         return None
@@ -136,19 +136,3 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
         return None
     written = await commit(draft, {}, office)
     return written if isinstance(written, Decision) else None
-
-
-async def _release_of(index: int, office: Office) -> Release:
-    """The release that a decision was made under, published still or archived."""
-    digest = str((await office.record.recorded(index)).permanent["release_digest"])
-    if (published := office.catalogue.by_digest(digest)) is not None:
-        return published
-    archived = await office.record.archived(digest)
-    if archived is None:
-        raise DecisionServiceError(
-            f"release `{digest}` is neither published nor archived",
-            zh="找不到作出该决定时所用的规则版本。",
-            reason="RELEASE_LOST",
-            hint="Restore the store from its backup; the archive is part of it.",
-        )
-    return restore(archived)

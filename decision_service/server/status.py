@@ -104,6 +104,8 @@ def _code(error: Exception) -> int:  # noqa: C901, PLR0911 - a table
             return Code.ALREADY_EXISTS
         case errors.PreconditionError() | errors.ErasedError():
             return Code.FAILED_PRECONDITION
+        case errors.StaleError():
+            return Code.ABORTED
         case errors.DeadlineTooShortError() | OverdueError():
             return Code.DEADLINE_EXCEEDED
         case errors.RecordDamagedError():

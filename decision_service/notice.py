@@ -1,0 +1,122 @@
+"""What the applicant is told: outcome, reasons with their law, and remedies (S9, S12). Pure."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from decision_service.model import (
+    Approved,
+    Determination,
+    Matter,
+    NeedsCorrection,
+    Outcome,
+    Reason,
+    Referred,
+    Refused,
+    Replaced,
+    Text,
+    Waiting,
+)
+
+_TITLES = {
+    Approved: Text(zh="准予决定书", en="Approved"),
+    Refused: Text(zh="不予批准决定书", en="Refused"),
+    Referred: Text(zh="转人工办理通知", en="Referred to a person"),
+    NeedsCorrection: Text(zh="一次性补正通知", en="Please correct"),
+    Waiting: Text(zh="等待数据核实通知", en="Waiting for a source"),
+}
+
+_BY_RULES = Text(
+    zh="（依法由系统自动审查）",
+    en=" (by rules, automatically)",
+)
+_BY_ONE = Text(zh="（由工作人员审查决定）", en=" (by a person)")
+_BY_TWO = Text(zh="（由两名工作人员审查决定）", en=" (by two persons)")
+
+
+def write_notice(
+    matter: Matter,
+    outcome: Outcome,
+    *,
+    case_number: str,
+    filing_date: date,
+    papers: Sequence[Replaced],
+    determination: Determination | None = None,
+) -> Text:
+    """The notice of a decision, in both languages.
+
+    Args:
+        papers: Those that nobody had to bring.
+        determination: That persons decided; None for the rules.
+    """
+    title, remedies, by = _TITLES[type(outcome)], matter.remedies, _by(determination)
+    zh = [
+        f"{matter.name.zh} {title.zh}",
+        f"办件编号：{case_number}　申请日：{filing_date}",
+        *_grant_lines(outcome, "zh"),
+        *(line.zh for line in _papers_line(papers)),
+        *(f"· {reason.text.zh}{_law(reason)}" for reason in outcome.reasons),
+        f"决定机关：{matter.competent_authority.zh}{by.zh}",
+        (
+            f"对本决定不服的，可自知道之日起{remedies.reconsideration.days}日内向"
+            f"{remedies.reconsideration.organ.zh}申请行政复议"
+            f"（{remedies.reconsideration.link}），或者{remedies.litigation.months}个月内向"
+            f"{remedies.litigation.court.zh}提起行政诉讼。"
+            + ("" if determination else "您随时可以要求由工作人员办理。")
+        ),
+    ]
+    en = [
+        f"{matter.name.en}: {title.en}",
+        f"Case {case_number}, handed in on {filing_date}",
+        *_grant_lines(outcome, "en"),
+        *(line.en for line in _papers_line(papers)),
+        *(f"- {reason.text.en}{_law(reason)}" for reason in outcome.reasons),
+        f"Decided by: {matter.competent_authority.en}{by.en}",
+        (
+            f"You can ask {remedies.reconsideration.organ.en} to reconsider within "
+            f"{remedies.reconsideration.days} days ({remedies.reconsideration.link}), or sue "
+            f"at {remedies.litigation.court.en} within {remedies.litigation.months} months."
+            + ("" if determination else " You can ask for a person at any time.")
+        ),
+    ]
+    return Text(zh="\n".join(zh), en="\n".join(en))
+
+
+def _by(determination: Determination | None) -> Text:
+    """Who has decided, as far as it concerns the applicant."""
+    if determination is None:
+        return _BY_RULES
+    return _BY_TWO if determination.two_persons else _BY_ONE
+
+
+def _grant_lines(outcome: Outcome, language: str) -> tuple[str, ...]:
+    """What is granted, a line an output."""
+    if not isinstance(outcome, Approved):
+        return ()
+    return tuple(
+        f"{getattr(item.name, language)}：{getattr(item.display, language)}"
+        for item in outcome.grant
+    )
+
+
+def _papers_line(papers: Sequence[Replaced]) -> tuple[Text, ...]:
+    """How many papers nobody had to bring, and which."""
+    if not papers:
+        return ()
+    zh, en = "、".join(paper.zh for paper in papers), "; ".join(paper.en for paper in papers)
+    return (
+        Text(
+            zh=f"免交材料 {len(papers)} 份：{zh}",
+            en=f"Papers you did not have to bring: {len(papers)} ({en})",
+        ),
+    )
+
+
+def _law(reason: Reason) -> str:
+    """The law behind a reason, in brackets."""
+    if not reason.legal_basis:
+        return ""
+    return (
+        "（"
+        + "；".join(f"{law.instrument} {law.article}".strip() for law in reason.legal_basis)
+        + "）"
+    )
