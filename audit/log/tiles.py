@@ -85,6 +85,12 @@ class Tree:
             self.frontier.append(leaf)
             yield from self._push(0, leaf)
 
+    def unfinished(self) -> Iterator[tuple[int, int, bytes]]:
+        """Level, position and hashes of each tile that has begun and is not full, lowest first."""
+        for level, hashes in enumerate(self._pending):
+            if hashes:
+                yield level, self.size >> HEIGHT * (level + 1), b"".join(hashes)
+
     def _push(self, level: int, node: Hash) -> Iterator[Tile]:
         if level == len(self._pending):
             self._pending.append([])
@@ -96,6 +102,34 @@ class Tree:
             yield Tile(level, position, root, b"".join(hashes))
             hashes.clear()
             yield from self._push(level + 1, root)
+
+
+def tile_path(level: int | str, position: int, count: int = WIDTH) -> str:
+    """Where a tile lies in a folder, as C2SP names it: ``tile/0/x001/x234/067.p/5``.
+
+    Args:
+        level: Of the tile; ``entries`` for a bundle of entries.
+        count: How many it holds.
+    """
+    *groups, last = f"{position:,}".split(",")
+    name = "/".join([*(f"x{int(group):03}" for group in groups), f"{int(last):03}"])
+    return f"tile/{level}/{name}" + ("" if count == WIDTH else f".p/{count}")
+
+
+def bundle_entries(leaves: Sequence[bytes]) -> bytes:
+    """The bytes of a bundle: each entry after its length, as two bytes, the higher first."""
+    return b"".join(len(leaf).to_bytes(2) + leaf for leaf in leaves)
+
+
+def split_bundle(content: bytes) -> Iterator[bytes]:
+    """The entries of a bundle, as far as they are whole."""
+    at = 0
+    while at < len(content):
+        end = at + 2 + int.from_bytes(content[at : at + 2])
+        if end > len(content) or at + 2 > len(content):
+            return
+        yield content[at + 2 : end]
+        at = end
 
 
 def split_hashes(content: bytes) -> list[Hash]:

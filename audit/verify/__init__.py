@@ -1,4 +1,4 @@
-"""Checking a store and a receipt without trusting whoever keeps them. Offline; never writes.
+"""Checking a store, an export or a receipt without trusting its keeper. Offline; never writes.
 
 Everything is derived again from the entries: hashes, tiles, head, keys, projections and cases.
 What only an outside checkpoint or a receipt can show (a tail cut off together with its anchor, or
@@ -6,7 +6,6 @@ a history rewritten with the stolen signing key) is not found here; compare the 
 one that was kept elsewhere.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -20,9 +19,11 @@ from audit.log.log import refuse_missing
 from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE
 from audit.trail.manifest import digest_of_file, manifest_digest
 from audit.trail.receipts import ReceiptReport, verify_receipt
-from audit.trail.recoveries import Recovery, read_recoveries
+from audit.trail.recoveries import read_recoveries
 from audit.trail.unsealing import MASTER_KEY_FILE, read_keyring
 from audit.verify.derivation import Derivation, Problem, Progress
+from audit.verify.exported import is_export, verify_export
+from audit.verify.report import Report, in_order
 from audit.verify.single import EntryReport, verify_entry, verify_receipt_in
 
 __all__ = [
@@ -31,35 +32,13 @@ __all__ = [
     "Progress",
     "ReceiptReport",
     "Report",
+    "is_export",
     "verify_entry",
+    "verify_export",
     "verify_receipt",
     "verify_receipt_in",
     "verify_store",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was found.
-
-    Attributes:
-        derived: The checkpoint that follows from the entries.
-        signed_size: Size of the newest checkpoint whose signature and root were right; 0 if none.
-        problems: Those of an entry first, the lowest index first.
-        unchecked: What could not be looked at, and why, in both languages.
-        recoveries: Where the log went on after a loss, for ever to be seen; the oldest first.
-    """
-
-    derived: Checkpoint
-    signed_size: int
-    problems: tuple[Problem, ...]
-    unchecked: tuple[str, ...]
-    recoveries: tuple[Recovery, ...]
-
-    @property
-    def first_bad_index(self) -> int | None:
-        """The first entry that something is wrong with; None if there is none."""
-        return next((p.index for p in self.problems if p.index is not None), None)
 
 
 def verify_store(
@@ -122,11 +101,10 @@ def verify_store(
                     f"大小为 {told.size} 的{_ZH[name]}与这些记录不符{why_zh}",
                 )
             )
-    problems = sorted(found.problems + problems, key=lambda p: (p.index is None, p.index or 0))
     return Report(
         Checkpoint(head.origin, found.tree.size, found.tree.frontier.root()),
         _signed_size(testimonies, problems),
-        tuple(problems),
+        in_order(found.problems + problems),
         unchecked,
         tuple(found.recoveries.values()),
     )

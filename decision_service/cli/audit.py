@@ -17,8 +17,9 @@ from rich.table import Table
 from audit.errors import AuditError
 from audit.trail.receipts import RECEIPT_CHARACTERS
 from audit.trail.recoveries import Recovery
-from audit.verify import EntryReport, Report
+from audit.verify import EntryReport, Report, is_export
 from audit.verify import verify_entry as _verify_entry
+from audit.verify import verify_export as _verify_export
 from audit.verify import verify_store as _verify_store
 
 app = typer.Typer()
@@ -28,7 +29,9 @@ err = Console(markup=False, highlight=False, emoji=False, stderr=True)
 
 Store = Annotated[
     Path,
-    typer.Option(help="决定记录所在目录 | Folder of the store, or of a copy.", file_okay=False),
+    typer.Option(
+        help="决定记录所在目录 | Folder of the store, a copy, or an export.", file_okay=False
+    ),
 ]
 Key = Annotated[
     str | None,
@@ -72,14 +75,15 @@ def verify(
         "查验 checking", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err
     )
     with refusals(as_json=as_json), bar:
-        task = bar.add_task("")
-        report = _verify_store(
-            store,
-            key=key,
-            anchor=anchor,
-            checkpoint=None if checkpoint is None else text_of(checkpoint),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        task, note = bar.add_task(""), None if checkpoint is None else text_of(checkpoint)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if is_export(store):
+            report = _verify_export(store, key=key, checkpoint=note, progress=tell)
+        else:
+            report = _verify_store(store, key=key, anchor=anchor, checkpoint=note, progress=tell)
     if as_json:
         print_json(_report_json(report))
     else:

@@ -1,4 +1,4 @@
-"""`miaopi audit recover | renew-key | backup | restore`: what an operator does with a store.
+"""`miaopi audit recover | renew-key | backup | restore | export`: what operators do with a store.
 
 Everything is said in both languages before anything is done, and nothing is done unasked.
 """
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from audit import backup as copies
+from audit import export as exports
 from audit import recovery, renewal
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
@@ -136,6 +137,43 @@ def restore(
         " 申明损失 | the backup is in place: if the anchor has seen more, the service refuses to"
         " start until `miaopi audit recover --reason` has put the loss on record"
     )
+
+
+@app.command()
+def export(
+    store: Store,
+    to: Annotated[
+        Path, typer.Option(help="导出目录，须尚不存在 | A folder that is not there yet.")
+    ],
+    *,
+    as_json: Json = False,
+) -> None:
+    """导出永久部分，任何人可自行查验 | Export what is kept for ever, for anybody to verify."""
+    with refusals(as_json=as_json):
+        done = exports.export(store, to, now=datetime.now(UTC))
+    if as_json:
+        print_json(
+            {
+                "ok": True,
+                "origin": done.head.origin,
+                "size": done.head.size,
+                "root": done.head.root.hex(),
+                "releases": done.releases,
+                "unsigned": done.unsigned,
+            }
+        )
+        return
+    out.print(
+        f"✔ 已导出 {done.head.size} 条、{done.releases} 份发布，不含个人信息 |"
+        f" {done.head.size} entries and {done.releases} releases exported, nothing about who"
+    )
+    if done.unsigned:
+        out.print(
+            f"! 末尾 {done.unsigned} 条尚未签发检查点，未导出；启动服务即会签发 | the last"
+            f" {done.unsigned} entries are under no signed checkpoint yet, and were left out: start"
+            " the service, which signs them",
+            style="yellow",
+        )
 
 
 _LOSSES = {"STORE_BEHIND_ANCHOR", "STORE_BEHIND_CHECKPOINT", "STORE_FORKED"}

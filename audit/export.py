@@ -1,0 +1,201 @@
+"""A copy of the log that anybody can verify without this program: C2SP tlog-tiles, and releases.
+
+The folder holds what is kept for ever and tells nothing about who: no sealed part, no link, no
+projection, no secret key. ``docs/export.md`` specifies it. Every tile is computed from the entries
+as they are written, so what is exported has been verified.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from audit.errors import StoreRefusedError
+from audit.log import connections, store
+from audit.log.checkpoint import Checkpoint, Verifier, to_base64
+from audit.log.log import refuse_missing
+from audit.log.merkle import HASH_BYTES, Frontier, leaf_hash
+from audit.log.standing import CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE
+from audit.log.tiles import WIDTH, Tree, bundle_entries, tile_path
+from audit.trail.canonical import encode
+from audit.trail.entries import time_text
+from audit.trail.layout import (
+    EARLIER_KEYS_FILE,
+    EXPORT_FILE,
+    EXPORT_SCHEMA,
+    READ_ME,
+    READ_ME_FILE,
+    RELEASE_DIGEST,
+    RELEASES_FOLDER,
+)
+from audit.trail.projections import ARCHIVE, content_of
+from audit.trail.recoveries import read_recoveries
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was written.
+
+    Attributes:
+        head: What the signed checkpoint says: so far the export goes.
+        releases: How many archived releases went along.
+        unsigned: Entries of the store beyond the checkpoint, which were left out.
+    """
+
+    head: Checkpoint
+    releases: int
+    unsigned: int
+
+
+def export(folder: Path, to: Path, *, now: datetime) -> Export:
+    """Write everything that is kept for ever, up to the newest signed checkpoint.
+
+    Works beside the running service, on one read-only snapshot, a tile at a time; the folder gets
+    its name only when it is whole.
+
+    Args:
+        to: A folder that is not there yet.
+
+    Raises:
+        StoreRefusedError: There is no store, or something where the export shall go; the store or
+            the disk fails; or the signed checkpoint does not follow from the entries.
+        TamperedError: The checkpoint is not signed by the key that lies beside it.
+    """
+    refuse_missing(folder)
+    if to.exists():
+        raise _exists(to)
+    draft = to.with_name(to.name + ".partial")
+    with suppress(FileNotFoundError):
+        shutil.rmtree(draft)
+    try:
+        draft.mkdir(parents=True)
+        # What testifies is read before the store: a running service moves it on only afterwards.
+        key = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
+        note = (folder / CHECKPOINT_FILE).read_text("utf-8")
+        signed = Verifier(key).open(note)
+        done = connections.look(folder / STORE_FILE, lambda c: _export(c, draft, signed))
+        _write(draft / CHECKPOINT_FILE, note.encode())
+        _write(draft / VERIFIER_KEY_FILE, f"{key}\n".encode())
+        _write(draft / READ_ME_FILE, READ_ME.encode())
+        _write(draft / EXPORT_FILE, _manifest(done, now))
+        os.sync()
+        draft.rename(to)
+    except (OSError, SQLAlchemyError, UnicodeDecodeError) as error:
+        raise _failed() from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return done
+
+
+def write_tiles(folder: Path, bundles: Iterable[Sequence[bytes]]) -> Tree:
+    """Write entries, and the tiles that follow from them; returns the edge of their tree.
+
+    Args:
+        bundles: The entries, `WIDTH` at a time; only the last may be fewer.
+    """
+    tree = Tree(Frontier(), [])
+    for position, leaves in enumerate(bundles):
+        _write(folder / tile_path("entries", position, len(leaves)), bundle_entries(leaves))
+        for tile in tree.grow(map(leaf_hash, leaves)):
+            _write(folder / tile_path(tile.level, tile.position), tile.hashes)
+    for level, position, hashes in tree.unfinished():
+        _write(folder / tile_path(level, position, len(hashes) // HASH_BYTES), hashes)
+    return tree
+
+
+def _export(connection: Connection, draft: Path, signed: Checkpoint) -> Export:
+    head = store.read_head(connection)
+    tree = write_tiles(draft, _bundles(connection, signed.size))
+    if (head.origin, tree.size, tree.frontier.root()) != (signed.origin, signed.size, signed.root):
+        raise store.damaged()
+    _earlier_keys(connection, draft)
+    return Export(signed, _releases(connection, draft), head.size - signed.size)
+
+
+def _bundles(connection: Connection, size: int) -> Iterator[list[bytes]]:
+    """The permanent bytes of the first ``size`` entries, as many at a time as a tile has hashes."""
+    entries = store.ENTRIES.c
+    for start in range(0, size, WIDTH):
+        within = (entries.idx >= start) & (entries.idx < min(start + WIDTH, size))
+        query = select(entries.leaf).where(within).order_by(entries.idx)
+        yield [bytes(leaf) for leaf in connection.execute(query).scalars()]
+
+
+def _releases(connection: Connection, draft: Path) -> int:
+    """Write the archived releases under their digests; returns how many there are."""
+    written = 0
+    for digest in connection.execute(select(ARCHIVE.c.digest)).scalars().all():
+        row = content_of(connection, digest)
+        if row is None or not re.fullmatch(RELEASE_DIGEST, digest):
+            continue  # archived under another kind of name: no release
+        if sha256(row["content"]).hexdigest() != digest:
+            raise _changed(digest)
+        _write(draft / RELEASES_FOLDER / f"{digest}.json", row["content"])
+        written += 1
+    return written
+
+
+def _earlier_keys(connection: Connection, draft: Path) -> None:
+    """Write the public keys from before recoveries: old receipts verify with those."""
+    try:
+        keys = [one.old_verifier_key for one in read_recoveries(connection) if one.old_verifier_key]
+    except ValueError:
+        raise store.damaged() from None
+    if keys:
+        lines = "".join(f"{key}\n" for key in dict.fromkeys(keys))
+        _write(draft / EARLIER_KEYS_FILE, lines.encode())
+
+
+def _manifest(done: Export, now: datetime) -> bytes:
+    return encode(
+        {
+            "schema": EXPORT_SCHEMA,
+            "time": time_text(now),
+            "origin": done.head.origin,
+            "size": done.head.size,
+            "root": to_base64(done.head.root),
+            "releases": done.releases,
+        }
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _exists(to: Path) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"`{to.name}` is there already",
+        zh=f"`{to.name}` 已存在；请另指一个尚不存在的目录，导出绝不覆盖",
+        reason="EXPORT_EXISTS",
+        hint="Name a folder that is not there yet; nothing is ever overwritten.",
+    )
+
+
+def _failed() -> StoreRefusedError:
+    return StoreRefusedError(
+        "the disk, or the store, failed while it was exported",
+        zh="导出时磁盘或记录库出错，未留下半份；请检查磁盘空间与权限，以及库旁的 `checkpoint` 和"
+        " `verifier.key`，然后重试",
+        reason="COPY_FAILED",
+        hint="Look at the disk's space and permissions, and at `checkpoint` and `verifier.key`"
+        " beside the store, then try again; no half export is left.",
+    )
+
+
+def _changed(digest: str) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"the archived release `{digest}` is not what was put there",
+        zh=f"存档的发布 `{digest}` 已非存入时的原样，未导出；请先用 `miaopi audit verify` 查明",
+        reason="STORE_DAMAGED",
+        hint="Run `miaopi audit verify` on the store itself; nothing was exported.",
+    )
