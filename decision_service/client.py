@@ -51,8 +51,10 @@ from decision_service.v1.trail_pb2 import (
     ReplayDecisionsResponse,
 )
 from decision_service.v1.vocabulary_pb2 import (
+    Contradiction,
     Decision,
     EvidenceStatus,
+    Freshness,
     Reason,
     ReplacedDocument,
     Text,
@@ -64,10 +66,12 @@ __all__ = [
     "Case",
     "Client",
     "ClientError",
+    "Contradiction",
     "Date",
     "Decision",
     "Entry",
     "EvidenceStatus",
+    "Freshness",
     "GetCaseTimelineResponse",
     "GetEntryResponse",
     "Matter",

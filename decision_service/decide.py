@@ -15,6 +15,7 @@ from decision_service.judge import (
     INTERRUPTED,
     PERSON_REQUESTED,
     Judgement,
+    contradictions,
     judge,
     refer,
 )
@@ -24,6 +25,7 @@ from decision_service.model import (
     Concept,
     Decision,
     Evidence,
+    Facts,
     Reason,
     Referred,
 )
@@ -149,14 +151,16 @@ def judged(
         decide_time=now,
     )
     judgement = judge(release, facts, gaps=gaps, wait_until=wait_until)
-    draft = _draft(application, admission, judgement, seen, now=now, wait_until=wait_until)
+    draft = _draft(
+        application, admission, judgement, seen, facts=facts, now=now, wait_until=wait_until
+    )
     return referred(draft, PERSON_REQUESTED) if application.person_requested else draft
 
 
 def unjudged(application: Application, admission: Admission, *, now: datetime) -> Draft:
     """A request under which the process died before: a person decides, no engine is asked."""
     judgement = Judgement(Referred(reasons=(INTERRUPTED,)), None)
-    draft = _draft(application, admission, judgement, (), now=now, wait_until=None)
+    draft = _draft(application, admission, judgement, (), facts={}, now=now, wait_until=None)
     return draft.model_copy(update={"because": INTERRUPTED.code})
 
 
@@ -170,6 +174,9 @@ def referred(draft: Draft, because: Reason) -> Draft:
 async def commit(draft: Draft, expect: dict[str, int | None], office: Office) -> Decision | int:
     """Record the draft, and grant what can be granted once to one of all who ask at once.
 
+    What sources contradict each other about has its ticket before: a decision that says that a
+    register's owner was asked to check never stands without it.
+
     Args:
         expect: Keys that the decision claims; those of the case and the grant are added here.
 
@@ -182,6 +189,7 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
     """
     case = office.record.case_key(draft.case.case_id)
     claims = {**expect, case: draft.follows}
+    await office.record.ticketed(draft)
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
         grant = office.record.grant_key(draft.matter.id, draft.application.subject)
         claims[grant] = None
@@ -228,6 +236,7 @@ def _draft(
     judgement: Judgement,
     evidence: Sequence[Evidence],
     *,
+    facts: Facts,
     now: datetime,
     wait_until: datetime | None,
 ) -> Draft:
@@ -245,5 +254,6 @@ def _draft(
         outcome=judgement.outcome,
         statuses=tuple((id_, status.value) for id_, status in verdict.statuses) if verdict else (),
         rows=verdict.rows if verdict else (),
+        contradictions=contradictions(admission.release, facts),
         follows=admission.follows,
     )

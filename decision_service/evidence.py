@@ -129,7 +129,11 @@ def plan(
 
 def _fresh_for(release: Release, evidence_type: EvidenceType) -> timedelta:
     """How old an answer may be for all that the matter wants of it; a concept may want it live."""
-    asked_for = [one for one in release.meanings.values() if one.source == evidence_type]
+    asked_for = [
+        one
+        for one in release.meanings.values()
+        if one.source == evidence_type or evidence_type in release.seconds.get(one.concept, ())
+    ]
     return min((one.fresh_for or timedelta(0) for one in asked_for), default=timedelta(0))
 
 

@@ -4,7 +4,7 @@ Deciding, replaying, simulating and scenarios all call `judge`. It asks two eval
 nothing but the parsed tree, and where they do not agree nobody is decided by either (law 3).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,14 +14,18 @@ from decision_service.errors import EngineError
 from decision_service.model import (
     DECLARED,
     Approved,
+    Claim,
     Concept,
     ConceptType,
+    Contradiction,
+    EvidenceType,
     Fact,
     Facts,
     Granted,
     Held,
     Known,
     LegalBasis,
+    Meaning,
     NeedsCorrection,
     NumberType,
     OptionType,
@@ -107,7 +111,7 @@ def judge(
     outcome = _outcome(
         release, facts, verdict, reasons=reasons, incomplete=bool(gaps), wait_until=wait_until
     )
-    return Judgement(outcome, verdict)
+    return Judgement(_doubted(outcome, contradictions(release, facts)), verdict)
 
 
 def refer(outcome: Outcome, because: Reason) -> Referred:
@@ -139,6 +143,21 @@ def _outcome(
     if away and wait_until is not None:
         return Waiting(until=wait_until, waiting_for=away, reasons=reasons)
     return Referred(reasons=reasons)
+
+
+def _doubted(outcome: Outcome, found: Sequence[Contradiction]) -> Outcome:
+    """Where sources contradict each other a person decides, whatever hangs on it (S8).
+
+    What the applicant has to correct comes first: it is decided again after that.
+    """
+    because = tuple(_contradiction_reason(one) for one in found)
+    match outcome:
+        case _ if not because:
+            return outcome
+        case NeedsCorrection():
+            return NeedsCorrection(reasons=(*outcome.reasons, *because))
+        case _:
+            return Referred(reasons=(*because, *outcome.reasons))
 
 
 def _refusal(release: Release, facts: Facts, reasons: tuple[Reason, ...]) -> Outcome:
@@ -302,6 +321,55 @@ def _source(fact: Fact | None, release: Release, concept: Concept) -> str:
             return source
         case Unknown():
             return release.meanings[concept].source
+
+
+def contradictions(release: Release, facts: Facts) -> tuple[Contradiction, ...]:
+    """What sources do not agree on, as the applicant may see it."""
+
+    def claim(meaning: Meaning, known: Known) -> Claim:
+        return Claim(
+            concept=meaning.concept,
+            evidence_type=(key := EvidenceType(known.source)),
+            name=release.registers[key].name,
+            value=known.value,
+            display=display(known.value, meaning.type),
+        )
+
+    return tuple(
+        Contradiction(
+            concept=concept,
+            name=meaning.name,
+            owner=release.registers[EvidenceType(meaning.source)].owner,
+            claims=tuple(claim(meaning, known) for known in fact.said),
+        )
+        for concept, meaning in release.meanings.items()
+        if isinstance(fact := facts.get(concept), Unknown) and fact.said
+    )
+
+
+def _contradiction_reason(found: Contradiction) -> Reason:
+    """Both values, and who is asked to check them."""
+    zh = "；".join(f"{one.name.zh}：{one.display.zh}" for one in found.claims)
+    en = "; ".join(f"{one.name.en}: {one.display.en}" for one in found.claims)
+    return Reason(
+        code="SOURCES_CONTRADICT",
+        text=Text(
+            zh=f"“{found.name.zh}”在各登记机关的记载不一致（{zh}），"
+            f"已请{found.owner.zh}核实，并转人工办理，不影响您的权益。",
+            en=f"Registers do not agree on “{found.name.en}” ({en}); {found.owner.en} is asked "
+            "to check, and a person decides; you lose nothing.",
+        ),
+        used=tuple(
+            Used(
+                concept=one.concept,
+                name=found.name,
+                value=one.display,
+                source=one.evidence_type,
+                why=Why.CONTRADICTED,
+            )
+            for one in found.claims
+        ),
+    )
 
 
 def _fill(notice: str, shown: Mapping[str, str]) -> str:

@@ -212,6 +212,7 @@ class Why(StrEnum):
     NOT_ASKED = "NOT_ASKED"
     NOT_ANSWERED = "NOT_ANSWERED"
     CONTESTED = "CONTESTED"
+    CONTRADICTED = "CONTRADICTED"
     OUT_OF_RANGE = "OUT_OF_RANGE"
     MISMATCH = "MISMATCH"
     NO_RECORD_AUTHORITATIVE = "NO_RECORD_AUTHORITATIVE"
@@ -233,9 +234,15 @@ class Known(Frozen):
 
 
 class Unknown(Frozen):
-    """A concept that nobody vouches for, and why."""
+    """A concept that nobody vouches for, and why.
+
+    Attributes:
+        said: Where sources contradict each other, what each of them says, the authoritative one
+            first. Empty for every other reason.
+    """
 
     why: Why
+    said: tuple[Known, ...] = ()
 
 
 Fact: TypeAlias = Known | Unknown
@@ -346,7 +353,8 @@ class Evidence(Frozen):
         pending_until: When a PENDING source has promised to answer. None otherwise.
         mismatched: Keys that the register found different, for MISMATCH.
         detail: For operators: why the status is what it is, without personal data.
-        values: What it vouches for. Empty unless MATCH or NO_RECORD_AUTHORITATIVE.
+        values: What it vouches for, or says as a second source. Empty unless MATCH or
+            NO_RECORD_AUTHORITATIVE.
     """
 
     query_id: str
@@ -374,6 +382,8 @@ class RegisterMeaning(Frozen):
         absent: The value that an authoritative absence means, by concept.
         keys: What it finds a record by, e.g. ``id_number``, in alphabetical order.
         concepts: What it vouches for.
+        doubts: What it knows as a second source: it can put in doubt what the authoritative one
+            says, and never makes it surer (S8).
         digest: SHA-256 (hex) of the register file.
     """
 
@@ -382,6 +392,7 @@ class RegisterMeaning(Frozen):
     owner: Text
     keys: tuple[str, ...]
     concepts: tuple[Concept, ...]
+    doubts: tuple[Concept, ...] = ()
     complete: bool
     absent: Mapping[Concept, Held]
     digest: str
@@ -740,8 +751,9 @@ class Reason(Frozen):
 
     Attributes:
         code: ``REQUIREMENT_MET``, ``REQUIREMENT_NOT_MET``, ``REQUIREMENT_UNKNOWN``,
-            ``OUTPUT_UNKNOWN``, ``ANSWER_MISSING``, ``ANSWER_INVALID``, ``SOURCE_AWAY``,
-            ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED`` or ``PERSON_REQUESTED``.
+            ``OUTPUT_UNKNOWN``, ``SOURCES_CONTRADICT``, ``ANSWER_MISSING``, ``ANSWER_INVALID``,
+            ``SOURCE_AWAY``, ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED`` or
+            ``PERSON_REQUESTED``.
         requirement: ``R1``, or empty where no requirement is meant.
         field: Key in the form to correct, or empty.
         text: What the applicant reads.
@@ -757,6 +769,35 @@ class Reason(Frozen):
 
 
 Reasons: TypeAlias = Annotated[tuple[Reason, ...], Field(min_length=1)]
+
+
+class Claim(Frozen):
+    """What one source says of a concept.
+
+    Attributes:
+        name: The register's name.
+        display: The value in words, with its unit or its option's name.
+    """
+
+    concept: Concept
+    evidence_type: EvidenceType
+    name: Text
+    value: Held
+    display: Text
+
+
+class Contradiction(Frozen):
+    """Sources that say different things of one concept, so that it is not known (S8).
+
+    Attributes:
+        owner: Who keeps the authoritative register, and is asked to check it.
+        claims: What each says; the authoritative one's is the first.
+    """
+
+    concept: Concept
+    name: Text
+    owner: Text
+    claims: tuple[Claim, ...] = Field(min_length=2)
 
 
 class Granted(Frozen):
@@ -866,6 +907,7 @@ class Decision(Frozen):
 
     Attributes:
         replaced: Papers that were not asked for, because evidence took their place.
+        contradictions: What sources do not agree on; each has a ticket at the register's owner.
         determination: Set if a person decided; None if the rules did.
     """
 
@@ -879,6 +921,7 @@ class Decision(Frozen):
     decide_time: datetime
     evidence: tuple[Evidence, ...]
     replaced: tuple[Replaced, ...]
+    contradictions: tuple[Contradiction, ...] = ()
     notice: Text
     remedies: Remedies
     receipt: Receipt
@@ -928,6 +971,7 @@ class PrefilledField(Frozen):
         fact: The value, or why there is none.
         display: The value in words; empty if it is not known.
         as_of: The instant for which the register vouches; None if it is not known.
+        contradiction: What sources say that do not agree; None unless that is why.
     """
 
     key: str
@@ -938,6 +982,7 @@ class PrefilledField(Frozen):
     display: Text
     evidence_type: EvidenceType
     as_of: datetime | None
+    contradiction: Contradiction | None = None
 
 
 class PrefillStarted(Frozen):

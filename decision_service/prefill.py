@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from decision_service.admission import admit
 from decision_service.evidence import RESERVED_S, asked_about, gather, plan
-from decision_service.judge import display
+from decision_service.judge import contradictions, display
 from decision_service.model import (
     Evidence,
     EvidenceArrived,
@@ -73,7 +73,8 @@ async def prefill(
                 fields=tuple(
                     field
                     for field in filled(release, seen, admission.filing_date, now)
-                    if field.evidence_type == evidence.evidence_type
+                    if evidence.evidence_type
+                    in {field.evidence_type, *release.seconds.get(field.concept, ())}
                 ),
             )
     fields = filled(release, seen, admission.filing_date, now)
@@ -94,6 +95,7 @@ def filled(
     """Every field of the form that a register can fill, as far as this evidence fills it."""
     facts = settle(release, evidence, {}, frozenset(), filing_date=filing_date, decide_time=now)
     as_of = {item.evidence_type: item.as_of for item in evidence}
+    contradicted = {one.concept: one for one in contradictions(release, facts)}
 
     def field(key: str) -> PrefilledField:
         meaning = release.meanings[release.form.concepts[key]]
@@ -109,6 +111,7 @@ def filled(
             ),
             evidence_type=source,
             as_of=as_of.get(source) if isinstance(fact, Known) else None,
+            contradiction=contradicted.get(meaning.concept),
         )
 
     return tuple(field(key) for key in release.form.prefilled)

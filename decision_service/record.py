@@ -28,6 +28,7 @@ from decision_service.model import (
     CaseId,
     CaseState,
     CaseSummary,
+    Contradiction,
     Decision,
     Evidence,
     Frozen,
@@ -55,7 +56,7 @@ ENGINE = f"durable-rules {version('durable-rules')}"
 SERVICE = version("miaopi")
 """What the engine was part of; likewise."""
 
-ACCESS, DECISION = "access/1", "decision/1"
+ACCESS, DECISION, TICKET = "access/1", "decision/1", "ticket/1"
 DETERMINATION, OVERRIDE = "determination/1", "override/1"
 """Types of entries that are asked for. What persons decide has types of its own: within what the
 rules say, or against it (or against an earlier decision)."""
@@ -78,6 +79,7 @@ class Draft(Frozen):
     Attributes:
         wait_until: What `judge` was told; not the outcome's, which may be of another kind.
         because: Code of the reason outside the rules that referred it; empty if none did.
+        contradictions: What sources do not agree on.
         statuses, rows: What the verdict says of requirements and tables; empty without one.
         follows: Index of the decision that this one takes the place of, e.g. after waiting.
     """
@@ -95,6 +97,7 @@ class Draft(Frozen):
     because: str = ""
     statuses: tuple[tuple[str, str], ...] = ()
     rows: tuple[tuple[str, str], ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
     follows: int | None = None
 
     @property
@@ -123,6 +126,7 @@ class Draft(Frozen):
         return {
             "case_id": self.case.case_id,
             "case_number": self.case.case_number,
+            "contradictions": self.contradictions,
             "decide_time": self.decide_time,
             "evidence": self.evidence,
             "filing_date": self.filing_date,
@@ -379,6 +383,41 @@ class Record:
         if isinstance(written, Taken):
             return written
         return Decision(**parts, receipt=written)
+
+    async def ticketed(self, draft: Draft) -> None:
+        """Open a ticket (数据校核) at the owner of each register that a second one contradicts.
+
+        The same contradiction about the same subject has one ticket, whoever comes upon it.
+
+        Raises:
+            NotRecordedError: It could not be recorded.
+        """
+        application = draft.application
+        for found in draft.contradictions:
+            said = found.model_dump(mode="json")
+            about = f"{application.subject}\n{json.dumps(said, ensure_ascii=False, sort_keys=True)}"
+            entry = Entry(
+                type=TICKET,
+                id=str(uuid4()),
+                time=draft.decide_time,
+                permanent={
+                    "matter": application.matter,
+                    "release_digest": draft.release_digest,
+                    "case_id": draft.case.case_id,
+                    "caller": application.caller,
+                    "channel": application.channel,
+                    "reasons": ["SOURCES_CONTRADICT"],
+                    "concept": found.concept,
+                    "owner": {"zh": found.owner.zh, "en": found.owner.en},
+                    "registers": [one.evidence_type for one in found.claims],
+                },
+                sealed={
+                    "contradiction": said,
+                    "query_ids": {one.evidence_type: one.query_id for one in draft.evidence},
+                },
+                subject=application.subject,
+            )
+            await self.claim(entry, {"ticket:" + self._trail.tag(about): None})
 
     async def archive(self, digest: str, content: bytes) -> None:
         """Keep a release for as long as decisions made under it may be asked about."""

@@ -221,7 +221,7 @@ class Release:
 
     Attributes:
         meanings: Every concept that the rules or the form use.
-        registers: Every register that vouches for one of them.
+        registers: Every register that is asked.
         archive: Canonical JSON of all of it; `restore` composes the same release from it.
     """
 
@@ -257,6 +257,15 @@ class Release:
     def hangs_on(self) -> Mapping[EvidenceType, frozenset[Concept]]:
         """What must be known before each evidence type is asked, as other registers vouch."""
         return {item.type: item.hangs_on for item in self.matter.evidence}
+
+    @cached_property
+    def seconds(self) -> Mapping[Concept, tuple[EvidenceType, ...]]:
+        """The registers that can put a concept in doubt as a second source."""
+        return {
+            concept: tuple(key for key, one in self.registers.items() if concept in one.doubts)
+            for concept in self.meanings
+            if any(concept in one.doubts for one in self.registers.values())
+        }
 
     @cached_property
     def found_by_declaration(self) -> frozenset[EvidenceType]:
@@ -319,7 +328,7 @@ def compose(
             "matter": matter,
             "form": form,
             "meanings": _MEANINGS.dump_python(kept_meanings, mode="json"),
-            "registers": _REGISTERS.dump_python(kept_registers, mode="json"),
+            "registers": _REGISTERS.dump_python(kept_registers, mode="json", exclude_defaults=True),
             "where": where,
         },
         ensure_ascii=False,

@@ -1,7 +1,8 @@
 """What is known: evidence, declared answers and contests become facts. Pure.
 
 Nothing is guessed here. A fact is known only if its one authoritative source vouches for it, is
-fresh, undisputed and uncontested, and its value is one that the concept can have.
+fresh, undisputed and uncontested, its value is one that the concept can have, and no second source
+says another one. A second source makes nothing known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,9 +80,41 @@ def settle(
                 )
             case source:
                 found = _from_register(meaning, by_type.get(EvidenceType(source)), decide_time)
-        return _believable(found, meaning)
+        return _undoubted(_believable(found, meaning), meaning)
 
-    return {concept: fact(meaning) for concept, meaning in release.meanings.items()}
+    def _undoubted(found: Fact, meaning: Meaning) -> Fact:
+        """The fact, unless a second source says another value of it."""
+        if not isinstance(found, Known):
+            return found
+        others = [
+            other
+            for key in release.seconds.get(meaning.concept, ())
+            if isinstance(
+                other := _believable(
+                    _from_register(meaning, by_type.get(key), decide_time), meaning
+                ),
+                Known,
+            )
+            and other.value != found.value
+        ]
+        return Unknown(why=Why.CONTRADICTED, said=(found, *others)) if others else found
+
+    facts = {concept: fact(meaning) for concept, meaning in release.meanings.items()}
+    return {
+        concept: _found_by_what_is_known(found, release, facts) for concept, found in facts.items()
+    }
+
+
+def _found_by_what_is_known(found: Fact, release: Release, facts: Facts) -> Fact:
+    """The fact, unless its register was asked by a key that is in doubt by now."""
+    if not isinstance(found, Known):
+        return found
+    keys = release.hangs_on.get(EvidenceType(found.source), frozenset())
+    in_doubt = any(
+        isinstance(key := facts.get(concept), Unknown) and key.why is Why.CONTRADICTED
+        for concept in keys
+    )
+    return Unknown(why=Why.CONTRADICTED) if in_doubt else found
 
 
 def _from_register(meaning: Meaning, item: Evidence | None, decide_time: datetime) -> Fact:

@@ -129,7 +129,7 @@ class Reader:
             return _reading(EvidenceStatus.DISPUTED, said, detail="an objection is open")
         values = {
             concept: value
-            for concept, rule in self._register.concepts.items()
+            for concept, rule in self._register.says.items()
             if (value := _value(rule, record)) is not None
         }
         return _reading(EvidenceStatus.MATCH, said, values=values)

@@ -169,6 +169,9 @@ class Register(Frozen):
             question; 0: every question is put.
         envelope: What stands around the records.
         normalise: The fields of a record; whatever is not named here is dropped unread.
+        concepts: What it vouches for (一数一源).
+        doubts: What it knows besides, of which another register is the source: where it says
+            something else, the concept is in doubt. It never makes one surer.
         digest: SHA-256 (hex) of the file.
     """
 
@@ -186,7 +189,8 @@ class Register(Frozen):
     envelope: Envelope
     statuses: Mapping[str, StatusWord] = Field(min_length=1)
     normalise: Mapping[str, FieldRules] = Field(min_length=1)
-    concepts: Mapping[Concept, ConceptRule] = Field(min_length=1)
+    concepts: Mapping[Concept, ConceptRule] = Field(default_factory=dict)
+    doubts: Mapping[Concept, ConceptRule] = Field(default_factory=dict)
     digest: str
 
     @model_validator(mode="before")
@@ -217,6 +221,11 @@ class Register(Frozen):
         return Text(zh=self.zh, en=self.en)
 
     @cached_property
+    def says(self) -> Mapping[Concept, ConceptRule]:
+        """Everything that an answer of it can say something of."""
+        return {**self.concepts, **self.doubts}
+
+    @cached_property
     def keys(self) -> frozenset[str]:
         """The keys of a query that it finds the record by."""
         request = self.request
@@ -226,13 +235,14 @@ class Register(Frozen):
     @cached_property
     def meaning(self) -> RegisterMeaning:
         """What its answers mean: the part that a release freezes."""
-        absent = {name: rule.absent for name, rule in self.concepts.items()}
+        absent = {name: rule.absent for name, rule in self.says.items()}
         return RegisterMeaning(
             key=self.key,
             name=self.name,
             owner=self.owner,
             keys=tuple(sorted(self.keys)),
             concepts=tuple(self.concepts),
+            doubts=tuple(self.doubts),
             complete=self.complete,
             absent={name: value for name, value in absent.items() if value is not None},
             digest=self.digest,
@@ -264,6 +274,7 @@ def faults(register: Register) -> Iterator[str]:
     yield from _bound_faults(register)
     yield from _list_faults(register)
     yield from _concept_faults(register)
+    yield from _doubt_faults(register)
     yield from _request_faults(register)
 
 
@@ -339,8 +350,8 @@ def _concept_faults(register: Register) -> Iterator[str]:
     """A concept needs a field that exists and can hold its value, or a presence."""
     types = {rules.rename or field: rules.type for field, rules in register.normalise.items()}
     columns = {rules.rename or field: rules.columns for field, rules in register.normalise.items()}
-    for concept, rule in register.concepts.items():
-        where = f"`concepts.{concept}`"
+    for concept, rule in register.says.items():
+        where = f"`{'doubts' if concept in register.doubts else 'concepts'}.{concept}`"
         if bool(rule.field) == (rule.present is not None):
             yield f"{where}: name either `field` or `present`"
         if rule.field:
@@ -351,11 +362,22 @@ def _concept_faults(register: Register) -> Iterator[str]:
             cell.rename or name: cell.type for name, cell in columns.get(rule.field, {}).items()
         }
         for column, cell in rule.columns.items():
-            yield from _cell_faults(f"`concepts.{concept}.columns.{column}`", cell, cells)
+            yield from _cell_faults(f"{where[:-1]}.columns.{column}`", cell, cells)
         if rule.absent is not None and not register.complete:
             yield f"{where}: absence from an incomplete register means nothing"
         if isinstance(rule.absent, tuple) and not rule.columns:
             yield f"{where}: only a list can be absent as `[]`"
+
+
+def _doubt_faults(register: Register) -> Iterator[str]:
+    """A register knows something, and does not doubt itself."""
+    if not register.says:
+        yield "`concepts`: it knows nothing"
+    for concept in register.concepts.keys() & register.doubts.keys():
+        yield f"`doubts.{concept}`: it is itself the source"
+    for concept, rule in register.doubts.items():
+        if rule.columns:
+            yield f"`doubts.{concept}`: lists in different orders are not held against each other"
 
 
 def _cell_faults(where: str, rule: CellRule, types: Mapping[str, str]) -> Iterator[str]:

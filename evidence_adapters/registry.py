@@ -71,10 +71,13 @@ def _read(path: Path) -> tuple[Register | None, list[str]]:
 
 
 def _two_sources(registers: Mapping[EvidenceType, Register]) -> Iterator[str]:
-    """One concept, one source (一数一源): a second would have to be believed or disbelieved."""
+    """One concept, one source (一数一源); who knows of it besides can only put it in doubt."""
     vouched: dict[str, str] = {}
     for key, register in registers.items():
         for concept in register.concepts:
             if concept in vouched:
                 yield f"`{concept}`: both `{vouched[concept]}` and `{key}` vouch for it"
             vouched[concept] = key
+    for key, register in registers.items():
+        for concept in register.doubts.keys() - vouched.keys():
+            yield f"`{concept}`: `{key}` doubts it, but no register vouches for it"

@@ -13,9 +13,11 @@ from rich.text import Text as Words
 from decision_service.client import (
     Case,
     ClientError,
+    Contradiction,
     Date,
     Decision,
     EvidenceStatus,
+    Freshness,
     Matter,
     PrefilledField,
     PrefillResponse,
@@ -115,6 +117,8 @@ class Prefilled:
         fields = grid("字段 Field", "名称 Name", "值 Value", "来源 Source")
         for field in self._fields.values():
             shown = both(field.display) if not field.why else f"— {field.why}"
+            if field.HasField("contradiction"):
+                shown += f" ({claims(field.contradiction)})"
             fields.add_row(field.key, both(field.name), shown, field.evidence_type)
         for key in self._declared:
             fields.add_row(key, "", Words("请填写 to be filled in", style="dim"), "")
@@ -135,6 +139,11 @@ def replaced(papers: Sequence[ReplacedDocument]) -> str:
         return ""
     named = "; ".join(both(paper.name) for paper in papers)
     return f"免交材料 {len(papers)} 份 papers not brought: {named}"
+
+
+def claims(found: Contradiction) -> str:
+    """What each of the registers says that do not agree."""
+    return "; ".join(f"{both(one.name)}: {both(one.display)}" for one in found.claims)
 
 
 def reasons(one: Decision) -> tuple[Reason, ...]:
@@ -162,9 +171,15 @@ def decision(one: Decision) -> RenderableType:
     if one.replaced:
         parts.append(Words(replaced(one.replaced)))
     parts.append(_reasons(getattr(one, kind).reasons))
-    asked = grid("登记机关 Register", "答复 Answer")
+    if one.contradictions:
+        disputed = grid("记载不一致 Contradiction", "各方记载 Claims", "请核实 Asked to check")
+        for each in one.contradictions:
+            disputed.add_row(both(each.name), claims(each), both(each.owner))
+        parts.append(disputed)
+    asked = grid("登记机关 Register", "答复 Answer", "取得方式 Obtained")
     for evidence in one.evidence:
-        asked.add_row(evidence.evidence_type, _status(evidence.status))
+        obtained = Freshness.Name(evidence.freshness).removeprefix("FRESHNESS_").lower()
+        asked.add_row(evidence.evidence_type, _status(evidence.status), obtained)
     return Group(*parts, asked, Panel(Words(f"{one.notice.zh}\n\n{one.notice.en}")))
 
 

@@ -71,6 +71,7 @@ def write_decision(decision: model.Decision) -> pb.Decision:
         remedies=_remedies(decision.remedies),
         receipt=_receipt(decision.receipt),
         replaced=[_replaced(one) for one in decision.replaced],
+        contradictions=[_contradiction(one) for one in decision.contradictions],
     )
     match decision.outcome:
         case model.Approved(grant=grant, reasons=reasons):
@@ -141,6 +142,23 @@ def _evidence(evidence: model.Evidence) -> pb.EvidenceSummary:
         as_of_time=write_time(evidence.as_of),
         retrieve_time=write_time(evidence.retrieved_at),
         query_id=evidence.query_id,
+        freshness=pb.Freshness.Value(f"FRESHNESS_{evidence.freshness.name}"),
+    )
+
+
+def _contradiction(found: model.Contradiction) -> pb.Contradiction:
+    return pb.Contradiction(
+        concept=found.concept,
+        name=_text(found.name),
+        owner=_text(found.owner),
+        claims=[
+            pb.Claim(
+                evidence_type=one.evidence_type,
+                name=_text(one.name),
+                display=_text(one.display),
+            )
+            for one in found.claims
+        ],
     )
 
 
@@ -220,6 +238,7 @@ def _field(field: model.PrefilledField) -> prefill_pb2.PrefilledField:
         display=_text(field.display),
         evidence_type=field.evidence_type,
         as_of_time=write_time(field.as_of),
+        contradiction=_contradiction(field.contradiction) if field.contradiction else None,
     )
     match field.fact:
         case model.Known(value=value):

@@ -263,6 +263,7 @@ class PrefilledField(_message.Message):
     EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     WHY_FIELD_NUMBER: _builtins.int
+    CONTRADICTION_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Its key in the form."""
     concept: _builtins.str
@@ -287,6 +288,10 @@ class PrefilledField(_message.Message):
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """The instant for which the register vouches; unset if it is not known."""
 
+    @_builtins.property
+    def contradiction(self) -> _vocabulary_pb2.Contradiction:
+        """What registers say that do not agree; unset unless `why` is `CONTRADICTED`."""
+
     def __init__(
         self,
         *,
@@ -298,10 +303,11 @@ class PrefilledField(_message.Message):
         evidence_type: _builtins.str = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         why: _builtins.str = ...,
+        contradiction: _vocabulary_pb2.Contradiction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "display", b"display", "name", b"name", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "contradiction", b"contradiction", "display", b"display", "name", b"name", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "concept", b"concept", "display", b"display", "evidence_type", b"evidence_type", "key", b"key", "name", b"name", "value", b"value", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "concept", b"concept", "contradiction", b"contradiction", "display", b"display", "evidence_type", b"evidence_type", "key", b"key", "name", b"name", "value", b"value", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

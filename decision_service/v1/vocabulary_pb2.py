@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$decision_service/v1/vocabulary.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x1e\n\x04Text\x12\n\n\x02zh\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"y\n\x05Value\x12\x11\n\x07\x62oolean\x18\x01 \x01(\x08H\x00\x12\x10\n\x06number\x18\x02 \x01(\tH\x00\x12!\n\x04\x64\x61te\x18\x03 \x01(\x0b\x32\x11.google.type.DateH\x00\x12\x10\n\x06option\x18\x04 \x01(\tH\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x42\x06\n\x04kind\"4\n\x08\x44ocument\x12\x12\n\x04kind\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"S\n\x05Party\x12\x12\n\x04role\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x36\n\tdocuments\x18\x02 \x03(\x0b\x32\x1d.decision_service.v1.DocumentB\x04\xe2\x41\x01\x02\"o\n\x07\x43onsent\x12\x1c\n\x0enotice_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x16\n\x0e\x65vidence_types\x18\x03 \x03(\t\"&\n\rStatutoryDuty\x12\x15\n\x07\x61rticle\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xcb\x02\n\tAuthority\x12\x30\n\x06person\x18\x01 \x01(\x0b\x32\x1a.decision_service.v1.PartyB\x04\xe2\x41\x01\x02\x12\x42\n\x0f\x61ssurance_level\x18\x02 \x01(\x0e\x32#.decision_service.v1.AssuranceLevelB\x04\xe2\x41\x01\x02\x12=\n\x13\x61uthentication_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x11\n\tagent_for\x18\x04 \x01(\t\x12/\n\x07\x63onsent\x18\x05 \x01(\x0b\x32\x1c.decision_service.v1.ConsentH\x00\x12<\n\x0estatutory_duty\x18\x06 \x01(\x0b\x32\".decision_service.v1.StatutoryDutyH\x00\x42\x07\n\x05\x62\x61sis\"\xff\x01\n\x0f\x45videnceSummary\x12\x15\n\revidence_type\x18\x01 \x01(\t\x12+\n\x08provider\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.decision_service.v1.EvidenceStatus\x12.\n\nas_of_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rretrieve_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08query_id\x18\x06 \x01(\t\"A\n\nLegalBasis\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x03 \x01(\t\"\x87\x01\n\x04Used\x12\x0f\n\x07\x63oncept\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12(\n\x05value\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\"\xec\x01\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x13\n\x0brequirement\x18\x02 \x01(\t\x12(\n\x05title\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\'\n\x04text\x18\x04 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\r\n\x05\x66ield\x18\x05 \x01(\t\x12\x34\n\x0blegal_basis\x18\x06 \x03(\x0b\x32\x1f.decision_service.v1.LegalBasis\x12\'\n\x04used\x18\x07 \x03(\x0b\x32\x19.decision_service.v1.Used\"\xa3\x01\n\x07Granted\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12)\n\x05value\x18\x03 \x01(\x0b\x32\x1a.decision_service.v1.Value\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12*\n\x07\x64isplay\x18\x05 \x01(\x0b\x32\x19.decision_service.v1.Text\"e\n\x08\x41pproved\x12+\n\x05grant\x18\x01 \x03(\x0b\x32\x1c.decision_service.v1.Granted\x12,\n\x07reasons\x18\x02 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"7\n\x07Refused\x12,\n\x07reasons\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"8\n\x08Referred\x12,\n\x07reasons\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"?\n\x0fNeedsCorrection\x12,\n\x07reasons\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"\x7f\n\x07Waiting\x12.\n\nuntil_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x65vidence_types\x18\x02 \x03(\t\x12,\n\x07reasons\x18\x03 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"\xd0\x01\n\x08Remedies\x12\x38\n\x15reconsideration_organ\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x1c\n\x14reconsideration_days\x18\x02 \x01(\x05\x12\x1c\n\x14reconsideration_link\x18\x03 \x01(\t\x12\x33\n\x10litigation_court\x18\x04 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x19\n\x11litigation_months\x18\x05 \x01(\x05\"+\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\"\xf3\x05\n\x08\x44\x65\x63ision\x12\x31\n\x08\x61pproved\x18\x01 \x01(\x0b\x32\x1d.decision_service.v1.ApprovedH\x00\x12/\n\x07refused\x18\x02 \x01(\x0b\x32\x1c.decision_service.v1.RefusedH\x00\x12\x31\n\x08referred\x18\x03 \x01(\x0b\x32\x1d.decision_service.v1.ReferredH\x00\x12@\n\x10needs_correction\x18\x04 \x01(\x0b\x32$.decision_service.v1.NeedsCorrectionH\x00\x12/\n\x07waiting\x18\x05 \x01(\x0b\x32\x1c.decision_service.v1.WaitingH\x00\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x07 \x01(\t\x12\x0e\n\x06matter\x18\x08 \x01(\t\x12/\n\x14rules_effective_date\x18\t \x01(\x0b\x32\x11.google.type.Date\x12\x16\n\x0erelease_digest\x18\n \x01(\x0c\x12&\n\x0b\x66iling_date\x18\x0b \x01(\x0b\x32\x11.google.type.Date\x12/\n\x0b\x64\x65\x63ide_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x08\x65vidence\x18\r \x03(\x0b\x32$.decision_service.v1.EvidenceSummary\x12)\n\x06notice\x18\x0e \x01(\x0b\x32\x19.decision_service.v1.Text\x12/\n\x08remedies\x18\x0f \x01(\x0b\x32\x1d.decision_service.v1.Remedies\x12-\n\x07receipt\x18\x10 \x01(\x0b\x32\x1c.decision_service.v1.Receipt\x12\x37\n\x08replaced\x18\x11 \x03(\x0b\x32%.decision_service.v1.ReplacedDocumentB\t\n\x07outcome\"S\n\x10ReplacedDocument\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x16\n\x0e\x65vidence_types\x18\x02 \x03(\t\"+\n\rPromisedLimit\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\x12\x0c\n\x04unit\x18\x02 \x01(\t\"A\n\nCallLimits\x12\x33\n\x10minimum_deadline\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration*\x85\x01\n\x0e\x41ssuranceLevel\x12\x1f\n\x1b\x41SSURANCE_LEVEL_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SSURANCE_LEVEL_LOW\x10\x01\x12\x1f\n\x1b\x41SSURANCE_LEVEL_SUBSTANTIAL\x10\x02\x12\x18\n\x14\x41SSURANCE_LEVEL_HIGH\x10\x03*\x94\x03\n\x0e\x45videnceStatus\x12\x1f\n\x1b\x45VIDENCE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VIDENCE_STATUS_MATCH\x10\x01\x12\x1c\n\x18\x45VIDENCE_STATUS_MISMATCH\x10\x02\x12+\n\'EVIDENCE_STATUS_NO_RECORD_AUTHORITATIVE\x10\x03\x12*\n&EVIDENCE_STATUS_NO_RECORD_INCONCLUSIVE\x10\x04\x12\x1d\n\x19\x45VIDENCE_STATUS_AMBIGUOUS\x10\x05\x12\x19\n\x15\x45VIDENCE_STATUS_STALE\x10\x06\x12\x1c\n\x18\x45VIDENCE_STATUS_DISPUTED\x10\x07\x12\x1f\n\x1b\x45VIDENCE_STATUS_UNAVAILABLE\x10\x08\x12\x1a\n\x16\x45VIDENCE_STATUS_DENIED\x10\t\x12\x1d\n\x19\x45VIDENCE_STATUS_MALFORMED\x10\n\x12\x1b\n\x17\x45VIDENCE_STATUS_PENDING\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$decision_service/v1/vocabulary.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x1e\n\x04Text\x12\n\n\x02zh\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"y\n\x05Value\x12\x11\n\x07\x62oolean\x18\x01 \x01(\x08H\x00\x12\x10\n\x06number\x18\x02 \x01(\tH\x00\x12!\n\x04\x64\x61te\x18\x03 \x01(\x0b\x32\x11.google.type.DateH\x00\x12\x10\n\x06option\x18\x04 \x01(\tH\x00\x12\x0e\n\x04text\x18\x05 \x01(\tH\x00\x42\x06\n\x04kind\"4\n\x08\x44ocument\x12\x12\n\x04kind\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"S\n\x05Party\x12\x12\n\x04role\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x36\n\tdocuments\x18\x02 \x03(\x0b\x32\x1d.decision_service.v1.DocumentB\x04\xe2\x41\x01\x02\"o\n\x07\x43onsent\x12\x1c\n\x0enotice_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12.\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x16\n\x0e\x65vidence_types\x18\x03 \x03(\t\"&\n\rStatutoryDuty\x12\x15\n\x07\x61rticle\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xcb\x02\n\tAuthority\x12\x30\n\x06person\x18\x01 \x01(\x0b\x32\x1a.decision_service.v1.PartyB\x04\xe2\x41\x01\x02\x12\x42\n\x0f\x61ssurance_level\x18\x02 \x01(\x0e\x32#.decision_service.v1.AssuranceLevelB\x04\xe2\x41\x01\x02\x12=\n\x13\x61uthentication_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x11\n\tagent_for\x18\x04 \x01(\t\x12/\n\x07\x63onsent\x18\x05 \x01(\x0b\x32\x1c.decision_service.v1.ConsentH\x00\x12<\n\x0estatutory_duty\x18\x06 \x01(\x0b\x32\".decision_service.v1.StatutoryDutyH\x00\x42\x07\n\x05\x62\x61sis\"\xb2\x02\n\x0f\x45videnceSummary\x12\x15\n\revidence_type\x18\x01 \x01(\t\x12+\n\x08provider\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.decision_service.v1.EvidenceStatus\x12.\n\nas_of_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rretrieve_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08query_id\x18\x06 \x01(\t\x12\x31\n\tfreshness\x18\x07 \x01(\x0e\x32\x1e.decision_service.v1.Freshness\"s\n\x05\x43laim\x12\x15\n\revidence_type\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12*\n\x07\x64isplay\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\"\x9f\x01\n\rContradiction\x12\x0f\n\x07\x63oncept\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12(\n\x05owner\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\x12*\n\x06\x63laims\x18\x04 \x03(\x0b\x32\x1a.decision_service.v1.Claim\"A\n\nLegalBasis\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x03 \x01(\t\"\x87\x01\n\x04Used\x12\x0f\n\x07\x63oncept\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12(\n\x05value\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0b\n\x03why\x18\x05 \x01(\t\"\xec\x01\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x13\n\x0brequirement\x18\x02 \x01(\t\x12(\n\x05title\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\'\n\x04text\x18\x04 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\r\n\x05\x66ield\x18\x05 \x01(\t\x12\x34\n\x0blegal_basis\x18\x06 \x03(\x0b\x32\x1f.decision_service.v1.LegalBasis\x12\'\n\x04used\x18\x07 \x03(\x0b\x32\x19.decision_service.v1.Used\"\xa3\x01\n\x07Granted\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x04name\x18\x02 \x01(\x0b\x32\x19.decision_service.v1.Text\x12)\n\x05value\x18\x03 \x01(\x0b\x32\x1a.decision_service.v1.Value\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12*\n\x07\x64isplay\x18\x05 \x01(\x0b\x32\x19.decision_service.v1.Text\"e\n\x08\x41pproved\x12+\n\x05grant\x18\x01 \x03(\x0b\x32\x1c.decision_service.v1.Granted\x12,\n\x07reasons\x18\x02 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"7\n\x07Refused\x12,\n\x07reasons\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"8\n\x08Referred\x12,\n\x07reasons\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"?\n\x0fNeedsCorrection\x12,\n\x07reasons\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"\x7f\n\x07Waiting\x12.\n\nuntil_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x65vidence_types\x18\x02 \x03(\t\x12,\n\x07reasons\x18\x03 \x03(\x0b\x32\x1b.decision_service.v1.Reason\"\xd0\x01\n\x08Remedies\x12\x38\n\x15reconsideration_organ\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x1c\n\x14reconsideration_days\x18\x02 \x01(\x05\x12\x1c\n\x14reconsideration_link\x18\x03 \x01(\t\x12\x33\n\x10litigation_court\x18\x04 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x19\n\x11litigation_months\x18\x05 \x01(\x05\"+\n\x07Receipt\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\"\xaf\x06\n\x08\x44\x65\x63ision\x12\x31\n\x08\x61pproved\x18\x01 \x01(\x0b\x32\x1d.decision_service.v1.ApprovedH\x00\x12/\n\x07refused\x18\x02 \x01(\x0b\x32\x1c.decision_service.v1.RefusedH\x00\x12\x31\n\x08referred\x18\x03 \x01(\x0b\x32\x1d.decision_service.v1.ReferredH\x00\x12@\n\x10needs_correction\x18\x04 \x01(\x0b\x32$.decision_service.v1.NeedsCorrectionH\x00\x12/\n\x07waiting\x18\x05 \x01(\x0b\x32\x1c.decision_service.v1.WaitingH\x00\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x07 \x01(\t\x12\x0e\n\x06matter\x18\x08 \x01(\t\x12/\n\x14rules_effective_date\x18\t \x01(\x0b\x32\x11.google.type.Date\x12\x16\n\x0erelease_digest\x18\n \x01(\x0c\x12&\n\x0b\x66iling_date\x18\x0b \x01(\x0b\x32\x11.google.type.Date\x12/\n\x0b\x64\x65\x63ide_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x08\x65vidence\x18\r \x03(\x0b\x32$.decision_service.v1.EvidenceSummary\x12)\n\x06notice\x18\x0e \x01(\x0b\x32\x19.decision_service.v1.Text\x12/\n\x08remedies\x18\x0f \x01(\x0b\x32\x1d.decision_service.v1.Remedies\x12-\n\x07receipt\x18\x10 \x01(\x0b\x32\x1c.decision_service.v1.Receipt\x12\x37\n\x08replaced\x18\x11 \x03(\x0b\x32%.decision_service.v1.ReplacedDocument\x12:\n\x0e\x63ontradictions\x18\x12 \x03(\x0b\x32\".decision_service.v1.ContradictionB\t\n\x07outcome\"S\n\x10ReplacedDocument\x12\'\n\x04name\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Text\x12\x16\n\x0e\x65vidence_types\x18\x02 \x03(\t\"+\n\rPromisedLimit\x12\x0c\n\x04\x64\x61ys\x18\x01 \x01(\x05\x12\x0c\n\x04unit\x18\x02 \x01(\t\"A\n\nCallLimits\x12\x33\n\x10minimum_deadline\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration*\x85\x01\n\x0e\x41ssuranceLevel\x12\x1f\n\x1b\x41SSURANCE_LEVEL_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SSURANCE_LEVEL_LOW\x10\x01\x12\x1f\n\x1b\x41SSURANCE_LEVEL_SUBSTANTIAL\x10\x02\x12\x18\n\x14\x41SSURANCE_LEVEL_HIGH\x10\x03*\x94\x03\n\x0e\x45videnceStatus\x12\x1f\n\x1b\x45VIDENCE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VIDENCE_STATUS_MATCH\x10\x01\x12\x1c\n\x18\x45VIDENCE_STATUS_MISMATCH\x10\x02\x12+\n\'EVIDENCE_STATUS_NO_RECORD_AUTHORITATIVE\x10\x03\x12*\n&EVIDENCE_STATUS_NO_RECORD_INCONCLUSIVE\x10\x04\x12\x1d\n\x19\x45VIDENCE_STATUS_AMBIGUOUS\x10\x05\x12\x19\n\x15\x45VIDENCE_STATUS_STALE\x10\x06\x12\x1c\n\x18\x45VIDENCE_STATUS_DISPUTED\x10\x07\x12\x1f\n\x1b\x45VIDENCE_STATUS_UNAVAILABLE\x10\x08\x12\x1a\n\x16\x45VIDENCE_STATUS_DENIED\x10\t\x12\x1d\n\x19\x45VIDENCE_STATUS_MALFORMED\x10\n\x12\x1b\n\x17\x45VIDENCE_STATUS_PENDING\x10\x0b*d\n\tFreshness\x12\x19\n\x15\x46RESHNESS_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46RESHNESS_LIVE\x10\x01\x12\x13\n\x0f\x46RESHNESS_CACHE\x10\x02\x12\x13\n\x0f\x46RESHNESS_BATCH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,10 +55,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORITY'].fields_by_name['assurance_level']._serialized_options = b'\342A\001\002'
   _globals['_AUTHORITY'].fields_by_name['authentication_time']._loaded_options = None
   _globals['_AUTHORITY'].fields_by_name['authentication_time']._serialized_options = b'\342A\001\002'
-  _globals['_ASSURANCELEVEL']._serialized_start=3456
-  _globals['_ASSURANCELEVEL']._serialized_end=3589
-  _globals['_EVIDENCESTATUS']._serialized_start=3592
-  _globals['_EVIDENCESTATUS']._serialized_end=3996
+  _globals['_ASSURANCELEVEL']._serialized_start=3846
+  _globals['_ASSURANCELEVEL']._serialized_end=3979
+  _globals['_EVIDENCESTATUS']._serialized_start=3982
+  _globals['_EVIDENCESTATUS']._serialized_end=4386
+  _globals['_FRESHNESS']._serialized_start=4388
+  _globals['_FRESHNESS']._serialized_end=4488
   _globals['_TEXT']._serialized_start=183
   _globals['_TEXT']._serialized_end=213
   _globals['_VALUE']._serialized_start=215
@@ -74,35 +76,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORITY']._serialized_start=631
   _globals['_AUTHORITY']._serialized_end=962
   _globals['_EVIDENCESUMMARY']._serialized_start=965
-  _globals['_EVIDENCESUMMARY']._serialized_end=1220
-  _globals['_LEGALBASIS']._serialized_start=1222
-  _globals['_LEGALBASIS']._serialized_end=1287
-  _globals['_USED']._serialized_start=1290
-  _globals['_USED']._serialized_end=1425
-  _globals['_REASON']._serialized_start=1428
-  _globals['_REASON']._serialized_end=1664
-  _globals['_GRANTED']._serialized_start=1667
-  _globals['_GRANTED']._serialized_end=1830
-  _globals['_APPROVED']._serialized_start=1832
-  _globals['_APPROVED']._serialized_end=1933
-  _globals['_REFUSED']._serialized_start=1935
-  _globals['_REFUSED']._serialized_end=1990
-  _globals['_REFERRED']._serialized_start=1992
-  _globals['_REFERRED']._serialized_end=2048
-  _globals['_NEEDSCORRECTION']._serialized_start=2050
-  _globals['_NEEDSCORRECTION']._serialized_end=2113
-  _globals['_WAITING']._serialized_start=2115
-  _globals['_WAITING']._serialized_end=2242
-  _globals['_REMEDIES']._serialized_start=2245
-  _globals['_REMEDIES']._serialized_end=2453
-  _globals['_RECEIPT']._serialized_start=2455
-  _globals['_RECEIPT']._serialized_end=2498
-  _globals['_DECISION']._serialized_start=2501
-  _globals['_DECISION']._serialized_end=3256
-  _globals['_REPLACEDDOCUMENT']._serialized_start=3258
-  _globals['_REPLACEDDOCUMENT']._serialized_end=3341
-  _globals['_PROMISEDLIMIT']._serialized_start=3343
-  _globals['_PROMISEDLIMIT']._serialized_end=3386
-  _globals['_CALLLIMITS']._serialized_start=3388
-  _globals['_CALLLIMITS']._serialized_end=3453
+  _globals['_EVIDENCESUMMARY']._serialized_end=1271
+  _globals['_CLAIM']._serialized_start=1273
+  _globals['_CLAIM']._serialized_end=1388
+  _globals['_CONTRADICTION']._serialized_start=1391
+  _globals['_CONTRADICTION']._serialized_end=1550
+  _globals['_LEGALBASIS']._serialized_start=1552
+  _globals['_LEGALBASIS']._serialized_end=1617
+  _globals['_USED']._serialized_start=1620
+  _globals['_USED']._serialized_end=1755
+  _globals['_REASON']._serialized_start=1758
+  _globals['_REASON']._serialized_end=1994
+  _globals['_GRANTED']._serialized_start=1997
+  _globals['_GRANTED']._serialized_end=2160
+  _globals['_APPROVED']._serialized_start=2162
+  _globals['_APPROVED']._serialized_end=2263
+  _globals['_REFUSED']._serialized_start=2265
+  _globals['_REFUSED']._serialized_end=2320
+  _globals['_REFERRED']._serialized_start=2322
+  _globals['_REFERRED']._serialized_end=2378
+  _globals['_NEEDSCORRECTION']._serialized_start=2380
+  _globals['_NEEDSCORRECTION']._serialized_end=2443
+  _globals['_WAITING']._serialized_start=2445
+  _globals['_WAITING']._serialized_end=2572
+  _globals['_REMEDIES']._serialized_start=2575
+  _globals['_REMEDIES']._serialized_end=2783
+  _globals['_RECEIPT']._serialized_start=2785
+  _globals['_RECEIPT']._serialized_end=2828
+  _globals['_DECISION']._serialized_start=2831
+  _globals['_DECISION']._serialized_end=3646
+  _globals['_REPLACEDDOCUMENT']._serialized_start=3648
+  _globals['_REPLACEDDOCUMENT']._serialized_end=3731
+  _globals['_PROMISEDLIMIT']._serialized_start=3733
+  _globals['_PROMISEDLIMIT']._serialized_end=3776
+  _globals['_CALLLIMITS']._serialized_start=3778
+  _globals['_CALLLIMITS']._serialized_end=3843
 # @@protoc_insertion_point(module_scope)

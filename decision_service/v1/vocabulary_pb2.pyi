@@ -110,6 +110,34 @@ EVIDENCE_STATUS_PENDING: EvidenceStatus.ValueType  # 11
 """The register has taken the question and will answer later."""
 Global___EvidenceStatus: _TypeAlias = EvidenceStatus  # noqa: Y015
 
+class _Freshness:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FreshnessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Freshness.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FRESHNESS_UNSPECIFIED: _Freshness.ValueType  # 0
+    """Never sent."""
+    FRESHNESS_LIVE: _Freshness.ValueType  # 1
+    """The register was asked for this very question."""
+    FRESHNESS_CACHE: _Freshness.ValueType  # 2
+    """Kept from an earlier question, as the register's owner allows."""
+    FRESHNESS_BATCH: _Freshness.ValueType  # 3
+    """From a file that the register's owner hands over from time to time."""
+
+class Freshness(_Freshness, metaclass=_FreshnessEnumTypeWrapper):
+    """How an answer came to us. How old it may be for a concept is judged by `as_of_time`."""
+
+FRESHNESS_UNSPECIFIED: Freshness.ValueType  # 0
+"""Never sent."""
+FRESHNESS_LIVE: Freshness.ValueType  # 1
+"""The register was asked for this very question."""
+FRESHNESS_CACHE: Freshness.ValueType  # 2
+"""Kept from an earlier question, as the register's owner allows."""
+FRESHNESS_BATCH: Freshness.ValueType  # 3
+"""From a file that the register's owner hands over from time to time."""
+Global___Freshness: _TypeAlias = Freshness  # noqa: Y015
+
 @_typing.final
 class Text(_message.Message):
     """The same words in both languages of the city."""
@@ -358,12 +386,15 @@ class EvidenceSummary(_message.Message):
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
     RETRIEVE_TIME_FIELD_NUMBER: _builtins.int
     QUERY_ID_FIELD_NUMBER: _builtins.int
+    FRESHNESS_FIELD_NUMBER: _builtins.int
     evidence_type: _builtins.str
     """The register's key, e.g. `population_register`."""
     status: Global___EvidenceStatus.ValueType
     """What it answered."""
     query_id: _builtins.str
     """The question's id, the same in the register's own log."""
+    freshness: Global___Freshness.ValueType
+    """How the answer came to us."""
     @_builtins.property
     def provider(self) -> Global___Text:
         """Who answered."""
@@ -385,14 +416,91 @@ class EvidenceSummary(_message.Message):
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
         retrieve_time: _timestamp_pb2.Timestamp | None = ...,
         query_id: _builtins.str = ...,
+        freshness: Global___Freshness.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "provider", b"provider", "retrieve_time", b"retrieve_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "evidence_type", b"evidence_type", "provider", b"provider", "query_id", b"query_id", "retrieve_time", b"retrieve_time", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "evidence_type", b"evidence_type", "freshness", b"freshness", "provider", b"provider", "query_id", b"query_id", "retrieve_time", b"retrieve_time", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvidenceSummary: _TypeAlias = EvidenceSummary  # noqa: Y015
+
+@_typing.final
+class Claim(_message.Message):
+    """What one register says of a concept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DISPLAY_FIELD_NUMBER: _builtins.int
+    evidence_type: _builtins.str
+    """The register's key."""
+    @_builtins.property
+    def name(self) -> Global___Text:
+        """The register's name."""
+
+    @_builtins.property
+    def display(self) -> Global___Text:
+        """Its value in words, with the unit or the option's name."""
+
+    def __init__(
+        self,
+        *,
+        evidence_type: _builtins.str = ...,
+        name: Global___Text | None = ...,
+        display: Global___Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "evidence_type", b"evidence_type", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Claim: _TypeAlias = Claim  # noqa: Y015
+
+@_typing.final
+class Contradiction(_message.Message):
+    """Registers that say different things of one concept. None of them is believed: the concept is
+    not known, a person decides, and the owner of the authoritative register is asked to check.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONCEPT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    concept: _builtins.str
+    """The concept."""
+    @_builtins.property
+    def name(self) -> Global___Text:
+        """Its name."""
+
+    @_builtins.property
+    def owner(self) -> Global___Text:
+        """Who keeps the authoritative register."""
+
+    @_builtins.property
+    def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Claim]:
+        """What each says, at least two; the authoritative register's is the first."""
+
+    def __init__(
+        self,
+        *,
+        concept: _builtins.str = ...,
+        name: Global___Text | None = ...,
+        owner: Global___Text | None = ...,
+        claims: _abc.Iterable[Global___Claim] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "owner", b"owner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "concept", b"concept", "name", b"name", "owner", b"owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contradiction: _TypeAlias = Contradiction  # noqa: Y015
 
 @_typing.final
 class LegalBasis(_message.Message):
@@ -795,6 +903,7 @@ class Decision(_message.Message):
     REMEDIES_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     REPLACED_FIELD_NUMBER: _builtins.int
+    CONTRADICTIONS_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case that it belongs to."""
     case_number: _builtins.str
@@ -855,6 +964,10 @@ class Decision(_message.Message):
     def replaced(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReplacedDocument]:
         """Papers that nobody had to bring, because evidence took their place (免交材料)."""
 
+    @_builtins.property
+    def contradictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contradiction]:
+        """What registers do not agree on; each has a ticket in the trail."""
+
     def __init__(
         self,
         *,
@@ -875,10 +988,11 @@ class Decision(_message.Message):
         remedies: Global___Remedies | None = ...,
         receipt: Global___Receipt | None = ...,
         replaced: _abc.Iterable[Global___ReplacedDocument] | None = ...,
+        contradictions: _abc.Iterable[Global___Contradiction] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "decide_time", b"decide_time", "filing_date", b"filing_date", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "case_id", b"case_id", "case_number", b"case_number", "decide_time", b"decide_time", "evidence", b"evidence", "filing_date", b"filing_date", "matter", b"matter", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "release_digest", b"release_digest", "remedies", b"remedies", "replaced", b"replaced", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "case_id", b"case_id", "case_number", b"case_number", "contradictions", b"contradictions", "decide_time", b"decide_time", "evidence", b"evidence", "filing_date", b"filing_date", "matter", b"matter", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "release_digest", b"release_digest", "remedies", b"remedies", "replaced", b"replaced", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["approved", "refused", "referred", "needs_correction", "waiting"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

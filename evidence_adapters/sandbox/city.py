@@ -44,6 +44,8 @@ class Person:
         in_payment: Whether the old-age allowance is being paid.
         library_card: Number of the reader's card; empty without one.
         items_outstanding: Library items not returned.
+        reported_dead: Whether the payer has ended the allowance on a report of death that no
+            register of deaths confirms.
         disputed: Whether an objection to the person's records is open in every register.
     """
 
@@ -56,6 +58,7 @@ class Person:
     in_payment: bool = False
     library_card: str = ""
     items_outstanding: int = 0
+    reported_dead: bool = False
     disputed: bool = False
 
 
@@ -68,7 +71,8 @@ _ROLES: Final[Mapping[range, Mapping[str, object]]] = {
     range(55, 60): {"account": "none"},
     range(60, 70): {"library_card": "SZL0000060"},
     range(70, 80): {"library_card": "SZL0000070", "items_outstanding": 3},
-    range(80, 90): {"disputed": True},
+    range(80, 88): {"disputed": True},
+    range(88, 90): {"reported_dead": True},
 }
 """What is special about a cast member, by sequence; all else is in good order: local, alive, not
 in payment, with a card on an account of their own, no reader. From 90 to 99: on no register."""
@@ -164,6 +168,7 @@ class City:
             "library_holder": (date(1990, 9, 9), 60),
             "library_outstanding": (date(1985, 4, 12), 70),
             "disputed": (date(1947, 7, 17), 80),
+            "reported_dead": (date(1946, 6, 16), 88),
         }
         return MappingProxyType(
             {role: self.cast_member(day, sequence) for role, (day, sequence) in born.items()}

@@ -89,8 +89,9 @@ def payments(turn: Turn) -> Answer:
     rows = [
         {
             "sfzhm": person.id_number.lower(),
-            "ffzt": "1" if person.in_payment else "0",
+            "ffzt": "3" if person.reported_dead else "1" if person.in_payment else "0",
             "zhgs": {"own": "1", "another": "2", "none": ""}[person.account],
+            "swzz": "1" if person.reported_dead else "",
             "yybs": "是" if turn.is_disputed else "否",
         }
         for known in turn.found

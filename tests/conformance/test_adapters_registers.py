@@ -75,6 +75,7 @@ class Expected:
     unknown: Keys
     absence: EvidenceStatus
     absent: Mapping[str, Held]
+    doubts: tuple[str, ...] = ()
 
 
 def person(role: str) -> Keys:
@@ -128,6 +129,7 @@ REGISTERS = [
         register=EvidenceType("payment_ledger"),
         known=person("account_of_another"),
         values={"applicant.allowance_in_payment": False, "applicant.card_account_own": False},
+        doubts=("applicant.living_status",),
         unknown=person("without_card"),
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
         absent={"applicant.allowance_in_payment": False},
@@ -994,4 +996,5 @@ def test_the_register_names_concepts_that_the_line_above_expects(expected: Expec
     meaning = PACKAGED[expected.register].meaning
 
     assert {Concept(name) for name in expected.values} == set(meaning.concepts)
+    assert expected.doubts == meaning.doubts
     assert meaning.absent == expected.absent

@@ -192,6 +192,13 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
             id="a key that is not the file's name",
         ),
         pytest.param(
+            'present = "deceased" ',
+            'present = "deceased"\nabsent = "living"\n'
+            '[doubts."applicant.living_status"]\npresent = "deceased" ',
+            "`doubts.applicant.living_status`: it is itself the source",
+            id="a register that doubts itself",
+        ),
+        pytest.param(
             'yybz = { type = "boolean"',
             'yybz = { regex = "(", type = "boolean"',
             "`normalise`: ",
@@ -313,6 +320,18 @@ def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     told = str(caught.value)
     assert told.count("`transport`: input should be 'http' or 'sql'") == 2
     assert told.count("`request.road`: extra inputs are not permitted") == 2
+
+
+def test_nobody_doubts_what_no_register_says(tmp_path: Path) -> None:
+    shutil.copy(registry.PACKAGED / "payment_ledger.toml", tmp_path)
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        registry.load(tmp_path)
+
+    assert (
+        "`applicant.living_status`: `payment_ledger` doubts it, but no register vouches for it"
+        in str(caught.value)
+    )
 
 
 def test_two_registers_cannot_vouch_for_one_concept(tmp_path: Path) -> None:
