@@ -274,6 +274,7 @@ class Freshness(StrEnum):
 
     LIVE = "live"
     CACHE = "cache"
+    BATCH = "batch"
 
 
 class _Asked(Frozen):
@@ -348,7 +349,8 @@ class Evidence(Frozen):
         as_of: The instant for which the register vouches. None where it did not say; then the
             values are not fresh for any concept.
         retrieved_at: When the answer was complete here. The guard stamps it, nobody else.
-        freshness: Asked for this question, or kept from an earlier one.
+        freshness: Asked for this question, kept from an earlier one, or out of a file that the
+            register sends every so often; `reference` is then the file's batch.
         digest: SHA-256 (hex) of the bytes as received; empty if there were none.
         pending_until: When a PENDING source has promised to answer. None otherwise.
         mismatched: Keys that the register found different, for MISMATCH.

@@ -34,6 +34,7 @@ from decision_service.server import (
 from decision_service.settings import Settings, read_settings
 from decision_service.waiting import watch
 from evidence_adapters import gateway, registry, sandbox
+from evidence_adapters.intake import Report
 from evidence_adapters.register import Register
 from evidence_adapters.tally import Tally
 
@@ -182,7 +183,14 @@ async def service(
     tally = Tally()
     async with (
         Trail.open(settings.store) as trail,
-        gateway.connect(registers, addresses, clock=clock, tally=tally) as sources,
+        gateway.connect(
+            registers,
+            addresses,
+            clock=clock,
+            batches=settings.store / "batches",
+            tell=tell_of_batches,
+            tally=tally,
+        ) as sources,
     ):
         office = Office(
             catalogue=published,
@@ -259,6 +267,26 @@ async def tell_counts(tally: Tally, *, every_s: float = COUNTS_EVERY_S) -> None:
             tell()
     finally:
         tell()
+
+
+def tell_of_batches(register: EvidenceType, report: Report) -> None:
+    """What became of the files that a register sent."""
+    for refused in report.refused:
+        log.error(
+            "register.batch_refused",
+            register=register,
+            manifest=refused.manifest,
+            faults=refused.faults,
+        )
+    if (taken := report.taken) is not None:
+        log.info(
+            "register.batch_taken",
+            register=register,
+            batch=taken.batch,
+            as_of=taken.as_of.isoformat(),
+            rows=taken.rows,
+            wrong_rows=taken.wrong_rows,
+        )
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ and nothing besides; a line end, a full-width digit or a time after a day is ref
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Final
 
 from decision_service.identifiers import organisation_code_is_valid, resident_id_is_valid
@@ -22,6 +23,7 @@ _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?|[0-9]{14}"
 )
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,10})?")
 _FLAGS: Final = {"1": True, "是": True, "Y": True, "0": False, "否": False, "N": False}
 
 
@@ -82,6 +84,15 @@ def _flag(value: object) -> bool:
     return value if isinstance(value, bool) else _FLAGS[_code(value)]
 
 
+def _number(value: object) -> object:
+    """A number, also one written as a text, as files of texts alone write all of them."""
+    if not isinstance(value, str):
+        return value
+    if _NUMBER.fullmatch(value) is None:
+        raise ValueError("not a number")
+    return Decimal(value) if "." in value else int(value)
+
+
 def _names(value: object) -> tuple[str, ...]:
     """A list of names, or one text with commas between them."""
     items = value if isinstance(value, list) else _text(value).split(",")
@@ -102,4 +113,5 @@ COERCIONS: Final[Mapping[Coercion, Callable[[object], object]]] = {
     "code": _code,
     "flag": _flag,
     "names": _names,
+    "number": _number,
 }

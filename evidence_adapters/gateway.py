@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from decision_service.evidence import EvidenceSource, Sources
 from decision_service.model import EvidenceType
-from evidence_adapters import http
+from evidence_adapters import file_drop, http
+from evidence_adapters.file_drop import Tell
 from evidence_adapters.guard import Clock
 from evidence_adapters.register import Register
 from evidence_adapters.tally import Tally
@@ -18,34 +21,48 @@ async def connect(
     *,
     clock: Clock,
     secrets: Mapping[EvidenceType, str] | None = None,
+    batches: Path | None = None,
+    tell: Tell | None = None,
     tally: Tally | None = None,
 ) -> AsyncIterator[Sources]:
     """Open the sources of every register that has an address, and close them at the end.
 
     Args:
-        addresses: As the register's transport takes it; see `http.connect` and `sql.connect`.
+        addresses: As the register's transport takes it; see each transport's `connect`.
         secrets: Key or password by register.
+        batches: Where what came by file is kept. None: nowhere for longer than the sources.
+        tell: Is told of every file that was taken or refused.
 
     Raises:
         InvalidPublicationError: An address names no register, or is wrong for its transport.
     """
+    by_transport: dict[str, dict[EvidenceType, str]] = {"http": {}, "sql": {}, "file": {}}
+    for key, address in addresses.items():
+        by_transport[registers[key].transport if key in registers else "http"][key] = address
+    sources: dict[EvidenceType, EvidenceSource] = {}
     async with AsyncExitStack() as stack:
-        by_sql = {
-            key: address
-            for key, address in addresses.items()
-            if key in registers and registers[key].transport == "sql"
-        }
-        others = {key: address for key, address in addresses.items() if key not in by_sql}
-        sources: dict[EvidenceType, EvidenceSource] = dict(
-            await stack.enter_async_context(
-                http.connect(registers, others, clock=clock, secrets=secrets, tally=tally)
-            )
+        sources |= await stack.enter_async_context(
+            http.connect(registers, by_transport["http"], clock=clock, secrets=secrets, tally=tally)
         )
-        if by_sql:
+        if by_transport["sql"]:
             # Its libraries take a second to load, which a city without such registers is spared.
             from evidence_adapters import sql  # noqa: PLC0415
 
             sources |= await stack.enter_async_context(
-                sql.connect(registers, by_sql, clock=clock, secrets=secrets, tally=tally)
+                sql.connect(
+                    registers, by_transport["sql"], clock=clock, secrets=secrets, tally=tally
+                )
+            )
+        if by_transport["file"]:
+            kept = batches or Path(stack.enter_context(TemporaryDirectory(prefix="batches-")))
+            sources |= await stack.enter_async_context(
+                file_drop.connect(
+                    registers,
+                    by_transport["file"],
+                    clock=clock,
+                    batches=kept,
+                    tell=tell,
+                    tally=tally,
+                )
             )
         yield sources

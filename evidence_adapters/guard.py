@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from decision_service.model import Evidence, EvidenceStatus, Query
+from decision_service.model import Evidence, EvidenceStatus, Freshness, Query
 from evidence_adapters.breaker import Breaker
 from evidence_adapters.kept import Kept
 from evidence_adapters.normalise import Reader, Reading
@@ -186,6 +186,7 @@ class GuardedSource:
             as_of=reading.as_of,
             reference=reading.reference,
             transport=self._register.transport,
+            freshness=Freshness.BATCH if self._register.transport == "file" else Freshness.LIVE,
             digest=hashlib.sha256(body).hexdigest() if body else "",
             pending_until=reading.pending_until,
             mismatched=reading.mismatched,

@@ -6,11 +6,12 @@ required, a renamed field over another one. It refuses to run under ``python -OO
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, ClassVar, assert_never
+from functools import lru_cache, partial
+from typing import Any, ClassVar, Final, assert_never
 
 import cerberus  # type: ignore[import-untyped]  # it ships no types
 from cerberus.schema import (  # type: ignore[import-untyped]  # the same
@@ -306,6 +307,59 @@ def _converted(told: object, rules: FieldRules) -> object:
     if rules.nullable and blank_is_null(told) is None:
         return None
     return told if rules.coerce is None else COERCIONS[rules.coerce](told)
+
+
+class RowCheck:
+    """Whether rows of a file keep the contract. Values repeat in a file, so each is read once.
+
+    Args:
+        fields: Of a record, by the file's column.
+        where: Column, and the query's key that it equals.
+    """
+
+    def __init__(self, fields: Mapping[str, FieldRules], where: Mapping[str, str]) -> None:
+        columns = {ours: column for column, ours in our_names(fields).items()}
+        self._cells = {
+            column: lru_cache(maxsize=_REMEMBERED, typed=True)(partial(_cell_of, column, shape))
+            for column, shape in ((name, _Shape({name: rules})) for name, rules in fields.items())
+        }
+        self._bounds = tuple(
+            (column, columns[rules.at_most]) for column, rules in fields.items() if rules.at_most
+        )
+        self._where = tuple(where)
+
+    def wrong(self, row: Mapping[str, object]) -> tuple[str, ...]:
+        """The columns of the row that are off contract."""
+        told = {column: cell(row[column]) for column, cell in self._cells.items()}
+        wrong = {column for column, value in told.items() if value is _WRONG}
+        for column, most in self._bounds:
+            if not wrong & {column, most} and told[column] > told[most]:
+                wrong.add(column)
+        return tuple(sorted(wrong))
+
+    def key(self, row: Mapping[str, object]) -> str:
+        """What the row is found by; its key columns keep the contract."""
+        return key_of(str(self._cells[column](row[column])) for column in self._where)
+
+
+def key_of(parts: Iterable[str]) -> str:
+    """Parts of a key as one text, as an answer's subject is compared: without regard to case."""
+    return "\x1f".join(part.upper() for part in parts)
+
+
+_REMEMBERED: Final = 65_536
+"""Values of a column whose reading is remembered; every day of a lifetime is among them."""
+
+_WRONG: Final = object()
+
+
+def _cell_of(column: str, shape: _Shape, value: Any) -> Any:  # noqa: ANN401 - whatever stands in a file
+    """The value of one cell under the contract, or `_WRONG`."""
+    try:
+        (told,) = shape.read({column: value}).values()
+    except OffContractError:
+        return _WRONG
+    return told
 
 
 def schema_faults(register: Register) -> Iterator[str]:

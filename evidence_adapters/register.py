@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -24,7 +24,7 @@ SPECIAL = ("as_of", "reference", "objection")
 """Names in a record that mean something to us, whatever else the record holds."""
 
 Coercion: TypeAlias = Literal[
-    "cn_date", "cn_datetime", "resident_id", "organisation_code", "code", "flag", "names"
+    "cn_date", "cn_datetime", "resident_id", "organisation_code", "code", "flag", "names", "number"
 ]
 """The closed set of conversions; `conversions` says what each of them takes."""
 
@@ -108,16 +108,39 @@ class Envelope(Frozen):
     fields: Mapping[str, FieldRules]
 
 
+class Batch(Frozen):
+    """The files that a register comes as; each of them is the whole register.
+
+    Attributes:
+        encoding: Of a CSV file. A byte order mark may stand before UTF-8.
+        separator: Between the cells of a CSV file.
+        sheet: Of an Excel file. Empty: it has one.
+        least_rows: A file that has fewer is not the whole register.
+        may_shrink_by: Percent of its rows by which a file may be shorter than the one before.
+        wrong_rows: With how many rows that are off contract, or of one key, a file is still taken.
+            Such rows stay what they are: whoever they are about is not known.
+    """
+
+    format: Literal["csv", "excel", "parquet"]
+    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    separator: Literal[",", ";", "|", "\t"] = ","
+    sheet: str = Field(default="", max_length=31)
+    least_rows: int = Field(default=1, ge=1)
+    may_shrink_by: int = Field(default=10, ge=0, le=100)
+    wrong_rows: int = Field(default=0, ge=0)
+
+
 class Request(Frozen):
-    """How the question is put: of ``http`` method and path, of ``sql`` a view.
+    """How the question is put: of ``http`` method and path, of ``sql`` a view, of ``file`` a batch.
 
     Attributes:
         body: Field of the JSON body, and the query's key (or `FILING_DATE`) that fills it.
         headers: The same for headers.
         view: The view that is read, with its schema if it has one.
-        where: Column of the view, and the query's key that it equals.
+        where: Column of the view or of the file, and the query's key that it equals.
         synced: The view and column whose latest instant is that for which the view vouches, e.g.
             ``v_sync.finished_at``. Empty: the view is live, and vouches for the present.
+        batch: The files that are read, and when one of them is believed.
     """
 
     method: Literal["GET", "POST", ""] = ""
@@ -127,6 +150,7 @@ class Request(Frozen):
     view: str = Field(default="", pattern=r"^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$")
     where: Mapping[str, str] = Field(default_factory=dict)
     synced: str = Field(default="", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")
+    batch: Batch | None = None
 
 
 class CellRule(Frozen):
@@ -179,7 +203,7 @@ class Register(Frozen):
     zh: str = Field(min_length=1)
     en: str = Field(min_length=1)
     owner: Text
-    transport: Literal["http", "sql"]
+    transport: Literal["http", "sql", "file"]
     purpose: str = Field(min_length=1)
     narrowest_question: Text
     complete: bool
@@ -197,7 +221,7 @@ class Register(Frozen):
     @classmethod
     def _rows_have_our_envelope(cls, said: dict[str, Any]) -> dict[str, Any]:
         """Nothing stands around rows; what the transport puts there is the same for all."""
-        if said.get("transport") != "sql":
+        if said.get("transport") not in {"sql", "file"}:
             return said
         if not said.keys().isdisjoint({"envelope", "statuses"}):
             raise ValueError("rows have neither `envelope` nor `statuses`")
@@ -207,6 +231,7 @@ class Register(Frozen):
         fields = {
             "code": {"type": "string", "required": True},
             "as_of": {"type": "datetime", "coerce": "cn_datetime", "nullable": True},
+            "reference": {"type": "string"},
             **{key: {"type": "string"} for key in asked if isinstance(key, str)},
         }
         return {
@@ -249,6 +274,14 @@ class Register(Frozen):
         )
 
 
+_QUESTIONS: Final[Mapping[str, tuple[set[str], set[str]]]] = {
+    "http": ({"method", "path"}, {"body", "headers"}),
+    "sql": ({"view", "where"}, {"synced"}),
+    "file": ({"where", "batch"}, set()),
+}
+"""What a question of each transport must say, and what it may."""
+
+
 def our_names(fields: Mapping[str, FieldRules]) -> dict[str, str]:
     """Our name of every field, by the register's own."""
     return {field: rules.rename or field for field, rules in fields.items()}
@@ -281,20 +314,26 @@ def faults(register: Register) -> Iterator[str]:
 def _request_faults(register: Register) -> Iterator[str]:
     """A question is put in the way of its transport, and in no other."""
     request = register.request
-    over_http = {"method", "path", "body", "headers"}
-    if register.transport == "http":
-        needed, others = {"method", "path"}, Request.model_fields.keys() - over_http
-    else:
-        needed, others = {"view", "where"}, over_http
+    needed, allowed = _QUESTIONS[register.transport]
     for name in sorted(needed):
         if not getattr(request, name):
             yield f"`request`: a register of transport {register.transport} needs `{name}`"
-    for name in sorted(others & request.model_fields_set):
+    for name in sorted(request.model_fields_set - needed - allowed):
         yield f"`request`: `{name}` means nothing to a register of transport {register.transport}"
     if request.method == "GET" and request.body:
         yield "`request`: a GET has no body"
     for column in request.where.keys() - register.normalise.keys():
         yield f"`request.where`: no field of `normalise` is the column `{column}`"
+    if request.batch is not None:
+        yield from _batch_faults(request.batch)
+
+
+def _batch_faults(batch: Batch) -> Iterator[str]:
+    """What is said of a file fits its format."""
+    only = {"encoding": "csv", "separator": "csv", "sheet": "excel"}
+    for name, of_format in only.items():
+        if name in batch.model_fields_set and batch.format != of_format:
+            yield f"`request.batch`: `{name}` means nothing to a file of format {batch.format}"
 
 
 def _subject_faults(register: Register) -> Iterator[str]:

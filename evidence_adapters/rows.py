@@ -19,30 +19,44 @@ MOST_ROWS = 1_000
 _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 
 
+class InexactError(Exception):
+    """A row holds what JSON cannot say exactly; the message names the columns alone."""
+
+
+def line(row: Mapping[str, object]) -> bytes:
+    """One row as a JSON object.
+
+    Raises:
+        InexactError: A column holds a floating-point number, bytes or anything stranger.
+    """
+    if wrong := sorted(_inexact(row.items())):
+        raise InexactError(f"no exact value in {', '.join(f'`{name}`' for name in wrong)}")
+    return _ENCODER.encode(row)
+
+
 def answer(
     register: Register,
     query: Query,
-    rows: Sequence[Mapping[str, object]],
+    lines: Sequence[bytes],
     *,
     as_of: datetime | str | None,
+    reference: str | None = None,
 ) -> bytes:
-    """The rows as UTF-8 JSON.
+    """The rows, each as `line` writes it, as one UTF-8 JSON answer.
 
     Raises:
-        FaultError: There are too many, or one holds what JSON cannot say exactly; MALFORMED.
+        FaultError: There are too many, or they are too long; MALFORMED.
     """
-    if len(rows) > MOST_ROWS:
+    if len(lines) > MOST_ROWS:
         raise FaultError(EvidenceStatus.MALFORMED, f"more than {MOST_ROWS} rows")
-    wrong = sorted({name for row in rows for name in _inexact(row.items())})
-    if wrong:
-        fields = ", ".join(f"`{name}`" for name in wrong)
-        raise FaultError(EvidenceStatus.MALFORMED, f"no exact value in {fields}")
+    around = {} if reference is None else {"reference": reference}
     body = _ENCODER.encode(
         {
-            "code": "MATCH" if rows else "NO_RECORD",
+            "code": "MATCH" if lines else "NO_RECORD",
             "as_of": as_of,
+            **around,
             **{key: query.keys[key] for key in register.keys},
-            ROWS: rows,
+            ROWS: [msgspec.Raw(line) for line in lines],
         }
     )
     if len(body) > register.max_bytes:

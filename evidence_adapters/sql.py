@@ -124,14 +124,18 @@ class _View:
             raise FaultError(
                 EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=0
             ) from None
+        try:
+            lines = [
+                rows.line({name: row[name] for name in self._register.normalise})
+                for row in found
+                if row[_FOUND] is not None
+            ]
+        except rows.InexactError as error:
+            raise FaultError(EvidenceStatus.MALFORMED, str(error)) from None
         return rows.answer(
             self._register,
             query,
-            [
-                {name: line[name] for name in self._register.normalise}
-                for line in found
-                if line[_FOUND] is not None
-            ],
+            lines,
             as_of=found[0][_AS_OF] if self._register.request.synced else asked_at,
         )
 

@@ -139,7 +139,7 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
             'coerce = "cn_date"',
             'coerce = "eval"',
             "`normalise.swrq.coerce`: input should be 'cn_date', 'cn_datetime', 'resident_id', "
-            "'organisation_code', 'code', 'flag' or 'names'",
+            "'organisation_code', 'code', 'flag', 'names' or 'number'",
             id="a conversion outside the closed set",
         ),
         pytest.param(
@@ -318,7 +318,7 @@ def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
         registry.load(tmp_path)
 
     told = str(caught.value)
-    assert told.count("`transport`: input should be 'http' or 'sql'") == 2
+    assert told.count("`transport`: input should be 'http', 'sql' or 'file'") == 2
     assert told.count("`request.road`: extra inputs are not permitted") == 2
 
 

@@ -1,0 +1,220 @@
+"""Registers that come as files: each question is answered out of the last sound batch.
+
+The owner drops a file and then its manifest into a folder; `intake` says what is sound. A batch
+that is not leaves the one before in use, whose age then tells whether it may still be used.
+"""
+
+import asyncio
+import os
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.evidence import Sources
+from decision_service.model import EvidenceStatus, EvidenceType, Query
+from evidence_adapters import intake, rows
+from evidence_adapters.guard import Clock, FaultError, GuardedSource
+from evidence_adapters.intake import Held, Order, Refused, Report
+from evidence_adapters.normalise import key_of
+from evidence_adapters.register import Register
+from evidence_adapters.tally import Tally
+
+LOOK_EVERY_S: Final = 60.0
+"""Seconds between two looks into a drop; its owner fills it once a night."""
+
+LONGEST_S: Final = 3_600.0
+"""Seconds that reading one batch may take."""
+
+Tell: TypeAlias = Callable[[EvidenceType, Report], None]
+"""Hears of every batch that was taken or refused."""
+
+_Sight: TypeAlias = frozenset[tuple[str, int, int]] | str
+"""What can be seen of a folder, or why nothing can."""
+
+
+@asynccontextmanager
+async def connect(
+    registers: Mapping[EvidenceType, Register],
+    addresses: Mapping[EvidenceType, str],
+    *,
+    clock: Clock,
+    batches: Path,
+    tell: Tell | None = None,
+    tally: Tally | None = None,
+    look_every_s: float = LOOK_EVERY_S,
+) -> AsyncIterator[Sources]:
+    """Open the sources of every register that has an address, and watch their drops meanwhile.
+
+    A batch that was taken in an earlier run is in use at once. The first look begins at once and
+    is not waited for.
+
+    Args:
+        addresses: ``file:///<absolute path>`` of the folder that the owner fills.
+        batches: Folder for what was taken; personal data of everybody in the registers.
+        tell: Is told what became of every batch.
+
+    Raises:
+        InvalidPublicationError: An address names no register or is no such address.
+    """
+    faults = [*_address_faults(registers, addresses)]
+    if faults:
+        raise InvalidPublicationError(
+            f"the registers cannot be reached: {'; '.join(faults)}",
+            zh=f"登记册地址有误：{'；'.join(faults)}",
+            reason="REGISTER_ADDRESS_INVALID",
+            hint="Write `file:///<absolute path>` of the folder that the owner fills.",
+            faults="; ".join(faults),
+        )
+    await asyncio.to_thread(batches.mkdir, mode=0o700, parents=True, exist_ok=True)
+    drops = {
+        key: _Drop(
+            registers[key], Path(unquote(urlsplit(address).path)), batches, clock=clock, tell=tell
+        )
+        for key, address in addresses.items()
+    }
+    watching = [asyncio.create_task(drop.watch(look_every_s)) for drop in drops.values()]
+    try:
+        yield {
+            key: GuardedSource(registers[key], drop.ask, clock=clock, tally=tally)
+            for key, drop in drops.items()
+        }
+    finally:
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+
+
+class _Drop:
+    """The batches of one register."""
+
+    def __init__(
+        self, register: Register, folder: Path, batches: Path, *, clock: Clock, tell: Tell | None
+    ) -> None:
+        self._register = register
+        self._folder = folder
+        self._target = batches / f"{register.key}.sqlite"
+        self._clock = clock
+        self._tell = tell or (lambda _key, _report: None)
+        self._told: tuple[str, ...] = ()
+        self._seen: _Sight | None = None
+
+    async def ask(self, query: Query, _deadline: float) -> bytes:
+        """Read the rows and return them as an answer's bytes; see `guard.Ask`."""
+        request = self._register.request
+        key = key_of(query.keys[asked] for asked in request.where.values())
+        held, lines = await asyncio.to_thread(self._find, key)
+        return rows.answer(self._register, query, lines, as_of=held.as_of, reference=held.batch)
+
+    def _find(self, key: str) -> tuple[Held, list[bytes]]:
+        """The rows of the key and the batch that they are of, both out of one file."""
+        try:
+            with closing(intake.open_batch(self._target)) as connection:
+                held, lines = intake.held_by(connection), intake.lines_of(connection, key)
+        except sqlite3.Error:
+            raise _unavailable("no batch has been taken yet") from None
+        if held.contract != self._register.digest:
+            raise _unavailable("no batch has been taken under this register file")
+        return held, lines
+
+    async def watch(self, every_s: float) -> None:
+        """Look into the drop for ever; whatever befalls one look, the next one comes."""
+        while True:
+            await self._look()
+            await asyncio.sleep(every_s)
+
+    async def _look(self) -> None:
+        """Read what is new, if anything in the folder has changed; tell what became of it."""
+        seen: _Sight
+        try:
+            seen = await asyncio.to_thread(_sight, self._folder)
+        except OSError as error:
+            seen, report = type(error).__name__, _failed(f"the drop: {type(error).__name__}")
+        else:
+            if seen == self._seen:
+                return
+            report = await self._take()
+        if seen != self._seen and (report.taken or report.refused):
+            self._tell(self._register.key, report)
+        again = any(not one.manifest for one in report.refused)
+        self._seen = None if again and not isinstance(seen, str) else seen
+        self._told = (*self._told, *(one.seen for one in report.refused))[-_REMEMBERED:]
+
+    async def _take(self) -> Report:
+        """Have it read by a process of its own, and end that process with us."""
+        batch = self._register.request.batch
+        assert batch is not None  # noqa: S101 - `register.faults` has seen to it
+        order = Order(
+            drop=self._folder,
+            target=self._target,
+            fields=self._register.normalise,
+            where=self._register.request.where,
+            batch=batch,
+            contract=self._register.digest,
+            now=self._clock(),
+            told=self._told,
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            intake.__name__,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,  # a traceback can quote a row
+        )
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                said, _ = await process.communicate(order.model_dump_json().encode())
+        except TimeoutError:
+            return _failed(f"reading took longer than {LONGEST_S:.0f} s")
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await asyncio.shield(process.wait())
+        if process.returncode:
+            return _failed(f"the reading process ended with {process.returncode}")
+        return Report.model_validate_json(said)
+
+
+_REMEMBERED: Final = 1_000
+"""Refusals of one drop that are not told again."""
+
+
+def _sight(folder: Path) -> _Sight:
+    """What can be seen of a folder without opening a file of it."""
+    with os.scandir(folder) as entries:
+        about = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    return frozenset((name, one.st_size, one.st_mtime_ns) for name, one in about)
+
+
+def _failed(fault: str) -> Report:
+    return Report(refused=(Refused(manifest="", faults=(fault,)),))
+
+
+def _unavailable(detail: str) -> FaultError:
+    return FaultError(EvidenceStatus.UNAVAILABLE, detail)
+
+
+def _address_faults(
+    registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
+) -> Iterator[str]:
+    for key, address in addresses.items():
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            parts = urlsplit("")
+        if key not in registers:
+            yield f"`{key}` is no register"
+        elif (
+            parts.scheme != "file"
+            or parts.netloc
+            or parts.query
+            or parts.fragment
+            or not Path(unquote(parts.path)).is_absolute()
+        ):
+            yield f"the address of `{key}` is not of the form file:///folder"

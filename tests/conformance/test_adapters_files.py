@@ -1,0 +1,495 @@
+"""Registers that come as files: what is sound is answered from, what is not changes nothing.
+
+Every file is read by the process that reads it in service, from a folder that its owner fills.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decision_service.errors import InvalidPublicationError
+from decision_service.model import (
+    CaseId,
+    Evidence,
+    EvidenceStatus,
+    EvidenceType,
+    Freshness,
+    MatterId,
+    Query,
+)
+from evidence_adapters import file_drop, gateway, intake, registry
+from evidence_adapters.intake import Order, Report
+from tests.drops import REGISTERS, csv_of, drop, person
+
+NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+RELIEF = EvidenceType("relief_register")
+PERSON, ANOTHER, OBJECTOR, NOBODY = (person(number) for number in range(4))
+HEAD = ("身份证号", "姓名", "救助类别", "保障起始日", "家庭人口", "月保障金", "异议")
+ROWS = (
+    (PERSON, "张伟", "低保", "2025-01-01", "3", "1280.50", "否"),
+    (ANOTHER, "王芳", "特困", "20240601", "1", "", ""),
+    (OBJECTOR, "李娜", "低保边缘", "2025年3月1日", "4", "0", "是"),
+)
+FILE = csv_of((HEAD, *ROWS))
+
+
+def order(folder: Path, register: EvidenceType = RELIEF, **said: Any) -> Order:
+    """What the service would have the reading process do."""
+    found = registry.load(REGISTERS)[register]
+    assert found.request.batch is not None
+    (folder / "batches").mkdir(exist_ok=True)
+    return Order(
+        drop=folder / "drop",
+        target=folder / "batches" / f"{register}.sqlite",
+        fields=found.normalise,
+        where=found.request.where,
+        batch=found.request.batch.model_copy(update=said),
+        contract=found.digest,
+        now=NOW,
+    )
+
+
+class City:
+    """A city that watches the drop of one register."""
+
+    def __init__(self, folder: Path, register: EvidenceType = RELIEF) -> None:
+        self.drop = folder / "drop"
+        self.drop.mkdir(exist_ok=True)
+        self.batches = folder / "batches"
+        self.register = register
+        self.reports: asyncio.Queue[Report] = asyncio.Queue()
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[Callable[[str], Any]]:
+        async with file_drop.connect(
+            registry.load(REGISTERS),
+            {self.register: f"file://{self.drop}"},
+            clock=lambda: NOW,
+            batches=self.batches,
+            tell=lambda _key, report: self.reports.put_nowait(report),
+            look_every_s=0.05,
+        ) as sources:
+
+            async def ask(id_number: str) -> Evidence:
+                deadline = asyncio.get_running_loop().time() + 5
+                found = await sources[self.register].fetch(
+                    query(id_number, self.register), deadline=deadline
+                )
+                assert id_number not in found.detail
+                return found
+
+            yield ask
+
+    async def told(self) -> Report:
+        async with asyncio.timeout(20):
+            return await self.reports.get()
+
+
+def query(id_number: str, register: EvidenceType = RELIEF) -> Query:
+    return Query(
+        query_id="q-1",
+        evidence_type=register,
+        about="applicant",
+        keys={"id_number": id_number},
+        matter=MatterId("care_subsidy"),
+        case_id=CaseId("c-1"),
+        purpose="eligibility",
+        legal_basis="consent 1",
+        filing_date=date(2026, 3, 1),
+    )
+
+
+async def test_a_file_answers_like_every_register(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    async with city.watching() as ask:
+        before = await ask(PERSON)
+        drop(city.drop, FILE, rows=3, batch="202602")
+        report = await city.told()
+        found, absent, disputed = [await ask(who) for who in (PERSON, NOBODY, OBJECTOR)]
+
+    assert (before.status, before.detail) == (
+        EvidenceStatus.UNAVAILABLE,
+        "no batch has been taken yet",
+    )
+    assert report.taken is not None
+    assert (report.taken.batch, report.taken.rows, report.refused) == ("202602", 3, ())
+    assert found.values == {
+        "applicant.relief_status": "subsistence",
+        "applicant.relief_since": date(2025, 1, 1),
+        "applicant.relief_household": Decimal(3),
+        "applicant.relief_monthly_amount": Decimal("1280.50"),
+    }
+    assert (found.status, found.transport, found.freshness, found.reference) == (
+        EvidenceStatus.MATCH,
+        "file",
+        Freshness.BATCH,
+        "202602",
+    )
+    assert (found.as_of, found.retrieved_at) == (datetime(2026, 2, 27, 16, tzinfo=UTC), NOW)
+    assert len(found.digest) == 64
+    assert absent.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+    assert absent.values == {
+        "applicant.relief_status": "none",
+        "applicant.relief_household": Decimal(0),
+    }
+    assert (absent.as_of, absent.reference) == (found.as_of, "202602")
+    assert (disputed.status, dict(disputed.values)) == (EvidenceStatus.DISPUTED, {})
+
+
+async def test_what_was_taken_is_there_at_once_when_the_service_comes_back(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    drop(city.drop, FILE, rows=3)
+    async with city.watching():
+        await city.told()
+    shutil.rmtree(city.drop)
+    async with city.watching() as ask:
+        found = await ask(PERSON)
+        report = await city.told()
+
+    assert found.status is EvidenceStatus.MATCH
+    assert report.refused[0].faults == ("the drop: FileNotFoundError",)
+
+
+async def test_a_bad_night_leaves_the_last_good_batch_and_is_told_once(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    async with city.watching() as ask:
+        drop(city.drop, FILE, rows=3, batch="1")
+        await city.told()
+        bad = drop(city.drop, FILE[:-20], rows=3, batch="2", as_of="2026-03-01")
+        refused = await city.told()
+        (city.drop / "unrelated").write_text("anything")
+        still = await ask(PERSON)
+        await asyncio.sleep(1)
+        assert city.reports.empty()
+        drop(
+            city.drop, csv_of((HEAD, *ROWS[1:])), rows=2, batch="2", as_of="2026-03-01", shrunk=True
+        )
+        mended = await city.told()
+        gone = await ask(PERSON)
+
+    assert refused.taken is None
+    assert [one.manifest for one in refused.refused] == [bad.name]
+    assert (still.status, still.reference) == (EvidenceStatus.MATCH, "1")
+    assert mended.taken is not None
+    assert (gone.status, gone.reference) == (EvidenceStatus.NO_RECORD_AUTHORITATIVE, "2")
+
+
+async def test_a_reader_that_dies_is_told_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = City(tmp_path)
+    drop(city.drop, FILE, rows=3)
+    real = file_drop.sys.executable
+    monkeypatch.setattr(file_drop.sys, "executable", "/bin/false")
+    async with city.watching() as ask:
+        died = await city.told()
+        monkeypatch.setattr(file_drop.sys, "executable", real)
+        while (report := await city.told()).taken is None:
+            assert report == died
+        found = await ask(PERSON)
+
+    assert died.refused[0].faults == ("the reading process ended with 1",)
+    assert found.status is EvidenceStatus.MATCH
+
+
+def changed(column: str, value: str, *, row: int = 0) -> Sequence[Sequence[str]]:
+    lines = [list(line) for line in (HEAD, *ROWS)]
+    lines[row + 1][HEAD.index(column)] = value
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "fault"),
+    [
+        pytest.param(FILE[:-3], {}, "behind line 3 is not GB18030", id="cut off in a character"),
+        pytest.param(FILE[:-30], {}, "cells, the head has 7", id="cut off in a row"),
+        pytest.param(
+            FILE, {"sha256": "0" * 64}, "its SHA-256 differs", id="not the file that is meant"
+        ),
+        pytest.param(FILE, {"rows": 4}, "there are 3 rows in place of 4", id="rows are missing"),
+        pytest.param(FILE, {"rows": 2}, "more than the 2 rows", id="too many rows"),
+        pytest.param(FILE, {"as_of": "2026-03-02"}, "`as_of` lies in the future", id="of tomorrow"),
+        pytest.param(FILE, {"as_of": "昨天"}, "neither a day nor an instant", id="of no day"),
+        pytest.param(FILE, {"sheet": 1}, "off contract in sheet", id="a strange manifest"),
+        pytest.param(
+            csv_of((HEAD, ROWS[0])), {"rows": 1}, "1 rows are fewer than the 2", id="almost nothing"
+        ),
+        pytest.param(
+            csv_of((HEAD, *ROWS), encoding="utf-8"),
+            {},
+            "the text is UTF-8, not GB18030",
+            id="UTF-8 in place of GB18030",
+        ),
+        pytest.param(
+            csv_of([line[:4] + line[5:] for line in (HEAD, *ROWS)]),
+            {},
+            "there is no column `家庭人口`",
+            id="a column is missing",
+        ),
+        pytest.param(
+            csv_of([(*line, line[2]) for line in (HEAD, *ROWS)]),
+            {},
+            "there are two columns `救助类别`",
+            id="a column stands twice",
+        ),
+        pytest.param(
+            csv_of(changed("救助类别", "其他", row=1)),
+            {},
+            "`救助类别` is off contract in 1 rows, the first of them row 2",
+            id="a word that was not agreed",
+        ),
+        pytest.param(
+            csv_of(changed("保障起始日", "2025-02-30")),
+            {},
+            "`保障起始日` is off contract",
+            id="a day that is none",
+        ),
+        pytest.param(
+            csv_of(changed("家庭人口", "３")), {}, "`家庭人口` is off contract", id="a wide digit"
+        ),
+        pytest.param(
+            csv_of(changed("家庭人口", "")), {}, "`家庭人口` is off contract", id="nothing there"
+        ),
+        pytest.param(
+            csv_of(changed("身份证号", "9.90000195E+17")),
+            {},
+            "whom a row is about must be known of every row",
+            id="a number that a spreadsheet has spoilt",
+        ),
+        pytest.param(
+            csv_of(changed("身份证号", ANOTHER.lower())),
+            {},
+            "2 rows share 1 keys",
+            id="two rows of one person",
+        ),
+        pytest.param(b"", {}, "there is no column", id="nothing at all"),
+        pytest.param(
+            FILE.replace("王芳".encode("gb18030"), b"\xff\xff"), {}, "is not GB18030", id="no text"
+        ),
+        pytest.param(FILE.replace("王芳".encode("gb18030"), b'"'), {}, "is not CSV", id="no CSV"),
+    ],
+)
+def test_a_file_that_is_not_whole_and_right_never_takes_the_place_of_a_good_one(
+    tmp_path: Path, content: bytes, said: dict[str, Any], fault: str
+) -> None:
+    drop(tmp_path / "drop", FILE, rows=3, batch="1", as_of="2026-02-01")
+    good = intake.take(order(tmp_path)).taken
+    drop(tmp_path / "drop", content, **{"rows": 3, "batch": "2", **said})
+    report = intake.take(order(tmp_path))
+    drop(tmp_path / "first" / "drop", content, **{"rows": 3, "batch": "2", **said})
+    alone = intake.take(order(tmp_path / "first"))
+
+    assert good is not None
+    assert report.taken is None
+    assert report.refused
+    assert fault in " ".join(alone.refused[0].faults)
+    assert alone.taken is None
+    assert intake.held_in(order(tmp_path).target) == good
+    assert sorted(path.suffix for path in (tmp_path / "batches").iterdir()) == [".lock", ".sqlite"]
+    for secret in (PERSON, ANOTHER, "张伟", "王芳"):
+        assert secret not in report.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written", "is_taken"),
+    [
+        pytest.param("gb18030", "gb18030", True, id="GB18030"),
+        pytest.param("gb18030", "gbk", True, id="GBK, a part of it"),
+        pytest.param("utf-8", "utf-8", True, id="UTF-8"),
+        pytest.param("utf-8", "utf-8-sig", True, id="UTF-8 as spreadsheets save it"),
+        pytest.param("utf-8", "gb18030", False, id="GB18030 in place of UTF-8"),
+        pytest.param("utf-8", "utf-16", False, id="UTF-16"),
+    ],
+)
+def test_a_text_has_the_encoding_that_was_agreed(
+    tmp_path: Path, encoding: str, written: str, *, is_taken: bool
+) -> None:
+    names = [(line[0], "䶮" if written == "gbk" else "𬱖", *line[2:]) for line in ROWS]
+    try:
+        content = csv_of((HEAD, *names), encoding=written)
+    except UnicodeEncodeError:  # GBK has no such characters
+        content = csv_of((HEAD, *ROWS), encoding=written)
+    drop(tmp_path / "drop", content, rows=3)
+
+    assert (intake.take(order(tmp_path, encoding=encoding)).taken is not None) is is_taken
+
+
+def test_a_register_that_lost_its_people_over_night_is_not_believed_unless_its_owner_says_so(
+    tmp_path: Path,
+) -> None:
+    many = [(person(number), "某", "低保", "2025-01-01", "3", "", "") for number in range(10)]
+    drop(tmp_path / "drop", csv_of((HEAD, *many)), rows=10, batch="1", as_of="2026-02-01")
+    first = intake.take(order(tmp_path)).taken
+    drop(tmp_path / "drop", csv_of((HEAD, *many[:7])), rows=7, batch="2", as_of="2026-02-02")
+    refused = intake.take(order(tmp_path))
+    drop(tmp_path / "drop", csv_of((HEAD, *many[:8])), rows=8, batch="3", as_of="2026-02-03")
+    fewer = intake.take(order(tmp_path)).taken
+    drop(
+        tmp_path / "drop",
+        csv_of((HEAD, *many[:2])),
+        rows=2,
+        batch="4",
+        as_of="2026-02-04",
+        shrunk=True,
+    )
+    known = intake.take(order(tmp_path)).taken
+
+    assert first is not None
+    assert refused.taken is None
+    assert refused.refused[0].faults == (
+        "7 rows are fewer than 8: the batch before had 10, and may shrink by 20 %",
+    )
+    assert fewer is not None
+    assert fewer.batch == "3"
+    assert known is not None
+    assert known.batch == "4"
+
+
+def test_an_older_batch_or_the_same_again_is_left_alone(tmp_path: Path) -> None:
+    drop(tmp_path / "drop", FILE, rows=3, batch="5", as_of="2026-02-28 18:00:00")
+    first = intake.take(order(tmp_path))
+    again = intake.take(order(tmp_path))
+    drop(tmp_path / "drop", FILE, rows=3, batch="6", as_of="2026-02-28")
+    older = intake.take(order(tmp_path))
+    drop(tmp_path / "drop", FILE, rows=3, batch="7", as_of="2026-02-28 18:00:00")
+    corrected = intake.take(order(tmp_path))
+
+    assert first.taken is not None
+    assert first.taken.as_of == datetime(2026, 2, 28, 10, tzinfo=UTC)
+    assert again == older == Report()
+    assert corrected.taken is not None
+    assert corrected.taken.batch == "7"
+
+
+def test_of_several_nights_the_newest_sound_one_is_taken(tmp_path: Path) -> None:
+    for day in (1, 2, 3):
+        drop(tmp_path / "drop", FILE, rows=3, batch=f"{day}", as_of=f"2026-02-0{day}")
+    drop(tmp_path / "drop", FILE, rows=4, batch="4", as_of="2026-02-04")
+    report = intake.take(order(tmp_path))
+
+    assert report.taken is not None
+    assert report.taken.batch == "3"
+    assert [one.manifest for one in report.refused] == ["4.json"]
+
+
+async def test_rows_that_are_tolerated_stay_unknown_and_the_others_are_known(
+    tmp_path: Path,
+) -> None:
+    lines = [*changed("救助类别", "其他", row=1), ROWS[2]]
+    drop(tmp_path / "drop", csv_of(lines), rows=4)
+    taken = intake.take(order(tmp_path, wrong_rows=3)).taken
+    city = City(tmp_path)
+    async with city.watching() as ask:
+        answers = [await ask(who) for who in (PERSON, ANOTHER, OBJECTOR)]
+
+    assert taken is not None
+    assert taken.wrong_rows == 3
+    assert [answer.status for answer in answers] == [
+        EvidenceStatus.MATCH,
+        EvidenceStatus.MALFORMED,
+        EvidenceStatus.AMBIGUOUS,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "nothing", "elsewhere"])
+def test_a_manifest_that_points_elsewhere_is_refused_and_does_not_hang(
+    tmp_path: Path, kind: str
+) -> None:
+    manifest = drop(tmp_path / "drop", FILE, rows=3)
+    data = tmp_path / "drop" / "data-1"
+    data.rename(tmp_path / "secret")
+    match kind:
+        case "link":
+            data.symlink_to(tmp_path / "secret")
+        case "pipe":
+            os.mkfifo(data)
+        case "folder":
+            data.mkdir()
+        case "elsewhere":
+            manifest.write_text(manifest.read_text("utf-8").replace("data-1", "../secret"), "utf-8")
+    report = intake.take(order(tmp_path))
+
+    assert report.taken is None
+    assert report.refused[0].faults in {
+        ("the file that the manifest names cannot be read",),
+        ("the manifest is off contract in file",),
+    }
+
+
+def test_a_batch_read_by_another_register_file_is_read_again(tmp_path: Path) -> None:
+    drop(tmp_path / "drop", FILE, rows=3)
+    intake.take(order(tmp_path))
+    other = order(tmp_path).model_copy(update={"contract": "0" * 64})
+
+    assert intake.take(order(tmp_path)).taken is None
+    assert intake.take(other).taken is not None
+
+
+async def test_what_was_taken_is_for_our_account_alone(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    drop(city.drop, FILE, rows=3)
+    async with city.watching():
+        await city.told()
+
+    assert city.batches.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in city.batches.iterdir()} == {0o600}
+
+
+def test_columns_that_nobody_asks_for_are_not_kept(tmp_path: Path) -> None:
+    drop(tmp_path / "drop", FILE, rows=3)
+    intake.take(order(tmp_path))
+    kept = order(tmp_path).target.read_bytes()
+
+    assert PERSON.encode() in kept
+    assert "张伟".encode() not in kept
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("where = ", "# where = ", "`request`: a register of transport file needs `where`"),
+        ("batch = ", "# batch = ", "`request`: a register of transport file needs `batch`"),
+        (
+            'format = "csv"',
+            'format = "excel"',
+            "`encoding` means nothing to a file of format excel",
+        ),
+        (
+            "[request]",
+            '[request]\nview = "v"',
+            "`view` means nothing to a register of transport file",
+        ),
+        (
+            "complete = true",
+            "complete = false",
+            "absence from an incomplete register means nothing",
+        ),
+    ],
+)
+def test_a_register_file_that_fits_no_batch_is_refused(
+    tmp_path: Path, old: str, new: str, fault: str
+) -> None:
+    text = (REGISTERS / "relief_register.toml").read_text("utf-8")
+    assert old in text
+    (tmp_path / "relief_register.toml").write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(InvalidPublicationError) as caught:
+        registry.load(tmp_path)
+
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["/srv/drop", "file://host/drop", "file:drop", "file:///drop?x=1", "https://h/drop"]
+)
+async def test_an_address_that_is_no_folder_of_this_machine_is_refused(address: str) -> None:
+    with pytest.raises(InvalidPublicationError, match="is not of the form file:///folder"):
+        async with gateway.connect(registry.load(REGISTERS), {RELIEF: address}, clock=lambda: NOW):
+            raise AssertionError("it was opened")
