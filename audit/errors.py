@@ -5,6 +5,7 @@
     ├── StoreRefusedError   this store must not be opened as it is
     ├── NotFoundError       the log has no such entry, or the release archive no such content
     ├── ErasedError         what was asked for has been erased
+    ├── HeldError           what should be erased is under a hold
     └── TamperedError       something does not prove what it claims
 
 No message, hint or reason carries personal data: they travel in logs and error details.
@@ -52,11 +53,15 @@ class StoreRefusedError(AuditError):
 
 
 class NotFoundError(AuditError):
-    """The log has no such entry (``ENTRY_NOT_FOUND``)."""
+    """The log has no such entry (``ENTRY_NOT_FOUND``), or no such hold (``HOLD_NOT_FOUND``)."""
 
 
 class ErasedError(AuditError):
     """What was asked for has been erased (``ENTRY_ERASED``); that it was there is what is left."""
+
+
+class HeldError(AuditError):
+    """What should be erased is under a hold (``UNDER_HOLD``); nothing was erased."""
 
 
 class TamperedError(AuditError):

@@ -1,7 +1,7 @@
 """Erasures: whose sealed parts are gone, and by which entry; not who it was.
 
 Erasing destroys the keys of a subject, every ciphertext under them, and the tag by which the
-subject was found (`projections.destroy`). What is left (leaves, proofs, cases) tells nothing who.
+subject was found (`destruction`). What is left (leaves, proofs, cases) tells nothing who.
 The keys under which entries became the newest stay: they are keyed hashes, and without them a
 grant that is given once could be given twice.
 """
@@ -17,8 +17,9 @@ from audit.trail.entries import Leaf
 from audit.trail.projections import chain
 
 ERASURE_TYPE = "erasure/1"
+HOLD_TYPE = "hold/1"
 ERASURE_KEY = "erasure"
-"""The opaque key whose newest entry is the newest erasure; each names the one before it."""
+"""The opaque key whose newest entry is the newest erasure or hold; each names the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,11 @@ def read_erasures(connection: Connection) -> tuple[Erasure, ...]:
     Raises:
         ValueError: What should be one is none, so the store was tampered with.
     """
-    return tuple(Erasure.read(index, leaf) for index, leaf in chain(connection, ERASURE_KEY))
+    return tuple(
+        Erasure.read(index, leaf)
+        for index, leaf in chain(connection, ERASURE_KEY)
+        if leaf.type != HOLD_TYPE
+    )
 
 
 def _expanded(ranges: Sequence[Json], *, below: int) -> Iterable[int]:

@@ -5,7 +5,7 @@
 and links, and `audit.verify` derives it again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -20,9 +20,7 @@ from sqlalchemy import (
     RowMapping,
     String,
     Table,
-    delete,
     select,
-    update,
 )
 
 from audit.log.store import insert_rows, latest, read_leaf
@@ -120,9 +118,6 @@ _MOVE_CASE = "ON CONFLICT (case_id) DO UPDATE SET " + ", ".join(
 )
 _KEEP_FIRST = "ON CONFLICT DO NOTHING"
 
-_SOME = 500
-"""Indices a statement; SQLite takes only so many."""
-
 _ROWS = 5_000
 """Marks a statement: three values each, and SQLite takes 32,766."""
 
@@ -132,8 +127,7 @@ class Row:
     """All that is kept of one entry beside its leaf.
 
     Attributes:
-        erases: Tag of the subject whom the entry erases, and the entries that it is erased from;
-            None if it erases nobody.
+        destroys: What the entry erases from what was there before it (`destruction.plan`).
     """
 
     leaf: Leaf
@@ -141,7 +135,7 @@ class Row:
     links_salt: bytes
     links_content: bytes
     sealed: Sealed
-    erases: tuple[str, tuple[int, ...]] | None = None
+    destroys: Callable[[Connection], object] = lambda _connection: None
 
 
 def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
@@ -164,17 +158,7 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
     ]
     insert_rows(connection, CASES, cases, _MOVE_CASE)
     for _, row in rows:
-        if row.erases is not None:
-            destroy(connection, *row.erases)
-
-
-def destroy(connection: Connection, tag: str, erased: Sequence[int]) -> None:
-    """Delete a subject's keys, ciphertexts, links and tag; the store overwrites what it deletes."""
-    for start in range(0, len(erased), _SOME):
-        some = erased[start : start + _SOME]
-        connection.execute(delete(SEALED).where(SEALED.c.idx.in_(some)))
-        connection.execute(update(ENTRIES).where(ENTRIES.c.idx.in_(some)).values(subject_tag=""))
-    connection.execute(delete(SUBJECT_KEYS).where(SUBJECT_KEYS.c.subject_tag == tag))
+        row.destroys(connection)
 
 
 def sealed_columns(row: Row) -> tuple[str | bytes, ...]:

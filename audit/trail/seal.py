@@ -121,6 +121,27 @@ class Keyring:
         """
         return _wrap(master, _unwrap(self._master, wrapped, about.encode()), about.encode())
 
+    def new_subject_key(self, tag: str) -> SubjectKey:
+        """A new random key of the subject of that tag."""
+        key_id, key = secrets.token_hex(16), secrets.token_bytes(KEY_BYTES)
+        return SubjectKey(key_id, tag, key, _wrap(self._master, key, key_id.encode()))
+
+    def move(
+        self, wrapped_key: bytes, record_id: str, old: bytes, old_id: str, new: SubjectKey
+    ) -> bytes:
+        """A record key, wrapped under another subject key.
+
+        Args:
+            wrapped_key: As it is stored.
+            old: The subject key that wraps it, as it is stored.
+
+        Raises:
+            TamperedError: It cannot be opened.
+        """
+        about = record_id.encode()
+        opened = _unwrap(_unwrap(self._master, old, old_id.encode()), wrapped_key, about)
+        return _wrap(new.key, opened, about)
+
     def forget(self, tag: str) -> None:
         """Let go of the subject's key; what is sealed from now on gets a new one."""
         self._subjects.pop(tag, None)
@@ -191,9 +212,7 @@ class Keyring:
         """The subject's key that is at hand, or a new one."""
         known = self._subjects.get(tag)
         if known is None:
-            key, key_id = secrets.token_bytes(KEY_BYTES), secrets.token_hex(16)
-            known = SubjectKey(key_id, tag, key, _wrap(self._master, key, key_id.encode()))
-            self._subjects[tag] = known
+            known = self._subjects[tag] = self.new_subject_key(tag)
             if len(self._subjects) > _SUBJECTS:
                 self._subjects.popitem(last=False)
         return known

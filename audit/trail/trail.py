@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +20,11 @@ from audit.log.log import no_entry
 from audit.log.merkle import leaf_hash
 from audit.log.standing import STORE_FILE
 from audit.trail import projections
+from audit.trail.canonical import Json
 from audit.trail.entries import ERASED, Entry, Leaf, Recorded, RecordedCase
-from audit.trail.eraser import Eraser
 from audit.trail.erasures import Erasure
+from audit.trail.holds import Hold, Scope
+from audit.trail.keeper import Keeper
 from audit.trail.master import settle
 from audit.trail.preparation import prepare
 from audit.trail.projections import Row
@@ -52,7 +54,7 @@ class Trail:
         self._keyring = keyring
         self._opens_from = opens_from
         self.inflight = inflight
-        self._eraser = Eraser(log, keyring)
+        self._keeper = Keeper(log, keyring)
 
     @staticmethod
     def create(folder: Path, *, origin: str, anchor: Path | None = None) -> None:
@@ -115,17 +117,41 @@ class Trail:
             NotRecordedError: It was not recorded, or nobody can say that it was. Nothing else is
                 ever raised. Cancelling the wait does not take the entry back.
         """
-        await self._eraser.wait(entry.subject)
+        await self._keeper.wait(entry.subject)
         leaf, row = prepare(self._keyring, entry, expect)
         return await self._log.append(leaf, row, expect=expect)
 
-    async def erase(self, subject: str, *, reason: str, time: datetime) -> Erasure | None:
-        """Destroy what tells who, in all entries about a subject (`Eraser.erase`)."""
-        return await self._eraser.erase(subject, reason=reason, time=time)
+    async def erase(
+        self, subject: str, *, reason: str, time: datetime, told: Mapping[str, Json] | None = None
+    ) -> Erasure | None:
+        """Destroy what tells who, in all entries about a subject (`Keeper.erase`)."""
+        return await self._keeper.erase(subject, reason=reason, time=time, told=told or {})
+
+    async def erase_entries(
+        self, indices: Sequence[int], *, reason: str, time: datetime, told: Mapping[str, Json]
+    ) -> Erasure | None:
+        """Destroy what tells who, in these entries alone (`Keeper.erase_entries`)."""
+        return await self._keeper.erase_entries(indices, reason=reason, time=time, told=told)
+
+    async def place_hold(
+        self, scope: Scope, *, reason: str, time: datetime, told: Mapping[str, Json]
+    ) -> int:
+        """Let nothing in that scope be erased (`Keeper.place_hold`)."""
+        return await self._keeper.place_hold(scope, reason=reason, time=time, told=told)
+
+    async def lift_hold(
+        self, index: int, *, reason: str, time: datetime, told: Mapping[str, Json]
+    ) -> int:
+        """Lift the hold of that entry (`Keeper.lift_hold`)."""
+        return await self._keeper.lift_hold(index, reason=reason, time=time, told=told)
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """The holds that are in force, the oldest first."""
+        return await self._keeper.holds()
 
     async def scrub(self) -> None:
-        """Leave no trace of what was erased in the write-ahead log (`Eraser.scrub`)."""
-        await self._eraser.scrub()
+        """Leave no trace of what was erased in the write-ahead log (`Keeper.scrub`)."""
+        await self._keeper.scrub()
 
     async def latest(self, key: str) -> int | None:
         """Index of the newest entry under that opaque key; None if there is none."""

@@ -1,6 +1,6 @@
 """Everything in a store derived again from its entries, and compared with what is stored."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,12 +12,13 @@ from audit.log.checkpoint import Checkpoint
 from audit.log.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from audit.log.tiles import HEIGHT, WIDTH, Tile, Tree, split_hashes
 from audit.trail.entries import Leaf, Links
-from audit.trail.erasures import ERASURE_TYPE, Erasure, read_erasures
+from audit.trail.erasures import ERASURE_KEY, ERASURE_TYPE, HOLD_TYPE, Erasure, read_erasures
 from audit.trail.projections import (
     ENTRIES,
     MARKS,
     SEALED,
     SUBJECT_KEYS,
+    chain,
     entry_columns,
     entry_marks,
 )
@@ -72,16 +73,17 @@ class Derivation:
         self._sizes = frozenset(sizes)
         self.recoveries: dict[int, Recovery] = {}
         erasures: tuple[Erasure, ...] = ()
+        self._kept: Collection[int] = ()
         try:
             self.recoveries = {one.index: one for one in read_recoveries(connection)}
             erasures = read_erasures(connection)
+            self._kept = frozenset(index for index, _ in chain(connection, ERASURE_KEY))
         except ValueError:
             self._wrong(
                 None,
                 "the newest recovery or erasure, or what it leads to, is none",
                 "最新的恢复或删除记录，或其所指的前一条，并非此类记录",
             )
-        self._erasures = frozenset(one.index for one in erasures)
         self._erased = {index: one.index for one in erasures for index in one.erased}
         self._opens_from = opens_from([*self.recoveries.values()], MASTER_KEY_FILE)
 
@@ -171,11 +173,13 @@ class Derivation:
             self._beside(index, row, leaf, links)
 
     def _in_chain(self, index: int, leaf: Leaf) -> None:
-        for kind, known in ((RECOVERY_TYPE, self.recoveries), (ERASURE_TYPE, self._erasures)):
-            if leaf.type == kind and index not in known:
-                self._wrong(
-                    index, f"no later `{kind}` leads to this one", f"没有更晚的 `{kind}` 指向本条"
-                )
+        chains = {RECOVERY_TYPE: self.recoveries, ERASURE_TYPE: self._kept, HOLD_TYPE: self._kept}
+        if leaf.type in chains and index not in chains[leaf.type]:
+            self._wrong(
+                index,
+                f"no later `{leaf.type}` leads to this one",
+                f"没有更晚的 `{leaf.type}` 指向本条",
+            )
 
     def _beside(self, index: int, row: RowMapping, leaf: Leaf, links: Links) -> None:
         """What can be erased of an entry, while it is there."""
