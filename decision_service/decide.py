@@ -1,14 +1,14 @@
 """秒批: decide an application the moment it is handed in."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from uuid import uuid4
 
 from decision_service.admission import Admission, admit
 from decision_service.errors import PreconditionError, RequestReusedError
-from decision_service.evidence import RESERVED_S, asked_about, gather, plan
+from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, plan
 from decision_service.judge import (
     ALREADY_GRANTED,
     ENGINE_DISAGREES,
@@ -77,6 +77,7 @@ async def _decide(
     wait_until = now + admission.release.matter.retry_for
     with office.record.in_flight(key) as interrupted:
         if interrupted:
+            await _tell_what_may_have_been_asked(application, admission, gaps, office, now=now)
             draft = unjudged(application, admission, now=now)
         else:
             seen = await _seen(application, admission, gaps, office, now=now, deadline=deadline)
@@ -107,15 +108,7 @@ async def _seen(
     The decision's own entry tells its subject that they were asked. Whoever else is asked about
     has an entry before, so that they, too, can learn who asked for their data.
     """
-    asked = plan(
-        application,
-        admission.release,
-        gaps,
-        case_id=admission.case.case_id,
-        filing_date=admission.filing_date,
-        now=now,
-        new_id=lambda: str(uuid4()),
-    )
+    asked = _planned(application, admission, gaps, now=now, new_id=lambda: str(uuid4()))
     about = asked_about(application, asked)
     del about[application.subject]
     await office.record.access(
@@ -129,6 +122,45 @@ async def _seen(
     answers = gather(asked, office.sources, deadline=deadline - RESERVED_S, now=now)
     async with aclosing(answers):
         return [evidence async for evidence in answers]
+
+
+async def _tell_what_may_have_been_asked(
+    application: Application,
+    admission: Admission,
+    gaps: Sequence[Gap],
+    office: Office,
+    *,
+    now: datetime,
+) -> None:
+    """The process that died may have asked, and its decision can account for nothing any more."""
+    asked = _planned(application, admission, gaps, now=now, new_id=lambda: "unknown")
+    await office.record.access(
+        application,
+        {application.subject: asked.questions},
+        case=admission.case,
+        release_digest=admission.release.digest,
+        now=now,
+        flow="interrupted",
+    )
+
+
+def _planned(
+    application: Application,
+    admission: Admission,
+    gaps: Sequence[Gap],
+    *,
+    now: datetime,
+    new_id: Callable[[], str],
+) -> Plan:
+    return plan(
+        application,
+        admission.release,
+        gaps,
+        case_id=admission.case.case_id,
+        filing_date=admission.filing_date,
+        now=now,
+        new_id=new_id,
+    )
 
 
 def judged(

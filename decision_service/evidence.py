@@ -86,10 +86,10 @@ def plan(
     """
     matter = release.matter
     match request.authority.basis:
-        case Consent(evidence_types=allowed, notice_version=version):
-            basis = f"consent {version}"
-        case StatutoryDuty(article=article):
-            allowed, basis = tuple(item.type for item in matter.evidence), article
+        case Consent(evidence_types=allowed):
+            pass
+        case StatutoryDuty():
+            allowed = tuple(item.type for item in matter.evidence)
     given = _given(request, gaps)
     asked: dict[EvidenceType, Question] = {}
     for item in sorted(matter.evidence, key=lambda one: bool(one.after)):
@@ -111,7 +111,7 @@ def plan(
                 matter=matter.id,
                 case_id=case_id,
                 purpose=matter.purpose,
-                legal_basis=basis,
+                legal_basis=request.authority.legal_basis,
                 filing_date=filing_date,
                 fresh_for=_fresh_for(release, item.type),
             )

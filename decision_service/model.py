@@ -658,6 +658,15 @@ class Authority(Frozen):
     agent_for: str = ""
     basis: Annotated[Consent | StatutoryDuty, Field(discriminator="kind")]
 
+    @property
+    def legal_basis(self) -> str:
+        """What allows the questions, in the words that registers are told."""
+        match self.basis:
+            case Consent(notice_version=version):
+                return f"consent {version}"
+            case StatutoryDuty(article=article):
+                return article
+
 
 class Contest(Frozen):
     """The applicant says that a value shown to them is wrong."""

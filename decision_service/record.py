@@ -355,6 +355,8 @@ class Record:
                 "case_id": draft.case.case_id,
                 "caller": application.caller,
                 "channel": application.channel,
+                "purpose": draft.matter.purpose,
+                "legal_basis": application.authority.legal_basis,
                 "outcome": draft.outcome.kind,
                 "statuses": [list(pair) for pair in draft.statuses],
                 "reasons": [*sorted({reason.code for reason in draft.outcome.reasons})],

@@ -19,9 +19,11 @@ from sqlalchemy import (
     Engine,
     RowMapping,
     Select,
+    String,
     bindparam,
     column,
     create_engine,
+    false,
     func,
     literal,
     select,
@@ -49,8 +51,22 @@ _STEPS: Final = 10_000
 _Select: TypeAlias = Select[*tuple[Any, ...]]
 
 _Lines: TypeAlias = Sequence[RowMapping]
-_Read: TypeAlias = Callable[[_Select, Mapping[str, str], float], Awaitable[_Lines]]
-"""Runs the statement with what the question says, within so many seconds."""
+_Read: TypeAlias = Callable[[_Select, Query, Mapping[str, str], float], Awaitable[_Lines]]
+"""Runs the statement of a question with what it says, within so many seconds."""
+
+_SET: Final = select(
+    *(
+        func.set_config(name, bindparam(name, type_=String), false())
+        for name in (
+            "statement_timeout",
+            *(
+                f"miaopi.{word}"
+                for word in ("query_id", "case_id", "matter", "purpose", "legal_basis")
+            ),
+        )
+    )
+)
+"""What a session says of the question that comes next."""
 
 _AS_OF, _FOUND = "miaopi_as_of", "miaopi_found"
 
@@ -117,7 +133,7 @@ class _View:
         said = {f"is_{key}": query.keys[key] for key in self._register.keys}
         asked_at = self._clock()
         try:
-            found = await self._read(self._statement, said, left_s)
+            found = await self._read(self._statement, query, said, left_s)
         except DBAPIError as error:
             raise _fault(error) from None
         except (SQLAlchemyError, OSError, TimeoutError) as error:
@@ -172,19 +188,34 @@ def _from_file(engine: Engine) -> _Read:
             raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
             return connection.execute(statement, said).mappings().all()
 
-    async def in_a_thread(statement: _Select, said: Mapping[str, str], left_s: float) -> _Lines:
+    async def in_a_thread(
+        statement: _Select, _query: Query, said: Mapping[str, str], left_s: float
+    ) -> _Lines:
         return await asyncio.to_thread(read, statement, said, left_s)
 
     return in_a_thread
 
 
 def _from_server(engine: AsyncEngine) -> _Read:
-    """PostgreSQL, which gives up at the deadline too, should cancelling not reach it."""
+    """PostgreSQL, which gives up at the deadline too, should cancelling not reach it.
 
-    async def read(statement: _Select, said: Mapping[str, str], left_s: float) -> _Lines:
-        limit = f"SET statement_timeout = {max(int(left_s * 1_000), 1)}"  # a number of ours
+    The session says of every question what it says over HTTP, as ``miaopi.purpose`` and so on:
+    the owner's log has it, and a view can ask for it (``current_setting``).
+    """
+
+    async def read(
+        statement: _Select, query: Query, said: Mapping[str, str], left_s: float
+    ) -> _Lines:
+        settings = {
+            "statement_timeout": str(max(int(left_s * 1_000), 1)),
+            "miaopi.query_id": query.query_id,
+            "miaopi.case_id": query.case_id,
+            "miaopi.matter": query.matter,
+            "miaopi.purpose": query.purpose,
+            "miaopi.legal_basis": query.legal_basis,
+        }
         async with engine.connect() as connection:
-            await connection.exec_driver_sql(limit)
+            await connection.execute(_SET, settings)
             return (await connection.execute(statement, said)).mappings().all()
 
     return read

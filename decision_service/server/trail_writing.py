@@ -66,9 +66,9 @@ def write_opened(opened: Opened, releases: Releases) -> pb.GetEntryResponse:
 def write_access(found: Found) -> pb.Access:
     """Write who asked for somebody's data, and for what."""
     permanent: Mapping[str, Any] = found.leaf.permanent
-    queries = permanent.get("queries", ())
-    purposes = (f"{one['purpose']} ({one['legal_basis']})" for one in queries)
-    asked = queries or permanent.get("evidence", ())
+    asked = permanent.get("queries", ()) or permanent.get("evidence", ())
+    said = [one for one in (permanent, *asked) if asked and "purpose" in one]
+    purposes = (f"{one['purpose']} ({one['legal_basis']})" for one in said)
     return pb.Access(
         index=found.index,
         time=write_time(found.leaf.time),

@@ -579,7 +579,9 @@ class Access(_message.Message):
     role: _builtins.str
     """In which role; empty for those who act for applicants."""
     flow: _builtins.str
-    """For what: `prefill`, `decide`, `waiting`, or `trail` for a question to this service."""
+    """For what: `prefill`, `decide`, `waiting`, `interrupted` (registers may have been asked by a
+    process that died over it), or `trail` for a question to this service.
+    """
     method: _builtins.str
     """The question to this service, e.g. `GetEntry`; empty for other flows."""
     matter: _builtins.str

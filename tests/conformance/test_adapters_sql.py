@@ -389,6 +389,31 @@ async def write(database: Database, insert: str) -> None:
         await engine.dispose()
 
 
+async def test_a_view_can_ask_what_a_question_is_for(
+    postgres: tuple[list[str], Path], tmp_path: Path
+) -> None:
+    """The session says it before every question, so the owner's log and views have it."""
+    psql, home = postgres
+    database = Database("postgresql", f"postgresql://reader@/postgres?host={home}", psql)
+    said = " || '|' || ".join(
+        f"current_setting('miaopi.{word}', true)"
+        for word in ("query_id", "case_id", "matter", "purpose", "legal_basis")
+    )
+    database.run(
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+        "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
+        + SCHEMA.format(instant="timestamptz", zone="+08")
+        + f"INSERT INTO holder VALUES ('{PERSON}', '', '2020-05-06', 3, 1, '0');"
+        "DROP VIEW v_holder; CREATE VIEW v_holder AS SELECT * FROM holder "
+        f"WHERE {said} = 'q-1|c-1|library_card|eligibility|consent 1';"
+        "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON v_holder, v_sync TO reader;"
+    )
+
+    evidence = await ask(database, tmp_path)
+
+    assert evidence.status is EvidenceStatus.MATCH
+
+
 async def test_a_role_that_may_not_read_is_denied(
     postgres: tuple[list[str], Path], tmp_path: Path
 ) -> None:

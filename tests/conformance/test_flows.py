@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
+from typing import cast as cast_to
 
 import pytest
 
@@ -306,6 +307,11 @@ async def test_a_request_that_the_process_died_under_is_referred_without_the_eng
     assert not running.accesses
     assert await replay(decision.receipt.index, office=office) == Reproduced()
     assert not trail.inflight.interrupted(key)
+    told = (await office.record.recorded(decision.receipt.index - 1)).permanent
+    assert told["flow"] == "interrupted", "the process that died may have asked"
+    queries = cast_to(list[dict[str, str]], told["queries"])
+    assert {one["query_id"] for one in queries} == {"unknown"}
+    assert {one["evidence_type"] for one in queries} >= {"population_register", "death_register"}
 
 
 @pytest.mark.parametrize(

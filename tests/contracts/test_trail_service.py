@@ -315,6 +315,7 @@ async def test_who_asked_for_a_persons_data_is_told_and_so_is_this_question(live
     assert [one.flow for one in told][-2:] == ["decide", "prefill"]
     assert {"population_register", "death_register"} <= set(told[-1].evidence_types)
     assert told[-1].purposes[0]
+    assert told[-2].purposes == told[-1].purposes, "a decision says for what it asked, too"
     other = (await lived.ask(ACCESSES, subject=lived.document("outside_hukou"))).accesses
     assert not {one.index for one in told} & {one.index for one in other}
 
