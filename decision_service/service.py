@@ -31,7 +31,7 @@ from decision_service.server import (
     new_private_key,
     public_jwks,
 )
-from decision_service.settings import Settings, read_settings
+from decision_service.settings import PREFIX, Settings, read_settings
 from decision_service.waiting import watch
 from evidence_adapters import gateway, registry, sandbox
 from evidence_adapters.intake import Report
@@ -42,6 +42,9 @@ log = structlog.get_logger()
 
 COUNTS_EVERY_S = 60.0
 """Seconds between two lines of what registers were asked and answered."""
+
+HTTP_PORT = 50052
+"""Where the sandbox serves JSON over HTTP, unless it is told another port."""
 
 SEED = 755
 """Of the sandbox city; another seed is another ten thousand people."""
@@ -78,7 +81,13 @@ def run(environment: Mapping[str, str], *, city: Path, once: bool) -> None:
         DecisionServiceError: As `serve`.
         AuditError: Likewise.
     """
-    settings = read_settings(environment, city=city, store=Path("var") / "sandbox")
+    settings = read_settings(
+        environment,
+        city=city,
+        store=Path("var") / "sandbox",
+        # Who chooses the one port has reason not to be given the other unasked.
+        http_port=0 if f"{PREFIX}PORT" in environment else HTTP_PORT,
+    )
     settings.store.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (settings.store / "service.log").open("a", encoding="utf-8") as lines:
         _log_to(lines)
@@ -100,7 +109,7 @@ async def _serve(settings: Settings) -> None:
         server,
         _,
     ):
-        log.info("service.started", port=server.port)
+        log.info("service.started", port=server.port, http_port=server.web_port)
         await stop.wait()
 
 
@@ -139,6 +148,7 @@ async def _run(settings: Settings, *, once: bool) -> None:
 
         shown = Sandbox(
             address=f"{settings.host}:{server.port}",
+            web_address=f"{settings.host}:{server.web_port}",
             token=token("portal-sandbox", "portal"),
             auditor_token=token("auditor-sandbox", "auditor"),
             people=people,
@@ -214,6 +224,10 @@ async def service(
             clock=clock,
             city=settings.domain,
             address=f"{settings.host}:{settings.port}",
+            web_address=(
+                "" if settings.http_port is None else f"{settings.host}:{settings.http_port}"
+            ),
+            origins=settings.http_origins,
             tls=tls,
             limits=limits(settings),
             drain_s=settings.drain_s,

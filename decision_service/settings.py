@@ -2,15 +2,35 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from decision_service.errors import InvalidPublicationError
 
 PREFIX = "MIAOPI_"
 
 _REGISTER = PREFIX + "REGISTER_"
+
+Origin = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(https://[a-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$"
+    ),
+]
+"""Of a web page, as browsers write it: a scheme, a host and, unless it is the scheme's, a port."""
+
+
+def _apart(words: object) -> object:
+    """What commas part."""
+    return tuple(words.replace(",", " ").split()) if isinstance(words, str) else words
 
 
 class Settings(BaseModel):
@@ -20,6 +40,9 @@ class Settings(BaseModel):
         city: Folder with ``rules/``, ``matters/`` and, if it has its own, ``registers/``.
         store: Folder of the decision trail and its keys. One process only may write there.
         host, port: Where the service listens; port 0 takes a free one.
+        http_port: Where the same is served as JSON over HTTP, on the same host; without it not at
+            all.
+        http_origins: Origins of web pages that may call it from a browser, apart by commas.
         zone: The city's time zone; its midnight divides filing days.
         domain: Name of the city in error details: ``decision-service.<domain>`` (AIP-193).
         jwks: File with the public keys that callers' tokens are signed with (RFC 7517).
@@ -41,6 +64,8 @@ class Settings(BaseModel):
     store: Path = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=50051, ge=0, le=65535)
+    http_port: int | None = Field(default=None, ge=0, le=65535)
+    http_origins: Annotated[tuple[Origin, ...], BeforeValidator(_apart)] = ()
     zone: str = "Asia/Shanghai"
     domain: str = Field(default="sandbox", pattern=r"^[a-z0-9-]+$")
     jwks: Path | None = None

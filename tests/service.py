@@ -1,6 +1,10 @@
-"""The whole service on a real port, asked in bytes: all that a stranger can send it."""
+"""The whole service on real ports, asked in bytes: all that a stranger can send it."""
 
+import base64
 import datetime as dt
+import io
+import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,10 +13,15 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import aiohttp
 import grpc
-from google.protobuf import json_format
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from google.protobuf import any_pb2, json_format
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import (
     BadRequest,
     ErrorInfo,
@@ -26,7 +35,15 @@ from audit.trail import Trail
 from decision_service.catalogue import Catalogue
 from decision_service.office import Office
 from decision_service.record import Record
-from decision_service.server import Limits, Server, Verifier, issue, new_private_key, public_jwks
+from decision_service.server import (
+    Limits,
+    Server,
+    Tls,
+    Verifier,
+    issue,
+    new_private_key,
+    public_jwks,
+)
 from decision_service.server.edge import SERVICES
 from decision_service.service import raise_alarm
 from evidence_adapters import http, registry, sandbox
@@ -56,6 +73,12 @@ METHODS = {
 """Every method of the contract, as its descriptor."""
 
 Metadata = Sequence[tuple[str, str]]
+
+_KINDS = {
+    kind.__name__: kind
+    for kind in (ErrorInfo, BadRequest, LocalizedMessage, RetryInfo, RequestInfo)
+}
+"""Every kind of detail that a status of ours has."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +116,14 @@ class Answer:
         )
 
 
-class Wire:
-    """One channel to the service, for callers in every role."""
+class Wire(ABC):
+    """A way to the service, for callers in every role."""
 
-    def __init__(self, channel: grpc.aio.Channel, clock: Any, port: int) -> None:
+    def __init__(self, clock: Any, port: int) -> None:
         self.port = port
-        self._channel = channel
         self._clock = clock
 
+    @abstractmethod
     async def call(
         self,
         method: str,
@@ -111,6 +134,36 @@ class Wire:
         timeout_s: float = 10.0,
     ) -> Answer:
         """Call a method with a message, or with any bytes in place of one."""
+
+    def bearer(self, role: str = "portal", **changes: Any) -> Metadata:
+        """The metadata of a caller in the role; one name for all, so that cases are shared."""
+        parts = {
+            "subject": "portal-test",
+            "role": role,
+            "audience": "miaopi",
+            "issuer": "city",
+            "lifetime": dt.timedelta(hours=1),
+            "now": self._clock(),
+        }
+        return (("authorization", f"Bearer {issue(PRIVATE, **{**parts, **changes})}"),)
+
+
+class GrpcWire(Wire):
+    """One channel of gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel, clock: Any, port: int) -> None:
+        super().__init__(clock, port)
+        self._channel = channel
+
+    async def call(
+        self,
+        method: str,
+        request: Message | bytes,
+        *,
+        role: str = "portal",
+        metadata: Metadata | None = None,
+        timeout_s: float = 10.0,
+    ) -> Answer:
         body = request if isinstance(request, bytes) else request.SerializeToString()
         responses: list[bytes] = []
         calling = self._channel.unary_stream(method)(
@@ -127,17 +180,83 @@ class Wire:
             )
         return Answer("OK", "", tuple(responses), {})
 
-    def bearer(self, role: str = "portal", **changes: Any) -> Metadata:
-        """The metadata of a caller in the role; one name for all, so that cases are shared."""
-        parts = {
-            "subject": "portal-test",
-            "role": role,
-            "audience": "miaopi",
-            "issuer": "city",
-            "lifetime": dt.timedelta(hours=1),
-            "now": self._clock(),
-        }
-        return (("authorization", f"Bearer {issue(PRIVATE, **{**parts, **changes})}"),)
+
+class JsonWire(Wire):
+    """JSON over HTTP, by the Connect protocol; what comes back is told in protobuf's bytes."""
+
+    def __init__(self, session: aiohttp.ClientSession, clock: Any, port: int) -> None:
+        super().__init__(clock, port)
+        self.session = session
+
+    async def call(
+        self,
+        method: str,
+        request: Message | bytes,
+        *,
+        role: str = "portal",
+        metadata: Metadata | None = None,
+        timeout_s: float = 10.0,
+    ) -> Answer:
+        kind = METHODS[method]
+        body = (
+            request if isinstance(request, bytes) else json_format.MessageToJson(request).encode()
+        )
+        media = "application/connect+json" if kind.server_streaming else "application/json"
+        headers: list[tuple[str, str]] = [
+            *(self.bearer(role) if metadata is None else metadata),
+            ("content-type", media),
+            ("connect-protocol-version", "1"),
+            ("connect-timeout-ms", str(round(timeout_s * 1_000))),
+        ]
+        address = f"http://127.0.0.1:{self.port}{method}"
+        data = b"\0" + len(body).to_bytes(4) + body if kind.server_streaming else body
+        async with self.session.post(address, data=io.BytesIO(data), headers=headers) as response:
+            assert response.content_type == media
+            raw = await response.read()
+        if kind.server_streaming:
+            assert response.status == 200
+            *messages, end = opened(raw)
+            return told(method, messages, json.loads(end).get("error"))
+        if response.status != 200:
+            return told(method, [], json.loads(raw))
+        return told(method, [raw], None)
+
+
+def opened(stream: bytes) -> list[bytes]:
+    """The messages of a stream; the last one, and no other, has the flag of the last one."""
+    found, flags = [], []
+    while stream:
+        flags.append(stream[0])
+        size = int.from_bytes(stream[1:5])
+        found.append(stream[5 : 5 + size])
+        assert len(found[-1]) == size
+        stream = stream[5 + size :]
+    assert flags == [0] * (len(found) - 1) + [2]
+    return found
+
+
+def told(method: str, messages: Sequence[bytes], error: Any) -> Answer:
+    """What came back as JSON, in the terms of gRPC."""
+    kind = GetMessageClass(METHODS[method].output_type)
+    responses = tuple(
+        json_format.Parse(one.decode(), kind()).SerializeToString() for one in messages
+    )
+    if error is None:
+        return Answer("OK", "", responses, {})
+    found: dict[str, Any] = {}
+    for detail in error["details"]:
+        name = detail["type"].rpartition(".")[2]
+        assert name not in found
+        padded = detail["value"] + "=" * (-len(detail["value"]) % 4)
+        packed = any_pb2.Any(
+            type_url=f"type.googleapis.com/{detail['type']}", value=base64.b64decode(padded)
+        )
+        shown = json_format.MessageToDict(packed)
+        assert {"@type": packed.type_url, **detail["debug"]} == shown
+        found[name] = _KINDS[name].FromString(packed.value)
+    code = {"canceled": "CANCELLED"}.get(error["code"], error["code"].upper())
+    assert Code.Value(code)
+    return Answer(code, error["message"], responses, found)
 
 
 @asynccontextmanager
@@ -160,9 +279,10 @@ async def open_office(
 
 @dataclass(frozen=True)
 class Town:
-    """A service with its sandbox's registers and its trail, and a channel to it."""
+    """A service with its sandbox's registers and its trail, and two ways to it."""
 
     wire: Wire
+    json: JsonWire
     running: Running
     trail: Trail
     store: Path
@@ -183,15 +303,40 @@ async def town(folder: Path, published: Catalogue, people: City, clock: Any) -> 
         Trail.open(store) as trail,
         sandbox.serve(people, clock=clock) as running,
         open_office(published, running, trail, clock) as office,
-        serve(office, clock) as wire,
+        serve_both(office, clock) as (wire, over_http),
     ):
-        yield Town(wire, running, trail, store, clock)
+        yield Town(wire, over_http, running, trail, store, clock)
 
 
 @asynccontextmanager
 async def serve(office: Office, clock: Any, **more: Any) -> AsyncIterator[Wire]:
     """The service around an office, on a free port of the loopback."""
-    server = Server(
+    async with (
+        server(office, clock, **more) as listening,
+        grpc.aio.insecure_channel(f"127.0.0.1:{listening.port}") as channel,
+    ):
+        yield GrpcWire(channel, clock, listening.port)
+
+
+@asynccontextmanager
+async def serve_both(
+    office: Office, clock: Any, **more: Any
+) -> AsyncIterator[tuple[Wire, JsonWire]]:
+    """The same, also as JSON over HTTP."""
+    async with (
+        server(office, clock, web_address="127.0.0.1:0", **more) as listening,
+        grpc.aio.insecure_channel(f"127.0.0.1:{listening.port}") as channel,
+        aiohttp.ClientSession() as session,
+    ):
+        yield (
+            GrpcWire(channel, clock, listening.port),
+            JsonWire(session, clock, listening.web_port),
+        )
+
+
+def server(office: Office, clock: Any, **more: Any) -> Server:
+    """The service around an office, to be entered."""
+    return Server(
         office=office,
         verifier=Verifier(public_jwks(PRIVATE), audience="miaopi", issuer="city"),
         clock=clock,
@@ -199,8 +344,6 @@ async def serve(office: Office, clock: Any, **more: Any) -> AsyncIterator[Wire]:
         address="127.0.0.1:0",
         **{"pause_s": 0.0, "drain_s": 5.0, "limits": PATIENT, **more},
     )
-    async with server, grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-        yield Wire(channel, clock, server.port)
 
 
 def application(person: Person, now: dt.datetime, **changes: Any) -> dict[str, Any]:
@@ -270,10 +413,35 @@ def _details(error: grpc.aio.AioRpcError) -> dict[str, Any]:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it reads what every call has
     found: dict[str, Any] = {}
     for packed in status.details if status else ():
-        for kind in (ErrorInfo, BadRequest, LocalizedMessage, RetryInfo, RequestInfo):
+        for kind in _KINDS.values():
             if packed.Is(kind.DESCRIPTOR):
                 assert kind.__name__ not in found
                 found[kind.__name__] = kind()
                 packed.Unpack(found[kind.__name__])
     assert len(found) == (len(status.details) if status else 0)
     return found
+
+
+def self_signed() -> Tls:
+    """A certificate for localhost, made for this test."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    today = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - dt.timedelta(days=1))
+        .not_valid_after(today + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    return Tls(
+        private_key=key.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+        certificate_chain=certificate.public_bytes(pem),
+    )

@@ -21,6 +21,9 @@ def _by_when(kind: str) -> Mapping[str, dict[str, Any]]:
 ERRORS = _by_when("error")
 """Of a call that is wrong, by what is wrong with it."""
 
+JSON = _by_when("json")
+"""Of a call that is no JSON of the contract."""
+
 MOMENTS = _by_when("moment")
 """Of a call that is right and comes at a bad moment."""
 

@@ -54,6 +54,7 @@ class Sandbox:
     """
 
     address: str
+    web_address: str
     token: str
     auditor_token: str
     people: City
@@ -116,10 +117,15 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         " --answer applicant.mobile=13800000000 --answer applicant.truthful=yes"
         f" --address {sandbox.address}"
     )
+    bearer = '-H "authorization: Bearer $MIAOPI_TOKEN"'
+    asked = f"{bearer} -d '{_call(person)}'"
+    method = "decision_service.v1.DecisionService/Decide"
     curl = (
         "  .venv/bin/buf curl --protocol grpc --http2-prior-knowledge"
-        f" -H \"authorization: Bearer $MIAOPI_TOKEN\" -d '{_call(person)}'"
-        f" http://{sandbox.address}/decision_service.v1.DecisionService/Decide"
+        f" {asked} http://{sandbox.address}/{method}"
+    )
+    plain_curl = (
+        f"  curl -H 'content-type: application/json' {asked} http://{sandbox.web_address}/{method}"
     )
     lines = [
         f"地址 address  {sandbox.address}",
@@ -143,6 +149,9 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         "",
         "buf curl",
         curl,
+        "",
+        "JSON",
+        plain_curl,
         "",
         "Python",
         "  from decision_service.client import Client",

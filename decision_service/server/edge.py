@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NoReturn
 from uuid import UUID, uuid4
 
 import structlog
@@ -64,13 +64,13 @@ class Arrival:
         method: ``/package.Service/Method``.
         authorization: Every entry of that name that the call came with.
         remaining_s: Tells the seconds until the caller's deadline; infinite where there is none.
-        refuse: Tells the caller how the call ended, if not well.
+        refuse: Tells the caller how the call ended, if not well, and leaves by raising.
     """
 
     method: str
     authorization: Sequence[str]
     remaining_s: Callable[[], float]
-    refuse: Callable[[Status], Awaitable[None]]
+    refuse: Callable[[Status], Awaitable[NoReturn]]
 
 
 @dataclass(slots=True, eq=False)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 import grpc
 from google.rpc.status_pb2 import Status
@@ -81,7 +81,7 @@ def _arrival(method: str, context: Context) -> Arrival:
         remaining_s: Any = context.time_remaining()  # None without a deadline, against the stubs
         return math.inf if remaining_s is None else remaining_s
 
-    async def refuse(status: Status) -> None:
+    async def refuse(status: Status) -> NoReturn:
         await context.abort_with_status(rpc_status.to_status(status))
 
     return Arrival(

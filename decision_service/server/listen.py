@@ -1,11 +1,13 @@
 """One address of the service: bound loudly, drained without a lost call."""
 
 import asyncio
-from collections.abc import Callable
+import ssl
+import tempfile
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import grpc
 from cryptography import x509
@@ -32,6 +34,9 @@ from decision_service.v1 import (
     prefill_pb2_grpc,
     trail_pb2_grpc,
 )
+
+if TYPE_CHECKING:
+    from decision_service.server.web import Web
 
 _LOOPBACK: Final = ("127.0.0.1:", "[::1]:", "localhost:")
 """Addresses that only this machine can reach; every other spelling needs a certificate."""
@@ -94,6 +99,13 @@ class Tls:
             [(self.private_key, self.certificate_chain)]
         )
 
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let whoever connects from now on be shown this."""
+        with tempfile.TemporaryFile() as nameless:  # Python takes files only
+            nameless.write(self.certificate_chain + b"\n" + self.private_key)
+            nameless.flush()
+            context.load_cert_chain(f"/dev/fd/{nameless.fileno()}")
+
 
 class Server:
     """The service on one address, from ``async with`` until its block ends.
@@ -103,7 +115,9 @@ class Server:
         verifier: Tells who calls.
         clock: The only clock; instants of UTC.
         city: Ends the error domain, ``decision-service.<city>``.
-        address: ``host:port``; port 0 takes a free one.
+        address: ``host:port`` for gRPC; port 0 takes a free one.
+        web_address: The same for JSON over HTTP; empty leaves that out.
+        origins: See `Web`.
         tls: None serves plain text, which only the loopback may hear.
         drain_s: How long calls in flight may go on after the pause, in seconds.
         pause_s: How long new calls are still taken after the block has ended and health has said
@@ -111,6 +125,7 @@ class Server:
 
     Attributes:
         port: Where it listens.
+        web_port: The same for JSON over HTTP.
 
     Raises:
         NotListeningError: On entering, if the address cannot be served.
@@ -124,13 +139,17 @@ class Server:
         clock: Callable[[], datetime],
         city: str,
         address: str,
+        web_address: str = "",
+        origins: Collection[str] = (),
         tls: Tls | None = None,
         limits: Limits | None = None,
         drain_s: float = 10.0,
         pause_s: float = 1.0,
     ) -> None:
-        self.port = 0
+        self.port = self.web_port = 0
         self._address = address
+        self._web_address = web_address
+        self._origins = origins
         self._tls = tls
         self._drain_s = drain_s
         self._pause_s = pause_s
@@ -145,17 +164,20 @@ class Server:
             deciding=lambda: [task.get_name() for _, task in office.running.values()],
         )
         self._server: grpc.aio.Server | None = None
+        self._web: Web | None = None
+        self._web_context: ssl.SSLContext | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         server = grpc.aio.server(interceptors=[Interceptor(self._edge)], options=_OPTIONS)
-        matter_pb2_grpc.add_MatterServiceServicer_to_server(MatterServicer(self._office), server)
-        prefill_pb2_grpc.add_PrefillServiceServicer_to_server(PrefillServicer(self._office), server)
-        decision_pb2_grpc.add_DecisionServiceServicer_to_server(
-            DecisionServicer(self._office), server
-        )
-        case_pb2_grpc.add_CaseServiceServicer_to_server(CaseServicer(self._office), server)
-        trail_pb2_grpc.add_TrailServiceServicer_to_server(TrailServicer(self._office), server)
+        matters, trail = MatterServicer(self._office), TrailServicer(self._office)
+        prefills, decisions = PrefillServicer(self._office), DecisionServicer(self._office)
+        cases = CaseServicer(self._office)
+        matter_pb2_grpc.add_MatterServiceServicer_to_server(matters, server)
+        prefill_pb2_grpc.add_PrefillServiceServicer_to_server(prefills, server)
+        decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
+        case_pb2_grpc.add_CaseServiceServicer_to_server(cases, server)
+        trail_pb2_grpc.add_TrailServiceServicer_to_server(trail, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._address.startswith(_LOOPBACK):
             names = [service.full_name for service in SERVICES]
@@ -163,6 +185,19 @@ class Server:
                 [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
             )
         self.port = self._bind(server)
+        if self._web_address:
+            # Whoever does without it does not load it.
+            from decision_service.server.web import Web  # noqa: PLC0415
+
+            servicers = {
+                "MatterService": matters,
+                "PrefillService": prefills,
+                "DecisionService": decisions,
+                "CaseService": cases,
+                "TrailService": trail,
+            }
+            self._web = Web(self._edge, servicers, origins=self._origins)
+            self.web_port = await self._listen(self._web)
         await server.start()
         for service in SERVICES:
             await self._health.set(service.full_name, health_pb2.HealthCheckResponse.SERVING)
@@ -181,6 +216,8 @@ class Server:
     def present(self, tls: Tls) -> None:
         """Prove the service with this to whoever connects from now on."""
         self._tls = tls
+        if self._web_context is not None:
+            tls.load_into(self._web_context)
 
     async def __aexit__(
         self,
@@ -197,6 +234,8 @@ class Server:
         await self._edge.drain(until)
         await self._finish_decisions(until)
         self._health.end_watches()
+        if self._web is not None:
+            await self._web.stop(_LAST_S)
         await self._server.stop(_LAST_S)
         self._watch.cancel()
         await asyncio.wait([self._watch])
@@ -213,14 +252,7 @@ class Server:
 
     def _bind(self, server: grpc.aio.Server) -> int:
         """Take the address, in plain text only where nobody else can listen."""
-        if self._tls is None and not self._address.startswith(_LOOPBACK):
-            raise NotListeningError(
-                f"`{self._address}` is not loopback and there is no certificate",
-                zh=f"地址 {self._address} 对外可见，必须配置 TLS 证书。",
-                reason="TLS_REQUIRED",
-                hint="Give the service a certificate and its key, or listen on 127.0.0.1.",
-                address=self._address,
-            )
+        self._refuse_plain(self._address)
         try:
             tls = self._tls
             if tls is None:
@@ -233,13 +265,41 @@ class Server:
             credentials = grpc.dynamic_ssl_server_credentials(tls.pair(), current)
             return server.add_secure_port(self._address, credentials)
         except RuntimeError:
+            raise _unavailable(self._address) from None
+
+    async def _listen(self, face: "Web") -> int:
+        """The same for JSON over HTTP."""
+        self._refuse_plain(self._web_address)
+        if self._tls is not None:
+            self._web_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._web_context.set_alpn_protocols(["http/1.1"])
+            self._tls.load_into(self._web_context)
+        host, _, port = self._web_address.rpartition(":")
+        try:
+            return await face.listen(host.strip("[]"), int(port), self._web_context)
+        except OSError:
+            raise _unavailable(self._web_address) from None
+
+    def _refuse_plain(self, address: str) -> None:
+        """Refuse plain text where others can listen."""
+        if self._tls is None and not address.startswith(_LOOPBACK):
             raise NotListeningError(
-                f"`{self._address}` cannot be listened on",
-                zh=f"无法监听地址 {self._address}，可能已被占用。",
-                reason="ADDRESS_UNAVAILABLE",
-                hint="See whether another process has it (`ss -ltnp`), or choose another port.",
-                address=self._address,
-            ) from None
+                f"`{address}` is not loopback and there is no certificate",
+                zh=f"地址 {address} 对外可见，必须配置 TLS 证书。",
+                reason="TLS_REQUIRED",
+                hint="Give the service a certificate and its key, or listen on 127.0.0.1.",
+                address=address,
+            )
+
+
+def _unavailable(address: str) -> NotListeningError:
+    return NotListeningError(
+        f"`{address}` cannot be listened on",
+        zh=f"无法监听地址 {address}，可能已被占用。",
+        reason="ADDRESS_UNAVAILABLE",
+        hint="See whether another process has it (`ss -ltnp`), or choose another port.",
+        address=address,
+    )
 
 
 class _Health(health.aio.HealthServicer):

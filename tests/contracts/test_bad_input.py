@@ -460,11 +460,17 @@ def edited(right: dict[str, Any], edits: tuple[Edit, ...]) -> dict[str, Any]:
     return wrong
 
 
-async def put(one: Bad, town: Town, person: Person, case_id: str) -> Answer:
+async def put(
+    one: Bad, town: Town, person: Person, case_id: str, *, as_json: bool = False
+) -> Answer:
     """Make the call."""
     message: Message = service.message(
         one.method, edited(service.right(one.method, person, NOW, case_id), one.edits)
     )
+    if as_json:
+        return await town.json.call(
+            one.method, message, metadata=one.token(town), timeout_s=one.timeout_s
+        )
     return await town.wire.call(
         one.method,
         one.mangled(message.SerializeToString()),
@@ -474,14 +480,26 @@ async def put(one: Bad, town: Town, person: Person, case_id: str) -> Answer:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "as_json"),
+    [
+        *((name, False) for name in CASES),
+        *((name, True) for name, one in CASES.items() if one.mangled is bytes),
+    ],
+)
 async def test_what_is_wrong_is_told_word_for_word_and_leaves_no_trace(
-    name: str, town: Town, person: Person, case_id: str, caplog: pytest.LogCaptureFixture
+    name: str,
+    as_json: bool,  # noqa: FBT001 - a case
+    town: Town,
+    person: Person,
+    case_id: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """By gRPC and as JSON over HTTP alike, but for bytes, which each has of its own."""
     before = town.traces
 
     with capture_logs() as logs, caplog.at_level(logging.DEBUG):
-        answered = await put(CASES[name], town, person, case_id)
+        answered = await put(CASES[name], town, person, case_id, as_json=as_json)
 
     assert in_words(answered) == ERRORS[name]
     assert answered.responses == ()

@@ -11,9 +11,6 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
@@ -24,7 +21,6 @@ from decision_service.office import Office
 from decision_service.server import (
     NotListeningError,
     Server,
-    Tls,
     Verifier,
     issue,
     new_private_key,
@@ -32,6 +28,7 @@ from decision_service.server import (
 )
 from decision_service.server.edge import SERVICES
 from evidence_adapters.sandbox import City, Firms, Misconduct
+from tests.service import self_signed
 
 ApplyFor = Callable[..., Application]
 AskFor = Callable[..., PrefillRequest]
@@ -313,31 +310,6 @@ async def test_plain_text_is_for_the_loopback_alone(host: str, office: Office, c
     assert caught.value.reason == "TLS_REQUIRED"
     assert caught.value.hint == (
         "Give the service a certificate and its key, or listen on 127.0.0.1."
-    )
-
-
-def self_signed() -> Tls:
-    """A certificate for localhost, made for this test."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    today = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(today - dt.timedelta(days=1))
-        .not_valid_after(today + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    return Tls(
-        private_key=key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ),
-        certificate_chain=certificate.public_bytes(pem),
     )
 
 

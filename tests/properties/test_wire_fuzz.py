@@ -26,7 +26,7 @@ from evidence_adapters.sandbox import City
 from tests import service
 from tests.messages import CANARY, is_readable, requests
 from tests.service import DECIDE, LIST, METHODS, Answer, Town
-from tests.words import ERRORS, MOMENTS
+from tests.words import ERRORS, JSON, MOMENTS
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 PERSONAL = (CANARY, "13912345678", "9900001", "13800000000")
@@ -46,7 +46,7 @@ ALLOWED = allowed_roles()
 
 REVIEWED = {
     reason
-    for words in (*ERRORS.values(), *MOMENTS.values())
+    for words in (*ERRORS.values(), *JSON.values(), *MOMENTS.values())
     for reason in (
         words.get("reason", "REQUEST_INVALID"),
         *(one[1] for one in words.get("fields", ())),
