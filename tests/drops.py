@@ -4,9 +4,13 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from decision_service.identifiers import resident_check
 
@@ -45,3 +49,23 @@ def drop(folder: Path, content: bytes, *, rows: int, **said: Any) -> Path:
     path = folder / f"{manifest['batch']}.json"
     path.write_text(json.dumps(manifest), encoding="utf-8")
     return path
+
+
+def excel_of(sheets: Mapping[str, Iterable[Sequence[object]]]) -> bytes:
+    """Sheets as an Excel workbook; a value is a cell of its own kind."""
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append([*row])
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def parquet_of(columns: Mapping[str, Sequence[object]]) -> bytes:
+    """Columns as a Parquet file; a value's kind is the column's."""
+    written = io.BytesIO()
+    pq.write_table(pa.table({**columns}), written)
+    return written.getvalue()

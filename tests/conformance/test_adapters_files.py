@@ -25,9 +25,9 @@ from decision_service.model import (
     MatterId,
     Query,
 )
-from evidence_adapters import file_drop, gateway, intake, registry
+from evidence_adapters import file_drop, gateway, intake, registry, sheets
 from evidence_adapters.intake import Order, Report
-from tests.drops import REGISTERS, csv_of, drop, person
+from tests.drops import REGISTERS, csv_of, drop, excel_of, parquet_of, person
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 RELIEF = EvidenceType("relief_register")
@@ -493,3 +493,143 @@ async def test_an_address_that_is_no_folder_of_this_machine_is_refused(address: 
     with pytest.raises(InvalidPublicationError, match="is not of the form file:///folder"):
         async with gateway.connect(registry.load(REGISTERS), {RELIEF: address}, clock=lambda: NOW):
             raise AssertionError("it was opened")
+
+
+FUND, CHECKS = EvidenceType("housing_fund_register"), EvidenceType("medical_check_register")
+SHEET_HEAD = ("证件号码", "姓名", "体检日期", "结论", "视力", "次数")
+SHEET = (
+    (PERSON, "张伟", date(2026, 1, 15), "合格", 5.1, 2),
+    (ANOTHER, "王芳", "2025年12月1日", "不合格", None, 1),
+)
+TABLE: dict[str, list[Any]] = {
+    "zjhm": [PERSON, ANOTHER],
+    "dwmc": ["某公司", "某公司"],
+    "zhzt": ["01", "99"],
+    "lxyf": [37, 0],
+    "yjce": [Decimal("2480.50"), None],
+    "khrq": [date(2020, 5, 6), date(2019, 1, 1)],
+    "dqsj": [datetime(2026, 2, 28, 22, 0)] * 2,  # noqa: DTZ001 - as databases export them
+}
+
+
+def workbook(*rows: Sequence[object], **more: Sequence[Sequence[object]]) -> bytes:
+    return excel_of({"说明": [("每晚更新",)], "合格名单": [SHEET_HEAD, *rows], **more})
+
+
+async def test_a_workbook_answers_with_what_its_cells_hold(tmp_path: Path) -> None:
+    city = City(tmp_path, CHECKS)
+    drop(city.drop, workbook(*SHEET), rows=2)
+    async with city.watching() as ask:
+        report = await city.told()
+        found, failed, absent = [await ask(who) for who in (PERSON, ANOTHER, NOBODY)]
+
+    assert report.taken is not None, report
+    assert found.values == {
+        "applicant.medical_check_passed": True,
+        "applicant.medical_check_date": date(2026, 1, 15),
+        "applicant.medical_check_sight": Decimal("5.1"),
+        "applicant.medical_check_times": Decimal(2),
+    }
+    assert failed.values == {
+        "applicant.medical_check_passed": False,
+        "applicant.medical_check_date": date(2025, 12, 1),
+        "applicant.medical_check_times": Decimal(1),
+    }
+    assert (absent.status, absent.values) == (EvidenceStatus.NO_RECORD_INCONCLUSIVE, {})
+
+
+async def test_a_parquet_file_answers_with_what_its_columns_hold(tmp_path: Path) -> None:
+    city = City(tmp_path, FUND)
+    drop(city.drop, parquet_of(TABLE), rows=2)
+    async with city.watching() as ask:
+        report = await city.told()
+        found, absent = [await ask(who) for who in (PERSON, NOBODY)]
+
+    assert report.taken is not None, report
+    assert found.values == {
+        "applicant.housing_fund_account": "active",
+        "applicant.housing_fund_months": Decimal(37),
+        "applicant.housing_fund_monthly_payment": Decimal("2480.50"),
+        "applicant.housing_fund_opened": date(2020, 5, 6),
+    }
+    assert found.as_of == datetime(2026, 2, 28, 14, tzinfo=UTC)  # what the row says of itself
+    assert absent.values["applicant.housing_fund_account"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("register", "content", "fault"),
+    [
+        pytest.param(
+            CHECKS,
+            workbook((int(PERSON[:17] + "0"), *SHEET[0][1:]), SHEET[1]),
+            "whom a row is about must be known of every row",
+            id="an identity number as a number",
+        ),
+        pytest.param(
+            CHECKS,
+            workbook((*SHEET[0][:5], 1.5), SHEET[1]),
+            "`次数` is off contract in 1 rows, the first of them row 1",
+            id="half a time",
+        ),
+        pytest.param(
+            CHECKS,
+            workbook((*SHEET[0][:5], 1e20), SHEET[1]),
+            "row 1: no exact value in `次数`",
+            id="a number that no cell keeps exactly",
+        ),
+        pytest.param(
+            CHECKS,
+            workbook((*SHEET[0][:2], datetime(2026, 1, 15, 8, 30), *SHEET[0][3:]), SHEET[1]),  # noqa: DTZ001
+            "`体检日期` is off contract",
+            id="an instant for a day",
+        ),
+        pytest.param(
+            CHECKS,
+            excel_of({"Sheet1": [SHEET_HEAD, *SHEET]}),
+            "cannot be read as Excel (WorksheetNotFound)",
+            id="another sheet",
+        ),
+        pytest.param(CHECKS, b"PK\x03\x04", "cannot be read as Excel", id="no workbook"),
+        pytest.param(CHECKS, FILE, "cannot be read as Excel", id="CSV for a workbook"),
+        pytest.param(
+            FUND,
+            parquet_of({**TABLE, "yjce": [2480.5, None]}),
+            "row 1: no exact value in `yjce`",
+            id="a floating-point number",
+        ),
+        pytest.param(
+            FUND,
+            parquet_of({name: cells for name, cells in TABLE.items() if name != "lxyf"}),
+            "there is no column `lxyf`",
+            id="a column is missing",
+        ),
+        pytest.param(
+            FUND, parquet_of(TABLE)[:-20], "cannot be read as Parquet", id="a table cut off"
+        ),
+        pytest.param(FUND, FILE, "cannot be read as Parquet", id="CSV for a table"),
+        pytest.param(
+            FUND,
+            parquet_of({**TABLE, "zjhm": [PERSON, PERSON]}),
+            "2 rows share 1 keys",
+            id="two rows of one person",
+        ),
+    ],
+)
+def test_a_workbook_or_table_that_is_not_as_agreed_is_refused(
+    tmp_path: Path, register: EvidenceType, content: bytes, fault: str
+) -> None:
+    drop(tmp_path / "drop", content, rows=2)
+    report = intake.take(order(tmp_path, register))
+
+    assert report.taken is None
+    assert fault in " ".join(report.refused[0].faults)
+
+
+def test_a_workbook_that_unpacks_without_end_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sheets, "_UNPACKED", 1_000)
+    drop(tmp_path / "drop", workbook(*SHEET), rows=2)
+    report = intake.take(order(tmp_path, CHECKS))
+
+    assert "GiB unpacked" in report.refused[0].faults[0]
