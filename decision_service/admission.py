@@ -19,10 +19,12 @@ from decision_service.identifiers import organisation_code_is_valid, resident_id
 from decision_service.model import (
     ORGANISATION,
     Application,
+    AssuranceLevel,
     Authority,
     CaseId,
     CaseState,
     CaseSummary,
+    Concept,
     Consent,
     Matter,
     Party,
@@ -44,13 +46,17 @@ class Admission:
 
     Attributes:
         filing_date: The day of this request; the case may have been opened before.
-        follows: Index of the newest decision of the case; None if it has none yet.
+        follows: Index of the newest entry that moved the case; None if none has yet.
+        objected: Concepts under an open objection that the application itself does not make.
+        person_wanted: A person was asked for before the application was handed in.
     """
 
     release: Release
     case: CaseSummary
     filing_date: date
     follows: int | None
+    objected: frozenset[Concept] = frozenset()
+    person_wanted: bool = False
 
 
 async def admit(
@@ -263,7 +269,18 @@ def _unfit_contests(application: Application, release: Release) -> Iterator[Fiel
 
 def _refuse_unauthorized(request: Request, matter: Matter) -> None:
     authority: Authority = request.authority
-    if authority.assurance_level.rank < matter.assurance_level.rank:
+    refuse_low_assurance(authority.assurance_level, matter)
+    if authority.agent_for or request.parties[0].named_by not in authority.person.documents:
+        raise not_the_applicant()
+
+
+def refuse_low_assurance(level: AssuranceLevel, matter: Matter) -> None:
+    """Whoever acts must have proven who they are as surely as the matter asks.
+
+    Raises:
+        NotAuthorizedError: They have not.
+    """
+    if level.rank < matter.assurance_level.rank:
         raise NotAuthorizedError(
             f"`{matter.id}` needs assurance level {matter.assurance_level}",
             zh="该事项需要更高等级的实名认证，请重新认证后再办理。",
@@ -271,16 +288,28 @@ def _refuse_unauthorized(request: Request, matter: Matter) -> None:
             hint="Let the person authenticate at that level and repeat the call.",
             matter=matter.id,
             needed=matter.assurance_level,
-            given=authority.assurance_level,
+            given=level,
         )
-    named_by = request.parties[0].named_by
-    if authority.agent_for or named_by not in authority.person.documents:
-        raise NotAuthorizedError(
-            "the person who authenticated is not the applicant",
-            zh="认证人与申请人不一致；代办请持授权材料到窗口办理。",
-            reason="NO_AUTHORITY_FOR_PARTY",
-            hint="Agents and guardians are served at the counter, where their papers are seen.",
-        )
+
+
+def not_the_applicant() -> NotAuthorizedError:
+    """Nobody acts for somebody else without papers."""
+    return NotAuthorizedError(
+        "the person who authenticated is not the applicant",
+        zh="认证人与申请人不一致；代办请持授权材料到窗口办理。",
+        reason="NO_AUTHORITY_FOR_PARTY",
+        hint="Agents and guardians are served at the counter, where their papers are seen.",
+    )
+
+
+def refuse_future(field: str, time: datetime, now: datetime) -> None:
+    """Nobody has authenticated tomorrow.
+
+    Raises:
+        InvalidRequestError: They have, by the portal's clock.
+    """
+    if time > now + _SKEW:
+        raise InvalidRequestError([_in_the_future(field, "认证时间晚于当前时间，请校准时钟")])
 
 
 def _case_number(day: date) -> str:

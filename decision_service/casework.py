@@ -2,19 +2,32 @@
 
 from decision_service.admission import no_such_case
 from decision_service.errors import NotFoundError
-from decision_service.model import Case, CaseSummary
+from decision_service.followup import CaseFile
+from decision_service.model import CaseSummary
 from decision_service.office import Office
 
 
-async def case(case_id: str, *, caller: str, office: Office) -> Case:
-    """The case with its decisions.
+async def case(case_id: str, *, caller: str, office: Office) -> CaseFile:
+    """The case with its decisions and everything that has followed.
 
     Raises:
         NotFoundError: The caller has no such case.
         ErasedError: Its content was erased on the person's demand.
     """
-    summary = await _own(case_id, caller, office)
-    return Case(**summary.model_dump(), decisions=await office.record.decisions(summary.case_id))
+    return await file_of(await own(case_id, caller, office), office)
+
+
+async def file_of(summary: CaseSummary, office: Office) -> CaseFile:
+    """A case, opened.
+
+    Raises:
+        ErasedError: Its content was erased on the person's demand.
+    """
+    return CaseFile(
+        **summary.model_dump(),
+        decisions=await office.record.decisions(summary.case_id),
+        events=await office.casebook.happened(summary.case_id),
+    )
 
 
 async def receipt(case_id: str, index: int | None, *, caller: str, office: Office) -> str:
@@ -24,7 +37,7 @@ async def receipt(case_id: str, index: int | None, *, caller: str, office: Offic
         NotFoundError: The caller has no such case, or the case no such decision.
         ErasedError: Its keys were destroyed on the person's demand.
     """
-    summary = await _own(case_id, caller, office)
+    summary = await own(case_id, caller, office)
     decisions = await office.record.decisions(summary.case_id)
     wanted = [
         decision.receipt.index
@@ -41,7 +54,7 @@ async def receipt(case_id: str, index: int | None, *, caller: str, office: Offic
     return await office.record.receipt(wanted[-1])
 
 
-async def _own(case_id: str, caller: str, office: Office) -> CaseSummary:
+async def own(case_id: str, caller: str, office: Office) -> CaseSummary:
     """The caller's own case; anybody else's is not there (AIP-211)."""
     summary = await office.record.case(case_id)
     if summary is None or summary.caller != caller:

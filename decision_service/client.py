@@ -22,6 +22,7 @@ from grpc_status import rpc_status
 
 from decision_service import model
 from decision_service.errors import FieldViolation
+from decision_service.followup import Person
 from decision_service.v1 import (
     case_pb2_grpc,
     decision_pb2_grpc,
@@ -30,7 +31,16 @@ from decision_service.v1 import (
     trail_pb2_grpc,
 )
 from decision_service.v1 import vocabulary_pb2 as pb
-from decision_service.v1.case_pb2 import Case, GetCaseRequest, GetReceiptRequest
+from decision_service.v1.case_pb2 import (
+    Case,
+    ContestFactRequest,
+    GetCaseRequest,
+    GetReceiptRequest,
+    RequestReviewRequest,
+    WatchCaseRequest,
+    WithdrawCaseRequest,
+)
+from decision_service.v1.case_pb2 import Person as WirePerson
 from decision_service.v1.decision_pb2 import Contest, DecideRequest
 from decision_service.v1.matter_pb2 import GetMatterRequest, ListMattersRequest, Matter
 from decision_service.v1.prefill_pb2 import PrefilledField, PrefillRequest, PrefillResponse
@@ -103,6 +113,8 @@ _UNANSWERED: Final = {
     ),
 }
 """What to do, in English and Chinese, where gRPC itself said no and no service told why."""
+
+_CLOSED: Final = (Case.STATE_APPROVED, Case.STATE_REFUSED, Case.STATE_WITHDRAWN)
 
 _LOOPBACK: Final = ("127.0.0.1:", "[::1]:", "localhost:")
 
@@ -285,9 +297,7 @@ class Client:
             parties=[_party(party) for party in parties],
             authority=_authority(authority),
             answers={key: _value(value) for key, value in answers.items()},
-            contests=[
-                Contest(concept=one.concept, claimed=one.claimed, text=one.text) for one in contests
-            ],
+            contests=[_contest(one) for one in contests],
             person_requested=person_requested,
         )
         with _translated():
@@ -321,6 +331,83 @@ class Client:
                 timeout=self._timeout_s,
             )
         return answer.receipt_json
+
+    # ── what a person may do about a case ────────────────────────────────────────────────────────
+
+    async def watch(self, case_id: str) -> AsyncIterator[Case]:
+        """A case of ours, and again whenever it has moved, until it is closed.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        while True:
+            call = self._cases.WatchCase(
+                WatchCaseRequest(case_id=case_id), metadata=self._metadata, timeout=self._timeout_s
+            )
+            told = Case()
+            try:
+                with _translated():
+                    async for event in call:
+                        told = event.case
+                        yield told
+            finally:
+                call.cancel()
+            if told.state in _CLOSED:
+                return
+
+    async def withdraw(
+        self, case_id: str, person: Person, *, request_id: str, text: str = ""
+    ) -> Case:
+        """Take an application back, before it is determined.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = WithdrawCaseRequest(
+            case_id=case_id, request_id=request_id, person=_person(person), text=text
+        )
+        with _translated():
+            answer = await self._cases.WithdrawCase(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.case
+
+    async def request_review(
+        self, case_id: str, person: Person, *, request_id: str, text: str = ""
+    ) -> Case:
+        """Have a person decide, or look at what was decided.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = RequestReviewRequest(
+            case_id=case_id, request_id=request_id, person=_person(person), text=text
+        )
+        with _translated():
+            answer = await self._cases.RequestReview(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.case
+
+    async def contest(
+        self, case_id: str, person: Person, contest: model.Contest, *, request_id: str
+    ) -> Case:
+        """Object to a register's value; the case's newest event has the ticket.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = ContestFactRequest(
+            case_id=case_id,
+            request_id=request_id,
+            person=_person(person),
+            contest=_contest(contest),
+        )
+        with _translated():
+            answer = await self._cases.ContestFact(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.case
 
     # ── the trail, for auditors ──────────────────────────────────────────────────────────────────
 
@@ -495,6 +582,18 @@ def _party(party: model.Party) -> pb.Party:
 
 def _document(document: model.Document) -> pb.Document:
     return pb.Document(kind=document.kind, number=document.number)
+
+
+def _contest(contest: model.Contest) -> Contest:
+    return Contest(concept=contest.concept, claimed=contest.claimed, text=contest.text)
+
+
+def _person(person: Person) -> WirePerson:
+    return WirePerson(
+        documents=[_document(one) for one in person.documents],
+        assurance_level=pb.AssuranceLevel.Value(f"ASSURANCE_LEVEL_{person.assurance_level.name}"),
+        authentication_time=_time(person.authentication_time),
+    )
 
 
 def _authority(authority: model.Authority) -> pb.Authority:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, pla
 from decision_service.judge import (
     ALREADY_GRANTED,
     ENGINE_DISAGREES,
+    FACT_CONTESTED,
     INTERRUPTED,
     PERSON_REQUESTED,
     Judgement,
@@ -22,13 +24,14 @@ from decision_service.judge import (
 from decision_service.model import (
     Application,
     Approved,
-    Concept,
     Decision,
     Evidence,
     Facts,
     Reason,
     Referred,
+    Refused,
 )
+from decision_service.objections import raise_objections, under_objection
 from decision_service.office import Office
 from decision_service.record import Draft, Taken
 from decision_service.release import Gap, sound
@@ -74,8 +77,13 @@ async def _decide(
         return await _earlier(application, index, office)
     admission = await admit(application, mode="instant", office=office, now=now, deadline=deadline)
     gaps = admission.release.form.read(application.answers)  # refuse before anybody is asked
+    admission = await under_objection(application, admission, office)
+    if application.case_id:
+        wanted = await office.casebook.person_is_wanted(application.case_id)
+        admission = replace(admission, person_wanted=wanted)
     wait_until = now + admission.release.matter.retry_for
     with office.record.in_flight(key) as interrupted:
+        await raise_objections(application, admission, office=office, now=now)
         if interrupted:
             await _tell_what_may_have_been_asked(application, admission, gaps, office, now=now)
             draft = unjudged(application, admission, now=now)
@@ -178,7 +186,7 @@ def judged(
         release,
         seen,
         sound(application.answers, gaps),
-        frozenset[Concept](contest.concept for contest in application.contests),
+        admission.objected.union(contest.concept for contest in application.contests),
         filing_date=admission.filing_date,
         decide_time=now,
     )
@@ -186,7 +194,13 @@ def judged(
     draft = _draft(
         application, admission, judgement, seen, facts=facts, now=now, wait_until=wait_until
     )
-    return referred(draft, PERSON_REQUESTED) if application.person_requested else draft
+    if (admission.objected or application.contests) and isinstance(
+        draft.outcome, Approved | Refused
+    ):
+        draft = referred(draft, FACT_CONTESTED)
+    if application.person_requested or admission.person_wanted:
+        draft = referred(draft, PERSON_REQUESTED)
+    return draft
 
 
 def unjudged(application: Application, admission: Admission, *, now: datetime) -> Draft:
@@ -247,13 +261,17 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
 async def _earlier(application: Application, index: int, office: Office) -> Decision:
     """The decision that the same request got before."""
     earlier, decision = await office.record.decision_at(index)
-    _refuse_reuse(application, earlier.content_digest)
+    refuse_reuse(application.content_digest, earlier.content_digest)
     return decision
 
 
-def _refuse_reuse(application: Application, digest: str) -> None:
-    """A ``request_id`` names one request for ever (AIP-155)."""
-    if application.content_digest != digest:
+def refuse_reuse(digest: str, earlier: str) -> None:
+    """A ``request_id`` names one request for ever (AIP-155).
+
+    Raises:
+        RequestReusedError: The digests of the two requests differ.
+    """
+    if digest != earlier:
         raise RequestReusedError(
             "this `request_id` came before with another body",
             zh="同一请求编号已用于另一份申请，请使用新的请求编号。",
@@ -288,4 +306,5 @@ def _draft(
         rows=verdict.rows if verdict else (),
         contradictions=contradictions(admission.release, facts),
         follows=admission.follows,
+        objected=tuple(sorted(admission.objected)),
     )

@@ -29,7 +29,9 @@ _DEEPEST = 16
 _MOST = 50
 """Comparisons."""
 
-OUTCOMES: Final = tuple(state.value for state in CaseState if state is not CaseState.OPEN)
+OUTCOMES: Final = tuple(
+    state.value for state in CaseState if state not in {CaseState.OPEN, CaseState.WITHDRAWN}
+)
 _TEXT: Final = ("=", "!=")
 _ORDERED: Final = ("=", "!=", "<", "<=", ">", ">=")
 _HAS: Final = (":",)

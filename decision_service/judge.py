@@ -218,6 +218,12 @@ ALREADY_GRANTED = _reason(
     "This can be granted once only, and our records show a grant; a person checks.",
 )
 
+FACT_CONTESTED = _reason(
+    "FACT_CONTESTED",
+    "对所用数据提出的异议尚在核查，已转人工办理，不影响您的权益。",
+    "An objection to data used here is being checked, so a person decides; you lose nothing.",
+)
+
 PERSON_REQUESTED = _reason(
     "PERSON_REQUESTED",
     "您要求由工作人员办理，已转人工，不影响您的权益。",

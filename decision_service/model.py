@@ -763,8 +763,8 @@ class Reason(Frozen):
     Attributes:
         code: ``REQUIREMENT_MET``, ``REQUIREMENT_NOT_MET``, ``REQUIREMENT_UNKNOWN``,
             ``OUTPUT_UNKNOWN``, ``SOURCES_CONTRADICT``, ``ANSWER_MISSING``, ``ANSWER_INVALID``,
-            ``SOURCE_AWAY``, ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED`` or
-            ``PERSON_REQUESTED``.
+            ``SOURCE_AWAY``, ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED``,
+            ``FACT_CONTESTED`` or ``PERSON_REQUESTED``.
         requirement: ``R1``, or empty where no requirement is meant.
         field: Key in the form to correct, or empty.
         text: What the applicant reads.
@@ -948,6 +948,7 @@ class CaseState(StrEnum):
     NEEDS_CORRECTION = "needs_correction"
     APPROVED = "approved"
     REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
 
 
 class CaseSummary(Frozen):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from decision_service.casebook import Casebook
 from decision_service.catalogue import Catalogue
 from decision_service.errors import DecisionServiceError
 from decision_service.evidence import Sources
@@ -39,6 +40,11 @@ class Office:
     running: dict[str, tuple[str, "asyncio.Task[Decision]"]] = field(default_factory=dict)
     workdays: Workdays = field(default_factory=Workdays)
     staff_key: bytes = b""
+
+    @property
+    def casebook(self) -> Casebook:
+        """What follows on cases, in the same record."""
+        return Casebook(self.record)
 
     def today(self, now: datetime) -> date:
         """The civil day of an instant in the city."""

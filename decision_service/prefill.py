@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import date, datetime
+from datetime import datetime
 from uuid import uuid4
 
-from decision_service.admission import admit
+from decision_service.admission import Admission, admit
 from decision_service.evidence import RESERVED_S, asked_about, gather, plan
 from decision_service.judge import contradictions, display
 from decision_service.model import (
@@ -20,8 +20,8 @@ from decision_service.model import (
     PrefillStarted,
     Text,
 )
+from decision_service.objections import under_objection
 from decision_service.office import Office
-from decision_service.release import Release
 from decision_service.settle import replaced, settle
 
 
@@ -43,6 +43,7 @@ async def prefill(
         DecisionServiceError: The request cannot be admitted; see `admit` and `Form.read`.
     """
     admission = await admit(request, mode="prefill", office=office, now=now, deadline=deadline)
+    admission = await under_objection(request, admission, office)
     release, case = admission.release, admission.case
     asked = plan(
         request,
@@ -72,12 +73,12 @@ async def prefill(
                 evidence=evidence,
                 fields=tuple(
                     field
-                    for field in filled(release, seen, admission.filing_date, now)
+                    for field in filled(admission, seen, now)
                     if evidence.evidence_type
                     in {field.evidence_type, *release.seconds.get(field.concept, ())}
                 ),
             )
-    fields = filled(release, seen, admission.filing_date, now)
+    fields = filled(admission, seen, now)
     receipt = await office.record.prefilled(
         request, fields, seen, case=case, release_digest=release.digest, now=now
     )
@@ -90,10 +91,21 @@ async def prefill(
 
 
 def filled(
-    release: Release, evidence: Sequence[Evidence], filing_date: date, now: datetime
+    admission: Admission, evidence: Sequence[Evidence], now: datetime
 ) -> tuple[PrefilledField, ...]:
-    """Every field of the form that a register can fill, as far as this evidence fills it."""
-    facts = settle(release, evidence, {}, frozenset(), filing_date=filing_date, decide_time=now)
+    """Every field of the form that a register can fill, as far as this evidence fills it.
+
+    A value under an open objection is not shown as if it were known.
+    """
+    release = admission.release
+    facts = settle(
+        release,
+        evidence,
+        {},
+        admission.objected,
+        filing_date=admission.filing_date,
+        decide_time=now,
+    )
     as_of = {item.evidence_type: item.as_of for item in evidence}
     contradicted = {one.concept: one for one in contradictions(release, facts)}
 

@@ -28,6 +28,7 @@ from decision_service.model import (
     CaseId,
     CaseState,
     CaseSummary,
+    Concept,
     Contradiction,
     Decision,
     Evidence,
@@ -36,6 +37,7 @@ from decision_service.model import (
     MatterId,
     NeedsCorrection,
     Outcome,
+    Party,
     PrefilledField,
     PrefillRequest,
     Question,
@@ -72,6 +74,8 @@ STATES: Mapping[type[Frozen], CaseState] = {
     Waiting: CaseState.WAITING,
 }
 
+_ENDS = frozenset({CaseState.APPROVED.value, CaseState.REFUSED.value})
+
 
 class Draft(Frozen):
     """A decision that is not recorded yet, so is none yet; and all that replaying it needs.
@@ -82,6 +86,7 @@ class Draft(Frozen):
         contradictions: What sources do not agree on.
         statuses, rows: What the verdict says of requirements and tables; empty without one.
         follows: Index of the decision that this one takes the place of, e.g. after waiting.
+        objected: Concepts under an open objection that the application itself does not make.
     """
 
     application: Application
@@ -99,6 +104,7 @@ class Draft(Frozen):
     rows: tuple[tuple[str, str], ...] = ()
     contradictions: tuple[Contradiction, ...] = ()
     follows: int | None = None
+    objected: tuple[Concept, ...] = ()
 
     @property
     def state(self) -> CaseState:
@@ -164,6 +170,22 @@ class Look:
     matter: str = ""
     case_id: str = ""
     index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a case began.
+
+    Attributes:
+        subject: Whose case it is. Personal data.
+        parties: Who takes part.
+        is_determined: Whether a decision has ended it.
+    """
+
+    subject: str
+    parties: tuple[Party, ...]
+    release_digest: str
+    is_determined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +391,7 @@ class Record:
                 "application": application.model_dump(mode="json"),
                 "rows": [list(pair) for pair in draft.rows],
                 "because": draft.because,
+                "objected": list(draft.objected),
                 "wait_until": draft.wait_until.isoformat() if draft.wait_until else "",
                 "case": draft.case.model_dump(mode="json"),
             },
@@ -503,6 +526,7 @@ class Record:
                     "case": sealed["case"],
                     "wait_until": sealed["wait_until"] or None,
                     "because": sealed["because"],
+                    "objected": sealed.get("objected", []),
                     "statuses": recorded.permanent["statuses"],
                     "rows": sealed["rows"],
                     "follows": recorded.permanent.get("follows"),
@@ -601,6 +625,36 @@ class Record:
             return ""
         recorded, _ = await self.opened(row.first_index)
         return recorded.subject
+
+    async def opening(self, case_id: str) -> Opening:
+        """How a case began, and whether a decision has ended it.
+
+        Raises:
+            ErasedError: The sealed part was erased.
+        """
+        entries = await self.entries(case_id)
+        opened = [await self.opened(entry.index) for entry in entries]
+        made = [
+            (entry, parties)
+            for entry, sealed in opened
+            if (parties := sealed.get("parties", sealed.get("application", {}).get("parties")))
+        ]
+        entry, parties = made[0]
+        return Opening(
+            subject=await self.subject(case_id),
+            parties=tuple(Party.model_validate_json(json.dumps(one)) for one in parties),
+            release_digest=str(entry.permanent["release_digest"]),
+            is_determined=any(entry.permanent.get("outcome") in _ENDS for entry in entries),
+        )
+
+    async def newest_entry(self, case_id: str) -> int | None:
+        """Index of the newest entry about a case; None if there is none."""
+        return max(await self._trail.case_entries(case_id), default=None)
+
+    async def entries(self, case_id: str) -> tuple[Recorded, ...]:
+        """Everything that is recorded of a case, the newest last."""
+        indices = await self._trail.case_entries(case_id)
+        return tuple([await self.recorded(index) for index in indices])
 
     async def decisions(self, case_id: str) -> tuple[Decision, ...]:
         """The decisions of a case, by rules and by persons, the newest last.

@@ -9,7 +9,12 @@ from pydantic_core import to_jsonable_python
 from decision_service.admission import Admission
 from decision_service.decide import judged, referred, unjudged
 from decision_service.errors import ErasedError, RecordDamagedError
-from decision_service.judge import ALREADY_GRANTED, ENGINE_DISAGREES, INTERRUPTED
+from decision_service.judge import (
+    ALREADY_GRANTED,
+    ENGINE_DISAGREES,
+    INTERRUPTED,
+    PERSON_REQUESTED,
+)
 from decision_service.office import Office
 from decision_service.record import DECISION, Draft
 from decision_service.release import restore
@@ -75,6 +80,8 @@ async def replay(index: int, *, office: Office) -> Replay:
         case=before.case,
         filing_date=before.filing_date,
         follows=before.follows,
+        objected=frozenset(before.objected),
+        person_wanted=before.because == PERSON_REQUESTED.code,
     )
     told = recorded.permanent.get("outcome")
     compared = _compare(before, _again(before, admission), told)

@@ -10,7 +10,8 @@ from decision_service.admission import Admission
 from decision_service.decide import commit, judged
 from decision_service.errors import NotRecordedError, PreconditionError
 from decision_service.evidence import asked_about, gather, plan
-from decision_service.model import CaseId, Decision, Waiting
+from decision_service.model import CaseId, CaseState, Decision, Waiting
+from decision_service.objections import under_objection
 from decision_service.office import Office
 
 FIRST_PAUSE_S = 2.0
@@ -92,7 +93,8 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
         PreconditionError: Somebody else decided the case meanwhile.
     """
     index = await office.record.latest(office.record.case_key(case_id))
-    if index is None:
+    case = await office.record.case(case_id)
+    if index is None or case is None or case.state is not CaseState.WAITING:
         return None
     digest = (await office.record.recorded(index)).permanent["release_digest"]
     release = await office.release(str(digest))
@@ -122,11 +124,15 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
         seen = [evidence async for evidence in answers]
     draft = judged(
         before.application,
-        Admission(
-            release=release,
-            case=before.case,
-            filing_date=before.filing_date,
-            follows=index,
+        await under_objection(
+            before.application,
+            Admission(
+                release=release,
+                case=before.case,
+                filing_date=before.filing_date,
+                follows=index,
+            ),
+            office,
         ),
         seen,
         now=now,

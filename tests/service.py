@@ -55,6 +55,9 @@ LIST = "/decision_service.v1.MatterService/ListMatters"
 GET = "/decision_service.v1.MatterService/GetMatter"
 CASE = "/decision_service.v1.CaseService/GetCase"
 RECEIPT = "/decision_service.v1.CaseService/GetReceipt"
+CASES = "/decision_service.v1.CaseService"
+WATCH, WITHDRAW = f"{CASES}/WatchCase", f"{CASES}/WithdrawCase"
+REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
 TRAIL = "/decision_service.v1.TrailService"
 ENTRIES, ENTRY = f"{TRAIL}/ListEntries", f"{TRAIL}/GetEntry"
 TIMELINE, ACCESSES = f"{TRAIL}/GetCaseTimeline", f"{TRAIL}/ListAccesses"
@@ -380,6 +383,19 @@ def request_to_prefill(person: Person, now: dt.datetime, **changes: Any) -> dict
     }
 
 
+def of_a_case(person: Person, now: dt.datetime, case_id: str) -> dict[str, Any]:
+    """What everything that a person does about a case says, as JSON."""
+    return {
+        "case_id": case_id,
+        "request_id": str(uuid4()),
+        "person": {
+            "documents": _applicant(person)["documents"],
+            "assurance_level": "ASSURANCE_LEVEL_HIGH",
+            "authentication_time": now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+    }
+
+
 def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[str, Any]:
     """A request that is right, as JSON; of a method that is not known here, one without fields."""
     return {
@@ -388,6 +404,13 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         GET: lambda: {"matter": MATTER},
         CASE: lambda: {"case_id": case_id},
         RECEIPT: lambda: {"case_id": case_id},
+        WATCH: lambda: {"case_id": case_id},
+        WITHDRAW: lambda: of_a_case(person, now, case_id),
+        REVIEW: lambda: of_a_case(person, now, case_id) | {"text": "请工作人员看一看"},
+        CONTEST: lambda: (
+            of_a_case(person, now, case_id)
+            | {"contest": {"concept": "applicant.birth_date", "claimed": "1950-12-02"}}
+        ),
         ENTRIES: lambda: {
             "filter": f"matter = {MATTER} AND (outcome = approved OR reasons:REQUIREMENT_UNKNOWN)",
             "subject": {"kind": "resident_id", "number": person.id_number},

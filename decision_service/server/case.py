@@ -1,15 +1,28 @@
-"""CaseService: what became of an application."""
+"""CaseService: what became of an application, and what the person can do about it."""
 
-from typing import Any
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any, Final
 
 import grpc
 
-from decision_service import casework
+from decision_service import casework, rights
 from decision_service.office import Office
 from decision_service.server.call import current
-from decision_service.server.reading import read_case, read_receipt
+from decision_service.server.load import TooManyCallsError
+from decision_service.server.reading import (
+    read_case,
+    read_contest,
+    read_receipt,
+    read_review,
+    read_withdrawal,
+)
 from decision_service.server.writing import write_case
 from decision_service.v1 import case_pb2, case_pb2_grpc
+
+MOST_WATCHES: Final = 64
+"""Cases that one caller may follow at once."""
 
 
 class CaseServicer(case_pb2_grpc.CaseServiceServicer):
@@ -17,6 +30,7 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self._watches: Counter[str] = Counter()
 
     async def GetCase(  # noqa: N802 - the contract's name
         self,
@@ -27,6 +41,73 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         caller = current.get().caller.subject
         case = await casework.case(read_case(request), caller=caller, office=self._office)
         return case_pb2.GetCaseResponse(case=write_case(case))
+
+    async def WatchCase(  # noqa: N802 - the contract's name
+        self,
+        request: case_pb2.WatchCaseRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
+    ) -> AsyncIterator[case_pb2.WatchCaseResponse]:
+        """A case of the caller, and again whenever it has moved."""
+        case_id, call = read_case(request), current.get()
+        with self._one_of_few(call.caller.subject):
+            found = rights.watch(
+                case_id, caller=call.caller.subject, office=self._office, deadline=call.deadline
+            )
+            async with aclosing(found):
+                async for case in found:
+                    yield case_pb2.WatchCaseResponse(case=write_case(case))
+
+    async def WithdrawCase(  # noqa: N802 - the contract's name
+        self,
+        request: case_pb2.WithdrawCaseRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
+    ) -> case_pb2.WithdrawCaseResponse:
+        """An application is taken back."""
+        ask, text = read_withdrawal(request, current.get())
+        case = await rights.withdraw(ask, text, office=self._office)
+        return case_pb2.WithdrawCaseResponse(case=write_case(case))
+
+    async def RequestReview(  # noqa: N802 - the contract's name
+        self,
+        request: case_pb2.RequestReviewRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
+    ) -> case_pb2.RequestReviewResponse:
+        """A person is asked for."""
+        ask, text = read_review(request, current.get())
+        case = await rights.request_review(ask, text, office=self._office)
+        return case_pb2.RequestReviewResponse(case=write_case(case))
+
+    async def ContestFact(  # noqa: N802 - the contract's name
+        self,
+        request: case_pb2.ContestFactRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
+    ) -> case_pb2.ContestFactResponse:
+        """A register's value is objected to."""
+        ask, contest = read_contest(request, current.get())
+        case = await rights.contest(ask, contest, office=self._office)
+        return case_pb2.ContestFactResponse(case=write_case(case))
+
+    @contextmanager
+    def _one_of_few(self, caller: str) -> Iterator[None]:
+        """Following must not take the places of deciding.
+
+        Raises:
+            TooManyCallsError: The caller follows as many cases as it may.
+        """
+        if self._watches[caller] >= MOST_WATCHES:
+            raise TooManyCallsError(
+                f"caller follows {MOST_WATCHES} cases already",
+                zh=f"同时跟踪的办件已达 {MOST_WATCHES} 个，请稍候，或改为定时查询。",
+                reason="TOO_MANY_WATCHES",
+                whose=caller,
+            )
+        self._watches[caller] += 1
+        try:
+            yield
+        finally:
+            self._watches[caller] -= 1
+            if not self._watches[caller]:
+                del self._watches[caller]
 
     async def GetReceipt(  # noqa: N802 - the contract's name
         self,

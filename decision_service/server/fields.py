@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from decision_service.errors import FieldViolation, InvalidRequestError
+from decision_service.followup import Person
 from decision_service.model import (
     AssuranceLevel,
     Authority,
@@ -23,7 +24,7 @@ from decision_service.model import (
     Value,
 )
 from decision_service.server import shapes
-from decision_service.v1 import decision_pb2, vocabulary_pb2
+from decision_service.v1 import case_pb2, decision_pb2, vocabulary_pb2
 
 # Limits of the contract: far above what any matter asks, far below what hurts.
 _MOST_PARTIES: Final = 20
@@ -182,16 +183,19 @@ class Reader:
                 f"must be one of {', '.join(_ROLES)}",
                 f"应为 {'、'.join(_ROLES)} 之一",
             )
-        documents = f"{at}.documents"
-        if not found.documents:
-            self.refuse(documents, "REQUIRED", "must have at least one document", "为必填项")
-        self.few(documents, len(found.documents), _MOST_DOCUMENTS)
-        self.unique(documents, [one.kind for one in found.documents])
+        return Party(role=found.role, documents=self.documents(f"{at}.documents", found.documents))
+
+    def documents(self, at: str, found: Sequence[vocabulary_pb2.Document]) -> tuple[Document, ...]:
+        """Somebody's documents, of different kinds."""
+        if not found:
+            self.refuse(at, "REQUIRED", "must have at least one document", "为必填项")
+        self.few(at, len(found), _MOST_DOCUMENTS)
+        self.unique(at, [one.kind for one in found])
         read = tuple(
-            self.document(f"{documents}[{place}]", one)
-            for place, one in enumerate(found.documents[:_MOST_DOCUMENTS])
+            self.document(f"{at}[{place}]", one)
+            for place, one in enumerate(found[:_MOST_DOCUMENTS])
         )
-        return Party(role=found.role, documents=read or _nobody().documents)
+        return read or _nobody().documents
 
     def document(self, at: str, found: vocabulary_pb2.Document) -> Document:
         """An identity document; whether anybody has it is for a register to say."""
@@ -202,14 +206,7 @@ class Reader:
 
     def authority(self, found: vocabulary_pb2.Authority) -> Authority:
         """Who stands behind the request. An absent message reads as one without fields."""
-        level = _LEVELS.get(found.assurance_level)
-        if level is None:
-            self.refuse(
-                "authority.assurance_level",
-                "REQUIRED" if found.assurance_level == 0 else "UNKNOWN_VALUE",
-                "must be LOW, SUBSTANTIAL or HIGH",
-                "应为 LOW、SUBSTANTIAL 或 HIGH",
-            )
+        level = self.level("authority.assurance_level", found.assurance_level)
         if found.agent_for and found.agent_for not in _ROLES:
             self.refuse(
                 "authority.agent_for",
@@ -219,7 +216,7 @@ class Reader:
             )
         return Authority(
             person=self.party("authority.person", found.person),
-            assurance_level=level or AssuranceLevel.LOW,
+            assurance_level=level,
             authentication_time=self.time(
                 "authority.authentication_time",
                 found.authentication_time,
@@ -228,6 +225,30 @@ class Reader:
             agent_for=found.agent_for,
             basis=self.basis(found),
         )
+
+    def person(self, found: case_pb2.Person) -> Person:
+        """The person who acts. An absent message reads as one without fields."""
+        return Person(
+            documents=self.documents("person.documents", found.documents),
+            assurance_level=self.level("person.assurance_level", found.assurance_level),
+            authentication_time=self.time(
+                "person.authentication_time",
+                found.authentication_time,
+                given=found.HasField("authentication_time"),
+            ),
+        )
+
+    def level(self, at: str, found: vocabulary_pb2.AssuranceLevel.ValueType) -> AssuranceLevel:
+        """How surely somebody's identity was established."""
+        level = _LEVELS.get(found)
+        if level is None:
+            self.refuse(
+                at,
+                "REQUIRED" if found == 0 else "UNKNOWN_VALUE",
+                "must be LOW, SUBSTANTIAL or HIGH",
+                "应为 LOW、SUBSTANTIAL 或 HIGH",
+            )
+        return level or AssuranceLevel.LOW
 
     def basis(self, found: vocabulary_pb2.Authority) -> Consent | StatutoryDuty:
         """What allows registers to be asked."""
@@ -321,13 +342,21 @@ class Reader:
         self.few("contests", len(found), _MOST_CONTESTS)
         self.unique("contests", [one.concept for one in found])
         return tuple(
-            Contest(
-                concept=Concept(self.word(f"contests[{place}].concept", one.concept, shapes.KEY)),
-                claimed=self.text(f"contests[{place}].claimed", one.claimed, _LONGEST_CLAIM),
-                text=self.text(f"contests[{place}].text", one.text, _LONGEST_TEXT),
-            )
+            self.contest(f"contests[{place}]", one)
             for place, one in enumerate(found[:_MOST_CONTESTS])
         )
+
+    def contest(self, at: str, found: decision_pb2.Contest) -> Contest:
+        """A value that the applicant says is wrong."""
+        return Contest(
+            concept=Concept(self.word(f"{at}.concept", found.concept, shapes.KEY)),
+            claimed=self.text(f"{at}.claimed", found.claimed, _LONGEST_CLAIM),
+            text=self.said(f"{at}.text", found.text),
+        )
+
+    def said(self, at: str, found: str) -> str:
+        """What somebody says, in as many words as they want."""
+        return self.text(at, found, _LONGEST_TEXT)
 
 
 def _nobody() -> Party:

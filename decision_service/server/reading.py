@@ -1,12 +1,21 @@
 """From the wire: a request becomes our vocabulary in one pass, or every field that is wrong."""
 
 import hashlib
+from copy import deepcopy
 from datetime import date
+from typing import TypeAlias
 
-from decision_service.inspection import Ask
-from decision_service.model import Application, MatterId, PrefillRequest
+from decision_service.inspection import Ask as Question
+from decision_service.model import Application, Contest, MatterId, PrefillRequest
+from decision_service.rights import Ask
+from decision_service.server.call import Call
 from decision_service.server.fields import Reader
 from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2, trail_pb2
+
+_Asking: TypeAlias = (
+    case_pb2.WithdrawCaseRequest | case_pb2.RequestReviewRequest | case_pb2.ContestFactRequest
+)
+"""What is done about a case."""
 
 
 def read_application(request: decision_pb2.DecideRequest, *, caller: str) -> Application:
@@ -80,7 +89,9 @@ def read_listing(request: matter_pb2.ListMattersRequest) -> tuple[int, date | No
     return size, day
 
 
-def read_case(request: case_pb2.GetCaseRequest | trail_pb2.GetCaseTimelineRequest) -> str:
+def read_case(
+    request: case_pb2.GetCaseRequest | case_pb2.WatchCaseRequest | trail_pb2.GetCaseTimelineRequest,
+) -> str:
     """Read which case is asked for.
 
     Raises:
@@ -105,14 +116,69 @@ def read_receipt(request: case_pb2.GetReceiptRequest) -> tuple[str, int | None]:
     return case_id, index if request.HasField("index") else None
 
 
-def read_entries(request: trail_pb2.ListEntriesRequest) -> Ask:
+def read_withdrawal(request: case_pb2.WithdrawCaseRequest, call: Call) -> tuple[Ask, str]:
+    """Read which case is withdrawn, by whom and why.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    read = _ask(reader, request, "WithdrawCase", call), reader.said("text", request.text)
+    reader.finish()
+    return read
+
+
+def read_review(request: case_pb2.RequestReviewRequest, call: Call) -> tuple[Ask, str]:
+    """Read for which case a person is asked for, by whom and why.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    read = _ask(reader, request, "RequestReview", call), reader.said("text", request.text)
+    reader.finish()
+    return read
+
+
+def read_contest(request: case_pb2.ContestFactRequest, call: Call) -> tuple[Ask, Contest]:
+    """Read to which value somebody objects, and in which case.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    read = _ask(reader, request, "ContestFact", call), reader.contest("contest", request.contest)
+    reader.finish()
+    return read
+
+
+def _ask(
+    reader: Reader,
+    request: _Asking,
+    method: str,
+    call: Call,
+) -> Ask:
+    """What everything that is done about a case has in common."""
+    return Ask(
+        caller=call.caller.subject,
+        role=call.caller.role,
+        method=method,
+        request_id=reader.request_id(request.request_id),
+        content_digest=_digest(request),
+        case_id=reader.case_id(request.case_id),
+        person=reader.person(request.person),
+        now=call.now,
+    )
+
+
+def read_entries(request: trail_pb2.ListEntriesRequest) -> Question:
     """Read which entries are asked for; the filter is read where it is understood.
 
     Raises:
         InvalidRequestError: It is not of the form that the contract promises; every field.
     """
     reader = Reader()
-    ask = Ask(
+    ask = Question(
         method="ListEntries",
         filter=request.filter,
         subject=(
@@ -125,14 +191,14 @@ def read_entries(request: trail_pb2.ListEntriesRequest) -> Ask:
     return ask
 
 
-def read_accesses(request: trail_pb2.ListAccessesRequest) -> Ask:
+def read_accesses(request: trail_pb2.ListAccessesRequest) -> Question:
     """Read whose accesses are asked for.
 
     Raises:
         InvalidRequestError: It is not of the form that the contract promises; every field.
     """
     reader = Reader()
-    ask = Ask(
+    ask = Question(
         method="ListAccesses",
         filter="",
         subject=reader.document("subject", request.subject),
@@ -155,9 +221,8 @@ def read_index(request: trail_pb2.GetEntryRequest | trail_pb2.ReplayDecisionRequ
     return index
 
 
-def _digest(request: decision_pb2.DecideRequest) -> str:
+def _digest(request: decision_pb2.DecideRequest | _Asking) -> str:
     """SHA-256 of the request as parsed: the order of fields and keys on the wire is no matter."""
-    canonical = decision_pb2.DecideRequest()
-    canonical.CopyFrom(request)
+    canonical = deepcopy(request)
     canonical.request_id = request.request_id.lower()
     return hashlib.sha256(canonical.SerializeToString(deterministic=True)).hexdigest()

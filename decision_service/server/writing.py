@@ -10,8 +10,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from decision_service import model
+from decision_service.followup import (
+    CaseFile,
+    Happened,
+    Objection,
+    Resolution,
+    ReviewRequest,
+    Withdrawal,
+)
 from decision_service.release import Release
-from decision_service.v1 import case_pb2, matter_pb2, prefill_pb2
+from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2
 from decision_service.v1 import vocabulary_pb2 as pb
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +204,39 @@ def write_case(case: model.CaseSummary) -> case_pb2.Case:
             write_decision(decision)
             for decision in (case.decisions if isinstance(case, model.Case) else ())
         ],
+        events=[_event(one) for one in (case.events if isinstance(case, CaseFile) else ())],
     )
+
+
+def _event(happened: Happened) -> case_pb2.CaseEvent:
+    """Something that has followed. A new kind does not type-check until it has its case here."""
+    written = case_pb2.CaseEvent(time=write_time(happened.time), receipt=_receipt(happened.receipt))
+    match happened.step:
+        case Withdrawal(text=text):
+            written.withdrawn.CopyFrom(case_pb2.Withdrawn(text=text))
+        case ReviewRequest(text=text):
+            written.review_requested.CopyFrom(case_pb2.ReviewRequested(text=text))
+        case Objection() as step:
+            contest = decision_pb2.Contest(
+                concept=step.concept, claimed=step.claimed, text=step.text
+            )
+            written.contested.CopyFrom(
+                case_pb2.Contested(
+                    contest=contest, ticket=step.ticket, evidence_type=step.evidence_type
+                )
+            )
+        case Resolution() as step:
+            written.ticket_resolved.CopyFrom(
+                case_pb2.TicketResolved(
+                    ticket=step.ticket,
+                    concept=step.concept,
+                    corrected=step.corrected,
+                    text=step.text,
+                )
+            )
+        case _ as never:
+            assert_never(never)
+    return written
 
 
 # ── prefilling ───────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from decision_service.v1 import decision_pb2 as decision__service_dot_v1_dot_decision__pb2
 from decision_service.v1 import roles_pb2 as decision__service_dot_v1_dot_roles__pb2
 from decision_service.v1 import vocabulary_pb2 as decision__service_dot_v1_dot_vocabulary__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
@@ -29,13 +30,41 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63ision_service/v1/case.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\'\n\x0eGetCaseRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x0fGetCaseResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"H\n\x11GetReceiptRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x05index\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_index\"*\n\x12GetReceiptResponse\x12\x14\n\x0creceipt_json\x18\x01 \x01(\t\"\x92\x03\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x02 \x01(\t\x12\x0e\n\x06matter\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.decision_service.v1.Case.State\x12&\n\x0b\x66iling_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tdecisions\x18\x07 \x03(\x0b\x32\x1d.decision_service.v1.Decision\"\x98\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x11\n\rSTATE_WAITING\x10\x02\x12\x12\n\x0eSTATE_REFERRED\x10\x03\x12\x1a\n\x16STATE_NEEDS_CORRECTION\x10\x04\x12\x12\n\x0eSTATE_APPROVED\x10\x05\x12\x11\n\rSTATE_REFUSED\x10\x06\x32\xd0\x01\n\x0b\x43\x61seService\x12[\n\x07GetCase\x12#.decision_service.v1.GetCaseRequest\x1a$.decision_service.v1.GetCaseResponse\"\x05\xca\xb9\x19\x01\x01\x12\x64\n\nGetReceipt\x12&.decision_service.v1.GetReceiptRequest\x1a\'.decision_service.v1.GetReceiptResponse\"\x05\xca\xb9\x19\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63ision_service/v1/case.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\"decision_service/v1/decision.proto\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\")\n\x10WatchCaseRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"<\n\x11WatchCaseResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"\xc3\x01\n\x06Person\x12\x36\n\tdocuments\x18\x01 \x03(\x0b\x32\x1d.decision_service.v1.DocumentB\x04\xe2\x41\x01\x02\x12\x42\n\x0f\x61ssurance_level\x18\x02 \x01(\x0e\x32#.decision_service.v1.AssuranceLevelB\x04\xe2\x41\x01\x02\x12=\n\x13\x61uthentication_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\"\x87\x01\n\x13WithdrawCaseRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x06person\x18\x03 \x01(\x0b\x32\x1b.decision_service.v1.PersonB\x04\xe2\x41\x01\x02\x12\x0c\n\x04text\x18\x04 \x01(\t\"?\n\x14WithdrawCaseResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"\x88\x01\n\x14RequestReviewRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x06person\x18\x03 \x01(\x0b\x32\x1b.decision_service.v1.PersonB\x04\xe2\x41\x01\x02\x12\x0c\n\x04text\x18\x04 \x01(\t\"@\n\x15RequestReviewResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"\xad\x01\n\x12\x43ontestFactRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x06person\x18\x03 \x01(\x0b\x32\x1b.decision_service.v1.PersonB\x04\xe2\x41\x01\x02\x12\x33\n\x07\x63ontest\x18\x04 \x01(\x0b\x32\x1c.decision_service.v1.ContestB\x04\xe2\x41\x01\x02\">\n\x13\x43ontestFactResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"\'\n\x0eGetCaseRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x0fGetCaseResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"H\n\x11GetReceiptRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x05index\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x08\n\x06_index\"*\n\x12GetReceiptResponse\x12\x14\n\x0creceipt_json\x18\x01 \x01(\t\"\xd7\x03\n\x04\x43\x61se\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61se_number\x18\x02 \x01(\t\x12\x0e\n\x06matter\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.decision_service.v1.Case.State\x12&\n\x0b\x66iling_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tdecisions\x18\x07 \x03(\x0b\x32\x1d.decision_service.v1.Decision\x12.\n\x06\x65vents\x18\x08 \x03(\x0b\x32\x1e.decision_service.v1.CaseEvent\"\xad\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x11\n\rSTATE_WAITING\x10\x02\x12\x12\n\x0eSTATE_REFERRED\x10\x03\x12\x1a\n\x16STATE_NEEDS_CORRECTION\x10\x04\x12\x12\n\x0eSTATE_APPROVED\x10\x05\x12\x11\n\rSTATE_REFUSED\x10\x06\x12\x13\n\x0fSTATE_WITHDRAWN\x10\x07\"\xd9\x02\n\tCaseEvent\x12\x33\n\twithdrawn\x18\x01 \x01(\x0b\x32\x1e.decision_service.v1.WithdrawnH\x00\x12@\n\x10review_requested\x18\x02 \x01(\x0b\x32$.decision_service.v1.ReviewRequestedH\x00\x12\x33\n\tcontested\x18\x03 \x01(\x0b\x32\x1e.decision_service.v1.ContestedH\x00\x12>\n\x0fticket_resolved\x18\x04 \x01(\x0b\x32#.decision_service.v1.TicketResolvedH\x00\x12(\n\x04time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x07receipt\x18\x10 \x01(\x0b\x32\x1c.decision_service.v1.ReceiptB\x07\n\x05\x65vent\"\x19\n\tWithdrawn\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x1f\n\x0fReviewRequested\x12\x0c\n\x04text\x18\x01 \x01(\t\"a\n\tContested\x12-\n\x07\x63ontest\x18\x01 \x01(\x0b\x32\x1c.decision_service.v1.Contest\x12\x0e\n\x06ticket\x18\x02 \x01(\t\x12\x15\n\revidence_type\x18\x03 \x01(\t\"R\n\x0eTicketResolved\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12\x0f\n\x07\x63oncept\x18\x02 \x01(\t\x12\x11\n\tcorrected\x18\x03 \x01(\x08\x12\x0c\n\x04text\x18\x04 \x01(\t2\xfc\x04\n\x0b\x43\x61seService\x12[\n\x07GetCase\x12#.decision_service.v1.GetCaseRequest\x1a$.decision_service.v1.GetCaseResponse\"\x05\xca\xb9\x19\x01\x01\x12\x64\n\nGetReceipt\x12&.decision_service.v1.GetReceiptRequest\x1a\'.decision_service.v1.GetReceiptResponse\"\x05\xca\xb9\x19\x01\x01\x12\x63\n\tWatchCase\x12%.decision_service.v1.WatchCaseRequest\x1a&.decision_service.v1.WatchCaseResponse\"\x05\xca\xb9\x19\x01\x01\x30\x01\x12k\n\x0cWithdrawCase\x12(.decision_service.v1.WithdrawCaseRequest\x1a).decision_service.v1.WithdrawCaseResponse\"\x06\xca\xb9\x19\x02\x01\x02\x12n\n\rRequestReview\x12).decision_service.v1.RequestReviewRequest\x1a*.decision_service.v1.RequestReviewResponse\"\x06\xca\xb9\x19\x02\x01\x02\x12h\n\x0b\x43ontestFact\x12\'.decision_service.v1.ContestFactRequest\x1a(.decision_service.v1.ContestFactResponse\"\x06\xca\xb9\x19\x02\x01\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'decision_service.v1.case_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_WATCHCASEREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_WATCHCASEREQUEST'].fields_by_name['case_id']._serialized_options = b'\342A\001\002'
+  _globals['_PERSON'].fields_by_name['documents']._loaded_options = None
+  _globals['_PERSON'].fields_by_name['documents']._serialized_options = b'\342A\001\002'
+  _globals['_PERSON'].fields_by_name['assurance_level']._loaded_options = None
+  _globals['_PERSON'].fields_by_name['assurance_level']._serialized_options = b'\342A\001\002'
+  _globals['_PERSON'].fields_by_name['authentication_time']._loaded_options = None
+  _globals['_PERSON'].fields_by_name['authentication_time']._serialized_options = b'\342A\001\002'
+  _globals['_WITHDRAWCASEREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_WITHDRAWCASEREQUEST'].fields_by_name['case_id']._serialized_options = b'\342A\001\002'
+  _globals['_WITHDRAWCASEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_WITHDRAWCASEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_WITHDRAWCASEREQUEST'].fields_by_name['person']._loaded_options = None
+  _globals['_WITHDRAWCASEREQUEST'].fields_by_name['person']._serialized_options = b'\342A\001\002'
+  _globals['_REQUESTREVIEWREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_REQUESTREVIEWREQUEST'].fields_by_name['case_id']._serialized_options = b'\342A\001\002'
+  _globals['_REQUESTREVIEWREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REQUESTREVIEWREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_REQUESTREVIEWREQUEST'].fields_by_name['person']._loaded_options = None
+  _globals['_REQUESTREVIEWREQUEST'].fields_by_name['person']._serialized_options = b'\342A\001\002'
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['case_id']._loaded_options = None
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['case_id']._serialized_options = b'\342A\001\002'
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['person']._loaded_options = None
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['person']._serialized_options = b'\342A\001\002'
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['contest']._loaded_options = None
+  _globals['_CONTESTFACTREQUEST'].fields_by_name['contest']._serialized_options = b'\342A\001\002'
   _globals['_GETCASEREQUEST'].fields_by_name['case_id']._loaded_options = None
   _globals['_GETCASEREQUEST'].fields_by_name['case_id']._serialized_options = b'\342A\001\002'
   _globals['_GETRECEIPTREQUEST'].fields_by_name['case_id']._loaded_options = None
@@ -44,18 +73,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CASESERVICE'].methods_by_name['GetCase']._serialized_options = b'\312\271\031\001\001'
   _globals['_CASESERVICE'].methods_by_name['GetReceipt']._loaded_options = None
   _globals['_CASESERVICE'].methods_by_name['GetReceipt']._serialized_options = b'\312\271\031\001\001'
-  _globals['_GETCASEREQUEST']._serialized_start=216
-  _globals['_GETCASEREQUEST']._serialized_end=255
-  _globals['_GETCASERESPONSE']._serialized_start=257
-  _globals['_GETCASERESPONSE']._serialized_end=315
-  _globals['_GETRECEIPTREQUEST']._serialized_start=317
-  _globals['_GETRECEIPTREQUEST']._serialized_end=389
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=391
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=433
-  _globals['_CASE']._serialized_start=436
-  _globals['_CASE']._serialized_end=838
-  _globals['_CASE_STATE']._serialized_start=686
-  _globals['_CASE_STATE']._serialized_end=838
-  _globals['_CASESERVICE']._serialized_start=841
-  _globals['_CASESERVICE']._serialized_end=1049
+  _globals['_CASESERVICE'].methods_by_name['WatchCase']._loaded_options = None
+  _globals['_CASESERVICE'].methods_by_name['WatchCase']._serialized_options = b'\312\271\031\001\001'
+  _globals['_CASESERVICE'].methods_by_name['WithdrawCase']._loaded_options = None
+  _globals['_CASESERVICE'].methods_by_name['WithdrawCase']._serialized_options = b'\312\271\031\002\001\002'
+  _globals['_CASESERVICE'].methods_by_name['RequestReview']._loaded_options = None
+  _globals['_CASESERVICE'].methods_by_name['RequestReview']._serialized_options = b'\312\271\031\002\001\002'
+  _globals['_CASESERVICE'].methods_by_name['ContestFact']._loaded_options = None
+  _globals['_CASESERVICE'].methods_by_name['ContestFact']._serialized_options = b'\312\271\031\002\001\002'
+  _globals['_WATCHCASEREQUEST']._serialized_start=252
+  _globals['_WATCHCASEREQUEST']._serialized_end=293
+  _globals['_WATCHCASERESPONSE']._serialized_start=295
+  _globals['_WATCHCASERESPONSE']._serialized_end=355
+  _globals['_PERSON']._serialized_start=358
+  _globals['_PERSON']._serialized_end=553
+  _globals['_WITHDRAWCASEREQUEST']._serialized_start=556
+  _globals['_WITHDRAWCASEREQUEST']._serialized_end=691
+  _globals['_WITHDRAWCASERESPONSE']._serialized_start=693
+  _globals['_WITHDRAWCASERESPONSE']._serialized_end=756
+  _globals['_REQUESTREVIEWREQUEST']._serialized_start=759
+  _globals['_REQUESTREVIEWREQUEST']._serialized_end=895
+  _globals['_REQUESTREVIEWRESPONSE']._serialized_start=897
+  _globals['_REQUESTREVIEWRESPONSE']._serialized_end=961
+  _globals['_CONTESTFACTREQUEST']._serialized_start=964
+  _globals['_CONTESTFACTREQUEST']._serialized_end=1137
+  _globals['_CONTESTFACTRESPONSE']._serialized_start=1139
+  _globals['_CONTESTFACTRESPONSE']._serialized_end=1201
+  _globals['_GETCASEREQUEST']._serialized_start=1203
+  _globals['_GETCASEREQUEST']._serialized_end=1242
+  _globals['_GETCASERESPONSE']._serialized_start=1244
+  _globals['_GETCASERESPONSE']._serialized_end=1302
+  _globals['_GETRECEIPTREQUEST']._serialized_start=1304
+  _globals['_GETRECEIPTREQUEST']._serialized_end=1376
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=1378
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=1420
+  _globals['_CASE']._serialized_start=1423
+  _globals['_CASE']._serialized_end=1894
+  _globals['_CASE_STATE']._serialized_start=1721
+  _globals['_CASE_STATE']._serialized_end=1894
+  _globals['_CASEEVENT']._serialized_start=1897
+  _globals['_CASEEVENT']._serialized_end=2242
+  _globals['_WITHDRAWN']._serialized_start=2244
+  _globals['_WITHDRAWN']._serialized_end=2269
+  _globals['_REVIEWREQUESTED']._serialized_start=2271
+  _globals['_REVIEWREQUESTED']._serialized_end=2302
+  _globals['_CONTESTED']._serialized_start=2304
+  _globals['_CONTESTED']._serialized_end=2401
+  _globals['_TICKETRESOLVED']._serialized_start=2403
+  _globals['_TICKETRESOLVED']._serialized_end=2485
+  _globals['_CASESERVICE']._serialized_start=2488
+  _globals['_CASESERVICE']._serialized_end=3124
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from decision_service.v1 import decision_pb2 as _decision_pb2
 from decision_service.v1 import vocabulary_pb2 as _vocabulary_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -21,6 +22,268 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class WatchCaseRequest(_message.Message):
+    """What `WatchCase` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCaseRequest: _TypeAlias = WatchCaseRequest  # noqa: Y015
+
+@_typing.final
+class WatchCaseResponse(_message.Message):
+    """What `WatchCase` answers, each time that the case has moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> Global___Case:
+        """The case."""
+
+    def __init__(
+        self,
+        *,
+        case: Global___Case | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchCaseResponse: _TypeAlias = WatchCaseResponse  # noqa: Y015
+
+@_typing.final
+class Person(_message.Message):
+    """The person who acts, as they have authenticated at the portal or shown at the window."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    ASSURANCE_LEVEL_FIELD_NUMBER: _builtins.int
+    AUTHENTICATION_TIME_FIELD_NUMBER: _builtins.int
+    assurance_level: _vocabulary_pb2.AssuranceLevel.ValueType
+    """How surely. Below the matter's level the request is PERMISSION_DENIED."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Document]:
+        """At least one; the case's applicant has one of them."""
+
+    @_builtins.property
+    def authentication_time(self) -> _timestamp_pb2.Timestamp:
+        """When the person authenticated."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[_vocabulary_pb2.Document] | None = ...,
+        assurance_level: _vocabulary_pb2.AssuranceLevel.ValueType = ...,
+        authentication_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authentication_time", b"authentication_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance_level", b"assurance_level", "authentication_time", b"authentication_time", "documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Person: _TypeAlias = Person  # noqa: Y015
+
+@_typing.final
+class WithdrawCaseRequest(_message.Message):
+    """What `WithdrawCase` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    request_id: _builtins.str
+    """A UUID4 of the caller; it names this request for ever."""
+    text: _builtins.str
+    """Why, if they say; at most 2,000 characters."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Who withdraws it."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        person: Global___Person | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "person", b"person", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawCaseRequest: _TypeAlias = WithdrawCaseRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawCaseResponse(_message.Message):
+    """What `WithdrawCase` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> Global___Case:
+        """The case, closed."""
+
+    def __init__(
+        self,
+        *,
+        case: Global___Case | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawCaseResponse: _TypeAlias = WithdrawCaseResponse  # noqa: Y015
+
+@_typing.final
+class RequestReviewRequest(_message.Message):
+    """What `RequestReview` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    request_id: _builtins.str
+    """A UUID4 of the caller; it names this request for ever."""
+    text: _builtins.str
+    """What they say to it (陈述、申辩); at most 2,000 characters."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Who wants it."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        person: Global___Person | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "person", b"person", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestReviewRequest: _TypeAlias = RequestReviewRequest  # noqa: Y015
+
+@_typing.final
+class RequestReviewResponse(_message.Message):
+    """What `RequestReview` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> Global___Case:
+        """The case."""
+
+    def __init__(
+        self,
+        *,
+        case: Global___Case | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestReviewResponse: _TypeAlias = RequestReviewResponse  # noqa: Y015
+
+@_typing.final
+class ContestFactRequest(_message.Message):
+    """What `ContestFact` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    CONTEST_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    request_id: _builtins.str
+    """A UUID4 of the caller; it names this request for ever."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Who objects."""
+
+    @_builtins.property
+    def contest(self) -> _decision_pb2.Contest:
+        """To what."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        person: Global___Person | None = ...,
+        contest: _decision_pb2.Contest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contest", b"contest", "person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "contest", b"contest", "person", b"person", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContestFactRequest: _TypeAlias = ContestFactRequest  # noqa: Y015
+
+@_typing.final
+class ContestFactResponse(_message.Message):
+    """What `ContestFact` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case(self) -> Global___Case:
+        """The case, with the ticket among its events."""
+
+    def __init__(
+        self,
+        *,
+        case: Global___Case | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case", b"case"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContestFactResponse: _TypeAlias = ContestFactResponse  # noqa: Y015
 
 @_typing.final
 class GetCaseRequest(_message.Message):
@@ -144,6 +407,8 @@ class Case(_message.Message):
         """Granted."""
         STATE_REFUSED: Case._State.ValueType  # 6
         """Refused."""
+        STATE_WITHDRAWN: Case._State.ValueType  # 7
+        """Taken back by the applicant."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How far a case has come."""
@@ -162,6 +427,8 @@ class Case(_message.Message):
     """Granted."""
     STATE_REFUSED: Case.State.ValueType  # 6
     """Refused."""
+    STATE_WITHDRAWN: Case.State.ValueType  # 7
+    """Taken back by the applicant."""
 
     CASE_ID_FIELD_NUMBER: _builtins.int
     CASE_NUMBER_FIELD_NUMBER: _builtins.int
@@ -170,6 +437,7 @@ class Case(_message.Message):
     FILING_DATE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """128 random bits in hexadecimal."""
     case_number: _builtins.str
@@ -190,6 +458,10 @@ class Case(_message.Message):
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Decision]:
         """Its decisions, the newest last."""
 
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseEvent]:
+        """What else has followed, the newest last."""
+
     def __init__(
         self,
         *,
@@ -200,11 +472,178 @@ class Case(_message.Message):
         filing_date: _date_pb2.Date | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         decisions: _abc.Iterable[_vocabulary_pb2.Decision] | None = ...,
+        events: _abc.Iterable[Global___CaseEvent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "filing_date", b"filing_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_number", b"case_number", "create_time", b"create_time", "decisions", b"decisions", "filing_date", b"filing_date", "matter", b"matter", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_number", b"case_number", "create_time", b"create_time", "decisions", b"decisions", "events", b"events", "filing_date", b"filing_date", "matter", b"matter", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class CaseEvent(_message.Message):
+    """Something that has followed on a case beside its decisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    REVIEW_REQUESTED_FIELD_NUMBER: _builtins.int
+    CONTESTED_FIELD_NUMBER: _builtins.int
+    TICKET_RESOLVED_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def withdrawn(self) -> Global___Withdrawn:
+        """The applicant took the application back."""
+
+    @_builtins.property
+    def review_requested(self) -> Global___ReviewRequested:
+        """A person was asked for."""
+
+    @_builtins.property
+    def contested(self) -> Global___Contested:
+        """A register's value was objected to."""
+
+    @_builtins.property
+    def ticket_resolved(self) -> Global___TicketResolved:
+        """The owner of the register has checked a record."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def receipt(self) -> _vocabulary_pb2.Receipt:
+        """Where it stands in the trail."""
+
+    def __init__(
+        self,
+        *,
+        withdrawn: Global___Withdrawn | None = ...,
+        review_requested: Global___ReviewRequested | None = ...,
+        contested: Global___Contested | None = ...,
+        ticket_resolved: Global___TicketResolved | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        receipt: _vocabulary_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["withdrawn", "review_requested", "contested", "ticket_resolved"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___CaseEvent: _TypeAlias = CaseEvent  # noqa: Y015
+
+@_typing.final
+class Withdrawn(_message.Message):
+    """The applicant took the application back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Why, if they said."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withdrawn: _TypeAlias = Withdrawn  # noqa: Y015
+
+@_typing.final
+class ReviewRequested(_message.Message):
+    """A person was asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """What was said to it."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewRequested: _TypeAlias = ReviewRequested  # noqa: Y015
+
+@_typing.final
+class Contested(_message.Message):
+    """A register's value was objected to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEST_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
+    EVIDENCE_TYPE_FIELD_NUMBER: _builtins.int
+    ticket: _builtins.str
+    """Number of the request to the register's owner to check the record."""
+    evidence_type: _builtins.str
+    """The register."""
+    @_builtins.property
+    def contest(self) -> _decision_pb2.Contest:
+        """What was objected to."""
+
+    def __init__(
+        self,
+        *,
+        contest: _decision_pb2.Contest | None = ...,
+        ticket: _builtins.str = ...,
+        evidence_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contest", b"contest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contest", b"contest", "evidence_type", b"evidence_type", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contested: _TypeAlias = Contested  # noqa: Y015
+
+@_typing.final
+class TicketResolved(_message.Message):
+    """The owner of the register has checked a record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    CONCEPT_FIELD_NUMBER: _builtins.int
+    CORRECTED_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ticket: _builtins.str
+    """The request's number."""
+    concept: _builtins.str
+    """What was objected to."""
+    corrected: _builtins.bool
+    """Whether the record was wrong and is corrected; otherwise it stands."""
+    text: _builtins.str
+    """What was found."""
+    def __init__(
+        self,
+        *,
+        ticket: _builtins.str = ...,
+        concept: _builtins.str = ...,
+        corrected: _builtins.bool = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concept", b"concept", "corrected", b"corrected", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketResolved: _TypeAlias = TicketResolved  # noqa: Y015

@@ -26,7 +26,17 @@ if _version_not_supported:
 
 
 class CaseServiceStub:
-    """What became of an application.
+    """What became of an application, and what the person can do about it.
+
+    Whatever is done here is recorded before it is answered, and is idempotent: a repeated
+    `request_id` is done once. It can be done by the portal that opened the case, for its applicant
+    who has authenticated, and by a clerk for the applicant who stands at the window.
+
+    Errors of every such method: `NOT_FOUND` with reason `CASE_NOT_FOUND`, also for the case of
+    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or
+    `NO_AUTHORITY_FOR_PARTY`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
+    `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason `NOT_RECORDED`: nothing
+    was done, repeat with the same `request_id`.
     """
 
     def __init__(self, channel):
@@ -45,10 +55,40 @@ class CaseServiceStub:
                 request_serializer=decision__service_dot_v1_dot_case__pb2.GetReceiptRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_case__pb2.GetReceiptResponse.FromString,
                 _registered_method=True)
+        self.WatchCase = channel.unary_stream(
+                '/decision_service.v1.CaseService/WatchCase',
+                request_serializer=decision__service_dot_v1_dot_case__pb2.WatchCaseRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_case__pb2.WatchCaseResponse.FromString,
+                _registered_method=True)
+        self.WithdrawCase = channel.unary_unary(
+                '/decision_service.v1.CaseService/WithdrawCase',
+                request_serializer=decision__service_dot_v1_dot_case__pb2.WithdrawCaseRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_case__pb2.WithdrawCaseResponse.FromString,
+                _registered_method=True)
+        self.RequestReview = channel.unary_unary(
+                '/decision_service.v1.CaseService/RequestReview',
+                request_serializer=decision__service_dot_v1_dot_case__pb2.RequestReviewRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_case__pb2.RequestReviewResponse.FromString,
+                _registered_method=True)
+        self.ContestFact = channel.unary_unary(
+                '/decision_service.v1.CaseService/ContestFact',
+                request_serializer=decision__service_dot_v1_dot_case__pb2.ContestFactRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_case__pb2.ContestFactResponse.FromString,
+                _registered_method=True)
 
 
 class CaseServiceServicer:
-    """What became of an application.
+    """What became of an application, and what the person can do about it.
+
+    Whatever is done here is recorded before it is answered, and is idempotent: a repeated
+    `request_id` is done once. It can be done by the portal that opened the case, for its applicant
+    who has authenticated, and by a clerk for the applicant who stands at the window.
+
+    Errors of every such method: `NOT_FOUND` with reason `CASE_NOT_FOUND`, also for the case of
+    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or
+    `NO_AUTHORITY_FOR_PARTY`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
+    `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason `NOT_RECORDED`: nothing
+    was done, repeat with the same `request_id`.
     """
 
     def GetCase(self, request, context):
@@ -72,6 +112,50 @@ class CaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchCase(self, request, context):
+        """Follows a case: sends it as it is, and again whenever it has moved. Ends when it is closed
+        (`STATE_APPROVED`, `STATE_REFUSED`, `STATE_WITHDRAWN`), and else in time for the call's
+        deadline; ask again then. A portal may follow 64 cases at once.
+
+        Errors: as `GetCase`; `RESOURCE_EXHAUSTED` with reason `TOO_MANY_WATCHES`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawCase(self, request, context):
+        """Takes an application back, any time before it is determined. The case is closed and nothing
+        is lost: what can be granted once is not used up, and the same can be applied for again.
+
+        Errors: `FAILED_PRECONDITION` with reason `CASE_DECIDED`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestReview(self, request, context):
+        """Has a person decide, or look at what was decided, at no loss (PIPL Article 24). Before the
+        application is handed in it means that no machine will decide it; after a decision that what
+        was granted stays granted until a person decides otherwise.
+
+        Errors: `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ContestFact(self, request, context):
+        """Objects to a register's value, e.g. one that `Prefill` showed. The register's record is left
+        alone; a ticket asks its owner to check it, and a person goes on with the case. Until the
+        ticket is resolved the value counts as unknown in every application.
+
+        Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID` if no register gives this concept;
+        `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -85,6 +169,26 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     request_deserializer=decision__service_dot_v1_dot_case__pb2.GetReceiptRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_case__pb2.GetReceiptResponse.SerializeToString,
             ),
+            'WatchCase': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCase,
+                    request_deserializer=decision__service_dot_v1_dot_case__pb2.WatchCaseRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_case__pb2.WatchCaseResponse.SerializeToString,
+            ),
+            'WithdrawCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawCase,
+                    request_deserializer=decision__service_dot_v1_dot_case__pb2.WithdrawCaseRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_case__pb2.WithdrawCaseResponse.SerializeToString,
+            ),
+            'RequestReview': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestReview,
+                    request_deserializer=decision__service_dot_v1_dot_case__pb2.RequestReviewRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_case__pb2.RequestReviewResponse.SerializeToString,
+            ),
+            'ContestFact': grpc.unary_unary_rpc_method_handler(
+                    servicer.ContestFact,
+                    request_deserializer=decision__service_dot_v1_dot_case__pb2.ContestFactRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_case__pb2.ContestFactResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'decision_service.v1.CaseService', rpc_method_handlers)
@@ -94,7 +198,17 @@ def add_CaseServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CaseService:
-    """What became of an application.
+    """What became of an application, and what the person can do about it.
+
+    Whatever is done here is recorded before it is answered, and is idempotent: a repeated
+    `request_id` is done once. It can be done by the portal that opened the case, for its applicant
+    who has authenticated, and by a clerk for the applicant who stands at the window.
+
+    Errors of every such method: `NOT_FOUND` with reason `CASE_NOT_FOUND`, also for the case of
+    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or
+    `NO_AUTHORITY_FOR_PARTY`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
+    `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason `NOT_RECORDED`: nothing
+    was done, repeat with the same `request_id`.
     """
 
     @staticmethod
@@ -141,6 +255,114 @@ class CaseService:
             '/decision_service.v1.CaseService/GetReceipt',
             decision__service_dot_v1_dot_case__pb2.GetReceiptRequest.SerializeToString,
             decision__service_dot_v1_dot_case__pb2.GetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/decision_service.v1.CaseService/WatchCase',
+            decision__service_dot_v1_dot_case__pb2.WatchCaseRequest.SerializeToString,
+            decision__service_dot_v1_dot_case__pb2.WatchCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.CaseService/WithdrawCase',
+            decision__service_dot_v1_dot_case__pb2.WithdrawCaseRequest.SerializeToString,
+            decision__service_dot_v1_dot_case__pb2.WithdrawCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestReview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.CaseService/RequestReview',
+            decision__service_dot_v1_dot_case__pb2.RequestReviewRequest.SerializeToString,
+            decision__service_dot_v1_dot_case__pb2.RequestReviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ContestFact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.CaseService/ContestFact',
+            decision__service_dot_v1_dot_case__pb2.ContestFactRequest.SerializeToString,
+            decision__service_dot_v1_dot_case__pb2.ContestFactResponse.FromString,
             options,
             channel_credentials,
             insecure,

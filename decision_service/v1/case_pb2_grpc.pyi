@@ -13,7 +13,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CaseServiceStub:
-    """What became of an application."""
+    """What became of an application, and what the person can do about it.
+
+    Whatever is done here is recorded before it is answered, and is idempotent: a repeated
+    `request_id` is done once. It can be done by the portal that opened the case, for its applicant
+    who has authenticated, and by a clerk for the applicant who stands at the window.
+
+    Errors of every such method: `NOT_FOUND` with reason `CASE_NOT_FOUND`, also for the case of
+    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or
+    `NO_AUTHORITY_FOR_PARTY`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
+    `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason `NOT_RECORDED`: nothing
+    was done, repeat with the same `request_id`.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCase: _aio.UnaryUnaryMultiCallable[_case_pb2.GetCaseRequest, _case_pb2.GetCaseResponse]
@@ -29,9 +40,48 @@ class CaseServiceStub:
     Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;
     `FAILED_PRECONDITION` with reason `ERASED` if the record's keys were destroyed.
     """
+    WatchCase: _aio.UnaryStreamMultiCallable[_case_pb2.WatchCaseRequest, _case_pb2.WatchCaseResponse]
+    """Follows a case: sends it as it is, and again whenever it has moved. Ends when it is closed
+    (`STATE_APPROVED`, `STATE_REFUSED`, `STATE_WITHDRAWN`), and else in time for the call's
+    deadline; ask again then. A portal may follow 64 cases at once.
+
+    Errors: as `GetCase`; `RESOURCE_EXHAUSTED` with reason `TOO_MANY_WATCHES`.
+    """
+    WithdrawCase: _aio.UnaryUnaryMultiCallable[_case_pb2.WithdrawCaseRequest, _case_pb2.WithdrawCaseResponse]
+    """Takes an application back, any time before it is determined. The case is closed and nothing
+    is lost: what can be granted once is not used up, and the same can be applied for again.
+
+    Errors: `FAILED_PRECONDITION` with reason `CASE_DECIDED`.
+    """
+    RequestReview: _aio.UnaryUnaryMultiCallable[_case_pb2.RequestReviewRequest, _case_pb2.RequestReviewResponse]
+    """Has a person decide, or look at what was decided, at no loss (PIPL Article 24). Before the
+    application is handed in it means that no machine will decide it; after a decision that what
+    was granted stays granted until a person decides otherwise.
+
+    Errors: `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
+    """
+    ContestFact: _aio.UnaryUnaryMultiCallable[_case_pb2.ContestFactRequest, _case_pb2.ContestFactResponse]
+    """Objects to a register's value, e.g. one that `Prefill` showed. The register's record is left
+    alone; a ticket asks its owner to check it, and a person goes on with the case. Until the
+    ticket is resolved the value counts as unknown in every application.
+
+    Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID` if no register gives this concept;
+    `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
+    """
 
 class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What became of an application."""
+    """What became of an application, and what the person can do about it.
+
+    Whatever is done here is recorded before it is answered, and is idempotent: a repeated
+    `request_id` is done once. It can be done by the portal that opened the case, for its applicant
+    who has authenticated, and by a clerk for the applicant who stands at the window.
+
+    Errors of every such method: `NOT_FOUND` with reason `CASE_NOT_FOUND`, also for the case of
+    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or
+    `NO_AUTHORITY_FOR_PARTY`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
+    `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason `NOT_RECORDED`: nothing
+    was done, repeat with the same `request_id`.
+    """
 
     @_abc_1.abstractmethod
     def GetCase(
@@ -56,6 +106,58 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;
         `FAILED_PRECONDITION` with reason `ERASED` if the record's keys were destroyed.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchCase(
+        self,
+        request: _case_pb2.WatchCaseRequest,
+        context: _aio.ServicerContext[_case_pb2.WatchCaseRequest, _abc.AsyncIterator[_case_pb2.WatchCaseResponse]],
+    ) -> _abc.AsyncIterator[_case_pb2.WatchCaseResponse]:
+        """Follows a case: sends it as it is, and again whenever it has moved. Ends when it is closed
+        (`STATE_APPROVED`, `STATE_REFUSED`, `STATE_WITHDRAWN`), and else in time for the call's
+        deadline; ask again then. A portal may follow 64 cases at once.
+
+        Errors: as `GetCase`; `RESOURCE_EXHAUSTED` with reason `TOO_MANY_WATCHES`.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawCase(
+        self,
+        request: _case_pb2.WithdrawCaseRequest,
+        context: _aio.ServicerContext[_case_pb2.WithdrawCaseRequest, _abc.Awaitable[_case_pb2.WithdrawCaseResponse]],
+    ) -> _abc.Awaitable[_case_pb2.WithdrawCaseResponse]:
+        """Takes an application back, any time before it is determined. The case is closed and nothing
+        is lost: what can be granted once is not used up, and the same can be applied for again.
+
+        Errors: `FAILED_PRECONDITION` with reason `CASE_DECIDED`.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestReview(
+        self,
+        request: _case_pb2.RequestReviewRequest,
+        context: _aio.ServicerContext[_case_pb2.RequestReviewRequest, _abc.Awaitable[_case_pb2.RequestReviewResponse]],
+    ) -> _abc.Awaitable[_case_pb2.RequestReviewResponse]:
+        """Has a person decide, or look at what was decided, at no loss (PIPL Article 24). Before the
+        application is handed in it means that no machine will decide it; after a decision that what
+        was granted stays granted until a person decides otherwise.
+
+        Errors: `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
+        """
+
+    @_abc_1.abstractmethod
+    def ContestFact(
+        self,
+        request: _case_pb2.ContestFactRequest,
+        context: _aio.ServicerContext[_case_pb2.ContestFactRequest, _abc.Awaitable[_case_pb2.ContestFactResponse]],
+    ) -> _abc.Awaitable[_case_pb2.ContestFactResponse]:
+        """Objects to a register's value, e.g. one that `Prefill` showed. The register's record is left
+        alone; a ticket asks its owner to check it, and a person goes on with the case. Until the
+        ticket is resolved the value counts as unknown in every application.
+
+        Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID` if no register gives this concept;
+        `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
         """
 
 def add_CaseServiceServicer_to_server(servicer: CaseServiceServicer, server: _aio.Server) -> None: ...

@@ -16,12 +16,14 @@ from decision_service.v1.decision_pb2 import DecideResponse
 from decision_service.v1.prefill_pb2 import PrefillResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
-from tests.service import ACCESSES, DECIDE, METHODS, PREFILL, TIMELINE, Town
+from tests.service import ACCESSES, DECIDE, METHODS, PREFILL, TIMELINE, WITHDRAW, Town
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 ALLOWED = allowed_roles()
-SAME_TWICE = [method for method in METHODS if method not in {PREFILL, ACCESSES, TIMELINE}]
-"""Methods that say the same again: a prefill asks again, and a look at a person makes an entry."""
+OTHER_TWICE = {PREFILL, ACCESSES, TIMELINE, WITHDRAW}
+"""A prefill asks again, a look at a person makes an entry, and what is decided is not withdrawn."""
+
+SAME_TWICE = [method for method in METHODS if method not in OTHER_TWICE]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

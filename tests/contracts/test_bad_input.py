@@ -29,6 +29,7 @@ from tests import service
 from tests.service import (
     ACCESSES,
     CASE,
+    CONTEST,
     DECIDE,
     ENTRIES,
     ENTRY,
@@ -38,8 +39,11 @@ from tests.service import (
     RECEIPT,
     REPLAY,
     REPLAYS,
+    REVIEW,
     STATS,
     TIMELINE,
+    WATCH,
+    WITHDRAW,
     Answer,
     Metadata,
     Town,
@@ -297,6 +301,46 @@ REQUESTS = [
     bad("the receipt of a case of nobody", "case_id", to="f" * 32, method=RECEIPT),
     bad("a receipt below zero", "index", to=-1, method=RECEIPT),
     bad("a receipt that is not the case's", "index", to=10**12, method=RECEIPT),
+    # what can be done about a case
+    *(
+        bad(f"a case of nobody, to {name}", "case_id", to="f" * 32, method=method)
+        for name, method in {
+            "WatchCase": WATCH,
+            "WithdrawCase": WITHDRAW,
+            "RequestReview": REVIEW,
+            "ContestFact": CONTEST,
+        }.items()
+    ),
+    bad("a withdrawal without a request id", "request_id", to="", method=WITHDRAW),
+    bad("a withdrawal by nobody", "person", to=GONE, method=WITHDRAW),
+    bad(
+        "a withdrawal by somebody who authenticated tomorrow",
+        *("person", "authentication_time"),
+        to="2026-11-25T00:00:00Z",
+        method=WITHDRAW,
+    ),
+    bad(
+        "a withdrawal by somebody else",
+        *("person", "documents", 0, "number"),
+        to="990000193012010023",
+        method=WITHDRAW,
+    ),
+    bad(
+        "a withdrawal under a weak login",
+        *("person", "assurance_level"),
+        to="ASSURANCE_LEVEL_LOW",
+        method=WITHDRAW,
+    ),
+    bad("a withdrawal with control characters", "text", to="\x1b[2J", method=WITHDRAW),
+    bad("a withdrawal of what is decided", "text", to="", method=WITHDRAW),
+    bad("a review with a text of 2,001 characters", "text", to="很" * 2001, method=REVIEW),
+    bad("an objection to nothing", "contest", to=GONE, method=CONTEST),
+    bad(
+        "an objection to what no register gives",
+        *("contest", "concept"),
+        to="applicant.mobile",
+        method=CONTEST,
+    ),
     # what can be asked of the trail
     *(
         Bad(name, ENTRIES, edits=((("filter",), filter_),), token=auditor)
@@ -440,7 +484,7 @@ def person(people: City) -> Person:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def case_id(town: Town, people: City) -> str:
     """A case of the portal that has a decision."""
-    asked = service.application(people.cast(NOW.date())["aged_95"], NOW)
+    asked = service.application(people.cast(NOW.date())["aged_75"], NOW)
     answered = await town.wire.call(DECIDE, service.message(DECIDE, asked))
     return DecideResponse.FromString(answered.responses[0]).decision.case_id
 

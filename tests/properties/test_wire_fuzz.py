@@ -22,10 +22,10 @@ from decision_service.catalogue import Catalogue
 from decision_service.server.edge import allowed_roles
 from decision_service.server.identity import ROLES
 from decision_service.v1.decision_pb2 import DecideResponse
-from evidence_adapters.sandbox import City
+from evidence_adapters.sandbox import City, Person
 from tests import service
 from tests.messages import CANARY, is_readable, requests
-from tests.service import DECIDE, LIST, METHODS, Answer, Town
+from tests.service import CONTEST, DECIDE, LIST, METHODS, REVIEW, WITHDRAW, Answer, Town
 from tests.words import ERRORS, JSON, MOMENTS
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -43,6 +43,8 @@ CODES = {
 """How a call by a known caller with time enough can end."""
 
 ALLOWED = allowed_roles()
+MOVING = {WITHDRAW, REVIEW, CONTEST}
+"""Methods that move a case on."""
 
 REVIEWED = {
     reason
@@ -98,14 +100,19 @@ async def town(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def right(town: Town, people: City) -> dict[str, Message]:
-    """A right request of every method."""
-    person = people.cast(NOW.date())["aged_75"]
-    asked = service.message(DECIDE, service.application(person, NOW))
-    answered = await town.wire.call(DECIDE, asked)
-    case_id = DecideResponse.FromString(answered.responses[0]).decision.case_id
+    """A right request of every method; cases are moved that nobody follows meanwhile."""
+
+    async def decided(person: Person) -> tuple[Person, str]:
+        asked = service.message(DECIDE, service.application(person, NOW))
+        answered = await town.wire.call(DECIDE, asked)
+        return person, DecideResponse.FromString(answered.responses[0]).decision.case_id
+
+    cast = people.cast(NOW.date())
+    still, moved = await decided(cast["aged_75"]), await decided(cast["aged_95"])
     return {
         method: service.message(method, service.right(method, person, NOW, case_id))
         for method in METHODS
+        for person, case_id in [moved if method in MOVING else still]
     }
 
 

@@ -1,0 +1,175 @@
+"""What has followed on cases, as entries of the trail, and the marks of open objections."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from pydantic import TypeAdapter
+
+from audit.trail import ERASED, Entry, Recorded
+from audit.trail.queries import All, Either, Is
+from decision_service.followup import (
+    FollowUp,
+    Happened,
+    Objection,
+    Resolution,
+    ReviewRequest,
+    Step,
+    Withdrawal,
+)
+from decision_service.model import CaseState, CaseSummary, Concept, Receipt, Text
+from decision_service.record import Record, Taken, case_row
+
+_STEPS: TypeAdapter[FollowUp] = TypeAdapter(FollowUp)
+_CLASSES: Mapping[str, type[Step]] = {
+    one.model_fields["kind"].default: one
+    for one in (Withdrawal, ReviewRequest, Objection, Resolution)
+}
+
+OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
+_ALL = 1 << 62
+"""Above every index."""
+
+_MOST_OBJECTIONS = 100_000
+"""Of one person: none may be passed over, because that would decide on a contested value."""
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who tells us of a step, when, and under which name for ever.
+
+    Attributes:
+        request: Opaque key of the request.
+        content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
+    """
+
+    caller: str
+    role: str
+    now: datetime
+    request: str
+    content_digest: str
+
+
+class Casebook:
+    """What follows on cases, written to the record and read from it."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def request_key(self, caller: str, method: str, request_id: str) -> str:
+        """Names a request for ever: who asked, what, under which ``request_id``."""
+        return "request:" + self._record.tag(f"{caller}\n{method}\n{request_id}")
+
+    @staticmethod
+    def ticket_key(ticket: str) -> str:
+        """Points at the objection until it is resolved, then at the resolution."""
+        return f"ticket:{ticket}"
+
+    async def add(
+        self,
+        step: FollowUp,
+        *,
+        by: By,
+        case: CaseSummary,
+        subject: str,
+        release_digest: str,
+        expect: Mapping[str, int | None],
+        state: CaseState | None = None,
+        due_time: datetime | None = None,
+        notice: Text | None = None,
+    ) -> Receipt | Taken:
+        """Record that something followed.
+
+        Args:
+            subject: Whom it is about. Personal data.
+            expect: What every key that it claims must point at.
+            state: The state that it brings the case into; None leaves the case as it is.
+            due_time: When somebody must look at the case again.
+            notice: What the person is told by it.
+
+        Raises:
+            NotRecordedError: It could not be recorded, so it did not happen.
+        """
+        body = step.model_dump(mode="json", exclude={"kind"})
+        return await self._record.claim(
+            Entry(
+                type=f"{step.kind}/1",
+                id=str(uuid4()),
+                time=by.now,
+                permanent={
+                    "request": by.request,
+                    "matter": case.matter,
+                    "case_id": case.case_id,
+                    "release_digest": release_digest,
+                    "caller": by.caller,
+                    "role": by.role,
+                    **{name: body[name] for name in step.permanent},
+                },
+                sealed={
+                    "content_digest": by.content_digest,
+                    **{name: body[name] for name in sorted(body.keys() - step.permanent)},
+                },
+                subject=subject,
+                notice=f"{notice.zh}\n\n{notice.en}" if notice else "",
+                case=(
+                    case_row(case.model_copy(update={"state": state}), due_time=due_time)
+                    if state
+                    else None
+                ),
+            ),
+            expect,
+        )
+
+    async def happened(self, case_id: str) -> tuple[Happened, ...]:
+        """Everything that followed on a case, the newest last; what was erased is left out."""
+        return tuple(read(one) for one in await self._record.entries(case_id) if is_step(one))
+
+    async def content_digest(self, index: int) -> str:
+        """Digest of the request that an entry was made by; empty if it was erased."""
+        sealed = (await self._record.recorded(index)).sealed
+        return "" if sealed is ERASED else str(sealed["content_digest"])
+
+    async def person_is_wanted(self, case_id: str) -> bool:
+        """Whether a review was requested before the case had a decision."""
+        asked = All((Is("case_id", "=", case_id), Is("type", "=", REVIEW)))
+        return bool(await self._record.find(asked, before=_ALL, limit=1))
+
+    async def objected(self, subjects: Iterable[str]) -> Mapping[str, Mapping[Concept, str]]:
+        """By subject, every concept under an open objection, and the number of its ticket."""
+        marks: dict[str, dict[Concept, str]] = {}
+        types = Either((Is("type", "=", OBJECTION), Is("type", "=", RESOLUTION)))
+        for subject in {*subjects}:
+            about = All((self._record.about(subject), types))
+            found = await self._record.find(about, before=_ALL, limit=_MOST_OBJECTIONS)
+            open_: dict[str, Concept] = {}
+            for one in reversed(found):
+                permanent: Mapping[str, Any] = one.leaf.permanent
+                if one.leaf.type == OBJECTION:
+                    open_[permanent["ticket"]] = Concept(permanent["concept"])
+                else:
+                    open_.pop(permanent["ticket"], None)
+            marks[subject] = {concept: ticket for ticket, concept in open_.items()}
+        return marks
+
+
+def is_step(entry: Recorded) -> bool:
+    """Whether an entry is something that followed, and can still be read."""
+    kind, _, version = entry.type.partition("/")
+    return kind in _CLASSES and version == "1" and entry.sealed is not ERASED
+
+
+def read(entry: Recorded) -> Happened:
+    """An entry as what followed; `is_step` says whether it is one."""
+    kind, _, _ = entry.type.partition("/")
+    known = {**entry.permanent, **({} if entry.sealed is ERASED else entry.sealed), "kind": kind}
+    fields = {name: known[name] for name in _CLASSES[kind].model_fields}
+    return Happened(
+        step=_STEPS.validate_json(json.dumps(fields)),
+        time=entry.time,
+        caller=str(entry.permanent["caller"]),
+        role=str(entry.permanent["role"]),
+        receipt=Receipt(index=entry.index, leaf_hash=entry.leaf_hash.hex()),
+    )
