@@ -41,7 +41,12 @@ from decision_service.v1.case_pb2 import (
     WithdrawCaseRequest,
 )
 from decision_service.v1.case_pb2 import Person as WirePerson
-from decision_service.v1.decision_pb2 import Contest, DecideRequest
+from decision_service.v1.decision_pb2 import (
+    CheckEligibilityRequest,
+    CheckEligibilityResponse,
+    Contest,
+    DecideRequest,
+)
 from decision_service.v1.matter_pb2 import GetMatterRequest, ListMattersRequest, Matter
 from decision_service.v1.prefill_pb2 import PrefilledField, PrefillRequest, PrefillResponse
 from decision_service.v1.trail_pb2 import (
@@ -74,6 +79,7 @@ from decision_service.v1.vocabulary_pb2 import (
 __all__ = [
     "Access",
     "Case",
+    "CheckEligibilityResponse",
     "Client",
     "ClientError",
     "Contradiction",
@@ -305,6 +311,34 @@ class Client:
                 asked, metadata=self._metadata, timeout=self._timeout_s
             )
         return answer.decision
+
+    async def check(
+        self,
+        *,
+        matter: str,
+        request_id: str,
+        channel: str,
+        parties: Sequence[model.Party],
+        authority: model.Authority,
+        answers: Mapping[str, model.Value],
+    ) -> CheckEligibilityResponse:
+        """What an application would meet; this is no decision.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = CheckEligibilityRequest(
+            matter=matter,
+            request_id=request_id,
+            channel=channel,
+            parties=[_party(party) for party in parties],
+            authority=_authority(authority),
+            answers={key: _value(value) for key, value in answers.items()},
+        )
+        with _translated():
+            return await self._decisions.CheckEligibility(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
 
     async def case(self, case_id: str) -> Case:
         """A case of ours, with its decisions.

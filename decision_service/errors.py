@@ -114,6 +114,20 @@ class OverloadedError(DecisionServiceError):
     """More work is waiting than the service can take; nothing was done."""
 
 
+class TooOftenError(OverloadedError):
+    """The same was asked too often; nothing was done.
+
+    Args:
+        retry_after_s: When it may be asked again, in seconds.
+    """
+
+    def __init__(
+        self, message: str, *, zh: str, reason: str, hint: str, retry_after_s: float
+    ) -> None:
+        super().__init__(message, zh=zh, reason=reason, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class NotRecordedError(DecisionServiceError):
     """It could not be recorded, so it did not happen (law 2); repeat with the same request_id."""
 

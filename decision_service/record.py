@@ -236,6 +236,7 @@ class Record:
         release_digest: str,
         now: datetime,
         flow: str,
+        opens_case: bool = True,
     ) -> None:
         """Record that registers are about to be asked: one entry for each whom it is about.
 
@@ -243,6 +244,7 @@ class Record:
 
         Args:
             about: By subject, the questions. Only the request's own subject has the case.
+            opens_case: Whether there is a case from now on; if not, its id names the questions.
 
         Raises:
             NotRecordedError: It could not be; nothing may be asked.
@@ -276,7 +278,7 @@ class Record:
                     },
                     subject=subject,
                     notice="",
-                    case=case_row(case) if subject == request.subject else None,
+                    case=(case_row(case) if opens_case and subject == request.subject else None),
                 )
             )
 

@@ -51,6 +51,7 @@ from evidence_adapters.sandbox import City, Person, Running
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PREFILL = "/decision_service.v1.PrefillService/Prefill"
+CHECK = "/decision_service.v1.DecisionService/CheckEligibility"
 LIST = "/decision_service.v1.MatterService/ListMatters"
 GET = "/decision_service.v1.MatterService/GetMatter"
 CASE = "/decision_service.v1.CaseService/GetCase"
@@ -401,6 +402,7 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
     return {
         DECIDE: lambda: application(person, now),
         PREFILL: lambda: request_to_prefill(person, now),
+        CHECK: lambda: application(person, now),
         GET: lambda: {"matter": MATTER},
         CASE: lambda: {"case_id": case_id},
         RECEIPT: lambda: {"case_id": case_id},

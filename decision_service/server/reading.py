@@ -49,18 +49,41 @@ def read_prefill(request: prefill_pb2.PrefillRequest, *, caller: str) -> Prefill
         InvalidRequestError: It is not of the form that the contract promises; every field.
     """
     reader = Reader()
-    read = PrefillRequest(
+    case_id = reader.case_id(request.case_id) if request.case_id else ""
+    read = _prefill(reader, request, caller=caller, case_id=case_id)
+    reader.finish()
+    return read
+
+
+def read_check(request: decision_pb2.CheckEligibilityRequest, *, caller: str) -> PrefillRequest:
+    """Read a request to check eligibility; it asks for what a request to prefill does.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    read = _prefill(reader, request, caller=caller, case_id="")
+    reader.finish()
+    return read
+
+
+def _prefill(
+    reader: Reader,
+    request: prefill_pb2.PrefillRequest | decision_pb2.CheckEligibilityRequest,
+    *,
+    caller: str,
+    case_id: str,
+) -> PrefillRequest:
+    return PrefillRequest(
         caller=caller,
         request_id=reader.request_id(request.request_id),
         matter=MatterId(reader.id("matter", request.matter)),
-        case_id=reader.case_id(request.case_id) if request.case_id else "",
+        case_id=case_id,
         channel=reader.id("channel", request.channel),
         parties=reader.parties(request.parties),
         authority=reader.authority(request.authority),
         answers=reader.answers(request.answers),
     )
-    reader.finish()
-    return read
 
 
 def read_matter(request: matter_pb2.GetMatterRequest) -> tuple[MatterId, date | None]:

@@ -123,7 +123,7 @@ def _retry_delay(error: errors.DecisionServiceError) -> Duration:
     delay = Duration()
     delay.FromMilliseconds(
         math.ceil(1_000 * error.retry_after_s)
-        if isinstance(error, TooManyCallsError)
+        if isinstance(error, TooManyCallsError | errors.TooOftenError)
         else 1_000 * _RETRY_AFTER_S
     )
     return delay

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from decision_service import model
+from decision_service.eligibility import NO_DECISION, Eligibility
 from decision_service.followup import (
     CaseFile,
     Happened,
@@ -101,6 +102,21 @@ def write_decision(decision: model.Decision) -> pb.Decision:
         case _ as never:
             assert_never(never)
     return written
+
+
+def write_eligibility(found: Eligibility) -> decision_pb2.CheckEligibilityResponse:
+    """Write what a check found, marked as no decision."""
+    return decision_pb2.CheckEligibilityResponse(
+        disclaimer=_text(NO_DECISION),
+        prospect=decision_pb2.CheckEligibilityResponse.Prospect.Value(
+            f"PROSPECT_{found.prospect.name}"
+        ),
+        requirements=_reasons(found.requirements),
+        gaps=_reasons(found.gaps),
+        evidence=[_evidence(one) for one in found.evidence],
+        matter=found.matter,
+        rules_effective_date=_day(found.rules_effective_date),
+    )
 
 
 def _granted(granted: model.Granted) -> pb.Granted:

@@ -25,15 +25,28 @@ _sym_db = _symbol_database.Default()
 from decision_service.v1 import roles_pb2 as decision__service_dot_v1_dot_roles__pb2
 from decision_service.v1 import vocabulary_pb2 as decision__service_dot_v1_dot_vocabulary__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"decision_service/v1/decision.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xab\x03\n\rDecideRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\x12\x15\n\x07\x63hannel\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x07parties\x18\x05 \x03(\x0b\x32\x1a.decision_service.v1.PartyB\x04\xe2\x41\x01\x02\x12\x37\n\tauthority\x18\x06 \x01(\x0b\x32\x1e.decision_service.v1.AuthorityB\x04\xe2\x41\x01\x02\x12@\n\x07\x61nswers\x18\x07 \x03(\x0b\x32/.decision_service.v1.DecideRequest.AnswersEntry\x12.\n\x08\x63ontests\x18\x08 \x03(\x0b\x32\x1c.decision_service.v1.Contest\x12\x18\n\x10person_requested\x18\t \x01(\x08\x1aJ\n\x0c\x41nswersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.decision_service.v1.Value:\x02\x38\x01\"?\n\x07\x43ontest\x12\x15\n\x07\x63oncept\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63laimed\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"A\n\x0e\x44\x65\x63ideResponse\x12/\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1d.decision_service.v1.Decision2l\n\x0f\x44\x65\x63isionService\x12Y\n\x06\x44\x65\x63ide\x12\".decision_service.v1.DecideRequest\x1a#.decision_service.v1.DecideResponse\"\x06\xca\xb9\x19\x02\x01\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"decision_service/v1/decision.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16google/type/date.proto\"\xe4\x02\n\x17\x43heckEligibilityRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63hannel\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x07parties\x18\x04 \x03(\x0b\x32\x1a.decision_service.v1.PartyB\x04\xe2\x41\x01\x02\x12\x37\n\tauthority\x18\x05 \x01(\x0b\x32\x1e.decision_service.v1.AuthorityB\x04\xe2\x41\x01\x02\x12J\n\x07\x61nswers\x18\x06 \x03(\x0b\x32\x39.decision_service.v1.CheckEligibilityRequest.AnswersEntry\x1aJ\n\x0c\x41nswersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.decision_service.v1.Value:\x02\x38\x01\"\xd5\x03\n\x18\x43heckEligibilityResponse\x12-\n\ndisclaimer\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Text\x12H\n\x08prospect\x18\x02 \x01(\x0e\x32\x36.decision_service.v1.CheckEligibilityResponse.Prospect\x12\x31\n\x0crequirements\x18\x03 \x03(\x0b\x32\x1b.decision_service.v1.Reason\x12)\n\x04gaps\x18\x04 \x03(\x0b\x32\x1b.decision_service.v1.Reason\x12\x36\n\x08\x65vidence\x18\x05 \x03(\x0b\x32$.decision_service.v1.EvidenceSummary\x12\x0e\n\x06matter\x18\x06 \x01(\t\x12/\n\x14rules_effective_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\"i\n\x08Prospect\x12\x18\n\x14PROSPECT_UNSPECIFIED\x10\x00\x12\x16\n\x12PROSPECT_MEETS_ALL\x10\x01\x12\x18\n\x14PROSPECT_MISSES_SOME\x10\x02\x12\x11\n\rPROSPECT_OPEN\x10\x03\"\xab\x03\n\rDecideRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63\x61se_id\x18\x03 \x01(\t\x12\x15\n\x07\x63hannel\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x07parties\x18\x05 \x03(\x0b\x32\x1a.decision_service.v1.PartyB\x04\xe2\x41\x01\x02\x12\x37\n\tauthority\x18\x06 \x01(\x0b\x32\x1e.decision_service.v1.AuthorityB\x04\xe2\x41\x01\x02\x12@\n\x07\x61nswers\x18\x07 \x03(\x0b\x32/.decision_service.v1.DecideRequest.AnswersEntry\x12.\n\x08\x63ontests\x18\x08 \x03(\x0b\x32\x1c.decision_service.v1.Contest\x12\x18\n\x10person_requested\x18\t \x01(\x08\x1aJ\n\x0c\x41nswersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.decision_service.v1.Value:\x02\x38\x01\"?\n\x07\x43ontest\x12\x15\n\x07\x63oncept\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63laimed\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"A\n\x0e\x44\x65\x63ideResponse\x12/\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1d.decision_service.v1.Decision2\xe5\x01\n\x0f\x44\x65\x63isionService\x12Y\n\x06\x44\x65\x63ide\x12\".decision_service.v1.DecideRequest\x1a#.decision_service.v1.DecideResponse\"\x06\xca\xb9\x19\x02\x01\x02\x12w\n\x10\x43heckEligibility\x12,.decision_service.v1.CheckEligibilityRequest\x1a-.decision_service.v1.CheckEligibilityResponse\"\x06\xca\xb9\x19\x02\x01\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'decision_service.v1.decision_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CHECKELIGIBILITYREQUEST_ANSWERSENTRY']._loaded_options = None
+  _globals['_CHECKELIGIBILITYREQUEST_ANSWERSENTRY']._serialized_options = b'8\001'
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['matter']._loaded_options = None
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['matter']._serialized_options = b'\342A\001\002'
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['channel']._loaded_options = None
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['channel']._serialized_options = b'\342A\001\002'
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['parties']._loaded_options = None
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['parties']._serialized_options = b'\342A\001\002'
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['authority']._loaded_options = None
+  _globals['_CHECKELIGIBILITYREQUEST'].fields_by_name['authority']._serialized_options = b'\342A\001\002'
   _globals['_DECIDEREQUEST_ANSWERSENTRY']._loaded_options = None
   _globals['_DECIDEREQUEST_ANSWERSENTRY']._serialized_options = b'8\001'
   _globals['_DECIDEREQUEST'].fields_by_name['matter']._loaded_options = None
@@ -50,14 +63,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEST'].fields_by_name['concept']._serialized_options = b'\342A\001\002'
   _globals['_DECISIONSERVICE'].methods_by_name['Decide']._loaded_options = None
   _globals['_DECISIONSERVICE'].methods_by_name['Decide']._serialized_options = b'\312\271\031\002\001\002'
-  _globals['_DECIDEREQUEST']._serialized_start=164
-  _globals['_DECIDEREQUEST']._serialized_end=591
-  _globals['_DECIDEREQUEST_ANSWERSENTRY']._serialized_start=517
-  _globals['_DECIDEREQUEST_ANSWERSENTRY']._serialized_end=591
-  _globals['_CONTEST']._serialized_start=593
-  _globals['_CONTEST']._serialized_end=656
-  _globals['_DECIDERESPONSE']._serialized_start=658
-  _globals['_DECIDERESPONSE']._serialized_end=723
-  _globals['_DECISIONSERVICE']._serialized_start=725
-  _globals['_DECISIONSERVICE']._serialized_end=833
+  _globals['_DECISIONSERVICE'].methods_by_name['CheckEligibility']._loaded_options = None
+  _globals['_DECISIONSERVICE'].methods_by_name['CheckEligibility']._serialized_options = b'\312\271\031\002\001\002'
+  _globals['_CHECKELIGIBILITYREQUEST']._serialized_start=188
+  _globals['_CHECKELIGIBILITYREQUEST']._serialized_end=544
+  _globals['_CHECKELIGIBILITYREQUEST_ANSWERSENTRY']._serialized_start=470
+  _globals['_CHECKELIGIBILITYREQUEST_ANSWERSENTRY']._serialized_end=544
+  _globals['_CHECKELIGIBILITYRESPONSE']._serialized_start=547
+  _globals['_CHECKELIGIBILITYRESPONSE']._serialized_end=1016
+  _globals['_CHECKELIGIBILITYRESPONSE_PROSPECT']._serialized_start=911
+  _globals['_CHECKELIGIBILITYRESPONSE_PROSPECT']._serialized_end=1016
+  _globals['_DECIDEREQUEST']._serialized_start=1019
+  _globals['_DECIDEREQUEST']._serialized_end=1446
+  _globals['_DECIDEREQUEST_ANSWERSENTRY']._serialized_start=470
+  _globals['_DECIDEREQUEST_ANSWERSENTRY']._serialized_end=544
+  _globals['_CONTEST']._serialized_start=1448
+  _globals['_CONTEST']._serialized_end=1511
+  _globals['_DECIDERESPONSE']._serialized_start=1513
+  _globals['_DECIDERESPONSE']._serialized_end=1578
+  _globals['_DECISIONSERVICE']._serialized_start=1581
+  _globals['_DECISIONSERVICE']._serialized_end=1810
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,8 @@ from decision_service.v1 import vocabulary_pb2 as _vocabulary_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import date_pb2 as _date_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,160 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class CheckEligibilityRequest(_message.Message):
+    """What `CheckEligibility` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AnswersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _vocabulary_pb2.Value: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _vocabulary_pb2.Value | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MATTER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    PARTIES_FIELD_NUMBER: _builtins.int
+    AUTHORITY_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    matter: _builtins.str
+    """Id of the matter."""
+    request_id: _builtins.str
+    """A UUID4 of the caller, for its log and ours; a repeated check asks again."""
+    channel: _builtins.str
+    """Where the person is: one of the matter's channels, e.g. `portal`."""
+    @_builtins.property
+    def parties(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Party]:
+        """Who would take part, as in `Decide`."""
+
+    @_builtins.property
+    def authority(self) -> _vocabulary_pb2.Authority:
+        """Who stands behind the request."""
+
+    @_builtins.property
+    def answers(self) -> _containers.MessageMap[_builtins.str, _vocabulary_pb2.Value]:
+        """Declared fields of the form, by key, those that are known so far."""
+
+    def __init__(
+        self,
+        *,
+        matter: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        channel: _builtins.str = ...,
+        parties: _abc.Iterable[_vocabulary_pb2.Party] | None = ...,
+        authority: _vocabulary_pb2.Authority | None = ...,
+        answers: _abc.Mapping[_builtins.str, _vocabulary_pb2.Value] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authority", b"authority", "channel", b"channel", "matter", b"matter", "parties", b"parties", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckEligibilityRequest: _TypeAlias = CheckEligibilityRequest  # noqa: Y015
+
+@_typing.final
+class CheckEligibilityResponse(_message.Message):
+    """What `CheckEligibility` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Prospect:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ProspectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CheckEligibilityResponse._Prospect.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PROSPECT_UNSPECIFIED: CheckEligibilityResponse._Prospect.ValueType  # 0
+        """Never sent."""
+        PROSPECT_MEETS_ALL: CheckEligibilityResponse._Prospect.ValueType  # 1
+        """Every requirement is met."""
+        PROSPECT_MISSES_SOME: CheckEligibilityResponse._Prospect.ValueType  # 2
+        """At least one requirement is not met."""
+        PROSPECT_OPEN: CheckEligibilityResponse._Prospect.ValueType  # 3
+        """At least one requirement is not known to be met, and none is known not to be."""
+
+    class Prospect(_Prospect, metaclass=_ProspectEnumTypeWrapper):
+        """What an application would meet, as far as it is known today."""
+
+    PROSPECT_UNSPECIFIED: CheckEligibilityResponse.Prospect.ValueType  # 0
+    """Never sent."""
+    PROSPECT_MEETS_ALL: CheckEligibilityResponse.Prospect.ValueType  # 1
+    """Every requirement is met."""
+    PROSPECT_MISSES_SOME: CheckEligibilityResponse.Prospect.ValueType  # 2
+    """At least one requirement is not met."""
+    PROSPECT_OPEN: CheckEligibilityResponse.Prospect.ValueType  # 3
+    """At least one requirement is not known to be met, and none is known not to be."""
+
+    DISCLAIMER_FIELD_NUMBER: _builtins.int
+    PROSPECT_FIELD_NUMBER: _builtins.int
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    GAPS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    MATTER_FIELD_NUMBER: _builtins.int
+    RULES_EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    prospect: Global___CheckEligibilityResponse.Prospect.ValueType
+    """What an application would meet."""
+    matter: _builtins.str
+    """The matter."""
+    @_builtins.property
+    def disclaimer(self) -> _vocabulary_pb2.Text:
+        """That this is no decision, to be shown with everything else."""
+
+    @_builtins.property
+    def requirements(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Reason]:
+        """What became of every requirement (`REQUIREMENT_MET`, `REQUIREMENT_NOT_MET` or
+        `REQUIREMENT_UNKNOWN`), in the order of the rules.
+        """
+
+    @_builtins.property
+    def gaps(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Reason]:
+        """Every field of the form that an application would still have to fill in or correct."""
+
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.EvidenceSummary]:
+        """Which registers were asked."""
+
+    @_builtins.property
+    def rules_effective_date(self) -> _date_pb2.Date:
+        """First day of the release whose rules were applied."""
+
+    def __init__(
+        self,
+        *,
+        disclaimer: _vocabulary_pb2.Text | None = ...,
+        prospect: Global___CheckEligibilityResponse.Prospect.ValueType = ...,
+        requirements: _abc.Iterable[_vocabulary_pb2.Reason] | None = ...,
+        gaps: _abc.Iterable[_vocabulary_pb2.Reason] | None = ...,
+        evidence: _abc.Iterable[_vocabulary_pb2.EvidenceSummary] | None = ...,
+        matter: _builtins.str = ...,
+        rules_effective_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disclaimer", b"disclaimer", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disclaimer", b"disclaimer", "evidence", b"evidence", "gaps", b"gaps", "matter", b"matter", "prospect", b"prospect", "requirements", b"requirements", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckEligibilityResponse: _TypeAlias = CheckEligibilityResponse  # noqa: Y015
 
 @_typing.final
 class DecideRequest(_message.Message):

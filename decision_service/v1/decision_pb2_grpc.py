@@ -40,6 +40,11 @@ class DecisionServiceStub:
                 request_serializer=decision__service_dot_v1_dot_decision__pb2.DecideRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_decision__pb2.DecideResponse.FromString,
                 _registered_method=True)
+        self.CheckEligibility = channel.unary_unary(
+                '/decision_service.v1.DecisionService/CheckEligibility',
+                request_serializer=decision__service_dot_v1_dot_decision__pb2.CheckEligibilityRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_decision__pb2.CheckEligibilityResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer:
@@ -68,6 +73,18 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckEligibility(self, request, context):
+        """Tells what an application would meet, without applying. It is no decision: there is no case
+        and no grant, and nothing is recorded but that the registers were asked. They are asked with
+        the person's authority and judged by the same rules as an application.
+
+        Errors: as `Decide`, for a request that cannot be admitted; `RESOURCE_EXHAUSTED` with reason
+        `CHECKED_TOO_OFTEN` after 20 checks about one person within an hour.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -75,6 +92,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.Decide,
                     request_deserializer=decision__service_dot_v1_dot_decision__pb2.DecideRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_decision__pb2.DecideResponse.SerializeToString,
+            ),
+            'CheckEligibility': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckEligibility,
+                    request_deserializer=decision__service_dot_v1_dot_decision__pb2.CheckEligibilityRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_decision__pb2.CheckEligibilityResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -105,6 +127,33 @@ class DecisionService:
             '/decision_service.v1.DecisionService/Decide',
             decision__service_dot_v1_dot_decision__pb2.DecideRequest.SerializeToString,
             decision__service_dot_v1_dot_decision__pb2.DecideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckEligibility(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.DecisionService/CheckEligibility',
+            decision__service_dot_v1_dot_decision__pb2.CheckEligibilityRequest.SerializeToString,
+            decision__service_dot_v1_dot_decision__pb2.CheckEligibilityResponse.FromString,
             options,
             channel_credentials,
             insecure,

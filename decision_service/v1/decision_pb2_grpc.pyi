@@ -34,6 +34,14 @@ class DecisionServiceStub:
     (-- api-linter: core::0136::verb-noun=disabled
         aip.dev/not-precedent: Prefill and Decide are the names in the city's contract. --)
     """
+    CheckEligibility: _aio.UnaryUnaryMultiCallable[_decision_pb2.CheckEligibilityRequest, _decision_pb2.CheckEligibilityResponse]
+    """Tells what an application would meet, without applying. It is no decision: there is no case
+    and no grant, and nothing is recorded but that the registers were asked. They are asked with
+    the person's authority and judged by the same rules as an application.
+
+    Errors: as `Decide`, for a request that cannot be admitted; `RESOURCE_EXHAUSTED` with reason
+    `CHECKED_TOO_OFTEN` after 20 checks about one person within an hour.
+    """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
     """秒批: decides an application the moment it is handed in."""
@@ -60,6 +68,20 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         (-- api-linter: core::0136::verb-noun=disabled
             aip.dev/not-precedent: Prefill and Decide are the names in the city's contract. --)
+        """
+
+    @_abc_1.abstractmethod
+    def CheckEligibility(
+        self,
+        request: _decision_pb2.CheckEligibilityRequest,
+        context: _aio.ServicerContext[_decision_pb2.CheckEligibilityRequest, _abc.Awaitable[_decision_pb2.CheckEligibilityResponse]],
+    ) -> _abc.Awaitable[_decision_pb2.CheckEligibilityResponse]:
+        """Tells what an application would meet, without applying. It is no decision: there is no case
+        and no grant, and nothing is recorded but that the registers were asked. They are asked with
+        the person's authority and judged by the same rules as an application.
+
+        Errors: as `Decide`, for a request that cannot be admitted; `RESOURCE_EXHAUSTED` with reason
+        `CHECKED_TOO_OFTEN` after 20 checks about one person within an hour.
         """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _aio.Server) -> None: ...

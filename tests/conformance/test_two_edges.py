@@ -16,12 +16,13 @@ from decision_service.v1.decision_pb2 import DecideResponse
 from decision_service.v1.prefill_pb2 import PrefillResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
-from tests.service import ACCESSES, DECIDE, METHODS, PREFILL, TIMELINE, WITHDRAW, Town
+from tests.service import ACCESSES, CHECK, DECIDE, METHODS, PREFILL, TIMELINE, WITHDRAW, Town
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 ALLOWED = allowed_roles()
-OTHER_TWICE = {PREFILL, ACCESSES, TIMELINE, WITHDRAW}
-"""A prefill asks again, a look at a person makes an entry, and what is decided is not withdrawn."""
+OTHER_TWICE = {PREFILL, CHECK, ACCESSES, TIMELINE, WITHDRAW}
+"""A prefill and a check ask again, a look at a person makes an entry, and what is decided is not
+withdrawn."""
 
 SAME_TWICE = [method for method in METHODS if method not in OTHER_TWICE]
 

@@ -29,6 +29,7 @@ from tests import service
 from tests.service import (
     ACCESSES,
     CASE,
+    CHECK,
     CONTEST,
     DECIDE,
     ENTRIES,
@@ -301,6 +302,14 @@ REQUESTS = [
     bad("the receipt of a case of nobody", "case_id", to="f" * 32, method=RECEIPT),
     bad("a receipt below zero", "index", to=-1, method=RECEIPT),
     bad("a receipt that is not the case's", "index", to=10**12, method=RECEIPT),
+    # what can be asked without applying
+    bad("a check for a matter unknown", "matter", to="flying_licence", method=CHECK),
+    bad(
+        "a check with an answer that a register gives",
+        *("answers", "applicant.birth_date"),
+        to={"date": {"year": 1940, "month": 1, "day": 1}},
+        method=CHECK,
+    ),
     # what can be done about a case
     *(
         bad(f"a case of nobody, to {name}", "case_id", to="f" * 32, method=method)

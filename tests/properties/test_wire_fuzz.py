@@ -39,8 +39,9 @@ CODES = {
     "ALREADY_EXISTS",
     "PERMISSION_DENIED",
     "FAILED_PRECONDITION",
+    "RESOURCE_EXHAUSTED",
 }
-"""How a call by a known caller with time enough can end."""
+"""How a call by a known caller with time enough can end; the last where one may ask so often."""
 
 ALLOWED = allowed_roles()
 MOVING = {WITHDRAW, REVIEW, CONTEST}
