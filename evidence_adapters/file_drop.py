@@ -155,6 +155,8 @@ class _Drop:
             where=self._register.request.where,
             batch=batch,
             contract=self._register.digest,
+            status=self._register.request.status,
+            matches=self._register.matches,
             now=self._clock(),
             told=self._told,
         )

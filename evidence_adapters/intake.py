@@ -106,7 +106,8 @@ class Order(Frozen):
     Attributes:
         drop: The folder in which the owner puts files and manifests.
         target: The file that questions are answered from.
-        fields, where, batch, contract: Of the register's file.
+        fields, where, batch, contract, status: Of the register's file.
+        matches: What the column ``status`` says of a match.
         now: No batch vouches for a later instant.
         told: Refusals that are known, by `Refused.seen`; the same is not looked at again.
     """
@@ -118,6 +119,8 @@ class Order(Frozen):
     batch: Batch
     contract: str
     now: datetime
+    status: str = ""
+    matches: tuple[str, ...] = ()
     told: tuple[str, ...] = ()
 
 
@@ -256,7 +259,9 @@ class _Loading:
     """The rows of a file on their way into the table, and what is wrong with them."""
 
     def __init__(self, order: Order, manifest: Manifest) -> None:
-        self._check = RowCheck(order.fields, order.where)
+        self._check = RowCheck(
+            order.fields, order.where, status=order.status, matches=order.matches
+        )
         self._keys = set(order.where)
         self._expected = manifest.rows
         self._wrong_by: Counter[str] = Counter()

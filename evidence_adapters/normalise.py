@@ -6,7 +6,7 @@ required, a renamed field over another one. It refuses to run under ``python -OO
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -315,9 +315,18 @@ class RowCheck:
     Args:
         fields: Of a record, by the file's column.
         where: Column, and the query's key that it equals.
+        status: Column that says how far a row is; empty if every row is a match.
+        matches: What it says of a match. Of another row only the key must keep the contract.
     """
 
-    def __init__(self, fields: Mapping[str, FieldRules], where: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, FieldRules],
+        where: Mapping[str, str],
+        *,
+        status: str = "",
+        matches: Collection[str] = (),
+    ) -> None:
         columns = {ours: column for column, ours in our_names(fields).items()}
         self._cells = {
             column: lru_cache(maxsize=_REMEMBERED, typed=True)(partial(_cell_of, column, shape))
@@ -327,11 +336,14 @@ class RowCheck:
             (column, columns[rules.at_most]) for column, rules in fields.items() if rules.at_most
         )
         self._where = tuple(where)
+        self._status, self._matches = status, frozenset(matches)
 
     def wrong(self, row: Mapping[str, object]) -> tuple[str, ...]:
         """The columns of the row that are off contract."""
         told = {column: cell(row[column]) for column, cell in self._cells.items()}
         wrong = {column for column, value in told.items() if value is _WRONG}
+        if self._status and told[self._status] not in self._matches:
+            return tuple(sorted(wrong & {*self._where, self._status}))
         for column, most in self._bounds:
             if not wrong & {column, most} and told[column] > told[most]:
                 wrong.add(column)

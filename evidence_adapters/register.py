@@ -20,6 +20,9 @@ FILING_DATE = "filing_date"
 ROWS = "rows"
 """Where a transport that reads rows puts them, among what it says around them."""
 
+MATCH, NO_ROW = "MATCH", "NO_ROW"
+"""Codes of rows that say nothing of themselves, and of their absence."""
+
 SPECIAL = ("as_of", "reference", "objection")
 """Names in a record that mean something to us, whatever else the record holds."""
 
@@ -141,6 +144,9 @@ class Request(Frozen):
         synced: The view and column whose latest instant is that for which the view vouches, e.g.
             ``v_sync.finished_at``. Empty: the view is live, and vouches for the present.
         batch: The files that are read, and when one of them is believed.
+        status: Column of a row that says how far the answer is; ``[statuses]`` has its words.
+            Columns of a row that is no match may be empty. Empty: every row is a match.
+        promised: Column with the instant by which a pending row will be answered.
     """
 
     method: Literal["GET", "POST", ""] = ""
@@ -151,6 +157,8 @@ class Request(Frozen):
     where: Mapping[str, str] = Field(default_factory=dict)
     synced: str = Field(default="", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")
     batch: Batch | None = None
+    status: str = ""
+    promised: str = ""
 
 
 class CellRule(Frozen):
@@ -223,21 +231,25 @@ class Register(Frozen):
         """Nothing stands around rows; what the transport puts there is the same for all."""
         if said.get("transport") not in {"sql", "file"}:
             return said
-        if not said.keys().isdisjoint({"envelope", "statuses"}):
-            raise ValueError("rows have neither `envelope` nor `statuses`")
-        request = said.get("request")
-        where = request.get("where") if isinstance(request, dict) else None
+        request = said.get("request") if isinstance(said.get("request"), dict) else {}
+        assert isinstance(request, dict)  # noqa: S101 - mypy does not follow the line above
+        if "envelope" in said or ("statuses" in said and not request.get("status")):
+            raise ValueError("rows have no `envelope`, and `statuses` only with a `status` column")
+        where = request.get("where")
         asked = list(where.values()) if isinstance(where, dict) else []
+        instant = {"type": "datetime", "coerce": "cn_datetime", "nullable": True}
         fields = {
-            "code": {"type": "string", "required": True},
-            "as_of": {"type": "datetime", "coerce": "cn_datetime", "nullable": True},
+            "code": {"type": "string", "coerce": "code", "required": True},
+            "as_of": instant,
+            "pending_until": instant,
             "reference": {"type": "string"},
             **{key: {"type": "string"} for key in asked if isinstance(key, str)},
         }
+        words = said.get("statuses", {MATCH: "MATCH"})
         return {
             **said,
             "envelope": {"records": ROWS, "fields": fields},
-            "statuses": {"MATCH": "MATCH", "NO_RECORD": "NO_RECORD"},
+            "statuses": {**words, NO_ROW: "NO_RECORD"} if isinstance(words, dict) else words,
         }
 
     @property
@@ -249,6 +261,11 @@ class Register(Frozen):
     def says(self) -> Mapping[Concept, ConceptRule]:
         """Everything that an answer of it can say something of."""
         return {**self.concepts, **self.doubts}
+
+    @cached_property
+    def matches(self) -> tuple[str, ...]:
+        """The codes that mean a match."""
+        return tuple(code for code, word in self.statuses.items() if word == "MATCH")
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -276,8 +293,8 @@ class Register(Frozen):
 
 _QUESTIONS: Final[Mapping[str, tuple[set[str], set[str]]]] = {
     "http": ({"method", "path"}, {"body", "headers"}),
-    "sql": ({"view", "where"}, {"synced"}),
-    "file": ({"where", "batch"}, set()),
+    "sql": ({"view", "where"}, {"synced", "status", "promised"}),
+    "file": ({"where", "batch"}, {"status", "promised"}),
 }
 """What a question of each transport must say, and what it may."""
 
@@ -324,6 +341,11 @@ def _request_faults(register: Register) -> Iterator[str]:
         yield "`request`: a GET has no body"
     for column in request.where.keys() - register.normalise.keys():
         yield f"`request.where`: no field of `normalise` is the column `{column}`"
+    for name in ("status", "promised"):
+        if (column := getattr(request, name)) and column not in register.normalise:
+            yield f"`request.{name}`: no field of `normalise` is the column `{column}`"
+    if register.transport != "http" and "MISMATCH" in register.statuses.values():
+        yield "`statuses`: a row that is found by its keys does not have others"
     if request.batch is not None:
         yield from _batch_faults(request.batch)
 

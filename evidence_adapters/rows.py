@@ -11,7 +11,7 @@ import msgspec
 
 from decision_service.model import EvidenceStatus, Query
 from evidence_adapters.guard import FaultError
-from evidence_adapters.register import ROWS, Register
+from evidence_adapters.register import MATCH, NO_ROW, ROWS, Register
 
 MOST_ROWS = 1_000
 """Rows of one answer; a view that has more about one subject is not the one that was agreed."""
@@ -44,24 +44,41 @@ def answer(
 ) -> bytes:
     """The rows, each as `line` writes it, as one UTF-8 JSON answer.
 
+    Of rows that are no match only what their status says is passed on.
+
     Raises:
-        FaultError: There are too many, or they are too long; MALFORMED.
+        FaultError: There are too many, or they are too long; MALFORMED. They do not say the same
+            of how far they are; AMBIGUOUS.
     """
     if len(lines) > MOST_ROWS:
         raise FaultError(EvidenceStatus.MALFORMED, f"more than {MOST_ROWS} rows")
+    said = _status(register, lines)
+    matches = register.statuses.get(str(said["code"])) == "MATCH"
     around = {} if reference is None else {"reference": reference}
     body = _ENCODER.encode(
         {
-            "code": "MATCH" if lines else "NO_RECORD",
+            **said,
             "as_of": as_of,
             **around,
             **{key: query.keys[key] for key in register.keys},
-            ROWS: [msgspec.Raw(line) for line in lines],
+            ROWS: [msgspec.Raw(line) for line in lines] if matches else [],
         }
     )
     if len(body) > register.max_bytes:
         raise FaultError(EvidenceStatus.MALFORMED, "the answer is longer than the contract allows")
     return body
+
+
+def _status(register: Register, lines: Sequence[bytes]) -> dict[str, object]:
+    """The code of an answer of these rows, and until when it is promised."""
+    request = register.request
+    if not lines or not request.status:
+        return {"code": MATCH if lines else NO_ROW}
+    rows = [msgspec.json.decode(line) for line in lines]
+    if len({row[request.status] for row in rows}) > 1:
+        raise FaultError(EvidenceStatus.AMBIGUOUS, "rows of more than one status")
+    promised = rows[0][request.promised] if request.promised else None
+    return {"code": rows[0][request.status], "pending_until": promised}
 
 
 def _inexact(row: Iterable[tuple[str, object]]) -> list[str]:

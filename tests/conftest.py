@@ -1,7 +1,7 @@
 """What tests share: the sample city's sandbox on real sockets, and a real store in a new folder."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,6 +31,7 @@ from decision_service.office import Office
 from decision_service.release import Release
 from evidence_adapters import registry
 from evidence_adapters.sandbox import City, Filing, Person, Running, serve
+from tests.postgres import Postgres
 from tests.service import open_office
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
@@ -83,6 +84,13 @@ async def running(people: City, clock: Clock) -> AsyncIterator[Running]:
     """The sandbox city's registers on real sockets."""
     async with serve(people, clock=clock) as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server; it is started for the first test that asks for it."""
+    with Postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -493,7 +493,7 @@ async def test_an_address_of_no_database_is_refused(
     [
         ('view = "v_holder"', "", "a register of transport sql needs `view`"),
         ("[normalise]", 'path = "/x"\n[normalise]', "`path` means nothing to a register"),
-        ("[normalise]", "[statuses]\n[normalise]", "rows have neither `envelope` nor `statuses`"),
+        ("[normalise]", "[statuses]\n[normalise]", "`statuses` only with a `status` column"),
         ('{ zjhm = "id_number" }', '{ sfzh = "id_number" }', "no field of `normalise` is the col"),
         ('"v_holder"', '"v_holder; DROP TABLE x"', "string should match pattern"),
     ],

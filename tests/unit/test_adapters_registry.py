@@ -362,3 +362,64 @@ def test_a_city_can_have_registers_of_its_own(tmp_path: Path) -> None:
     meaning = registry.load(tmp_path)[DEATHS].meaning
 
     assert meaning.absent == {Concept("applicant.living_status"): date(2026, 3, 1)}
+
+
+ROWS = """key = "holder_register"
+zh = "持证人"
+en = "holders"
+owner = { zh = "文旅", en = "culture" }
+transport = "sql"
+purpose = "eligibility"
+narrowest_question = { zh = "是否持证？", en = "is there a card?" }
+complete = true
+
+[request]
+view = "v_holder"
+where = { zjhm = "id_number" }
+status = "zt"
+promised = "cnsj"
+
+[statuses]
+1 = "MATCH"
+2 = "PENDING"
+
+[normalise]
+zjhm = { type = "string", coerce = "resident_id", rename = "id_number", required = true }
+zt = { type = "string", coerce = "code", required = true }
+cnsj = { type = "datetime", coerce = "cn_datetime", nullable = true }
+
+[concepts."applicant.library_card_held"]
+present = true
+absent = false
+"""
+
+
+def test_a_column_can_say_how_far_a_row_is(tmp_path: Path) -> None:
+    (tmp_path / "holder_register.toml").write_text(ROWS, encoding="utf-8")
+
+    (register,) = registry.load(tmp_path).values()
+
+    assert register.matches == ("1",)
+    assert register.statuses == {"1": "MATCH", "2": "PENDING", "NO_ROW": "NO_RECORD"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ('status = "zt"\n', "", "rows have no `envelope`, and `statuses` only with a `status`"),
+        ('status = "zt"', 'status = "sj"', "`request.status`: no field of `normalise` is the col"),
+        ('= "cnsj"', '= "sj"', "`request.promised`: no field of `normalise` is the column `sj`"),
+        ('"PENDING"', '"MISMATCH"', "`statuses`: a row that is found by its keys does not have"),
+    ],
+)
+def test_a_status_of_rows_that_could_not_be_read_is_refused(
+    tmp_path: Path, before: str, after: str, fault: str
+) -> None:
+    assert before in ROWS
+    text = ROWS.replace(before, after)
+    (tmp_path / "holder_register.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        registry.load(tmp_path)
+
+    assert fault in str(caught.value)
