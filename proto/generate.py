@@ -1,4 +1,4 @@
-"""Generates decision_service/v1 from the contract; ``--check`` says whether it has drifted.
+"""Generates code and types from the contract; ``--check`` says whether they have drifted.
 
 Run it from anywhere: ``python proto/generate.py``. It needs the development dependencies only.
 """
@@ -11,10 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
+from typescript import typescript
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("decision_service/v1")
+TYPES = Path("examples/portal/contract.ts")
+"""Of the messages in JSON, for clients in TypeScript."""
 
 _SERVICE = re.compile(r"^service ", re.MULTILINE)
 
@@ -26,23 +30,23 @@ def main() -> int:
     check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
-        new = contents(Path(folder) / PACKAGE)
-    old = contents(ROOT / PACKAGE)
+        new = contents(Path(folder))
+    old = contents(ROOT)
     drifted = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     if check:
         for name in drifted:
-            print(f"{PACKAGE / name} is not what the contract generates", file=sys.stderr)
+            print(f"{name} is not what the contract generates", file=sys.stderr)
         return 1 if drifted else 0
     for name in drifted:
         if name in new:
-            (ROOT / PACKAGE / name).write_bytes(new[name])
+            (ROOT / name).write_bytes(new[name])
         else:
-            (ROOT / PACKAGE / name).unlink()
+            (ROOT / name).unlink()
     return 0
 
 
 def generate(folder: Path) -> None:
-    """Generate messages of every file, and stubs and servicers of those that have a service."""
+    """Generate messages of every file, stubs and servicers of those that have a service, types."""
     files = sorted((ROOT / "proto" / PACKAGE).glob("*.proto"))
     services = [file for file in files if _SERVICE.search(file.read_text("utf-8"))]
     _protoc(files, f"--python_out={folder}", f"--mypy_out=quiet:{folder}")
@@ -51,14 +55,19 @@ def generate(folder: Path) -> None:
         f"--grpc_python_out={folder}",
         f"--mypy_grpc_out=quiet,only_async:{folder}",
     )
+    described = folder / "described.binpb"
+    _protoc(files, f"--descriptor_set_out={described}", "--include_source_info")
+    (folder / TYPES).parent.mkdir(parents=True)
+    types = typescript(FileDescriptorSet.FromString(described.read_bytes()))
+    (folder / TYPES).write_text(types, encoding="utf-8")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every generated file of a folder; ``__init__.py`` is written by hand."""
+    """Every generated file below a folder; ``__init__.py`` is written by hand."""
+    files = [file for file in (folder / PACKAGE).glob("*_pb2*") if file.suffix in {".py", ".pyi"}]
     return {
-        file.name: file.read_bytes()
-        for file in folder.glob("*_pb2*")
-        if file.suffix in {".py", ".pyi"}
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in (*files, *folder.glob(str(TYPES)))
     }
 
 

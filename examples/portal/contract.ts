@@ -1,0 +1,835 @@
+// Generated from proto/ by `make proto`; do not edit.
+
+/** An instant, e.g. `2026-01-02T03:04:05Z`. */
+export type Timestamp = string;
+/** Seconds, e.g. `1.5s`. */
+export type Duration = string;
+/** A whole number that may be larger than JavaScript counts to. */
+export type Int64 = string;
+/** Bytes. */
+export type Base64 = string;
+/** A civil day. */
+export interface Day {
+  year: number;
+  month: number;
+  day: number;
+}
+
+/** What a caller is, as its token's `role` claim says; one token has one role. */
+export type Role = "ROLE_PORTAL" | "ROLE_CLERK" | "ROLE_AUDITOR" | "ROLE_POLICY_AUTHOR" | "ROLE_POLICY_APPROVER" | "ROLE_OPERATOR";
+
+/** The same words in both languages of the city. */
+export interface Text {
+  /** In Chinese. */
+  zh?: string;
+  /** In English. */
+  en?: string;
+}
+
+/**
+ * A value of an information concept or a form field. There is no float and no null: a number is
+ * a decimal string, and what is not known is told apart from every value.
+ */
+export interface Value {
+  /** Yes or no. */
+  boolean?: boolean;
+  /**
+   * An exact decimal with exactly as many digits after the point as the concept's scale,
+   * e.g. `200.00`; no exponent, no thousands separator.
+   */
+  number?: string;
+  /** A civil day; year, month and day are all set. */
+  date?: Day;
+  /** The code of an option, e.g. `shenzhen`. */
+  option?: string;
+  /** Free text, at most 2,000 characters. */
+  text?: string;
+}
+
+/** An identity document; a person or a firm is a set of them. */
+export interface Document {
+  /** `resident_id` (GB 11643), `organisation_code` (GB 32100), `travel_permit`, `passport`, … */
+  kind: string;
+  /** The number as printed, without blanks. */
+  number: string;
+}
+
+/** Somebody who takes part in an application, in a role. */
+export interface Party {
+  /** `applicant`, `organisation`, `agent`, `guardian` or `household_member`. */
+  role: string;
+  /** At least one. The first identifies the party in the record. */
+  documents: Document[];
+}
+
+/** The person allowed these evidence types to be asked (PIPL Articles 13 and 14). */
+export interface Consent {
+  /** Version of the notice that the person was shown, e.g. `2026-01`. */
+  noticeVersion: string;
+  /** When the person agreed. */
+  time: Timestamp;
+  /**
+   * Evidence types that may be asked. One of the matter's plan that is missing here is not
+   * asked, and what it would have told stays unknown.
+   */
+  evidenceTypes?: string[];
+}
+
+/** The law itself allows the questions (PIPL Article 13(1)(3)). */
+export interface StatutoryDuty {
+  /** The article, e.g. `深民规〔2019〕2号 第五条`. */
+  article: string;
+}
+
+/** Who stands behind a request, how surely, and what allows registers to be asked. */
+export interface Authority {
+  /** The person who authenticated: the applicant, or who acts for the applicant. */
+  person: Party;
+  /** How surely. Below the matter's level the request is PERMISSION_DENIED. */
+  assuranceLevel: AssuranceLevel;
+  /** When the person authenticated. */
+  authenticationTime: Timestamp;
+  /** Role of the party that the person acts for; empty if the person is the applicant. */
+  agentFor?: string;
+  /** The person agreed. */
+  consent?: Consent;
+  /** The law allows it. */
+  statutoryDuty?: StatutoryDuty;
+}
+
+/** Which register was asked, and what became of the question. */
+export interface EvidenceSummary {
+  /** The register's key, e.g. `population_register`. */
+  evidenceType?: string;
+  /** Who answered. */
+  provider?: Text;
+  /** What it answered. */
+  status?: EvidenceStatus;
+  /** The instant for which the register vouches; unset if it did not say. */
+  asOfTime?: Timestamp;
+  /** When the answer was complete here. */
+  retrieveTime?: Timestamp;
+  /** The question's id, the same in the register's own log. */
+  queryId?: string;
+  /** How the answer came to us. */
+  freshness?: Freshness;
+}
+
+/** What one register says of a concept. */
+export interface Claim {
+  /** The register's key. */
+  evidenceType?: string;
+  /** The register's name. */
+  name?: Text;
+  /** Its value in words, with the unit or the option's name. */
+  display?: Text;
+}
+
+/**
+ * Registers that say different things of one concept. None of them is believed: the concept is
+ * not known, a person decides, and the owner of the authoritative register is asked to check.
+ */
+export interface Contradiction {
+  /** The concept. */
+  concept?: string;
+  /** Its name. */
+  name?: Text;
+  /** Who keeps the authoritative register. */
+  owner?: Text;
+  /** What each says, at least two; the authoritative register's is the first. */
+  claims?: Claim[];
+}
+
+/** Where in the law a requirement comes from. */
+export interface LegalBasis {
+  /** Number in the rule file, e.g. `L1`. */
+  number?: string;
+  /** The instrument, e.g. `深民规〔2019〕2号`. */
+  instrument?: string;
+  /** The article. */
+  article?: string;
+}
+
+/** A fact that a requirement rests on, as the applicant may see it. */
+export interface Used {
+  /** The concept or the derived value. */
+  concept?: string;
+  /** Its name. */
+  name?: Text;
+  /** Its value with the unit, in words; empty if it is not known. */
+  value?: Text;
+  /** Who vouches for it: an evidence type, `declared`, `service` or `derived`. */
+  source?: string;
+  /** Why it is not known, e.g. `UNAVAILABLE`; empty if it is known. */
+  why?: string;
+}
+
+/** Why an outcome is what it is: condition, value, source, law, result. */
+export interface Reason {
+  /** UPPER_SNAKE_CASE, e.g. `REQUIREMENT_NOT_MET`. */
+  code?: string;
+  /** The requirement, e.g. `R1`; empty where none is meant. */
+  requirement?: string;
+  /** The requirement's name; unset where none is meant. */
+  title?: Text;
+  /** What the applicant reads. */
+  text?: Text;
+  /** Key of the form field to correct; empty where none is meant. */
+  field?: string;
+  /** The law that it comes from. */
+  legalBasis?: LegalBasis[];
+  /** What it rests on. */
+  used?: Used[];
+}
+
+/** One output of an approval, e.g. the monthly allowance. */
+export interface Granted {
+  /** Key of the output, e.g. `monthly_allowance`. */
+  id?: string;
+  /** Its name. */
+  name?: Text;
+  /** Its value. */
+  value?: Value;
+  /** Unit of a number; empty for other values. */
+  unit?: string;
+  /** Its value in words, with the unit or the option's name. */
+  display?: Text;
+}
+
+/** Every requirement is proven met, and every output has exactly one known value. */
+export interface Approved {
+  /** What is granted. */
+  grant?: Granted[];
+  /** Why; never empty. */
+  reasons?: Reason[];
+}
+
+/**
+ * At least one requirement is proven not met, on evidence alone, and the matter allows a machine
+ * to say so.
+ */
+export interface Refused {
+  /** Why; never empty. */
+  reasons?: Reason[];
+}
+
+/** A person decides. */
+export interface Referred {
+  /** Why no machine did; never empty. */
+  reasons?: Reason[];
+}
+
+/** The applicant can cure it, with a new `request_id` and the same `case_id`. */
+export interface NeedsCorrection {
+  /** Every gap at once; never empty. */
+  reasons?: Reason[];
+}
+
+/** A source is away or pending. The case is decided again when it is back. */
+export interface Waiting {
+  /** At this time a person takes over. */
+  untilTime?: Timestamp;
+  /** The sources that are waited for. */
+  evidenceTypes?: string[];
+  /** Why; never empty. */
+  reasons?: Reason[];
+}
+
+/** What an applicant can do against a decision, and until when. */
+export interface Remedies {
+  /** 行政复议: who reconsiders. */
+  reconsiderationOrgan?: Text;
+  /** Days from knowing of the decision. */
+  reconsiderationDays?: number;
+  /** Where to ask for it online. */
+  reconsiderationLink?: string;
+  /** 行政诉讼: which court. */
+  litigationCourt?: Text;
+  /** Months from knowing of the decision. */
+  litigationMonths?: number;
+}
+
+/** Where an entry stands in the decision trail. */
+export interface Receipt {
+  /** Index of the entry; the first is 0. */
+  index?: Int64;
+  /** RFC 6962 leaf hash of the entry, 32 bytes. */
+  leafHash?: Base64;
+}
+
+/** A decision, already recorded. */
+export interface Decision {
+  /** Granted. */
+  approved?: Approved;
+  /** Refused by rules on evidence alone. */
+  refused?: Refused;
+  /** Handed to a person. */
+  referred?: Referred;
+  /** Back to the applicant. */
+  needsCorrection?: NeedsCorrection;
+  /** On hold until a source is back. */
+  waiting?: Waiting;
+  /** The case that it belongs to. */
+  caseId?: string;
+  /** 办件编号, for people to read and say. */
+  caseNumber?: string;
+  /** The matter. */
+  matter?: string;
+  /** First day of the release whose rules were applied; it names the release in its matter. */
+  rulesEffectiveDate?: Day;
+  /** SHA-256 of the release, 32 bytes. */
+  releaseDigest?: Base64;
+  /** The civil day on which the application was handed in. */
+  filingDate?: Day;
+  /** When it was decided. */
+  decideTime?: Timestamp;
+  /** Which registers were asked. */
+  evidence?: EvidenceSummary[];
+  /** The notice, with reasons and remedies. */
+  notice?: Text;
+  /** What the applicant can do against it. */
+  remedies?: Remedies;
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
+  /** Papers that nobody had to bring, because evidence took their place (免交材料). */
+  replaced?: ReplacedDocument[];
+  /** What registers do not agree on; each has a ticket in the trail. */
+  contradictions?: Contradiction[];
+}
+
+/** A paper that the applicant no longer brings. */
+export interface ReplacedDocument {
+  /** Its name. */
+  name?: Text;
+  /** The evidence types that take its place. */
+  evidenceTypes?: string[];
+}
+
+/** The time that the authority has promised a person's decision in. */
+export interface PromisedLimit {
+  /** How many. */
+  days?: number;
+  /** `working` or `calendar`. */
+  unit?: string;
+}
+
+/** Limits within which a call must keep. */
+export interface CallLimits {
+  /** A deadline below this is DEADLINE_EXCEEDED before any register is asked. */
+  minimumDeadline?: Duration;
+}
+
+/** How surely the person's identity was established. */
+export type AssuranceLevel = "ASSURANCE_LEVEL_LOW" | "ASSURANCE_LEVEL_SUBSTANTIAL" | "ASSURANCE_LEVEL_HIGH";
+
+/** What a register answered. Only MATCH and NO_RECORD_AUTHORITATIVE make a value known. */
+export type EvidenceStatus = "EVIDENCE_STATUS_MATCH" | "EVIDENCE_STATUS_MISMATCH" | "EVIDENCE_STATUS_NO_RECORD_AUTHORITATIVE" | "EVIDENCE_STATUS_NO_RECORD_INCONCLUSIVE" | "EVIDENCE_STATUS_AMBIGUOUS" | "EVIDENCE_STATUS_STALE" | "EVIDENCE_STATUS_DISPUTED" | "EVIDENCE_STATUS_UNAVAILABLE" | "EVIDENCE_STATUS_DENIED" | "EVIDENCE_STATUS_MALFORMED" | "EVIDENCE_STATUS_PENDING";
+
+/** How an answer came to us. How old it may be for a concept is judged by `as_of_time`. */
+export type Freshness = "FRESHNESS_LIVE" | "FRESHNESS_CACHE" | "FRESHNESS_BATCH";
+
+/** What `GetCase` is asked. */
+export interface GetCaseRequest {
+  /** The case. */
+  caseId: string;
+}
+
+/** What `GetCase` answers. */
+export interface GetCaseResponse {
+  /** The case. */
+  case?: Case;
+}
+
+/** What `GetReceipt` is asked. */
+export interface GetReceiptRequest {
+  /** The case. */
+  caseId: string;
+  /** `Decision.receipt.index` of the decision; unset means the newest decision of the case. */
+  index?: Int64;
+}
+
+/** What `GetReceipt` answers. */
+export interface GetReceiptResponse {
+  /** The receipt: JSON, to be kept as it is and checked with `miaopi receipt verify`. */
+  receiptJson?: string;
+}
+
+/** How far a case has come. */
+export type CaseState = "STATE_OPEN" | "STATE_WAITING" | "STATE_REFERRED" | "STATE_NEEDS_CORRECTION" | "STATE_APPROVED" | "STATE_REFUSED";
+
+/** One application of one person. */
+export interface Case {
+  /** 128 random bits in hexadecimal. */
+  caseId?: string;
+  /** 办件编号, for people to read and say. */
+  caseNumber?: string;
+  /** The matter. */
+  matter?: string;
+  /** How far it has come. */
+  state?: CaseState;
+  /** The civil day on which it was handed in; unset if it was not yet. */
+  filingDate?: Day;
+  /** When it was opened. */
+  createTime?: Timestamp;
+  /** Its decisions, the newest last. */
+  decisions?: Decision[];
+}
+
+/** What `Decide` is asked. */
+export interface DecideRequest {
+  /** Id of the matter. */
+  matter: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** The case to go on with (from `Prefill`, or one that needs correction); empty for a new one. */
+  caseId?: string;
+  /** Where the applicant is: one of the matter's channels, e.g. `portal`. */
+  channel: string;
+  /**
+   * Who takes part. The first is the person who files, as `applicant`; for a matter that
+   * organisations apply for, one more is the `organisation`, whose case it then is.
+   */
+  parties: Party[];
+  /** Who stands behind the request. */
+  authority: Authority;
+  /** The declared fields of the form, by key. A field that a register fills is an error here. */
+  answers?: Record<string, Value>;
+  /** Prefilled values that the applicant says are wrong; each becomes unknown. */
+  contests?: Contest[];
+  /** The applicant wants a person to decide (PIPL Article 24). The case is referred, at no loss. */
+  personRequested?: boolean;
+}
+
+/** A prefilled value that the applicant says is wrong. */
+export interface Contest {
+  /** The concept, e.g. `applicant.birth_date`. */
+  concept: string;
+  /** What the applicant says it should be; at most 200 characters. */
+  claimed?: string;
+  /** Why; at most 2,000 characters. */
+  text?: string;
+}
+
+/** What `Decide` answers. */
+export interface DecideResponse {
+  /** The decision, already recorded. */
+  decision?: Decision;
+}
+
+/** What `ListMatters` is asked. */
+export interface ListMattersRequest {
+  /** At most so many matters; 0 means 50, more than 200 means 200. */
+  pageSize?: number;
+  /** `next_page_token` of the page before, with the same other fields; empty for the first page. */
+  pageToken?: string;
+  /** The day; unset means today in the city's zone. */
+  date?: Day;
+}
+
+/** What `ListMatters` answers. */
+export interface ListMattersResponse {
+  /** In the order of their ids. */
+  matters?: Matter[];
+  /** For the next page; empty on the last one. */
+  nextPageToken?: string;
+}
+
+/** What `GetMatter` is asked. */
+export interface GetMatterRequest {
+  /** Id of the matter, e.g. `old_age_allowance`. */
+  matter: string;
+  /** The day; unset means today in the city's zone. */
+  date?: Day;
+}
+
+/** What `GetMatter` answers. */
+export interface GetMatterResponse {
+  /** The matter. */
+  matter?: Matter;
+}
+
+/** A matter as it is in force on a day. */
+export interface Matter {
+  /** Its id, e.g. `old_age_allowance`. */
+  id?: string;
+  /** Its name. */
+  name?: Text;
+  /**
+   * `licence`, `grant`, `confirmation`, `reward`, `filing`, `public_service` or `other`; of
+   * `penalty`, `coercion`, `levy` and `inspection` there is prefill alone, and people decide.
+   */
+  kind?: string;
+  /** Who answers for its decisions. */
+  competentAuthority?: Text;
+  /** First day of the release; it names the release in its matter. */
+  rulesEffectiveDate?: Day;
+  /** SHA-256 of the release, 32 bytes. */
+  releaseDigest?: Base64;
+  /** Instruments of law behind it. */
+  legalResources?: string[];
+  /** `prefill`, `instant`, `proactive`. */
+  modes?: string[];
+  /** How surely the person must have authenticated. */
+  assuranceLevel?: AssuranceLevel;
+  /** Version of the notice that a consent must name. */
+  consentNoticeVersion?: string;
+  /** Evidence types that are asked. */
+  evidenceTypes?: string[];
+  /** Papers that the applicant no longer brings. */
+  replaces?: ReplacedDocument[];
+  /** In which time a person decides a referred case. */
+  promisedLimit?: PromisedLimit;
+  /**
+   * The form: JSON Schema 2020-12. Fields with `x-concept` whose source is a register are
+   * prefilled and never sent back.
+   */
+  formJsonSchema?: string;
+  /** Within what a call must keep. */
+  limits?: CallLimits;
+  /** What the applicant can do against a decision. */
+  remedies?: Remedies;
+  /**
+   * Who applies: `person`, `organisation`. An organisation is a party of its own, beside the
+   * person who files for it.
+   */
+  applicants?: string[];
+  /** Keys of the declared fields by which registers find: prefill again once they are filled in. */
+  prefillAnswers?: string[];
+}
+
+/** What `Prefill` is asked. */
+export interface PrefillRequest {
+  /** Id of the matter. */
+  matter: string;
+  /** A UUID4 of the caller for this request. */
+  requestId: string;
+  /** The case to go on with; empty for a new one. */
+  caseId?: string;
+  /** Where the applicant is: one of the matter's channels, e.g. `portal`. */
+  channel: string;
+  /**
+   * Who takes part. The first is the person who files, as `applicant`; for a matter that
+   * organisations apply for, one more is the `organisation`, whose case it then is.
+   */
+  parties: Party[];
+  /** Who stands behind the request. */
+  authority: Authority;
+  /**
+   * The declared fields that are filled in so far, by key. Some registers find by one of them
+   * (`Matter.prefill_answers`): they are asked once it is here, so call again, with the same
+   * `case_id`, when the applicant has filled it in.
+   */
+  answers?: Record<string, Value>;
+}
+
+/** One message of the stream: first `started`, one `evidence` a register, last `completed`. */
+export interface PrefillResponse {
+  /** The access is recorded and the registers are being asked. */
+  started?: PrefillStarted;
+  /** One register has answered, or its time is over. */
+  evidence?: EvidenceArrived;
+  /** The whole form, recorded. */
+  completed?: PrefillCompleted;
+}
+
+/** The access is recorded and the registers are being asked. */
+export interface PrefillStarted {
+  /** The case; send it with `Decide`. */
+  caseId?: string;
+  /** 办件编号, for people to read and say. */
+  caseNumber?: string;
+  /** First day of the release. */
+  rulesEffectiveDate?: Day;
+  /**
+   * The evidence types that are being asked, or will be as soon as another has answered. One
+   * that hangs on an answer which does not come is in the end not asked, and has no message.
+   */
+  evidenceTypes?: string[];
+}
+
+/** One register has answered, or its time is over. */
+export interface EvidenceArrived {
+  /** Which, and what. */
+  evidence?: EvidenceSummary;
+  /** The fields that it fills; empty if it vouches for nothing. */
+  fields?: PrefilledField[];
+}
+
+/** The whole form, recorded. */
+export interface PrefillCompleted {
+  /** Every field of the form that a register can fill, in the order of the form. */
+  fields?: PrefilledField[];
+  /** Keys of the fields that the applicant fills, in the order of the form. */
+  declaredFields?: string[];
+  /** Where the entry stands in the trail. */
+  receipt?: Receipt;
+  /** Papers that the applicant need not bring, because evidence has taken their place (免交材料). */
+  replaced?: ReplacedDocument[];
+}
+
+/** One field of the form, locked: it is read again when the application is decided. */
+export interface PrefilledField {
+  /** Its key in the form. */
+  key?: string;
+  /** The concept that it shows. */
+  concept?: string;
+  /** Its name. */
+  name?: Text;
+  /** Its value; unset if it is not known. */
+  value?: Value;
+  /** Its value in words, with the unit or the option's name; empty if it is not known. */
+  display?: Text;
+  /** The evidence type that vouches for it. */
+  evidenceType?: string;
+  /** The instant for which the register vouches; unset if it is not known. */
+  asOfTime?: Timestamp;
+  /** Why it is not known, e.g. `UNAVAILABLE`; empty if it is known. */
+  why?: string;
+  /** What registers say that do not agree; unset unless `why` is `CONTRADICTED`. */
+  contradiction?: Contradiction;
+}
+
+/** What `ListEntries` is asked. */
+export interface ListEntriesRequest {
+  /** At most so many entries; 0 means 50, more than 500 means 500. */
+  pageSize?: number;
+  /** `next_page_token` of the page before, with the same other fields; empty for the first page. */
+  pageToken?: string;
+  /**
+   * Which entries (AIP-160), e.g.
+   * `release = "old_age_allowance@2019-10-01" AND outcome = referred AND reasons:REQUIREMENT_UNKNOWN`.
+   *
+   * Fields: `index`, `time` (an instant, or a day of the city: its beginning), `type` (`decision`
+   * or `decision/1`), `matter`, `release` (its name or its digest in hexadecimal), `outcome`,
+   * `channel`, `caller`, `case_id`; `reasons:CODE`; `requirements:R1` and
+   * `requirements.R1 = not_met`. Operators: `=` and `!=`, with `<`, `<=`, `>`, `>=` for `index`
+   * and `time`; `AND`, `OR` (which binds tighter), `NOT`, `-` and brackets. At most 2,000
+   * characters; empty for all entries.
+   */
+  filter?: string;
+  /** Only entries about who has this document; unset for everybody. What was erased is not found. */
+  subject?: Document;
+}
+
+/** What `ListEntries` answers. */
+export interface ListEntriesResponse {
+  /** The newest first. */
+  entries?: Entry[];
+  /** For the next page; empty on the last one. */
+  nextPageToken?: string;
+}
+
+/** What `GetEntry` is asked. */
+export interface GetEntryRequest {
+  /** The entry's index; the first is 0. */
+  index: Int64;
+}
+
+/** How much of the sealed part is here. */
+export type GetEntryResponseSealing = "SEALING_MASKED" | "SEALING_WITHHELD" | "SEALING_ERASED";
+
+/** What `GetEntry` answers. */
+export interface GetEntryResponse {
+  /** What is kept for ever. */
+  entry?: Entry;
+  /** How much of the sealed part is here. */
+  sealing?: GetEntryResponseSealing;
+  /** The sealed part as JSON, masked; empty unless `SEALING_MASKED`. */
+  sealedJson?: string;
+  /** Who it is about, masked, e.g. `resident_id:990***********0014`; empty if nobody, or not here. */
+  subject?: string;
+}
+
+/** What `GetCaseTimeline` is asked. */
+export interface GetCaseTimelineRequest {
+  /** The case. */
+  caseId: string;
+}
+
+/** What `GetCaseTimeline` answers. */
+export interface GetCaseTimelineResponse {
+  /** How it stands, without its decisions. */
+  case?: Case;
+  /** Its entries, the oldest first; of more than 1,000 the newest. */
+  entries?: Entry[];
+}
+
+/** What `ListAccesses` is asked. */
+export interface ListAccessesRequest {
+  /** Whose data. */
+  subject: Document;
+  /** At most so many accesses; 0 means 50, more than 500 means 500. */
+  pageSize?: number;
+  /** `next_page_token` of the page before, with the same other fields; empty for the first page. */
+  pageToken?: string;
+}
+
+/** What `ListAccesses` answers. */
+export interface ListAccessesResponse {
+  /** The newest first. */
+  accesses?: Access[];
+  /** For the next page; empty on the last one. */
+  nextPageToken?: string;
+}
+
+/** What `GetStats` is asked. */
+export interface GetStatsRequest {
+  /** Which decisions; as in `ListEntries`. */
+  filter?: string;
+}
+
+/** What `GetStats` answers. */
+export interface GetStatsResponse {
+  /** One a release, by matter and digest. */
+  releases?: ReleaseStats[];
+}
+
+/** What `ReplayDecision` is asked. */
+export interface ReplayDecisionRequest {
+  /** Index of the decision's entry. */
+  index: Int64;
+}
+
+/** What `ReplayDecision` answers. */
+export interface ReplayDecisionResponse {
+  /** What came of it. */
+  replay?: Replay;
+}
+
+/** What `ReplayDecisions` is asked. */
+export interface ReplayDecisionsRequest {
+  /** Which decisions; as in `ListEntries`, e.g. `index >= 100 AND index < 200`. */
+  filter?: string;
+}
+
+/** How far a replay is: sent a few times a second, and last when it ends. */
+export interface ReplayDecisionsResponse {
+  /** How many were replayed so far. */
+  done?: Int64;
+  /** How many there were to replay when it began. */
+  total?: Int64;
+  /** How many of them came out the same. */
+  reproduced?: Int64;
+  /** Index of the last one; -1 before the first. */
+  lastIndex?: Int64;
+  /** Those since the message before that did not come out the same. */
+  found?: Replay[];
+}
+
+/** What is kept of an entry for ever; nothing in it tells who. */
+export interface Entry {
+  /** Its place in the trail; the first is 0. */
+  index?: Int64;
+  /** What happened, with its version, e.g. `decision/1`. */
+  type?: string;
+  /** A UUID4. */
+  id?: string;
+  /** When, as the service claims; the order comes from the index. */
+  time?: Timestamp;
+  /** The matter; empty if it is about none. */
+  matter?: string;
+  /** The release, e.g. `old_age_allowance@2019-10-01`; empty if none, or it is published no more. */
+  release?: string;
+  /** SHA-256 of the release, 32 bytes; empty if none. */
+  releaseDigest?: Base64;
+  /** `approved`, `refused`, `referred`, `needs_correction` or `waiting`; empty if no decision. */
+  outcome?: string;
+  /** The case; empty if none. */
+  caseId?: string;
+  /** Where the applicant was; empty if there was none. */
+  channel?: string;
+  /** Subject of the caller's token. */
+  caller?: string;
+  /** Status of each requirement: `met`, `not_met` or `unknown`. */
+  requirements?: Record<string, string>;
+  /** Codes of the reasons. */
+  reasons?: string[];
+  /** Whether its sealed part was erased on the person's demand. */
+  erased?: boolean;
+  /** RFC 6962 hash of the permanent part, 32 bytes. */
+  leafHash?: Base64;
+  /** The whole permanent part as JSON. */
+  permanentJson?: string;
+}
+
+/** Somebody asked for a person's data. */
+export interface Access {
+  /** Index of its entry. */
+  index?: Int64;
+  /** When. */
+  time?: Timestamp;
+  /** Who: subject of the caller's token. */
+  caller?: string;
+  /** In which role; empty for those who act for applicants. */
+  role?: string;
+  /**
+   * For what: `prefill`, `decide`, `waiting`, `interrupted` (registers may have been asked by a
+   * process that died over it), or `trail` for a question to this service.
+   */
+  flow?: string;
+  /** The question to this service, e.g. `GetEntry`; empty for other flows. */
+  method?: string;
+  /** The matter; empty if none. */
+  matter?: string;
+  /** The case; empty if none. */
+  caseId?: string;
+  /** Where the applicant was; empty if there was none. */
+  channel?: string;
+  /** Registers that were about to be asked. */
+  evidenceTypes?: string[];
+  /** Purpose that was stated to them, and the law. */
+  purposes?: string[];
+}
+
+/** Decisions under one release. Shares follow from the counts, exactly. */
+export interface ReleaseStats {
+  /** The matter. */
+  matter?: string;
+  /** The release; empty if it is published no more. */
+  release?: string;
+  /** SHA-256 of the release, 32 bytes. */
+  releaseDigest?: Base64;
+  /** How many decisions. */
+  decisions?: Int64;
+  /** How many came out which way. */
+  outcomes?: Record<string, Int64>;
+  /**
+   * How many cases were ended by the machine: approved or refused. The automatic share is this
+   * over itself plus `outcomes["referred"]`.
+   */
+  automatic?: Int64;
+  /** How many were referred for which reason; one decision can have several. */
+  referralReasons?: Record<string, Int64>;
+  /**
+   * From a case's first decision to the one that ends it or refers it to a person: half of the
+   * cases took no longer than this.
+   */
+  medianDuration?: Duration;
+  /** Nine in ten took no longer than this. */
+  percentile90Duration?: Duration;
+  /** None took longer than this. */
+  longestDuration?: Duration;
+}
+
+/** What came of it. */
+export type ReplayResult = "RESULT_REPRODUCED" | "RESULT_DIVERGED" | "RESULT_NOT_REPLAYABLE";
+
+/** What came of deciding a case again. */
+export interface Replay {
+  /** Index of the decision's entry. */
+  index?: Int64;
+  /** What came of it. */
+  result?: ReplayResult;
+  /** Where the first difference is, e.g. `outcome.grant[0].value.number`; empty unless diverged. */
+  difference?: string;
+  /** What is recorded there, as JSON; empty unless diverged and the caller is an auditor. */
+  recordedJson?: string;
+  /** What the rules say today, as JSON; likewise. */
+  replayedJson?: string;
+  /**
+   * `ERASED`, `RULES` (the release is not archived), `ENGINE` (it was referred because the engine
+   * broke, and it does not break today), `TYPE` (no decision) or `TAMPERED` (the sealed part is
+   * not what was recorded); empty unless not replayable.
+   */
+  why?: string;
+}
