@@ -70,6 +70,7 @@ lint: $(READY) ## Style, the contract, and that nothing generated has drifted
 	@$(PY) -m ruff check --quiet .
 	@$(V)/bin/buf lint
 	@$(V)/bin/buf format -d --exit-code proto
+	@$(V)/bin/buf breaking proto --against proto/released.binpb
 	@$(PY) proto/generate.py --check
 
 .PHONY: types
@@ -88,6 +89,10 @@ rules: $(READY) ## Policy staff: check every rule file and run its scenarios
 .PHONY: proto
 proto: $(READY) ## Generate decision_service/v1 from proto/
 	@$(PY) proto/generate.py
+
+.PHONY: release
+release: $(READY) ## At a release, and at no other time: promise the contract as it is
+	@$(V)/bin/buf build proto --exclude-source-info -o proto/released.binpb
 
 .PHONY: lock
 lock: $(READY) ## Resolve requirements.lock anew; no registry's host may stand in it

@@ -328,51 +328,44 @@ export type EvidenceStatus = "EVIDENCE_STATUS_MATCH" | "EVIDENCE_STATUS_MISMATCH
 /** How an answer came to us. How old it may be for a concept is judged by `as_of_time`. */
 export type Freshness = "FRESHNESS_LIVE" | "FRESHNESS_CACHE" | "FRESHNESS_BATCH";
 
-/** What `GetCase` is asked. */
-export interface GetCaseRequest {
-  /** The case. */
-  caseId: string;
+/** What `CheckEligibility` is asked. */
+export interface CheckEligibilityRequest {
+  /** Id of the matter. */
+  matter: string;
+  /** A UUID4 of the caller, for its log and ours; a repeated check asks again. */
+  requestId: string;
+  /** Where the person is: one of the matter's channels, e.g. `portal`. */
+  channel: string;
+  /** Who would take part, as in `Decide`. */
+  parties: Party[];
+  /** Who stands behind the request. */
+  authority: Authority;
+  /** Declared fields of the form, by key, those that are known so far. */
+  answers?: Record<string, Value>;
 }
 
-/** What `GetCase` answers. */
-export interface GetCaseResponse {
-  /** The case. */
-  case?: Case;
-}
+/** What an application would meet, as far as it is known today. */
+export type CheckEligibilityResponseProspect = "PROSPECT_MEETS_ALL" | "PROSPECT_MISSES_SOME" | "PROSPECT_OPEN";
 
-/** What `GetReceipt` is asked. */
-export interface GetReceiptRequest {
-  /** The case. */
-  caseId: string;
-  /** `Decision.receipt.index` of the decision; unset means the newest decision of the case. */
-  index?: Int64;
-}
-
-/** What `GetReceipt` answers. */
-export interface GetReceiptResponse {
-  /** The receipt: JSON, to be kept as it is and checked with `miaopi receipt verify`. */
-  receiptJson?: string;
-}
-
-/** How far a case has come. */
-export type CaseState = "STATE_OPEN" | "STATE_WAITING" | "STATE_REFERRED" | "STATE_NEEDS_CORRECTION" | "STATE_APPROVED" | "STATE_REFUSED";
-
-/** One application of one person. */
-export interface Case {
-  /** 128 random bits in hexadecimal. */
-  caseId?: string;
-  /** 办件编号, for people to read and say. */
-  caseNumber?: string;
+/** What `CheckEligibility` answers. */
+export interface CheckEligibilityResponse {
+  /** That this is no decision, to be shown with everything else. */
+  disclaimer?: Text;
+  /** What an application would meet. */
+  prospect?: CheckEligibilityResponseProspect;
+  /**
+   * What became of every requirement (`REQUIREMENT_MET`, `REQUIREMENT_NOT_MET` or
+   * `REQUIREMENT_UNKNOWN`), in the order of the rules.
+   */
+  requirements?: Reason[];
+  /** Every field of the form that an application would still have to fill in or correct. */
+  gaps?: Reason[];
+  /** Which registers were asked. */
+  evidence?: EvidenceSummary[];
   /** The matter. */
   matter?: string;
-  /** How far it has come. */
-  state?: CaseState;
-  /** The civil day on which it was handed in; unset if it was not yet. */
-  filingDate?: Day;
-  /** When it was opened. */
-  createTime?: Timestamp;
-  /** Its decisions, the newest last. */
-  decisions?: Decision[];
+  /** First day of the release whose rules were applied. */
+  rulesEffectiveDate?: Day;
 }
 
 /** What `Decide` is asked. */
@@ -414,6 +407,181 @@ export interface Contest {
 export interface DecideResponse {
   /** The decision, already recorded. */
   decision?: Decision;
+}
+
+/** What `WatchCase` is asked. */
+export interface WatchCaseRequest {
+  /** The case. */
+  caseId: string;
+}
+
+/** What `WatchCase` answers, each time that the case has moved. */
+export interface WatchCaseResponse {
+  /** The case. */
+  case?: Case;
+}
+
+/** The person who acts, as they have authenticated at the portal or shown at the window. */
+export interface Person {
+  /** At least one; the case's applicant has one of them. */
+  documents: Document[];
+  /** How surely. Below the matter's level the request is PERMISSION_DENIED. */
+  assuranceLevel: AssuranceLevel;
+  /** When the person authenticated. */
+  authenticationTime: Timestamp;
+}
+
+/** What `WithdrawCase` is asked. */
+export interface WithdrawCaseRequest {
+  /** The case. */
+  caseId: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Who withdraws it. */
+  person: Person;
+  /** Why, if they say; at most 2,000 characters. */
+  text?: string;
+}
+
+/** What `WithdrawCase` answers. */
+export interface WithdrawCaseResponse {
+  /** The case, closed. */
+  case?: Case;
+}
+
+/** What `RequestReview` is asked. */
+export interface RequestReviewRequest {
+  /** The case. */
+  caseId: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Who wants it. */
+  person: Person;
+  /** What they say to it (陈述、申辩); at most 2,000 characters. */
+  text?: string;
+}
+
+/** What `RequestReview` answers. */
+export interface RequestReviewResponse {
+  /** The case. */
+  case?: Case;
+}
+
+/** What `ContestFact` is asked. */
+export interface ContestFactRequest {
+  /** The case. */
+  caseId: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Who objects. */
+  person: Person;
+  /** To what. */
+  contest: Contest;
+}
+
+/** What `ContestFact` answers. */
+export interface ContestFactResponse {
+  /** The case, with the ticket among its events. */
+  case?: Case;
+}
+
+/** What `GetCase` is asked. */
+export interface GetCaseRequest {
+  /** The case. */
+  caseId: string;
+}
+
+/** What `GetCase` answers. */
+export interface GetCaseResponse {
+  /** The case. */
+  case?: Case;
+}
+
+/** What `GetReceipt` is asked. */
+export interface GetReceiptRequest {
+  /** The case. */
+  caseId: string;
+  /** `Decision.receipt.index` of the decision; unset means the newest decision of the case. */
+  index?: Int64;
+}
+
+/** What `GetReceipt` answers. */
+export interface GetReceiptResponse {
+  /** The receipt: JSON, to be kept as it is and checked with `miaopi receipt verify`. */
+  receiptJson?: string;
+}
+
+/** How far a case has come. */
+export type CaseState = "STATE_OPEN" | "STATE_WAITING" | "STATE_REFERRED" | "STATE_NEEDS_CORRECTION" | "STATE_APPROVED" | "STATE_REFUSED" | "STATE_WITHDRAWN";
+
+/** One application of one person. */
+export interface Case {
+  /** 128 random bits in hexadecimal. */
+  caseId?: string;
+  /** 办件编号, for people to read and say. */
+  caseNumber?: string;
+  /** The matter. */
+  matter?: string;
+  /** How far it has come. */
+  state?: CaseState;
+  /** The civil day on which it was handed in; unset if it was not yet. */
+  filingDate?: Day;
+  /** When it was opened. */
+  createTime?: Timestamp;
+  /** Its decisions, the newest last. */
+  decisions?: Decision[];
+  /** What else has followed, the newest last. */
+  events?: CaseEvent[];
+}
+
+/** Something that has followed on a case beside its decisions. */
+export interface CaseEvent {
+  /** The applicant took the application back. */
+  withdrawn?: Withdrawn;
+  /** A person was asked for. */
+  reviewRequested?: ReviewRequested;
+  /** A register's value was objected to. */
+  contested?: Contested;
+  /** The owner of the register has checked a record. */
+  ticketResolved?: TicketResolved;
+  /** When. */
+  time?: Timestamp;
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
+}
+
+/** The applicant took the application back. */
+export interface Withdrawn {
+  /** Why, if they said. */
+  text?: string;
+}
+
+/** A person was asked for. */
+export interface ReviewRequested {
+  /** What was said to it. */
+  text?: string;
+}
+
+/** A register's value was objected to. */
+export interface Contested {
+  /** What was objected to. */
+  contest?: Contest;
+  /** Number of the request to the register's owner to check the record. */
+  ticket?: string;
+  /** The register. */
+  evidenceType?: string;
+}
+
+/** The owner of the register has checked a record. */
+export interface TicketResolved {
+  /** The request's number. */
+  ticket?: string;
+  /** What was objected to. */
+  concept?: string;
+  /** Whether the record was wrong and is corrected; otherwise it stands. */
+  corrected?: boolean;
+  /** What was found. */
+  text?: string;
 }
 
 /** What `ListMatters` is asked. */

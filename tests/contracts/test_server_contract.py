@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,9 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 BUF = Path(sys.executable).parent / "buf"
 
 
-def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+def _run(*command: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -40,6 +41,38 @@ def test_the_contract_is_well_formed(arguments: tuple[str, ...]) -> None:
     ran = _run(BUF, *arguments)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+BREAKING = {
+    "a field under another number": ("bool person_requested = 9;", "bool person_requested = 10;"),
+    "a field of another type": ("bool person_requested = 9;", "string person_requested = 9;"),
+    "a field under another name": ("bool person_requested = 9;", "bool person_asked_for = 9;"),
+    "a method that is gone": (
+        "rpc Decide(DecideRequest) returns (DecideResponse) {",
+        "rpc Judge(DecideRequest) returns (DecideResponse) {",
+    ),
+    "a stream in place of an answer": (
+        "returns (DecideResponse)", "returns (stream DecideResponse)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [None, *BREAKING])
+def test_what_was_released_is_not_broken(change: str | None, tmp_path: Path) -> None:
+    """And if it were, `make lint` would say so."""
+    for part in ("proto", "third_party"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    shutil.copy(ROOT / "buf.yaml", tmp_path)
+    file = tmp_path / "proto" / "decision_service" / "v1" / "decision.proto"
+    if change:
+        was, would_be = BREAKING[change]
+        whole = file.read_text("utf-8")
+        assert was in whole
+        file.write_text(whole.replace(was, would_be), "utf-8")
+
+    ran = _run(BUF, "breaking", "proto", "--against", "proto/released.binpb", folder=tmp_path)
+
+    assert (ran.returncode != 0) == bool(change), ran.stdout + ran.stderr
 
 
 def test_every_reason_that_the_contract_promises_is_one_that_the_code_can_give() -> None:
