@@ -28,6 +28,7 @@ from decision_service.v1 import (
     decision_pb2_grpc,
     matter_pb2_grpc,
     prefill_pb2_grpc,
+    retention_pb2_grpc,
     trail_pb2_grpc,
 )
 from decision_service.v1 import vocabulary_pb2 as pb
@@ -49,6 +50,17 @@ from decision_service.v1.decision_pb2 import (
 )
 from decision_service.v1.matter_pb2 import GetMatterRequest, ListMattersRequest, Matter
 from decision_service.v1.prefill_pb2 import PrefilledField, PrefillRequest, PrefillResponse
+from decision_service.v1.retention_pb2 import (
+    ApplyRetentionRequest,
+    ApplyRetentionResponse,
+    ErasePersonRequest,
+    ErasePersonResponse,
+    Hold,
+    Justification,
+    LiftHoldRequest,
+    ListHoldsRequest,
+    PlaceHoldRequest,
+)
 from decision_service.v1.trail_pb2 import (
     Access,
     Entry,
@@ -78,6 +90,7 @@ from decision_service.v1.vocabulary_pb2 import (
 
 __all__ = [
     "Access",
+    "ApplyRetentionResponse",
     "Case",
     "CheckEligibilityResponse",
     "Client",
@@ -86,10 +99,14 @@ __all__ = [
     "Date",
     "Decision",
     "Entry",
+    "ErasePersonRequest",
+    "ErasePersonResponse",
     "EvidenceStatus",
     "Freshness",
     "GetCaseTimelineResponse",
     "GetEntryResponse",
+    "Hold",
+    "Justification",
     "Matter",
     "PrefillResponse",
     "PrefilledField",
@@ -198,6 +215,7 @@ class Client:
         self._decisions = decision_pb2_grpc.DecisionServiceStub(self._channel)
         self._cases = case_pb2_grpc.CaseServiceStub(self._channel)
         self._trail = trail_pb2_grpc.TrailServiceStub(self._channel)
+        self._retention = retention_pb2_grpc.RetentionServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -564,6 +582,95 @@ class Client:
             before = told
             rest = f"index > {told.last_index}"
             asked.filter = f"({filter_}) AND {rest}" if filter_.strip() else rest
+
+    # ── what is kept of people ───────────────────────────────────────────────────────────────────
+
+    async def erase_person(
+        self,
+        subject: model.Document,
+        ground: ErasePersonRequest.Ground.ValueType,
+        why: Justification,
+    ) -> ErasePersonResponse:
+        """Erase everything that tells who somebody is.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = ErasePersonRequest(subject=_document(subject), ground=ground, justification=why)
+        with _translated():
+            return await self._retention.ErasePerson(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+
+    async def place_hold(
+        self,
+        why: Justification,
+        *,
+        subject: model.Document | None = None,
+        case_id: str = "",
+        matter: str = "",
+    ) -> int:
+        """Let nothing in a scope be erased; exactly one is given. Returns the hold's index.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = PlaceHoldRequest(justification=why)
+        if subject is not None:
+            asked.subject.CopyFrom(_document(subject))
+        elif case_id:
+            asked.case_id = case_id
+        else:
+            asked.matter = matter
+        with _translated():
+            answer = await self._retention.PlaceHold(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+        return answer.index
+
+    async def lift_hold(self, index: int, why: Justification) -> int:
+        """Lift a hold; returns the index of the entry that records it.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            answer = await self._retention.LiftHold(
+                LiftHoldRequest(index=index, justification=why),
+                metadata=self._metadata,
+                timeout=self._timeout_s,
+            )
+        return answer.index
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """The holds that are in force, the oldest first.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            answer = await self._retention.ListHolds(
+                ListHoldsRequest(), metadata=self._metadata, timeout=self._timeout_s
+            )
+        return tuple(answer.holds)
+
+    async def retain(
+        self, why: Justification, *, validate_only: bool = False
+    ) -> AsyncIterator[ApplyRetentionResponse]:
+        """Erase what is over its term, in as many calls as that takes.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = ApplyRetentionRequest(justification=why, validate_only=validate_only)
+        while True:
+            with _translated():
+                answer = await self._retention.ApplyRetention(
+                    asked, metadata=self._metadata, timeout=self._timeout_s
+                )
+            yield answer
+            if not answer.more:
+                return
 
 
 def as_json(message: Message) -> str:

@@ -14,6 +14,7 @@ from decision_service.evidence import Sources
 from decision_service.model import Decision, Document, Limit
 from decision_service.record import Record
 from decision_service.release import Release, restore
+from decision_service.retention import Terms
 from decision_service.workdays import Workdays
 
 
@@ -28,6 +29,7 @@ class Office:
         running: Decisions being made in this process, by request key, with the digest of the
             request: a twin joins instead of deciding again. Each task is named after its caller.
         workdays: When the counter is open.
+        terms: How long what tells who is kept.
         staff_key: Shared with who issues clerks' tokens, so that a clerk can be known for an
             applicant by a tag and nobody's number is told; empty if there is none.
     """
@@ -39,6 +41,7 @@ class Office:
     alarm: Callable[[Decision], None]
     running: dict[str, tuple[str, "asyncio.Task[Decision]"]] = field(default_factory=dict)
     workdays: Workdays = field(default_factory=Workdays)
+    terms: Terms = field(default_factory=Terms)
     staff_key: bytes = b""
 
     @property

@@ -11,15 +11,18 @@ from uuid import uuid4
 
 from pydantic_core import to_jsonable_python
 
+from audit.errors import HeldError, TamperedError
 from audit.errors import NotFoundError as AuditNotFoundError
 from audit.errors import NotRecordedError as AuditNotRecordedError
-from audit.errors import TamperedError
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail, queries
 from audit.trail import Receipt as AuditReceipt
+from audit.trail.erasures import Erasure
+from audit.trail.holds import Hold, Scope
 from decision_service.errors import (
     ErasedError,
     NotFoundError,
     NotRecordedError,
+    PreconditionError,
     RecordDamagedError,
 )
 from decision_service.model import (
@@ -495,6 +498,85 @@ class Record:
                 cause=error.reason,
             ) from error
 
+    # ── what is kept, and how long ───────────────────────────────────────────────────────────────
+
+    async def erase(
+        self, subject: str, *, reason: str, time: datetime, told: Mapping[str, str]
+    ) -> Erasure | None:
+        """Destroy what tells who, in all entries about a subject; None if there is none.
+
+        Raises:
+            PreconditionError: A hold forbids it.
+            NotRecordedError: It was not recorded; or it was, and repeating it ends its traces.
+        """
+        with _kept():
+            erased = await self._trail.erase(subject, reason=reason, time=time, told=told)
+            if erased is None:
+                await self._trail.scrub()  # an earlier try may have left traces
+            return erased
+
+    async def erase_entries(
+        self, indices: Sequence[int], *, reason: str, time: datetime, told: Mapping[str, str]
+    ) -> Erasure | None:
+        """Destroy what tells who, in these entries alone; None if nothing is left of them.
+
+        Raises:
+            PreconditionError: A hold forbids it.
+            NotRecordedError: It was not recorded; or it was, and repeating it ends its traces.
+        """
+        with _kept():
+            return await self._trail.erase_entries(indices, reason=reason, time=time, told=told)
+
+    async def place_hold(
+        self, scope: Scope, *, reason: str, time: datetime, told: Mapping[str, str]
+    ) -> int:
+        """Let nothing in that scope be erased; returns the index of the entry.
+
+        Raises:
+            NotRecordedError: It could not be recorded.
+        """
+        with _kept():
+            return await self._trail.place_hold(scope, reason=reason, time=time, told=told)
+
+    async def lift_hold(
+        self, index: int, *, reason: str, time: datetime, told: Mapping[str, str]
+    ) -> int:
+        """Lift the hold of that entry; returns the index of the new one.
+
+        Raises:
+            NotFoundError: No such hold is in force.
+            NotRecordedError: It could not be recorded.
+        """
+        with _kept():
+            return await self._trail.lift_hold(index, reason=reason, time=time, told=told)
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """The holds that are in force, the oldest first."""
+        return await self._trail.holds()
+
+    async def kept_about(self, subject: str) -> tuple[queries.KeptEntry, ...]:
+        """What is kept about a subject, the oldest first."""
+        tag = self._trail.tag(subject)
+        return await self._trail.ask(lambda c: queries.kept_about(c, tag))
+
+    async def kinds_kept(self) -> tuple[tuple[str, str], ...]:
+        """Every kind and matter of which something is kept."""
+        return await self._trail.ask(queries.kinds_kept)
+
+    async def overdue(
+        self, kind: str, matter: str, *, before: datetime, limit: int
+    ) -> tuple[int, ...]:
+        """The oldest entries of a kind and matter that were last changed before, and none holds."""
+        return await self._trail.ask(
+            lambda c: queries.overdue(c, kind, matter, before=before, limit=limit)
+        )
+
+    async def count_overdue(self, kind: str, matter: str, *, before: datetime) -> int:
+        """How many entries `overdue` would find without a limit."""
+        return await self._trail.ask(
+            lambda c: queries.count_overdue(c, kind, matter, before=before)
+        )
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
     async def latest(self, key: str) -> int | None:
@@ -727,6 +809,29 @@ def case_row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
         create_time=case.create_time,
         due_time=due_time,
     )
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """What the trail says to an erasure or a hold, in our words."""
+    try:
+        yield
+    except HeldError as error:
+        raise PreconditionError(
+            str(error), zh=f"{error.zh}。", reason="UNDER_HOLD", hint=error.hint
+        ) from None
+    except AuditNotFoundError as error:
+        raise NotFoundError(
+            str(error), zh=f"{error.zh}。", reason="HOLD_NOT_FOUND", hint=error.hint
+        ) from None
+    except AuditNotRecordedError as error:
+        raise NotRecordedError(
+            "it is not recorded, or traces of what was erased are still in the write-ahead log",
+            zh="未能记录，或预写日志中尚有已删除内容的痕迹；请稍后重试，直至答复已无可删除内容。",
+            reason="NOT_RECORDED",
+            hint="Repeat the call until it finds nothing left to erase.",
+            cause=error.reason,
+        ) from error
 
 
 def recorded_decision(body: Mapping[str, Any], recorded: Recorded) -> Decision:

@@ -15,7 +15,7 @@ import structlog
 import uvloop
 
 from audit.trail import Trail
-from decision_service import catalogue, workdays
+from decision_service import catalogue, retention, workdays
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
 from decision_service.model import CaseId, Decision, EvidenceType, MatterId
@@ -151,6 +151,7 @@ async def _run(settings: Settings, *, once: bool) -> None:
             web_address=f"{settings.host}:{server.web_port}",
             token=token("portal-sandbox", "portal"),
             auditor_token=token("auditor-sandbox", "auditor"),
+            officer_token=token("officer-sandbox", "data_protection_officer"),
             people=people,
             today=office.today(clock()),
             misbehave=city.misbehave,
@@ -209,6 +210,7 @@ async def service(
             zone=ZoneInfo(settings.zone),
             alarm=raise_alarm,
             workdays=workdays.load(settings.city),
+            terms=retention.load(settings.city),
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)

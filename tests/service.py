@@ -32,6 +32,7 @@ from google.rpc.error_details_pb2 import (
 from grpc_status import rpc_status
 
 from audit.trail import Trail
+from decision_service import retention
 from decision_service.catalogue import Catalogue
 from decision_service.office import Office
 from decision_service.record import Record
@@ -275,6 +276,7 @@ async def open_office(
             record=Record(trail),
             zone=ZoneInfo("Asia/Shanghai"),
             alarm=raise_alarm,
+            terms=retention.load(Path(__file__).parent.parent),
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)

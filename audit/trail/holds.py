@@ -77,18 +77,18 @@ def read_holds(connection: Connection) -> tuple[Hold, ...]:
     Raises:
         ValueError: What should be one is none, so the store was tampered with.
     """
-    found: dict[int, Hold] = {}
+    placed: dict[int, Leaf] = {}
     for index, leaf in chain(connection, ERASURE_KEY):
         if leaf.type != HOLD_TYPE:
             continue
         match leaf.permanent:
             case {"act": "place"}:
-                found[index] = _placed(connection, index, leaf)
-            case {"act": "lift", "lifts": int(lifted)} if lifted in found:
-                del found[lifted]
+                placed[index] = leaf
+            case {"act": "lift", "lifts": int(lifted)} if lifted in placed:
+                del placed[lifted]
             case _:
                 raise ValueError("neither places a hold nor lifts one that is in force")
-    return tuple(found.values())
+    return tuple(_hold(connection, index, leaf) for index, leaf in placed.items())
 
 
 def held(connection: Connection, indices: Sequence[int]) -> tuple[Hold, ...]:
@@ -123,7 +123,7 @@ def under_hold(holds: Sequence[Hold]) -> HeldError:
     )
 
 
-def _placed(connection: Connection, index: int, leaf: Leaf) -> Hold:
+def _hold(connection: Connection, index: int, leaf: Leaf) -> Hold:
     said = {name: str(leaf.permanent.get(name, "")) for name in _TEXTS}
     tag = ""
     if leaf.permanent.get("person") is True:

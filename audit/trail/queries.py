@@ -25,7 +25,8 @@ from sqlalchemy import (
 from audit.log import store
 from audit.log.merkle import Hash
 from audit.trail.entries import Leaf, time_text
-from audit.trail.projections import ENTRIES, MARKS, REASON, SEALED
+from audit.trail.holds import not_held, read_holds
+from audit.trail.projections import CASES, ENTRIES, MARKS, REASON, SEALED
 
 _RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "=": operator.eq,
@@ -146,6 +147,72 @@ def count(connection: Connection, condition: Condition) -> int:
     return int(connection.execute(query).scalar_one())
 
 
+@dataclass(frozen=True, slots=True)
+class KeptEntry:
+    """An entry whose sealed part is still there.
+
+    Attributes:
+        kind: What happened, without version.
+        case_state: How its case stands; empty if it belongs to none.
+        newest_time: When its case was last changed; of an entry without case, its own.
+    """
+
+    index: int
+    kind: str
+    matter: str
+    case_id: str
+    case_state: str
+    newest_time: datetime
+
+
+def kept_about(connection: Connection, tag: str) -> tuple[KeptEntry, ...]:
+    """What is kept about the subject of that tag, the oldest first."""
+    about = and_(ENTRIES.c.subject_tag == tag, ENTRIES.c.subject_tag != "")
+    return tuple(
+        KeptEntry(
+            row.idx,
+            row.type.partition("/")[0],
+            row.matter,
+            row.case_id,
+            row.state or "",
+            datetime.fromisoformat(row.newest),
+        )
+        for row in connection.execute(_KEPT.where(about).order_by(ENTRIES.c.idx))
+    )
+
+
+def kinds_kept(connection: Connection) -> tuple[tuple[str, str], ...]:
+    """Every kind and matter of which something is kept."""
+    query = select(ENTRIES.c.type, ENTRIES.c.matter).distinct().join(SEALED, _BESIDE)
+    kinds = {(type_.partition("/")[0], matter) for type_, matter in connection.execute(query)}
+    return tuple(sorted(kinds))
+
+
+def overdue(
+    connection: Connection, kind: str, matter: str, *, before: datetime, limit: int
+) -> tuple[int, ...]:
+    """The oldest entries of a kind and matter that were last changed before, and none holds."""
+    query = _KEPT.where(_is_overdue(connection, kind, matter, before))
+    return tuple(connection.execute(query.order_by(ENTRIES.c.idx).limit(limit)).scalars())
+
+
+def count_overdue(connection: Connection, kind: str, matter: str, *, before: datetime) -> int:
+    """How many entries `overdue` would find without a limit."""
+    found = _KEPT.where(_is_overdue(connection, kind, matter, before)).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
+
+
+def _is_overdue(
+    connection: Connection, kind: str, matter: str, before: datetime
+) -> ColumnElement[bool]:
+    return and_(
+        ENTRIES.c.type.like(f"{kind}/%"),
+        ENTRIES.c.matter == matter,
+        time_text(before) > _NEWEST_TIME,
+        not_held(read_holds(connection)),
+    )
+
+
 def tally(
     connection: Connection,
     condition: Condition,
@@ -206,6 +273,24 @@ _ENTRIES = (
     )
     .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
     .join(SEALED, SEALED.c.idx == ENTRIES.c.idx, isouter=True)
+)
+
+
+_BESIDE = SEALED.c.idx == ENTRIES.c.idx
+_LAST = ENTRIES.alias("last")
+_NEWEST_TIME = func.coalesce(_LAST.c.time, ENTRIES.c.time)
+_KEPT = (
+    select(
+        ENTRIES.c.idx,
+        ENTRIES.c.type,
+        ENTRIES.c.matter,
+        ENTRIES.c.case_id,
+        CASES.c.state,
+        _NEWEST_TIME.label("newest"),
+    )
+    .join(SEALED, _BESIDE)
+    .join(CASES, (CASES.c.case_id == ENTRIES.c.case_id) & (CASES.c.case_id != ""), isouter=True)
+    .join(_LAST, _LAST.c.idx == CASES.c.latest_index, isouter=True)
 )
 
 

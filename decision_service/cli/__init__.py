@@ -39,7 +39,7 @@ class _Receipts(_Later):
 
 
 class _Audit(_Later):
-    module = "decision_service.cli.trail"
+    module = "decision_service.cli.keeping"
 
 
 for name, group, meaning in (

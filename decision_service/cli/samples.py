@@ -57,6 +57,7 @@ class Sandbox:
     web_address: str
     token: str
     auditor_token: str
+    officer_token: str
     people: City
     today: date
     misbehave: Callable[[EvidenceType, Misconduct], None]
@@ -146,6 +147,10 @@ def print_how_to_call(sandbox: Sandbox) -> None:
                 "replay",
             )
         ),
+        "",
+        "个人信息保护负责人 data protection officer",
+        f"  export MIAOPI_OFFICER={sandbox.officer_token}",
+        f"  .venv/bin/miaopi audit holds --address {sandbox.address} --token $MIAOPI_OFFICER",
         "",
         "buf curl",
         curl,

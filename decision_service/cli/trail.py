@@ -72,7 +72,7 @@ def query(
     json: Json = False,
 ) -> None:
     """查询决定记录 | List entries of the trail, the newest first."""
-    subject = _subject(number, organisation)
+    subject = subject_of(number, organisation)
 
     async def ask(client: Client) -> None:
         found: list[Entry] = []
@@ -135,7 +135,7 @@ def accesses(
     json: Json = False,
 ) -> None:
     """谁查过此人的数据 | List who asked for a person's data, this question first."""
-    subject = _subject(number, organisation)
+    subject = subject_of(number, organisation)
     if subject is None:
         raise typer.BadParameter("请给出 --id 或 --organisation | give --id or --organisation")
 
@@ -218,7 +218,8 @@ def replay(
         raise typer.Exit(1)
 
 
-def _subject(number: str, organisation: str) -> Document | None:
+def subject_of(number: str, organisation: str) -> Document | None:
+    """Whom the two options name; None for nobody."""
     if organisation:
         return Document(kind="organisation_code", number=organisation)
     return Document(kind="resident_id", number=number) if number else None

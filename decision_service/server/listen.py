@@ -26,12 +26,14 @@ from decision_service.server.interceptor import Interceptor
 from decision_service.server.load import Limits
 from decision_service.server.matter import MatterServicer
 from decision_service.server.prefill import PrefillServicer
+from decision_service.server.retention import RetentionServicer
 from decision_service.server.trail import TrailServicer
 from decision_service.v1 import (
     case_pb2_grpc,
     decision_pb2_grpc,
     matter_pb2_grpc,
     prefill_pb2_grpc,
+    retention_pb2_grpc,
     trail_pb2_grpc,
 )
 
@@ -172,12 +174,13 @@ class Server:
         server = grpc.aio.server(interceptors=[Interceptor(self._edge)], options=_OPTIONS)
         matters, trail = MatterServicer(self._office), TrailServicer(self._office)
         prefills, decisions = PrefillServicer(self._office), DecisionServicer(self._office)
-        cases = CaseServicer(self._office)
+        cases, retention = CaseServicer(self._office), RetentionServicer(self._office)
         matter_pb2_grpc.add_MatterServiceServicer_to_server(matters, server)
         prefill_pb2_grpc.add_PrefillServiceServicer_to_server(prefills, server)
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
         case_pb2_grpc.add_CaseServiceServicer_to_server(cases, server)
         trail_pb2_grpc.add_TrailServiceServicer_to_server(trail, server)
+        retention_pb2_grpc.add_RetentionServiceServicer_to_server(retention, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._address.startswith(_LOOPBACK):
             names = [service.full_name for service in SERVICES]
@@ -195,6 +198,7 @@ class Server:
                 "DecisionService": decisions,
                 "CaseService": cases,
                 "TrailService": trail,
+                "RetentionService": retention,
             }
             self._web = Web(self._edge, servicers, origins=self._origins)
             self.web_port = await self._listen(self._web)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x65\x63ision_service/v1/roles.proto\x12\x13\x64\x65\x63ision_service.v1\x1a google/protobuf/descriptor.proto*\x94\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_PORTAL\x10\x01\x12\x0e\n\nROLE_CLERK\x10\x02\x12\x10\n\x0cROLE_AUDITOR\x10\x03\x12\x16\n\x12ROLE_POLICY_AUTHOR\x10\x04\x12\x18\n\x14ROLE_POLICY_APPROVER\x10\x05\x12\x11\n\rROLE_OPERATOR\x10\x06:R\n\rallowed_roles\x12\x1e.google.protobuf.MethodOptions\x18\x99\x97\x03 \x03(\x0e\x32\x19.decision_service.v1.Roleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x65\x63ision_service/v1/roles.proto\x12\x13\x64\x65\x63ision_service.v1\x1a google/protobuf/descriptor.proto*\xb6\x01\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_PORTAL\x10\x01\x12\x0e\n\nROLE_CLERK\x10\x02\x12\x10\n\x0cROLE_AUDITOR\x10\x03\x12\x16\n\x12ROLE_POLICY_AUTHOR\x10\x04\x12\x18\n\x14ROLE_POLICY_APPROVER\x10\x05\x12\x11\n\rROLE_OPERATOR\x10\x06\x12 \n\x1cROLE_DATA_PROTECTION_OFFICER\x10\x07:R\n\rallowed_roles\x12\x1e.google.protobuf.MethodOptions\x18\x99\x97\x03 \x03(\x0e\x32\x19.decision_service.v1.Roleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'decision_service.v1.roles_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROLE']._serialized_start=91
-  _globals['_ROLE']._serialized_end=239
+  _globals['_ROLE']._serialized_end=273
 # @@protoc_insertion_point(module_scope)

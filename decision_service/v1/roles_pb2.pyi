@@ -39,6 +39,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """Somebody who approves rule files, never an author of the same (claim `policy_approver`)."""
     ROLE_OPERATOR: _Role.ValueType  # 6
     """Somebody who runs the service (claim `operator`)."""
+    ROLE_DATA_PROTECTION_OFFICER: _Role.ValueType  # 7
+    """The data protection officer, 个人信息保护负责人 (claim `data_protection_officer`)."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """What a caller is, as its token's `role` claim says; one token has one role."""
@@ -57,6 +59,8 @@ ROLE_POLICY_APPROVER: Role.ValueType  # 5
 """Somebody who approves rule files, never an author of the same (claim `policy_approver`)."""
 ROLE_OPERATOR: Role.ValueType  # 6
 """Somebody who runs the service (claim `operator`)."""
+ROLE_DATA_PROTECTION_OFFICER: Role.ValueType  # 7
+"""The data protection officer, 个人信息保护负责人 (claim `data_protection_officer`)."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 ALLOWED_ROLES_FIELD_NUMBER: _builtins.int

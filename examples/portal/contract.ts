@@ -16,7 +16,7 @@ export interface Day {
 }
 
 /** What a caller is, as its token's `role` claim says; one token has one role. */
-export type Role = "ROLE_PORTAL" | "ROLE_CLERK" | "ROLE_AUDITOR" | "ROLE_POLICY_AUTHOR" | "ROLE_POLICY_APPROVER" | "ROLE_OPERATOR";
+export type Role = "ROLE_PORTAL" | "ROLE_CLERK" | "ROLE_AUDITOR" | "ROLE_POLICY_AUTHOR" | "ROLE_POLICY_APPROVER" | "ROLE_OPERATOR" | "ROLE_DATA_PROTECTION_OFFICER";
 
 /** The same words in both languages of the city. */
 export interface Text {
@@ -755,6 +755,123 @@ export interface PrefilledField {
   why?: string;
   /** What registers say that do not agree; unset unless `why` is `CONTRADICTED`. */
   contradiction?: Contradiction;
+}
+
+/** By which law something is done, and why; readable for ever. */
+export interface Justification {
+  /** The article, e.g. `个人信息保护法 第四十七条`; at most 200 characters. */
+  legalBasis: string;
+  /** Why, in words and without telling who; at most 500 characters. */
+  reason: string;
+}
+
+/** Why somebody is erased (个人信息保护法 47). */
+export type ErasePersonRequestGround = "GROUND_PURPOSE_ENDED" | "GROUND_CONSENT_WITHDRAWN" | "GROUND_UNLAWFUL" | "GROUND_ORDER";
+
+/** What `ErasePerson` is asked. */
+export interface ErasePersonRequest {
+  /** Who. */
+  subject: Document;
+  /** On which ground. */
+  ground: ErasePersonRequestGround;
+  /** By which law, and why. */
+  justification: Justification;
+}
+
+/** What `ErasePerson` answers. */
+export interface ErasePersonResponse {
+  /** Index of the entry that records it. */
+  index?: Int64;
+  /** How many entries no longer tell who. */
+  erasedEntries?: number;
+}
+
+/** What `PlaceHold` is asked. */
+export interface PlaceHoldRequest {
+  /** Everything about somebody. */
+  subject?: Document;
+  /** Everything about a case. */
+  caseId?: string;
+  /** Everything about a matter. */
+  matter?: string;
+  /** By which law, and why. */
+  justification: Justification;
+}
+
+/** What `PlaceHold` answers. */
+export interface PlaceHoldResponse {
+  /** Index of the entry that records it: the name of the hold. */
+  index?: Int64;
+}
+
+/** What `LiftHold` is asked. */
+export interface LiftHoldRequest {
+  /** Index of the entry that placed it. */
+  index: Int64;
+  /** By which law, and why. */
+  justification: Justification;
+}
+
+/** What `LiftHold` answers. */
+export interface LiftHoldResponse {
+  /** Index of the entry that records it. */
+  index?: Int64;
+}
+
+/** What `ListHolds` is asked. */
+export interface ListHoldsRequest {
+}
+
+/** What `ListHolds` answers. */
+export interface ListHoldsResponse {
+  /** The oldest first. */
+  holds?: Hold[];
+}
+
+/** A hold that is in force. */
+export interface Hold {
+  /** Index of the entry that placed it. */
+  index?: Int64;
+  /** When. */
+  time?: Timestamp;
+  /** Who placed it: subject of the caller's token. */
+  caller?: string;
+  /** By which law, and why. */
+  justification?: Justification;
+  /** The case; empty if it covers something else. */
+  caseId?: string;
+  /** The matter; likewise. */
+  matter?: string;
+  /** Whether it covers a person; who it is stands in the sealed part of its entry. */
+  person?: boolean;
+}
+
+/** What `ApplyRetention` is asked. */
+export interface ApplyRetentionRequest {
+  /** By which law, and why. */
+  justification: Justification;
+  /** Whether nothing is erased, and only told what would be (AIP-163). */
+  validateOnly?: boolean;
+}
+
+/** Entries whose term was over, by kind and matter. */
+export interface ApplyRetentionResponseOverdue {
+  /** What happened, without version, e.g. `access`. */
+  kind?: string;
+  /** The matter; empty if they are about none. */
+  matter?: string;
+  /** Those that were last changed before then are erased. */
+  keptSinceTime?: Timestamp;
+  /** How many there were. */
+  entries?: Int64;
+}
+
+/** What `ApplyRetention` answers. */
+export interface ApplyRetentionResponse {
+  /** What was erased, or would be. */
+  overdue?: ApplyRetentionResponseOverdue[];
+  /** Whether there is more to erase: call again. */
+  more?: boolean;
 }
 
 /** What `ListEntries` is asked. */

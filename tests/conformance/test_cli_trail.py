@@ -35,8 +35,8 @@ def clock() -> Callable[[], datetime]:
     return lambda: datetime.now(UTC)
 
 
-async def miaopi(wire: Wire, *arguments: str) -> Ran:
-    token = wire.bearer("auditor", subject="auditor-test")[0][1].removeprefix("Bearer ")
+async def miaopi(wire: Wire, *arguments: str, role: str = "auditor") -> Ran:
+    token = wire.bearer(role, subject=f"{role}-test")[0][1].removeprefix("Bearer ")
     where = {"MIAOPI_ADDRESS": f"127.0.0.1:{wire.port}", "MIAOPI_TOKEN": token}
     ran = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "decision_service", "audit", *arguments),
@@ -95,3 +95,43 @@ async def test_an_auditor_queries_opens_counts_and_replays_by_hand(
     assert "auditor-test auditor" in asked.out
     assert "ListAccesses" in asked.out
     assert {ran.code for ran in (listed, as_json, opened, told, counted, replayed, asked)} == {0}
+
+
+@pytest.mark.slow
+async def test_an_officer_erases_holds_and_retains_by_hand(
+    office: Office, clock: Any, people: City, apply_for: Callable[..., Application]
+) -> None:
+    person = people.cast(office.today(clock()))["aged_75"]
+    application = apply_for(person, "old_age_allowance")
+    deadline = asyncio.get_running_loop().time() + 10
+    await decide(application, office=office, now=clock(), deadline=deadline)
+    why = ("--law", "个人信息保护法 第四十七条", "--reason", "核查")
+    who = ("--id", person.id_number)
+
+    async with service.serve(office, clock) as wire:
+
+        async def officer(*arguments: str) -> Ran:
+            return await miaopi(wire, *arguments, role="data_protection_officer")
+
+        held = await officer("hold", *who, *why, "--json")
+        number = json.loads(held.out)["index"]
+        stopped = await officer("erase", *who, *why, "--ground", "order", "--yes")
+        listed, counted, both = await asyncio.gather(
+            officer("holds"),
+            officer("retain", *why, "--dry-run"),
+            officer("hold", *who, "--case", "x", *why),
+        )
+        lifted = await officer("lift", number, *why)
+        erased = await officer("erase", *who, *why, "--ground", "unlawful", "--yes")
+        not_his = await miaopi(wire, "erase", *who, *why, "--ground", "order", "--yes")
+
+    assert (stopped.code, f"it is under hold `{number}`" in stopped.err) == (1, True)
+    assert "某人 a person" in listed.out
+    assert "data_protection_officer-test" in listed.out
+    assert "nothing is over its term" in counted.out
+    assert (both.code, "give one of --id" in both.err) == (2, True)
+    assert "✔ 已解除" in lifted.out
+    assert "erased from 2 entries" in erased.out, "the decision, and the hold's own entry"
+    assert "renew the master key" in " ".join(erased.out.split())
+    assert (not_his.code, "ROLE_NOT_ALLOWED" in not_his.err) == (1, True)
+    assert person.id_number not in erased.out + listed.out + held.out

@@ -176,6 +176,11 @@ async def test_what_is_held_is_not_erased_until_the_hold_is_lifted(
 
     assert await trail.holds() == ()
     assert (await erase(trail, sorted(held))).erased == tuple(sorted(held))
+    if "subject" in scope:
+        gone = await trail.erase(ONE, reason="r", time=NOW)
+        assert gone is not None
+        assert gone.erased == (index,), "the hold told who, too"
+        assert await trail.holds() == ()
     assert (await asyncio.to_thread(verify_store, tmp_path / "store")).problems == ()
 
 
