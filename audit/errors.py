@@ -48,7 +48,8 @@ class StoreRefusedError(AuditError):
     ``STORE_DAMAGED``; of a recovery ``NOTHING_TO_RECOVER``, ``RECOVERY_UNFINISHED``,
     ``REASON_INVALID``; of a backup or an export ``BACKUP_EXISTS``, ``EXPORT_EXISTS``,
     ``BACKUP_CHANGED``, ``EXPORT_CHANGED``, ``COPY_FAILED``,
-    ``RECIPIENT_INVALID``; of a renewal ``RENEWAL_UNFINISHED``.
+    ``RECIPIENT_INVALID``; of a renewal ``RENEWAL_UNFINISHED``;
+    of erasures done again ``SOURCE_DAMAGED``, ``REAPPLICATION_UNFINISHED``.
     """
 
 

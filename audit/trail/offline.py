@@ -1,5 +1,8 @@
 """Appending one entry to a store that no service holds, in a transaction of the caller's."""
 
+import dataclasses
+from collections.abc import Callable
+
 from sqlalchemy import Connection
 
 from audit.log import store
@@ -12,12 +15,22 @@ from audit.trail.seal import Keyring
 
 
 def append(
-    connection: Connection, head: Checkpoint, keyring: Keyring, entry: Entry, *, key: str
+    connection: Connection,
+    head: Checkpoint,
+    keyring: Keyring,
+    entry: Entry,
+    *,
+    key: str,
+    destroys: Callable[[Connection], object] = lambda _connection: None,
 ) -> Checkpoint:
-    """Write the entry after the head, as the newest under the key; returns the head after it."""
+    """Write the entry after the head, as the newest under the key; returns the head after it.
+
+    Args:
+        destroys: What the entry erases (`destruction.plan`).
+    """
     leaf, row = prepare(keyring, entry, [key])
     tree, hashed = store.load_tree(connection, head), leaf_hash(leaf)
     tiles = list(tree.grow([hashed]))
     store.extend(connection, tree, [(hashed, leaf)], tiles, {key: head.size})
-    projections.write(connection, [(head.size, row)])
+    projections.write(connection, [(head.size, dataclasses.replace(row, destroys=destroys))])
     return Checkpoint(head.origin, tree.size, tree.frontier.root())

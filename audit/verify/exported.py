@@ -78,6 +78,15 @@ def verify_export(
     return Report(derived, covered, in_order(problems), _UNCHECKED, tuple(check.recoveries))
 
 
+def entries_of_export(folder: Path) -> Iterator[tuple[int, bytes]]:
+    """The entries of an export that was verified, with their indices."""
+    note = (folder / CHECKPOINT_FILE).read_text("utf-8")
+    size = Checkpoint.parse(note.partition("\n\n")[0] + "\n").size
+    for start in range(0, size, WIDTH):
+        path = tile_path("entries", start // WIDTH, min(WIDTH, size - start))
+        yield from enumerate(split_bundle((folder / path).read_bytes()), start)
+
+
 class _Check:
     """One pass over an export, a bundle at a time; collects what is wrong and goes on."""
 

@@ -1,4 +1,4 @@
-"""`miaopi audit recover | renew-key | backup | restore | export`: what operators do with a store.
+"""`miaopi audit recover | backup | restore | export | …`: what operators do with a store.
 
 Everything is said in both languages before anything is done, and nothing is done unasked.
 """
@@ -12,7 +12,7 @@ import typer
 
 from audit import backup as copies
 from audit import export as exports
-from audit import recovery, renewal
+from audit import reapplication, recovery, renewal
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
 from decision_service.cli.audit import Anchor, Json, Store, err, out, print_json, refusals
@@ -176,6 +176,46 @@ def export(
         )
 
 
+@app.command("erase-again")
+def erase_again(
+    store: Store,
+    source: Annotated[
+        Path,
+        typer.Option(
+            "--from",
+            help="移至一旁的原记录库，或其导出 | The store that was set aside, or an export of it.",
+            file_okay=False,
+        ),
+    ],
+    operator: Annotated[
+        str, typer.Option(help="经办账号 | The account that does it.", show_default=False)
+    ] = "",
+    anchor: Anchor = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """放回备份之后，重新执行其后的删除 | After a restore, erase again what was erased since."""
+    with refusals(as_json=as_json):
+        done = reapplication.reapply(
+            store,
+            source,
+            operator=operator or getpass.getuser(),
+            now=datetime.now(UTC),
+            anchor=anchor,
+        )
+    if as_json:
+        print_json({"ok": True, "index": done.index, "erased": list(done.erased)})
+        return
+    if not done.erased:
+        out.print("✔ 无须重新删除 | there is nothing to erase again", style="green")
+        return
+    out.print(
+        f"✔ 已重新删除 {len(done.erased)} 条中的个人信息，记入第 {done.index} 条 | erased again"
+        f" from {len(done.erased)} entries, on record as entry {done.index}",
+        style="green",
+    )
+
+
 _LOSSES = {"STORE_BEHIND_ANCHOR", "STORE_BEHIND_CHECKPOINT", "STORE_FORKED"}
 
 
@@ -187,8 +227,8 @@ def _print_damage(damage: recovery.Damage) -> None:
     err.print(f"→ 将从 {size} 条记录继续 | the log will go on from {size} entries")
     if any(refusal.reason in _LOSSES for refusal in damage.against):
         err.print(
-            "! 丢失的记录中若有删除，须重新执行 | if an erasure is among what is lost, it must be"
-            " done again",
+            "! 丢失的记录中若有删除，恢复后须用 `miaopi audit erase-again` 重新执行 | if an erasure"
+            " is among what is lost, do it again afterwards: `miaopi audit erase-again`",
             style="yellow",
         )
     if MASTER_KEY_FILE in damage.lost_keys:
