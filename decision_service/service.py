@@ -4,10 +4,12 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from ssl import SSLContext
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
@@ -34,6 +36,9 @@ from decision_service.server import (
 from decision_service.settings import PREFIX, Settings, read_settings
 from decision_service.waiting import watch
 from evidence_adapters import gateway, registry, sandbox
+from evidence_adapters.credentials import Credentials
+from evidence_adapters.credentials import present as present_certificate
+from evidence_adapters.credentials import read as read_credentials
 from evidence_adapters.intake import Report
 from evidence_adapters.register import Register
 from evidence_adapters.tally import Tally
@@ -103,9 +108,15 @@ async def _serve(settings: Settings) -> None:
             hint="Name the file of your token issuer's public keys in `MIAOPI_JWKS`.",
         )
     registers = registers_of(settings)
-    addresses = {EvidenceType(key): address for key, address in settings.registers.items()}
+    addresses = {EvidenceType(key): one.address for key, one in settings.registers.items()}
     jwks, stop = _content(settings.jwks), _told_to_stop()
-    async with service(settings, registers=registers, addresses=addresses, jwks=jwks) as (
+    async with service(
+        settings,
+        registers=registers,
+        addresses=addresses,
+        jwks=jwks,
+        credentials=credentials_of(settings),
+    ) as (
         server,
         _,
     ):
@@ -172,6 +183,7 @@ async def service(
     registers: Mapping[EvidenceType, Register],
     addresses: Mapping[EvidenceType, str],
     jwks: str | bytes,
+    credentials: Mapping[EvidenceType, Credentials] | None = None,
 ) -> AsyncIterator[tuple[Server, Office]]:
     """The whole service, from its files to its socket, until the block ends.
 
@@ -180,6 +192,7 @@ async def service(
         addresses: Base URL of each register.
         jwks: Public keys of the issuer of tokens. Where the settings name their file, and those
             of the certificate, these files are followed: no restart makes them count.
+        credentials: What registers are shown, and must show.
 
     Raises:
         KeysRefusedError: The key set cannot tell who calls.
@@ -198,6 +211,7 @@ async def service(
             registers,
             addresses,
             clock=clock,
+            credentials=credentials,
             batches=settings.store / "batches",
             tell=tell_of_batches,
             tally=tally,
@@ -242,6 +256,7 @@ async def service(
                 tell_counts(tally),
                 _follow_keys(settings, server, jwks),
                 _follow_certificate(settings, server, tls),
+                *follow_certificates(settings, credentials or {}),
             ),
         ):
             gc.collect()
@@ -330,6 +345,37 @@ async def _follow_certificate(settings: Settings, server: Server, tls: Tls | Non
             lambda found: server.present(Tls(certificate_chain=found[0], private_key=found[1])),
             in_use=[tls.certificate_chain, tls.private_key],
         )
+
+
+def credentials_of(settings: Settings) -> Mapping[EvidenceType, Credentials]:
+    """What each register is shown, and must show.
+
+    Raises:
+        InvalidPublicationError: A file that a setting names is not what it should be.
+    """
+    return {
+        EvidenceType(key): read_credentials(**reach.credentials)
+        for key, reach in settings.registers.items()
+    }
+
+
+def follow_certificates(
+    settings: Settings, credentials: Mapping[EvidenceType, Credentials]
+) -> Iterator[Coroutine[None, None, None]]:
+    """Our certificates for registers, replaced while the service runs; one task for each."""
+    for key, shown in credentials.items():
+        reach, trust = settings.registers[key], shown.trust
+        if reach.certificate_file is not None and trust is not None:
+            files = [file for file in (reach.certificate_file, reach.private_key_file) if file]
+            appear = partial(_appear, trust, files[0], reach.private_key_file)
+            yield follow(files, appear, in_use=[*map(_content, files)])
+
+
+def _appear(
+    trust: SSLContext, certificate: Path, private_key: Path | None, _found: Sequence[bytes]
+) -> None:
+    """Show registers the certificate that the files hold now."""
+    present_certificate(trust, certificate, private_key)
 
 
 def raise_alarm(decision: Decision) -> None:

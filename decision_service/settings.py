@@ -9,8 +9,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from decision_service.errors import InvalidPublicationError
@@ -33,6 +35,50 @@ def _apart(words: object) -> object:
     return tuple(words.replace(",", " ").split()) if isinstance(words, str) else words
 
 
+class Reach(BaseModel):
+    """How one register is reached: ``MIAOPI_REGISTER_<KEY>`` is its address, the rest follows it.
+
+    Attributes:
+        address: As the transport of the register's file takes it.
+        secret, secret_file: ``…_SECRET`` or better ``…_SECRET_FILE``: key of the HMAC over each
+            question, or password of the database.
+        ca_file: Certificates (PEM) of the authorities that alone are believed to vouch for it.
+        certificate_file, private_key_file: Our own for it (PEM), where it asks who we are.
+        signing_key_file, signing_key_id: Private key (PEM, Ed25519 or P-256) with which questions
+            are signed, and the name by which the register knows it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    address: str = Field(min_length=1)
+    secret: SecretStr | None = Field(default=None, min_length=1)
+    secret_file: Path | None = None
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    private_key_file: Path | None = None
+    signing_key_file: Path | None = None
+    signing_key_id: str = Field(default="", pattern=r"^[A-Za-z0-9._:/-]{0,128}$")
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Reach":
+        if self.secret is not None and self.secret_file is not None:
+            raise ValueError("give the secret or its file")
+        if self.private_key_file is not None and self.certificate_file is None:
+            raise ValueError("a private key needs its certificate")
+        if (self.signing_key_file is None) != (not self.signing_key_id):
+            raise ValueError("a signing key needs its id, and the id its key")
+        return self
+
+    @property
+    def credentials(self) -> Mapping[str, Any]:
+        """All but the address, as `credentials.read` of the adapters takes it."""
+        said = self.model_dump(exclude={"address"})
+        return {**said, "secret": self.secret and self.secret.get_secret_value()}
+
+
+_PARTS = tuple(f"_{name}" for name in Reach.model_fields if name != "address")
+
+
 class Settings(BaseModel):
     """Settings of one service process; each is the variable ``MIAOPI_`` and its name.
 
@@ -48,7 +94,7 @@ class Settings(BaseModel):
         jwks: File with the public keys that callers' tokens are signed with (RFC 7517).
         issuer, audience: What a token must say of itself.
         certificate, private_key: PEM files; without them only loopback is served.
-        registers: Address of each register by its key; ``MIAOPI_REGISTER_<KEY>`` sets one.
+        registers: How each register is reached, by its key.
         clock_skew_s: Seconds that a token's times may be off.
         calls_in_flight: Places for calls; one caller alone gets half of them at most.
         calls_per_s, calls_burst: Calls a second of one caller, and how many may come at once.
@@ -73,7 +119,7 @@ class Settings(BaseModel):
     audience: str = "miaopi"
     certificate: Path | None = None
     private_key: Path | None = None
-    registers: Mapping[str, str] = Field(default_factory=dict)
+    registers: Mapping[str, Reach] = Field(default_factory=dict)
     clock_skew_s: int = Field(default=30, ge=0, le=300)
     calls_in_flight: int = Field(default=512, ge=2)
     calls_per_s: float = Field(default=500.0, gt=0, allow_inf_nan=False)
@@ -93,11 +139,13 @@ def read_settings(environment: Mapping[str, str], **defaults: Any) -> Settings: 
     Raises:
         InvalidPublicationError: A variable is unknown or its value impossible; all at once.
     """
-    registers = {
-        name.removeprefix(_REGISTER).lower(): value
-        for name, value in environment.items()
-        if name.startswith(_REGISTER)
-    }
+    registers: dict[str, dict[str, str]] = {}
+    for name, value in environment.items():
+        if name.startswith(_REGISTER):
+            key = name.removeprefix(_REGISTER).lower()
+            part = max((one for one in _PARTS if key.endswith(one)), key=len, default="")
+            reach = registers.setdefault(key.removesuffix(part), {})
+            reach[part.removeprefix("_") or "address"] = value
     fields = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environment.items()
@@ -108,12 +156,17 @@ def read_settings(environment: Mapping[str, str], **defaults: Any) -> Settings: 
     try:
         return Settings(**{**defaults, **fields, "registers": registers})
     except ValidationError as error:
-        wrong = "; ".join(
-            f"`{PREFIX}{str(item['loc'][0]).upper()}`: {item['msg']}" for item in error.errors()
-        )
+        wrong = "; ".join(f"`{_variable(*item['loc'])}`: {item['msg']}" for item in error.errors())
         raise InvalidPublicationError(
             f"settings are wrong: {wrong}",
             zh=f"设置有误：{wrong}",
             reason="SETTINGS_INVALID",
             hint="Correct the environment variables; the README lists them.",
         ) from None
+
+
+def _variable(field: object, *inside: object) -> str:
+    """The variable that sets a field, or a part of how a register is reached."""
+    if field != "registers" or not inside:
+        return f"{PREFIX}{str(field).upper()}"
+    return _REGISTER + "_".join(str(one) for one in inside if one != "address").upper()

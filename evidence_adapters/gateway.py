@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from decision_service.evidence import EvidenceSource, Sources
 from decision_service.model import EvidenceType
 from evidence_adapters import file_drop, http
+from evidence_adapters.credentials import Credentials
 from evidence_adapters.file_drop import Tell
 from evidence_adapters.guard import Clock
 from evidence_adapters.register import Register
@@ -20,7 +21,7 @@ async def connect(
     addresses: Mapping[EvidenceType, str],
     *,
     clock: Clock,
-    secrets: Mapping[EvidenceType, str] | None = None,
+    credentials: Mapping[EvidenceType, Credentials] | None = None,
     batches: Path | None = None,
     tell: Tell | None = None,
     tally: Tally | None = None,
@@ -29,7 +30,7 @@ async def connect(
 
     Args:
         addresses: As the register's transport takes it; see each transport's `connect`.
-        secrets: Key or password by register.
+        credentials: What each register is shown, and must show.
         batches: Where what came by file is kept. None: nowhere for longer than the sources.
         tell: Is told of every file that was taken or refused.
 
@@ -42,7 +43,9 @@ async def connect(
     sources: dict[EvidenceType, EvidenceSource] = {}
     async with AsyncExitStack() as stack:
         sources |= await stack.enter_async_context(
-            http.connect(registers, by_transport["http"], clock=clock, secrets=secrets, tally=tally)
+            http.connect(
+                registers, by_transport["http"], clock=clock, credentials=credentials, tally=tally
+            )
         )
         if by_transport["sql"]:
             # Its libraries take a second to load, which a city without such registers is spared.
@@ -50,7 +53,11 @@ async def connect(
 
             sources |= await stack.enter_async_context(
                 sql.connect(
-                    registers, by_transport["sql"], clock=clock, secrets=secrets, tally=tally
+                    registers,
+                    by_transport["sql"],
+                    clock=clock,
+                    credentials=credentials,
+                    tally=tally,
                 )
             )
         if by_transport["file"]:

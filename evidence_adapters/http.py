@@ -20,6 +20,7 @@ import aiohttp
 from decision_service.errors import InvalidPublicationError
 from decision_service.evidence import Sources
 from decision_service.model import EvidenceStatus, EvidenceType, Query
+from evidence_adapters.credentials import NOBODY, Credentials
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
 from evidence_adapters.register import FILING_DATE, Register
 from evidence_adapters.tally import Tally
@@ -42,6 +43,18 @@ SIGNATURE: Final = "Miaopi-Signature"
 _BUSY: Final = {408, 425, 429, 500, 502, 503, 504}
 _REFUSED: Final = {401, 403}
 
+_DISTRUST: Final = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is vouched for by nobody we know",
+    19: "is vouched for by nobody we know",
+    20: "is vouched for by nobody we know",
+    21: "is vouched for by nobody we know",
+    62: "is another host's",
+    64: "is another host's",
+}
+"""What OpenSSL says of a certificate (X509_V_ERR_…), in words."""
+
 
 @asynccontextmanager
 async def connect(
@@ -49,8 +62,7 @@ async def connect(
     addresses: Mapping[EvidenceType, str],
     *,
     clock: Clock,
-    secrets: Mapping[EvidenceType, str] | None = None,
-    trust: ssl.SSLContext | None = None,
+    credentials: Mapping[EvidenceType, Credentials] | None = None,
     tally: Tally | None = None,
 ) -> AsyncIterator[Sources]:
     """Open the sources of every register that has an address, and close them at the end.
@@ -58,8 +70,9 @@ async def connect(
     Args:
         addresses: Base URL by register, without the path that the register's file gives.
         clock: Stamps envelopes and signs questions.
-        secrets: Key by register; its questions are signed with HMAC-SHA-256 (see `signature`).
-        trust: Whom to believe over TLS, and as whom to appear. None: the machine's authorities.
+        credentials: Whom to believe over TLS, as whom to appear, and with what to sign, by
+            register. With a secret, questions carry an HMAC (see `signature`); with a signer, a
+            signature of RFC 9421.
         tally: Where the guards count.
 
     Raises:
@@ -75,7 +88,7 @@ async def connect(
             faults="; ".join(faults),
         )
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=trust or True, limit=0),
+        connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         raise_for_status=False,
@@ -86,7 +99,11 @@ async def connect(
             key: GuardedSource(
                 registers[key],
                 _Transport(
-                    registers[key], address, session, clock=clock, secret=(secrets or {}).get(key)
+                    registers[key],
+                    address,
+                    session,
+                    clock=clock,
+                    shown=(credentials or {}).get(key, NOBODY),
                 ).ask,
                 clock=clock,
                 tally=tally,
@@ -114,13 +131,13 @@ class _Transport:
         session: aiohttp.ClientSession,
         *,
         clock: Clock,
-        secret: str | None,
+        shown: Credentials,
     ) -> None:
         self._register = register
         self._url = address.rstrip("/") + register.request.path
         self._session = session
         self._clock = clock
-        self._secret = secret
+        self._shown = shown
 
     async def ask(self, query: Query, deadline: float) -> bytes:
         """Put the question and return the answer's bytes; see `guard.Ask`."""
@@ -133,18 +150,17 @@ class _Transport:
                 headers=headers,
                 data=body or None,
                 allow_redirects=False,
+                ssl=self._shown.trust or True,
                 timeout=aiohttp.ClientTimeout(total=left_s),
             ) as response:
                 self._refuse(response, headers[QUERY_ID])
                 return await self._body(response)
-        except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
-            raise _unavailable(error, again_after_s=None) from None
         except aiohttp.ClientResponseError:
             raise _malformed("the answer is not HTTP") from None
         except TimeoutError:
             raise FaultError(EvidenceStatus.UNAVAILABLE, "no answer within the deadline") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _unavailable(error, again_after_s=0) from None
+            raise _unavailable(error) from None
 
     def _question(self, query: Query) -> tuple[dict[str, str], bytes]:
         """Headers and body. Chinese words travel percent-encoded: headers are ASCII (RFC 9110)."""
@@ -164,13 +180,17 @@ class _Transport:
         }
         body = json.dumps({name: said[key] for name, key in template.body.items()}).encode()
         body = body if template.body else b""
-        if self._secret:
+        if self._shown.secret:
             headers[SIGNATURE] = signature(
-                self._secret,
+                self._shown.secret,
                 method=template.method,
                 path=template.path,
                 headers=headers,
                 body=body,
+            )
+        if self._shown.signer:
+            headers |= self._shown.signer.headers(
+                template.method, self._url, headers, body, now=self._clock()
             )
         kind = {"Content-Type": "application/json"} if body else {}
         accept = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -205,9 +225,35 @@ class _Transport:
         return bytes(body)
 
 
-def _unavailable(error: Exception, *, again_after_s: float | None) -> FaultError:
-    """Only the error's kind: its words can hold addresses, which are the operator's secret."""
-    return FaultError(EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=again_after_s)
+def _unavailable(error: Exception) -> FaultError:
+    """The error's kind alone: its words can hold addresses, which are the operator's secret.
+
+    Asking again helps where a connection broke, and not where one side did not believe the other.
+    """
+    tls = _tls_error(error)
+    if tls is None:
+        return FaultError(EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=0)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        code = tls.verify_code
+        why = _DISTRUST.get(code, f"is not to be believed (OpenSSL {code})")
+        return FaultError(EvidenceStatus.UNAVAILABLE, f"TLS: the register's certificate {why}")
+    if "ALERT" in (tls.reason or ""):
+        return FaultError(
+            EvidenceStatus.UNAVAILABLE, f"TLS: the register does not believe us ({tls.reason})"
+        )
+    return FaultError(EvidenceStatus.UNAVAILABLE, f"TLS: {tls.reason or type(tls).__name__}")
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """What TLS met, inside the library's errors, of which some only say that they are its."""
+    for _ in range(4):
+        if error is None:
+            break
+        if isinstance(error, ssl.SSLError) and not isinstance(error, aiohttp.ClientError):
+            return error
+        inside = (getattr(error, name, None) for name in ("certificate_error", "os_error"))
+        error = next(filter(None, inside), error.__cause__ or error.__context__)
+    return None
 
 
 def _malformed(detail: str) -> FaultError:

@@ -38,6 +38,7 @@ from decision_service.errors import InvalidPublicationError
 from decision_service.evidence import Sources
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import rows
+from evidence_adapters.credentials import NOBODY, Credentials
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
 from evidence_adapters.register import Register
 from evidence_adapters.tally import Tally
@@ -77,8 +78,7 @@ async def connect(
     addresses: Mapping[EvidenceType, str],
     *,
     clock: Clock,
-    secrets: Mapping[EvidenceType, str] | None = None,
-    trust: ssl.SSLContext | None = None,
+    credentials: Mapping[EvidenceType, Credentials] | None = None,
     tally: Tally | None = None,
 ) -> AsyncIterator[Sources]:
     """Open the sources of every register that has an address, and close them at the end.
@@ -88,8 +88,7 @@ async def connect(
     Args:
         addresses: ``sqlite:///<absolute path>``, ``postgresql://user@host:port/database``, or with
             ``?host=<folder>`` the socket in that folder of this machine.
-        secrets: Password by register.
-        trust: Whom to believe over TLS. None: the machine's authorities.
+        credentials: Password, whom to believe over TLS, and as whom to appear, by register.
 
     Raises:
         InvalidPublicationError: An address names no register or is no such address.
@@ -110,7 +109,7 @@ async def connect(
             if address.startswith("sqlite:"):
                 read = _from_file(_file(address))
             else:
-                engine = _server(address, (secrets or {}).get(key), trust)
+                engine = _server(address, (credentials or {}).get(key, NOBODY))
                 stack.push_async_callback(engine.dispose)
                 read = _from_server(engine)
             view = _View(registers[key], read, clock=clock)
@@ -242,19 +241,19 @@ def _file(address: str) -> Engine:
     return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
 
-def _server(address: str, secret: str | None, trust: ssl.SSLContext | None) -> AsyncEngine:
+def _server(address: str, shown: Credentials) -> AsyncEngine:
     """Read-only sessions; over TLS unless the server is on this machine."""
     parts = urlsplit(address)
     folder = parse_qs(parts.query).get("host", [""])[0]
     is_near = bool(folder) or _is_loopback(parts.hostname or "")
     arguments: dict[str, Any] = {
         "host": folder or parts.hostname,
-        "ssl": False if is_near else trust or ssl.create_default_context(),
+        "ssl": shown.trust or (False if is_near else ssl.create_default_context()),
         "server_settings": {"default_transaction_read_only": "on"},
         "statement_cache_size": 0,
     }
-    if secret is not None:
-        arguments["password"] = secret
+    if shown.secret is not None:
+        arguments["password"] = shown.secret
     url = URL.create(
         "postgresql+asyncpg",
         username=unquote(parts.username or ""),

@@ -26,6 +26,7 @@ from decision_service.errors import InvalidPublicationError
 from decision_service.identifiers import resident_check
 from decision_service.model import CaseId, Evidence, EvidenceStatus, EvidenceType, MatterId, Query
 from evidence_adapters import gateway, registry, sql
+from evidence_adapters.credentials import Credentials
 from evidence_adapters.register import Register
 from evidence_adapters.rows import MOST_ROWS
 
@@ -381,7 +382,7 @@ async def write(database: Database, insert: str) -> None:
         with sql._file(database.address).connect() as connection:
             connection.execute(statement(insert))
         return
-    engine = sql._server(database.address, None, None)
+    engine = sql._server(database.address, Credentials())
     try:
         async with engine.connect() as session:
             await session.execute(statement(insert))

@@ -17,6 +17,7 @@ from decision_service.model import (
     Query,
 )
 from evidence_adapters import http, registry, sandbox
+from evidence_adapters.credentials import Credentials
 from evidence_adapters.sandbox import City, Firms, Misconduct, Running
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -56,8 +57,9 @@ async def ask(
         legal_basis="consent 1",
         filing_date=on,
     )
+    shown = {register: Credentials(secret=secret)}
     async with http.connect(
-        registry.load(), running.addresses, clock=clock, secrets={register: secret}
+        registry.load(), running.addresses, clock=clock, credentials=shown
     ) as sources:
         deadline = asyncio.get_running_loop().time() + 3
         return await sources[register].fetch(query, deadline=deadline)

@@ -7,7 +7,7 @@ import pytest
 from decision_service.errors import InvalidPublicationError
 from decision_service.server import Limits
 from decision_service.service import limits
-from decision_service.settings import Settings, read_settings
+from decision_service.settings import Reach, Settings, read_settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
@@ -18,6 +18,7 @@ def test_what_nobody_sets_is_what_the_server_takes_without_settings() -> None:
 
 def test_every_setting_stands_in_the_readme() -> None:
     names = {f"`MIAOPI_{name.upper()}`" for name in Settings.model_fields if name != "registers"}
+    names |= {f"`…_{name.upper()}`" for name in Reach.model_fields if name != "address"}
 
     assert {name for name in names if name not in README} == set()
 
@@ -36,6 +37,68 @@ def test_limits_come_from_the_environment() -> None:
     assert limits(settings) == Limits(
         longest_call_s=5.0, calls_in_flight=64, calls_per_s=12.5, burst=30
     )
+
+
+def test_how_a_register_is_reached_comes_from_the_environment() -> None:
+    settings = read_settings(
+        {
+            "MIAOPI_REGISTER_DEATH_REGISTER": "https://deaths.invalid",
+            "MIAOPI_REGISTER_DEATH_REGISTER_SECRET": "hush",
+            "MIAOPI_REGISTER_DEATH_REGISTER_CA_FILE": "/run/ca.pem",
+            "MIAOPI_REGISTER_TAX_REGISTER": "postgresql://reader@db/tax",
+            "MIAOPI_REGISTER_TAX_REGISTER_SECRET_FILE": "/run/secrets/tax",
+        },
+        city=Path(),
+    )
+
+    deaths, taxes = settings.registers["death_register"], settings.registers["tax_register"]
+    assert deaths.credentials["secret"] == "hush"
+    assert deaths.credentials["ca_file"] == Path("/run/ca.pem")
+    assert (taxes.address, taxes.credentials["secret_file"]) == (
+        "postgresql://reader@db/tax",
+        Path("/run/secrets/tax"),
+    )
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"_SECRET": "hush"},
+            "`MIAOPI_REGISTER_DEATH_REGISTER`: Field required",
+        ),
+        (
+            {"": "https://d.invalid", "_SECRET": "hush", "_SECRET_FILE": "/f"},
+            "`MIAOPI_REGISTER_DEATH_REGISTER`: Value error, give the secret or its file",
+        ),
+        (
+            {"": "https://d.invalid", "_SECRET": ""},
+            "`MIAOPI_REGISTER_DEATH_REGISTER_SECRET`: Value should have at least 1 item",
+        ),
+        (
+            {"": "https://d.invalid", "_PRIVATE_KEY_FILE": "/f"},
+            "`MIAOPI_REGISTER_DEATH_REGISTER`: Value error, a private key needs its certificate",
+        ),
+        (
+            {"": "https://d.invalid", "_SIGNING_KEY_FILE": "/f"},
+            "a signing key needs its id, and the id its key",
+        ),
+        (
+            {"": "https://d.invalid", "_SIGNING_KEY_FILE": "/f", "_SIGNING_KEY_ID": 'a"b'},
+            "`MIAOPI_REGISTER_DEATH_REGISTER_SIGNING_KEY_ID`: String should match pattern",
+        ),
+    ],
+)
+def test_a_slip_in_how_a_register_is_reached_is_told_without_its_secret(
+    variables: dict[str, str], told: str
+) -> None:
+    prefix = "MIAOPI_REGISTER_DEATH_REGISTER"
+    with pytest.raises(InvalidPublicationError) as caught:
+        read_settings({prefix + name: value for name, value in variables.items()}, city=Path())
+
+    assert told in str(caught.value)
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
