@@ -47,7 +47,7 @@ class StoreRefusedError(AuditError):
     ``STORE_BEHIND_ANCHOR``, ``STORE_BEHIND_CHECKPOINT``, ``STORE_FORKED``, ``STORE_FOREIGN``,
     ``STORE_DAMAGED``; of a recovery ``NOTHING_TO_RECOVER``, ``RECOVERY_UNFINISHED``,
     ``REASON_INVALID``; of a backup or an export ``BACKUP_EXISTS``, ``EXPORT_EXISTS``,
-    ``BACKUP_CHANGED``, ``EXPORT_CHANGED``, ``COPY_FAILED``,
+    ``BACKUP_CHANGED``, ``EXPORT_CHANGED``, ``COPY_FAILED``, ``PARQUET_MISSING``,
     ``RECIPIENT_INVALID``; of a renewal ``RENEWAL_UNFINISHED``;
     of erasures done again ``SOURCE_DAMAGED``, ``REAPPLICATION_UNFINISHED``.
     """

@@ -7,12 +7,14 @@ import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from audit import backup as copies
 from audit import export as exports
 from audit import reapplication, recovery, renewal
+from audit.figures import Kinds, write_figures
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
 from decision_service.cli.audit import Anchor, Json, Store, err, out, print_json, refusals
@@ -174,6 +176,38 @@ def export(
             " the service, which signs them",
             style="yellow",
         )
+
+
+@app.command()
+def figures(
+    store: Store,
+    to: Annotated[
+        Path, typer.Option(help="输出目录，须尚不存在 | A folder that is not there yet.")
+    ],
+    zone: Annotated[str, typer.Option(help="城市时区 | The city's.")] = "Asia/Shanghai",
+    *,
+    as_json: Json = False,
+) -> None:
+    """写出统计数据（Parquet，按月），不含个人信息 | Write figures for DuckDB, a folder a month."""
+    from decision_service.record import DECISION, DETERMINATION, OVERRIDE  # noqa: PLC0415  # heavy
+
+    try:
+        where = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise typer.BadParameter(f"没有此时区 | there is no such zone: {zone}") from None
+    with refusals(as_json=as_json):
+        written = write_figures(
+            store, to, kinds=Kinds(DECISION, DETERMINATION, OVERRIDE), zone=where
+        )
+    if as_json:
+        print_json({"ok": True, "months": dict(written)})
+        return
+    rows, months = sum(written.values()), len(written)
+    out.print(
+        f"✔ 已写出 {rows} 行，{months} 个月，查询见 docs/figures.sql |"
+        f" {rows} rows of {months} months; queries: docs/figures.sql",
+        style="green",
+    )
 
 
 @app.command("erase-again")

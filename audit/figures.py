@@ -1,0 +1,249 @@
+"""Figures for DuckDB and its like: one row a decision, a folder of Parquet a month; never who.
+
+Whoever publishes how a city decides computes shares, reasons and times from these rows; the queries
+that everybody needs stand in ``docs/figures.sql``.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from audit.errors import StoreRefusedError
+from audit.log import connections, store
+from audit.log.log import refuse_missing
+from audit.log.standing import STORE_FILE
+from audit.trail.entries import Leaf
+from audit.trail.projections import ENTRIES
+
+_ROWS = 10_000
+"""Rows that are held at once."""
+
+_MACHINE: Final = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Types of entries that decide.
+
+    Attributes:
+        decision: By rules.
+        determination: By a person, within what the rules say.
+        override: By a person, against the rules or an earlier decision.
+    """
+
+    decision: str
+    determination: str
+    override: str
+
+    @property
+    def all(self) -> tuple[str, str, str]:
+        """Every one of them."""
+        return self.decision, self.determination, self.override
+
+
+def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Mapping[str, int]:
+    """Write a row for every decision, by month of the city.
+
+    Works beside the running service, on one read-only snapshot; the folder gets its name only when
+    it is whole.
+
+    Args:
+        to: A folder that is not there yet.
+        zone: The city's.
+
+    Returns:
+        How many rows each month has, e.g. of ``2026-11``.
+
+    Raises:
+        StoreRefusedError: There is no store, or something where the figures shall go; Parquet
+            cannot be written here; or the store or the disk fails.
+    """
+    refuse_missing(folder)
+    if to.exists():
+        raise _exists(to)
+    draft = to.with_name(to.name + ".partial")
+    with suppress(FileNotFoundError):
+        shutil.rmtree(draft)
+    try:
+        draft.mkdir(parents=True)
+        written = connections.look(
+            folder / STORE_FILE, lambda c: _write(_rows(c, kinds, zone), draft)
+        )
+        os.sync()
+        draft.rename(to)
+    except (OSError, SQLAlchemyError, ValueError) as error:
+        raise _failed() from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return written
+
+
+def _rows(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """A row a decision, the oldest first, with its month.
+
+    Of each, when its case got its first decision, and how the one before it came out.
+    """
+    earlier = ENTRIES.alias("earlier")
+    decided = earlier.c.type.in_(kinds.all)
+    same_case = (earlier.c.case_id == ENTRIES.c.case_id) & (earlier.c.case_id != "")
+    first = select(func.min(earlier.c.time)).where(same_case, decided).scalar_subquery()
+    before = (
+        select(earlier.c.outcome)
+        .where(same_case, decided, earlier.c.idx < ENTRIES.c.idx)
+        .order_by(earlier.c.idx.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(ENTRIES.c.idx, store.ENTRIES.c.leaf, first, before)
+        .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
+        .where(ENTRIES.c.type.in_(kinds.all))
+        .order_by(ENTRIES.c.idx)
+    )
+    for index, content, began, previous in connection.execution_options(yield_per=1_000).execute(
+        query
+    ):
+        yield _row(index, Leaf.decode(content), (began or "", previous or ""), kinds, zone)
+
+
+def _row(
+    index: int, leaf: Leaf, earlier: tuple[str, str], kinds: Kinds, zone: ZoneInfo
+) -> dict[str, Any]:
+    said = leaf.permanent
+    began, previous = earlier
+    first = datetime.fromisoformat(began) if began else leaf.time
+    return {
+        "month": leaf.time.astimezone(zone).strftime("%Y-%m"),
+        "index": index,
+        "decide_time": leaf.time,
+        "matter": str(said.get("matter", "")),
+        "release_digest": str(said.get("release_digest", "")),
+        "rules_effective_date": str(said.get("rules_effective_date", "")),
+        "case_id": str(said.get("case_id", "")),
+        "channel": str(said.get("channel", "")),
+        "outcome": str(said.get("outcome", "")),
+        "previous_outcome": previous,
+        "decided_by": _MACHINE if leaf.type == kinds.decision else "person",
+        "overrides": leaf.type == kinds.override,
+        "reasons": [one for one in _list(said.get("reasons")) if isinstance(one, str)],
+        "not_met": _requirements(said.get("statuses"), "not_met"),
+        "unknown": _requirements(said.get("statuses"), "unknown"),
+        "seconds_since_first": (leaf.time - first).total_seconds(),
+        "engine": str(said.get("engine", "")),
+        "service": str(said.get("service", "")),
+    }
+
+
+def _write(rows: Iterable[dict[str, Any]], draft: Path) -> Mapping[str, int]:
+    try:
+        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  # 165 MB, and only here
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        raise _no_parquet() from None
+    text, texts = pa.string(), pa.list_(pa.string())
+    types = {
+        "index": pa.int64(),
+        "decide_time": pa.timestamp("us", tz="UTC"),
+        "overrides": pa.bool_(),
+        "seconds_since_first": pa.float64(),
+        **dict.fromkeys(("reasons", "not_met", "unknown"), texts),
+    }
+    schema = pa.schema([(name, types.get(name, text)) for name in COLUMNS])
+    counts: dict[str, int] = {}
+    with ExitStack() as open_:
+        writers: dict[str, Any] = {}
+
+        def flush(held: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+            for month, some in held.items():
+                if month not in writers:
+                    path = draft / f"month={month}" / "decisions.parquet"
+                    path.parent.mkdir()
+                    writers[month] = open_.enter_context(
+                        parquet.ParquetWriter(path, schema, compression="zstd")
+                    )
+                writers[month].write_table(pa.Table.from_pylist(some, schema))
+                counts[month] = counts.get(month, 0) + len(some)
+
+        held: dict[str, list[dict[str, Any]]] = {}
+        for number, row in enumerate(rows, 1):
+            held.setdefault(row.pop("month"), []).append(row)
+            if number % _ROWS == 0:
+                flush(held)
+                held.clear()
+        flush(held)
+    return dict(sorted(counts.items()))
+
+
+COLUMNS: Final = (
+    "index",
+    "decide_time",
+    "matter",
+    "release_digest",
+    "rules_effective_date",
+    "case_id",
+    "channel",
+    "outcome",
+    "previous_outcome",
+    "decided_by",
+    "overrides",
+    "reasons",
+    "not_met",
+    "unknown",
+    "seconds_since_first",
+    "engine",
+    "service",
+)
+"""The columns of every file; the month is its folder's name."""
+
+
+def _requirements(statuses: object, status: str) -> list[str]:
+    found = []
+    for pair in _list(statuses):
+        match pair:
+            case [str(requirement), str(said)] if said == status:
+                found.append(requirement)
+            case _:
+                pass
+    return found
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _exists(to: Path) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"`{to.name}` is there already",
+        zh=f"`{to.name}` 已存在；请另指一个尚不存在的目录，导出绝不覆盖",
+        reason="EXPORT_EXISTS",
+        hint="Name a folder that is not there yet; nothing is ever overwritten.",
+    )
+
+
+def _failed() -> StoreRefusedError:
+    return StoreRefusedError(
+        "the disk, or the store, failed while figures were written",
+        zh="写出统计数据时磁盘或记录库出错，未留下半份；请检查磁盘空间与权限后重试，"
+        "仍不行请运行 `miaopi audit verify`",
+        reason="COPY_FAILED",
+        hint="Look at the disk's space and permissions, then try again; if it stays, run"
+        " `miaopi audit verify`. No half of it is left.",
+    )
+
+
+def _no_parquet() -> StoreRefusedError:
+    return StoreRefusedError(
+        "Parquet cannot be written here",
+        zh="此处不能写 Parquet；请安装 `miaopi[parquet]`",
+        reason="PARQUET_MISSING",
+        hint="Install `miaopi[parquet]`.",
+    )
