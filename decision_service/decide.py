@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from decision_service.admission import Admission, admit
+from decision_service.draft import Draft
 from decision_service.errors import PreconditionError, RequestReusedError
 from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, plan
 from decision_service.judge import (
@@ -33,7 +34,7 @@ from decision_service.model import (
 )
 from decision_service.objections import raise_objections, under_objection
 from decision_service.office import Office
-from decision_service.record import Draft, Taken
+from decision_service.record import Taken
 from decision_service.release import Gap, sound
 from decision_service.settle import settle
 

@@ -129,7 +129,7 @@ async def entries(ask: Ask, *, viewer: Viewer, office: Office) -> Page:
         InvalidRequestError: The filter cannot be read, or the token is not of this question.
         NotRecordedError: The question could not be recorded, so it is not answered.
     """
-    condition = _filter(ask.filter, office)
+    condition = condition_of(ask.filter, office)
     subject = _subject(ask.subject)
     if ask.subject is not None:
         condition = All((condition, office.record.about(subject)))
@@ -203,7 +203,7 @@ async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Tally,
         InvalidRequestError: The filter cannot be read.
         NotRecordedError: The question could not be recorded.
     """
-    condition = _filter(filter_, office)
+    condition = condition_of(filter_, office)
     until = await office.record.looked(_look(viewer, "GetStats", filter=filter_), now=viewer.now)
     return await office.record.tally(All((condition, Is("idx", "<=", until))))
 
@@ -235,7 +235,7 @@ async def replay_many(
         InvalidRequestError: The filter cannot be read.
         NotRecordedError: The question could not be recorded.
     """
-    matching = _filter(filter_, office)
+    matching = condition_of(filter_, office)
     look = _look(viewer, "ReplayDecisions", filter=filter_)
     until = await office.record.looked(look, now=viewer.now)
     condition = All((Is("type", "=", DECISION), Is("idx", "<=", until), matching))
@@ -274,7 +274,12 @@ def _as_seen(result: Replay, viewer: Viewer) -> Replay:
     return result
 
 
-def _filter(text: str, office: Office) -> Condition:
+def condition_of(text: str, office: Office) -> Condition:
+    """What a filter says of this office's trail.
+
+    Raises:
+        InvalidRequestError: It cannot be read.
+    """
     releases = {release.name: release.digest for release in office.catalogue.releases}
     return read_filter(text, Scope(releases, office.zone))
 

@@ -9,15 +9,15 @@ from importlib.metadata import version
 from typing import Any
 from uuid import uuid4
 
-from pydantic_core import to_jsonable_python
-
 from audit.errors import HeldError, TamperedError
 from audit.errors import NotFoundError as AuditNotFoundError
 from audit.errors import NotRecordedError as AuditNotRecordedError
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail, queries
 from audit.trail import Receipt as AuditReceipt
+from audit.trail.entries import time_text
 from audit.trail.erasures import Erasure
 from audit.trail.holds import Hold, Scope
+from decision_service.draft import Draft, due_time, in_json
 from decision_service.errors import (
     ErasedError,
     NotFoundError,
@@ -27,33 +27,21 @@ from decision_service.errors import (
 )
 from decision_service.model import (
     Application,
-    Approved,
     CaseId,
     CaseState,
     CaseSummary,
-    Concept,
-    Contradiction,
     Decision,
     Evidence,
     Frozen,
     Matter,
     MatterId,
-    NeedsCorrection,
-    Outcome,
     Party,
     PrefilledField,
     PrefillRequest,
     Question,
     Receipt,
-    Referred,
-    Refused,
-    Replaced,
     Request,
-    Text,
-    Waiting,
 )
-from decision_service.notice import write_notice
-from decision_service.settle import replaced
 
 ENGINE = f"durable-rules {version('durable-rules')}"
 """What inferred the verdict; part of every decision's permanent record."""
@@ -69,88 +57,7 @@ rules say, or against it (or against an earlier decision)."""
 _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""
 
-STATES: Mapping[type[Frozen], CaseState] = {
-    Approved: CaseState.APPROVED,
-    Refused: CaseState.REFUSED,
-    Referred: CaseState.REFERRED,
-    NeedsCorrection: CaseState.NEEDS_CORRECTION,
-    Waiting: CaseState.WAITING,
-}
-
 _ENDS = frozenset({CaseState.APPROVED.value, CaseState.REFUSED.value})
-
-
-class Draft(Frozen):
-    """A decision that is not recorded yet, so is none yet; and all that replaying it needs.
-
-    Attributes:
-        wait_until: What `judge` was told; not the outcome's, which may be of another kind.
-        because: Code of the reason outside the rules that referred it; empty if none did.
-        contradictions: What sources do not agree on.
-        statuses, rows: What the verdict says of requirements and tables; empty without one.
-        follows: Index of the decision that this one takes the place of, e.g. after waiting.
-        objected: Concepts under an open objection that the application itself does not make.
-    """
-
-    application: Application
-    case: CaseSummary
-    matter: Matter
-    rules_effective_date: date
-    release_digest: str
-    filing_date: date
-    decide_time: datetime
-    wait_until: datetime | None
-    evidence: tuple[Evidence, ...]
-    outcome: Outcome
-    because: str = ""
-    statuses: tuple[tuple[str, str], ...] = ()
-    rows: tuple[tuple[str, str], ...] = ()
-    contradictions: tuple[Contradiction, ...] = ()
-    follows: int | None = None
-    objected: tuple[Concept, ...] = ()
-
-    @property
-    def state(self) -> CaseState:
-        """The state that the outcome brings the case into."""
-        return STATES[type(self.outcome)]
-
-    @property
-    def replaced(self) -> tuple[Replaced, ...]:
-        """Papers that were not asked for, because evidence took their place."""
-        return replaced(self.matter, self.evidence)
-
-    @property
-    def notice(self) -> Text:
-        """What the applicant is told: outcome, reasons with their law, and remedies (S9, S12)."""
-        return write_notice(
-            self.matter,
-            self.outcome,
-            case_number=self.case.case_number,
-            filing_date=self.filing_date,
-            papers=self.replaced,
-        )
-
-    def parts(self) -> dict[str, Any]:
-        """Everything of the `Decision` but its receipt, by name, in the order of names."""
-        return {
-            "case_id": self.case.case_id,
-            "case_number": self.case.case_number,
-            "contradictions": self.contradictions,
-            "decide_time": self.decide_time,
-            "evidence": self.evidence,
-            "filing_date": self.filing_date,
-            "matter": self.matter.id,
-            "notice": self.notice,
-            "outcome": self.outcome,
-            "release_digest": self.release_digest,
-            "remedies": self.matter.remedies,
-            "replaced": self.replaced,
-            "rules_effective_date": self.rules_effective_date,
-        }
-
-    def body(self) -> dict[str, Any]:
-        """The parts in JSON: what is recorded, and what replay must reproduce."""
-        return in_json(self.parts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +66,7 @@ class Look:
 
     Attributes:
         caller, role: Who.
+        flow: At the trail, or at the counter.
         method: The question.
         filter: What it was narrowed to; sealed.
         subject: Whose data it is about; empty if nobody's in particular. Personal data.
@@ -168,6 +76,7 @@ class Look:
     caller: str
     role: str
     method: str
+    flow: str = "trail"
     filter: str = ""
     subject: str = ""
     matter: str = ""
@@ -189,6 +98,22 @@ class Opening:
     parties: tuple[Party, ...]
     release_digest: str
     is_determined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A case that a person decides.
+
+    Attributes:
+        decided: Index of the decision that referred it.
+        due_time: Until when that is promised; None in entries of before there were promises.
+        place: In the queue.
+    """
+
+    case: CaseSummary
+    decided: int
+    due_time: datetime | None
+    place: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +225,7 @@ class Record:
                 id=str(uuid4()),
                 time=now,
                 permanent={
-                    "flow": "trail",
+                    "flow": look.flow,
                     "method": look.method,
                     "caller": look.caller,
                     "role": look.role,
@@ -659,6 +584,30 @@ class Record:
             lambda c: queries.following(c, condition, after=after, limit=limit)
         )
 
+    async def newest(self, keys: Sequence[str]) -> Mapping[str, queries.Found]:
+        """The newest entry under each key; a key without one is left out."""
+        return await self._trail.ask(lambda c: queries.newest(c, keys))
+
+    async def referred(self, matter: str, *, after: tuple[str, str], limit: int) -> tuple[Due, ...]:
+        """Cases with a person, those due earliest first.
+
+        Args:
+            matter: Of that matter alone; empty for every.
+            after: The last one's `Due.place`; both empty to begin.
+        """
+        rows = await self._trail.ask(
+            lambda c: queries.cases(c, CaseState.REFERRED.value, matter, after=after, limit=limit)
+        )
+        return tuple(
+            Due(
+                case=_summary(row),
+                decided=row.latest_index,
+                due_time=row.due_time,
+                place=(time_text(row.due_time) if row.due_time else "", row.case_id),
+            )
+            for row in rows
+        )
+
     async def count(self, condition: queries.Condition) -> int:
         """For how many entries the condition holds."""
         return await self._trail.ask(lambda c: queries.count(c, condition))
@@ -686,17 +635,7 @@ class Record:
     async def case(self, case_id: str) -> CaseSummary | None:
         """Where a case stands; None if there is no such case."""
         row = await self._trail.case(case_id)
-        if row is None:
-            return None
-        return CaseSummary(
-            case_id=CaseId(row.case_id),
-            case_number=row.case_number,
-            caller=row.caller,
-            matter=MatterId(row.matter),
-            state=CaseState(row.state),
-            filing_date=date.fromisoformat(row.filing_date) if row.filing_date else None,
-            create_time=row.create_time,
-        )
+        return None if row is None else _summary(row)
 
     async def subject(self, case_id: str) -> str:
         """Whose case it is, as `Request.subject` says it: as the entry has it that opened it.
@@ -786,15 +725,17 @@ class Record:
         return recorded, recorded.sealed
 
 
-def due_time(outcome: Outcome, promised_by: datetime) -> datetime | None:
-    """When somebody must look at a case of that outcome again; None if never."""
-    match outcome:
-        case Waiting(until=until):
-            return until
-        case Referred():
-            return promised_by
-        case _:
-            return None
+def _summary(row: CaseRow) -> CaseSummary:
+    """A case as the trail projects it, in our words."""
+    return CaseSummary(
+        case_id=CaseId(row.case_id),
+        case_number=row.case_number,
+        caller=row.caller,
+        matter=MatterId(row.matter),
+        state=CaseState(row.state),
+        filing_date=date.fromisoformat(row.filing_date) if row.filing_date else None,
+        create_time=row.create_time,
+    )
 
 
 def case_row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
@@ -840,12 +781,6 @@ def recorded_decision(body: Mapping[str, Any], recorded: Recorded) -> Decision:
     return Decision.model_validate_json(
         json.dumps({**body, "receipt": receipt.model_dump(mode="json")})
     )
-
-
-def in_json(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of our types, by name, as the record has them."""
-    written: dict[str, Any] = to_jsonable_python(parts)
-    return written
 
 
 def _evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:

@@ -8,6 +8,7 @@ from pydantic_core import to_jsonable_python
 
 from decision_service.admission import Admission
 from decision_service.decide import judged, referred, unjudged
+from decision_service.draft import Draft
 from decision_service.errors import ErasedError, RecordDamagedError
 from decision_service.judge import (
     ALREADY_GRANTED,
@@ -16,7 +17,7 @@ from decision_service.judge import (
     PERSON_REQUESTED,
 )
 from decision_service.office import Office
-from decision_service.record import DECISION, Draft
+from decision_service.record import DECISION
 from decision_service.release import restore
 
 

@@ -51,6 +51,9 @@ COUNTS_EVERY_S = 60.0
 HTTP_PORT = 50052
 """Where the sandbox serves JSON over HTTP, unless it is told another port."""
 
+STAFF_KEY_BYTES = 32
+"""The least that a key of clerks' tags has."""
+
 SEED = 755
 """Of the sandbox city; another seed is another ten thousand people."""
 
@@ -225,6 +228,7 @@ async def service(
             alarm=raise_alarm,
             workdays=workdays.load(settings.city),
             terms=retention.load(settings.city),
+            staff_key=_staff_key(settings),
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)
@@ -417,6 +421,25 @@ def _tls(settings: Settings) -> Tls | None:
     return Tls(
         private_key=_content(settings.private_key), certificate_chain=_content(settings.certificate)
     )
+
+
+def _staff_key(settings: Settings) -> bytes:
+    """The key of clerks' tags; empty without one.
+
+    Raises:
+        DecisionServiceError: It is so short that a tag could be guessed.
+    """
+    if settings.staff_key is None:
+        return b""
+    key = _content(settings.staff_key).strip()
+    if len(key) < STAFF_KEY_BYTES:
+        raise DecisionServiceError(
+            f"the staff key has fewer than {STAFF_KEY_BYTES} bytes",
+            zh=f"工作人员标签密钥不足 {STAFF_KEY_BYTES} 字节，可能被猜出",
+            reason="STAFF_KEY_SHORT",
+            hint="Make a random one, e.g. `openssl rand -hex 32`, and share it with the issuer.",
+        )
+    return key
 
 
 def _content(file: Path) -> bytes:

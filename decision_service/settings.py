@@ -93,6 +93,8 @@ class Settings(BaseModel):
         domain: Name of the city in error details: ``decision-service.<domain>`` (AIP-193).
         jwks: File with the public keys that callers' tokens are signed with (RFC 7517).
         issuer, audience: What a token must say of itself.
+        staff_key: File with a key that the issuer of clerks' tokens shares: HMAC-SHA256 under it
+            of ``resident_id:NUMBER`` is the claim ``person``. Without it no clerk can act.
         certificate, private_key: PEM files; without them only loopback is served.
         registers: How each register is reached, by its key.
         clock_skew_s: Seconds that a token's times may be off.
@@ -115,6 +117,7 @@ class Settings(BaseModel):
     zone: str = "Asia/Shanghai"
     domain: str = Field(default="sandbox", pattern=r"^[a-z0-9-]+$")
     jwks: Path | None = None
+    staff_key: Path | None = None
     issuer: str = "miaopi-sandbox"
     audience: str = "miaopi"
     certificate: Path | None = None

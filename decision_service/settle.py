@@ -80,7 +80,7 @@ def settle(
                 )
             case source:
                 found = _from_register(meaning, by_type.get(EvidenceType(source)), decide_time)
-        return _undoubted(_believable(found, meaning), meaning)
+        return _undoubted(believable(found, meaning), meaning)
 
     def _undoubted(found: Fact, meaning: Meaning) -> Fact:
         """The fact, unless a second source says another value of it."""
@@ -90,7 +90,7 @@ def settle(
             other
             for key in release.seconds.get(meaning.concept, ())
             if isinstance(
-                other := _believable(
+                other := believable(
                     _from_register(meaning, by_type.get(key), decide_time), meaning
                 ),
                 Known,
@@ -136,7 +136,7 @@ def _fresh_for(meaning: Meaning) -> timedelta:
     return meaning.fresh_for if meaning.fresh_for is not None else timedelta(0)
 
 
-def _believable(fact: Fact, meaning: Meaning) -> Fact:
+def believable(fact: Fact, meaning: Meaning) -> Fact:
     """The fact, unless its value is one that the concept cannot have."""
     match fact:
         case Known(value=value) if not (

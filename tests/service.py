@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import hmac
 import io
 import json
 from abc import ABC, abstractmethod
@@ -32,7 +33,7 @@ from google.rpc.error_details_pb2 import (
 from grpc_status import rpc_status
 
 from audit.trail import Trail
-from decision_service import retention
+from decision_service import retention, workdays
 from decision_service.catalogue import Catalogue
 from decision_service.office import Office
 from decision_service.record import Record
@@ -63,13 +64,24 @@ REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
 TRAIL = "/decision_service.v1.TrailService"
 ENTRIES, ENTRY = f"{TRAIL}/ListEntries", f"{TRAIL}/GetEntry"
 TIMELINE, ACCESSES = f"{TRAIL}/GetCaseTimeline", f"{TRAIL}/ListAccesses"
+COUNTER = "/decision_service.v1.CounterService"
+REFERRALS, DOSSIER = f"{COUNTER}/ListReferrals", f"{COUNTER}/GetDossier"
+CLAIM, RELEASE = f"{COUNTER}/ClaimCase", f"{COUNTER}/ReleaseCase"
+ATTACH, PAPER = f"{COUNTER}/AttachPaper", f"{COUNTER}/GetPaper"
+DETERMINE, OVERRIDE = f"{COUNTER}/DetermineCase", f"{COUNTER}/OverrideDecision"
+CONFIRM, RETURN = f"{COUNTER}/ConfirmProposal", f"{COUNTER}/ReturnProposal"
+OVERRIDES, OVERRIDE_STATS = f"{COUNTER}/ListOverrides", f"{COUNTER}/GetOverrideStats"
+SAMPLE, SECOND_LOOK = f"{COUNTER}/DrawSample", f"{COUNTER}/RecordSecondLook"
 STATS, REPLAY, REPLAYS = f"{TRAIL}/GetStats", f"{TRAIL}/ReplayDecision", f"{TRAIL}/ReplayDecisions"
 
+ROOT = Path(__file__).parent.parent
 PATIENT = Limits(longest_lag_s=60.0, calls_per_s=1e6, burst=10**6)
 """Of a service whose machine is busy with other tests."""
 
 PRIVATE = new_private_key()
+STAFF_KEY = b"of tests alone, 32 bytes or more, and no secret"
 MATTER = "old_age_allowance"
+PDF = b"%PDF-1.7\n%of a test\n"
 METHODS = {
     f"/{service.full_name}/{method.name}": method
     for service in SERVICES
@@ -149,6 +161,7 @@ class Wire(ABC):
             "issuer": "city",
             "lifetime": dt.timedelta(hours=1),
             "now": self._clock(),
+            "person": person_tag("a clerk") if role == "clerk" else "",
         }
         return (("authorization", f"Bearer {issue(PRIVATE, **{**parts, **changes})}"),)
 
@@ -276,7 +289,9 @@ async def open_office(
             record=Record(trail),
             zone=ZoneInfo("Asia/Shanghai"),
             alarm=raise_alarm,
-            terms=retention.load(Path(__file__).parent.parent),
+            terms=retention.load(ROOT),
+            workdays=workdays.load(ROOT),
+            staff_key=STAFF_KEY,
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)
@@ -352,6 +367,11 @@ def server(office: Office, clock: Any, **more: Any) -> Server:
     )
 
 
+def person_tag(number: str) -> str:
+    """What a clerk's token says of who has this identity number."""
+    return hmac.digest(STAFF_KEY, f"resident_id:{number}".encode(), "sha256").hex()
+
+
 def application(person: Person, now: dt.datetime, **changes: Any) -> dict[str, Any]:
     """An application as a portal writes it in JSON, complete and consented, but for the changes."""
     return {
@@ -418,6 +438,46 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         ENTRIES: lambda: {
             "filter": f"matter = {MATTER} AND (outcome = approved OR reasons:REQUIREMENT_UNKNOWN)",
             "subject": {"kind": "resident_id", "number": person.id_number},
+        },
+        REFERRALS: lambda: {"matter": MATTER, "whose": "WHOSE_FREE"},
+        DOSSIER: lambda: {"case_id": case_id},
+        CLAIM: lambda: {"case_id": case_id, "etag": "1.none"},
+        RELEASE: lambda: {"case_id": case_id, "etag": "1.none"},
+        ATTACH: lambda: {
+            "case_id": case_id,
+            "etag": "1.none",
+            "name": "出生医学证明",
+            "media_type": "application/pdf",
+            "content": base64.b64encode(PDF).decode(),
+        },
+        PAPER: lambda: {"case_id": case_id, "index": 1},
+        DETERMINE: lambda: {
+            "case_id": case_id,
+            "etag": "1.none",
+            "result": "RESULT_APPROVE",
+            "reason": {"zh": "材料齐全，符合条件", "en": "all is there"},
+            "papers": [1],
+            "findings": {"applicant.hukou_city": {"option": "shenzhen"}},
+            "outputs": {"monthly_allowance": {"number": "200.00"}},
+            "ground": {"reason": "law_exception", "citation": "第八条"},
+        },
+        OVERRIDE: lambda: {
+            "case_id": case_id,
+            "etag": "1.none",
+            "result": "RESULT_REFUSE",
+            "reason": {"zh": "复议决定撤销"},
+            "ground": {"reason": "court_order", "citation": "〔2026〕1号"},
+        },
+        CONFIRM: lambda: {"case_id": case_id, "etag": "1.none", "reason": "同意"},
+        RETURN: lambda: {"case_id": case_id, "etag": "1.none", "reason": "请补充材料"},
+        OVERRIDES: lambda: {"filter": f"matter = {MATTER} AND reasons:PAPER_DOCUMENT"},
+        OVERRIDE_STATS: lambda: {"filter": "time >= 2026-01-01"},
+        SAMPLE: lambda: {"month": {"year": now.year, "month": now.month, "day": 1}},
+        SECOND_LOOK: lambda: {
+            "case_id": case_id,
+            "index": 1,
+            "result": "RESULT_REFUSE",
+            "reason": "不符合",
         },
         TIMELINE: lambda: {"case_id": case_id},
         ACCESSES: lambda: {"subject": {"kind": "resident_id", "number": person.id_number}},

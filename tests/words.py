@@ -28,6 +28,10 @@ MOMENTS = _by_when("moment")
 """Of a call that is right and comes at a bad moment."""
 
 
+COUNTER = _by_when("counter")
+"""Of a clerk's step that cannot be taken."""
+
+
 def in_words(answer: Answer) -> dict[str, Any]:
     """What a caller reads, as the golden file has it."""
     info = answer.details["ErrorInfo"]

@@ -16,17 +16,19 @@ from sqlalchemy import (
     and_,
     false,
     func,
+    literal,
     not_,
     or_,
     select,
     true,
+    tuple_,
 )
 
 from audit.log import store
 from audit.log.merkle import Hash
-from audit.trail.entries import Leaf, time_text
+from audit.trail.entries import Leaf, RecordedCase, time_text
 from audit.trail.holds import not_held, read_holds
-from audit.trail.projections import CASES, ENTRIES, MARKS, REASON, SEALED
+from audit.trail.projections import CASES, ENTRIES, MARKS, REASON, SEALED, recorded_case
 
 _RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "=": operator.eq,
@@ -130,6 +132,35 @@ def find(
     return tuple(
         Found(row.idx, Leaf.decode(row.leaf), row.hash, row.sealed_idx is None) for row in rows
     )
+
+
+def newest(connection: Connection, keys: Sequence[str]) -> Mapping[str, Found]:
+    """The newest entry under each opaque key; a key without one is left out."""
+    indices = store.latest(connection, keys) if keys else {}
+    rows = connection.execute(_ENTRIES.where(ENTRIES.c.idx.in_(indices.values()))).all()
+    by_index = {
+        row.idx: Found(row.idx, Leaf.decode(row.leaf), row.hash, row.sealed_idx is None)
+        for row in rows
+    }
+    return {key: by_index[index] for key, index in indices.items()}
+
+
+def cases(
+    connection: Connection, state: str, matter: str, *, after: tuple[str, str], limit: int
+) -> tuple[RecordedCase, ...]:
+    """The cases in a state, those due earliest first.
+
+    Args:
+        matter: Of that matter alone; empty for every.
+        after: Due time (as `time_text` writes it) and id of the case before the first; both
+            empty to begin.
+    """
+    place = tuple_(CASES.c.due_time, CASES.c.case_id)
+    where = and_(CASES.c.state == state, place > tuple_(*map(literal, after)))
+    if matter:
+        where = and_(where, CASES.c.matter == matter)
+    query = select(CASES).where(where).order_by(CASES.c.due_time, CASES.c.case_id).limit(limit)
+    return tuple(map(recorded_case, connection.execute(query).mappings()))
 
 
 def following(

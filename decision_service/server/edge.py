@@ -23,6 +23,7 @@ from decision_service.server.load import Limits, Load, TooManyCallsError
 from decision_service.server.status import OverdueError, StoppingError, to_status
 from decision_service.v1 import (
     case_pb2,
+    counter_pb2,
     decision_pb2,
     matter_pb2,
     prefill_pb2,
@@ -35,7 +36,15 @@ log = structlog.get_logger()
 
 SERVICES: Final = tuple(
     service
-    for module in (matter_pb2, prefill_pb2, decision_pb2, case_pb2, trail_pb2, retention_pb2)
+    for module in (
+        matter_pb2,
+        prefill_pb2,
+        decision_pb2,
+        case_pb2,
+        counter_pb2,
+        trail_pb2,
+        retention_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 )
 """Every service of the contract."""

@@ -28,6 +28,8 @@ _ALGORITHMS = ["Ed25519", "EdDSA", "ES256", "RS256"]
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}\Z")
 """A subject names a system or a staff account; it stands in logs and entries."""
 
+_PERSON = re.compile(r"([0-9a-f]{64})?\Z")
+
 _REMEMBERED = 4096
 """Verified tokens kept at most: a city has some dozens of portals and some hundreds of clerks."""
 
@@ -47,10 +49,13 @@ class Caller:
     Attributes:
         subject: ``sub`` claim, e.g. ``portal-luohu``.
         role: ``role`` claim, e.g. ``portal``; a key of `ROLES`.
+        person: ``person`` claim of a clerk: which person that is, as a keyed tag in hexadecimal
+            (`Office.person_tag`); empty without one.
     """
 
     subject: str
     role: str
+    person: str = ""
 
 
 class Verifier:
@@ -137,7 +142,10 @@ class Verifier:
         subject, role = claims["sub"], claims["role"]
         if not isinstance(role, str) or not _SUBJECT.match(subject):
             raise _invalid()
-        return Caller(subject=subject, role=role), expire_time
+        person = claims.get("person", "")
+        if not isinstance(person, str) or not _PERSON.match(person):
+            raise _invalid()
+        return Caller(subject=subject, role=role, person=person), expire_time
 
     def _claims(self, token: str) -> dict[str, Any]:
         """What a token says, if one of the issuer's keys signed it."""
@@ -194,10 +202,12 @@ def issue(
     issuer: str,
     lifetime: timedelta,
     now: datetime,
+    person: str = "",
 ) -> str:
     """Sign a token, for a sandbox and for tests; a city has its own issuer.
 
-    The key is one of `new_private_key`, the role one of `ROLES`; ``now`` is stamped as ``iat``.
+    The key is one of `new_private_key`, the role one of `ROLES`; ``now`` is stamped as ``iat``,
+    and ``person`` says which person a clerk is (`Caller`).
     """
     key = _okp(private_key)
     claims = {
@@ -207,6 +217,7 @@ def issue(
         "role": role,
         "iat": int(now.timestamp()),
         "exp": int((now + lifetime).timestamp()),
+        **({"person": person} if person else {}),
     }
     header = {"alg": "Ed25519", "kid": key.kid}
     return jwt.encode(header, claims, key, algorithms=["Ed25519"])

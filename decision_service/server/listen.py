@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from decision_service.errors import DecisionServiceError
 from decision_service.office import Office
 from decision_service.server.case import CaseServicer
+from decision_service.server.counter import CounterServicer
 from decision_service.server.decision import DecisionServicer
 from decision_service.server.edge import SERVICES, Edge
 from decision_service.server.identity import Verifier
@@ -30,6 +31,7 @@ from decision_service.server.retention import RetentionServicer
 from decision_service.server.trail import TrailServicer
 from decision_service.v1 import (
     case_pb2_grpc,
+    counter_pb2_grpc,
     decision_pb2_grpc,
     matter_pb2_grpc,
     prefill_pb2_grpc,
@@ -175,10 +177,12 @@ class Server:
         matters, trail = MatterServicer(self._office), TrailServicer(self._office)
         prefills, decisions = PrefillServicer(self._office), DecisionServicer(self._office)
         cases, retention = CaseServicer(self._office), RetentionServicer(self._office)
+        counter = CounterServicer(self._office)
         matter_pb2_grpc.add_MatterServiceServicer_to_server(matters, server)
         prefill_pb2_grpc.add_PrefillServiceServicer_to_server(prefills, server)
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
         case_pb2_grpc.add_CaseServiceServicer_to_server(cases, server)
+        counter_pb2_grpc.add_CounterServiceServicer_to_server(counter, server)
         trail_pb2_grpc.add_TrailServiceServicer_to_server(trail, server)
         retention_pb2_grpc.add_RetentionServiceServicer_to_server(retention, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -197,6 +201,7 @@ class Server:
                 "PrefillService": prefills,
                 "DecisionService": decisions,
                 "CaseService": cases,
+                "CounterService": counter,
                 "TrailService": trail,
                 "RetentionService": retention,
             }

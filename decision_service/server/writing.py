@@ -26,11 +26,13 @@ from decision_service.v1 import vocabulary_pb2 as pb
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _text(text: model.Text) -> pb.Text:
+def write_text(text: model.Text) -> pb.Text:
+    """Words in both languages."""
     return pb.Text(zh=text.zh, en=text.en)
 
 
-def _day(day: date) -> Date:
+def write_day(day: date) -> Date:
+    """A civil day."""
     return Date(year=day.year, month=day.month, day=day.day)
 
 
@@ -43,7 +45,7 @@ def write_time(instant: datetime | None) -> Timestamp | None:
     return written
 
 
-def _value(value: model.Held, type_: model.ConceptType) -> pb.Value:
+def write_value(value: model.Held, type_: model.ConceptType) -> pb.Value:
     """A value as its type says: the same string is an option's code or a text."""
     match value:
         case bool():
@@ -51,7 +53,7 @@ def _value(value: model.Held, type_: model.ConceptType) -> pb.Value:
         case Decimal():
             return pb.Value(number=format(value, "f"))
         case date():
-            return pb.Value(date=_day(value))
+            return pb.Value(date=write_day(value))
         case str() if isinstance(type_, model.OptionType):
             return pb.Value(option=value)
         case str():
@@ -71,32 +73,37 @@ def write_decision(decision: model.Decision) -> pb.Decision:
         case_id=decision.case_id,
         case_number=decision.case_number,
         matter=decision.matter,
-        rules_effective_date=_day(decision.rules_effective_date),
+        rules_effective_date=write_day(decision.rules_effective_date),
         release_digest=bytes.fromhex(decision.release_digest),
-        filing_date=_day(decision.filing_date),
+        filing_date=write_day(decision.filing_date),
         decide_time=write_time(decision.decide_time),
-        evidence=[_evidence(one) for one in decision.evidence],
-        notice=_text(decision.notice),
+        evidence=[write_evidence(one) for one in decision.evidence],
+        notice=write_text(decision.notice),
         remedies=_remedies(decision.remedies),
         receipt=_receipt(decision.receipt),
-        replaced=[_replaced(one) for one in decision.replaced],
+        replaced=[write_replaced(one) for one in decision.replaced],
         contradictions=[_contradiction(one) for one in decision.contradictions],
+        determination=_determination(decision.determination) if decision.determination else None,
     )
     match decision.outcome:
         case model.Approved(grant=grant, reasons=reasons):
             written.approved.CopyFrom(
-                pb.Approved(grant=[_granted(one) for one in grant], reasons=_reasons(reasons))
+                pb.Approved(
+                    grant=[write_granted(one) for one in grant], reasons=write_reasons(reasons)
+                )
             )
         case model.Refused(reasons=reasons):
-            written.refused.CopyFrom(pb.Refused(reasons=_reasons(reasons)))
+            written.refused.CopyFrom(pb.Refused(reasons=write_reasons(reasons)))
         case model.Referred(reasons=reasons):
-            written.referred.CopyFrom(pb.Referred(reasons=_reasons(reasons)))
+            written.referred.CopyFrom(pb.Referred(reasons=write_reasons(reasons)))
         case model.NeedsCorrection(reasons=reasons):
-            written.needs_correction.CopyFrom(pb.NeedsCorrection(reasons=_reasons(reasons)))
+            written.needs_correction.CopyFrom(pb.NeedsCorrection(reasons=write_reasons(reasons)))
         case model.Waiting(until=until, waiting_for=sources, reasons=reasons):
             written.waiting.CopyFrom(
                 pb.Waiting(
-                    until_time=write_time(until), evidence_types=sources, reasons=_reasons(reasons)
+                    until_time=write_time(until),
+                    evidence_types=sources,
+                    reasons=write_reasons(reasons),
                 )
             )
         case _ as never:
@@ -107,61 +114,75 @@ def write_decision(decision: model.Decision) -> pb.Decision:
 def write_eligibility(found: Eligibility) -> decision_pb2.CheckEligibilityResponse:
     """Write what a check found, marked as no decision."""
     return decision_pb2.CheckEligibilityResponse(
-        disclaimer=_text(NO_DECISION),
+        disclaimer=write_text(NO_DECISION),
         prospect=decision_pb2.CheckEligibilityResponse.Prospect.Value(
             f"PROSPECT_{found.prospect.name}"
         ),
-        requirements=_reasons(found.requirements),
-        gaps=_reasons(found.gaps),
-        evidence=[_evidence(one) for one in found.evidence],
+        requirements=write_reasons(found.requirements),
+        gaps=write_reasons(found.gaps),
+        evidence=[write_evidence(one) for one in found.evidence],
         matter=found.matter,
-        rules_effective_date=_day(found.rules_effective_date),
+        rules_effective_date=write_day(found.rules_effective_date),
     )
 
 
-def _granted(granted: model.Granted) -> pb.Granted:
+def _determination(determination: model.Determination) -> pb.Determination:
+    ground = determination.ground
+    return pb.Determination(
+        overrides=determination.overrides,
+        reason=write_text(determination.text),
+        ground=ground.reason if ground else "",
+        citation=ground.citation if ground else "",
+        two_persons=determination.two_persons,
+    )
+
+
+def write_granted(granted: model.Granted) -> pb.Granted:
+    """Write what is granted."""
     return pb.Granted(
         id=granted.id,
-        name=_text(granted.name),
-        value=_value(granted.value, granted.type),
+        name=write_text(granted.name),
+        value=write_value(granted.value, granted.type),
         unit=granted.type.unit if isinstance(granted.type, model.NumberType) else "",
-        display=_text(granted.display),
+        display=write_text(granted.display),
     )
 
 
-def _reasons(reasons: Iterable[model.Reason]) -> list[pb.Reason]:
+def write_reasons(reasons: Iterable[model.Reason]) -> list[pb.Reason]:
+    """Write why."""
     return [
         pb.Reason(
             code=reason.code,
             requirement=reason.requirement,
-            title=_text(reason.title) if reason.title else None,
-            text=_text(reason.text),
+            title=write_text(reason.title) if reason.title else None,
+            text=write_text(reason.text),
             field=reason.field,
             legal_basis=[
                 pb.LegalBasis(number=law.number, instrument=law.instrument, article=law.article)
                 for law in reason.legal_basis
             ],
-            used=[_used(used) for used in reason.used],
+            used=[write_used(used) for used in reason.used],
         )
         for reason in reasons
     ]
 
 
-def _used(used: model.Used) -> pb.Used:
+def write_used(used: model.Used) -> pb.Used:
+    """Write a fact that something rests on."""
     return pb.Used(
         concept=used.concept,
-        name=_text(used.name),
-        value=_text(used.value),
+        name=write_text(used.name),
+        value=write_text(used.value),
         source=used.source,
         why=used.why or "",
     )
 
 
-def _evidence(evidence: model.Evidence) -> pb.EvidenceSummary:
+def write_evidence(evidence: model.Evidence) -> pb.EvidenceSummary:
     """What the applicant may know of an answer; its values are in the reasons and fields."""
     return pb.EvidenceSummary(
         evidence_type=evidence.evidence_type,
-        provider=_text(evidence.provider),
+        provider=write_text(evidence.provider),
         status=pb.EvidenceStatus.Value(f"EVIDENCE_STATUS_{evidence.status.name}"),
         as_of_time=write_time(evidence.as_of),
         retrieve_time=write_time(evidence.retrieved_at),
@@ -173,29 +194,30 @@ def _evidence(evidence: model.Evidence) -> pb.EvidenceSummary:
 def _contradiction(found: model.Contradiction) -> pb.Contradiction:
     return pb.Contradiction(
         concept=found.concept,
-        name=_text(found.name),
-        owner=_text(found.owner),
+        name=write_text(found.name),
+        owner=write_text(found.owner),
         claims=[
             pb.Claim(
                 evidence_type=one.evidence_type,
-                name=_text(one.name),
-                display=_text(one.display),
+                name=write_text(one.name),
+                display=write_text(one.display),
             )
             for one in found.claims
         ],
     )
 
 
-def _replaced(paper: model.Replaced) -> pb.ReplacedDocument:
+def write_replaced(paper: model.Replaced) -> pb.ReplacedDocument:
+    """Write a paper that nobody brings."""
     return pb.ReplacedDocument(name=pb.Text(zh=paper.zh, en=paper.en), evidence_types=paper.by)
 
 
 def _remedies(remedies: model.Remedies) -> pb.Remedies:
     return pb.Remedies(
-        reconsideration_organ=_text(remedies.reconsideration.organ),
+        reconsideration_organ=write_text(remedies.reconsideration.organ),
         reconsideration_days=remedies.reconsideration.days,
         reconsideration_link=remedies.reconsideration.link,
-        litigation_court=_text(remedies.litigation.court),
+        litigation_court=write_text(remedies.litigation.court),
         litigation_months=remedies.litigation.months,
     )
 
@@ -214,7 +236,7 @@ def write_case(case: model.CaseSummary) -> case_pb2.Case:
         case_number=case.case_number,
         matter=case.matter,
         state=case_pb2.Case.State.Value(f"STATE_{case.state.name}"),
-        filing_date=_day(case.filing_date) if case.filing_date else None,
+        filing_date=write_day(case.filing_date) if case.filing_date else None,
         create_time=write_time(case.create_time),
         decisions=[
             write_decision(decision)
@@ -265,13 +287,14 @@ def write_event(event: model.PrefillEvent) -> prefill_pb2.PrefillResponse:
             started = prefill_pb2.PrefillStarted(
                 case_id=event.case_id,
                 case_number=event.case_number,
-                rules_effective_date=_day(event.rules_effective_date),
+                rules_effective_date=write_day(event.rules_effective_date),
                 evidence_types=event.evidence_types,
             )
             return prefill_pb2.PrefillResponse(started=started)
         case model.EvidenceArrived():
             arrived = prefill_pb2.EvidenceArrived(
-                evidence=_evidence(event.evidence), fields=[_field(one) for one in event.fields]
+                evidence=write_evidence(event.evidence),
+                fields=[_field(one) for one in event.fields],
             )
             return prefill_pb2.PrefillResponse(evidence=arrived)
         case model.PrefillCompleted():
@@ -279,7 +302,7 @@ def write_event(event: model.PrefillEvent) -> prefill_pb2.PrefillResponse:
                 fields=[_field(one) for one in event.fields],
                 declared_fields=event.declared_fields,
                 receipt=_receipt(event.receipt),
-                replaced=[_replaced(one) for one in event.replaced],
+                replaced=[write_replaced(one) for one in event.replaced],
             )
             return prefill_pb2.PrefillResponse(completed=completed)
         case _ as never:
@@ -290,15 +313,15 @@ def _field(field: model.PrefilledField) -> prefill_pb2.PrefilledField:
     written = prefill_pb2.PrefilledField(
         key=field.key,
         concept=field.concept,
-        name=_text(field.name),
-        display=_text(field.display),
+        name=write_text(field.name),
+        display=write_text(field.display),
         evidence_type=field.evidence_type,
         as_of_time=write_time(field.as_of),
         contradiction=_contradiction(field.contradiction) if field.contradiction else None,
     )
     match field.fact:
         case model.Known(value=value):
-            written.value.CopyFrom(_value(value, field.type))
+            written.value.CopyFrom(write_value(value, field.type))
         case model.Unknown(why=why):
             written.why = why
         case _ as never:
@@ -322,17 +345,17 @@ def write_matter(release: Release) -> matter_pb2.Matter:
     minimum_deadline.FromTimedelta(matter.minimum_deadline)
     return matter_pb2.Matter(
         id=matter.id,
-        name=_text(matter.name),
+        name=write_text(matter.name),
         kind=matter.kind,
-        competent_authority=_text(matter.competent_authority),
-        rules_effective_date=_day(release.effective),
+        competent_authority=write_text(matter.competent_authority),
+        rules_effective_date=write_day(release.effective),
         release_digest=bytes.fromhex(release.digest),
         legal_resources=matter.legal_resources,
         modes=matter.modes,
         assurance_level=_LEVELS[matter.assurance_level],
         consent_notice_version=matter.consent_notice_version,
         evidence_types=[item.type for item in matter.evidence],
-        replaces=[_replaced(paper) for paper in matter.replaces],
+        replaces=[write_replaced(paper) for paper in matter.replaces],
         promised_limit=pb.PromisedLimit(
             days=matter.promised_limit.days, unit=matter.promised_limit.unit
         ),

@@ -674,7 +674,9 @@ Global___Granted: _TypeAlias = Granted  # noqa: Y015
 
 @_typing.final
 class Approved(_message.Message):
-    """Every requirement is proven met, and every output has exactly one known value."""
+    """Every requirement is proven met, and every output has exactly one known value; or a person has
+    granted it (`Decision.determination`).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -705,7 +707,7 @@ Global___Approved: _TypeAlias = Approved  # noqa: Y015
 @_typing.final
 class Refused(_message.Message):
     """At least one requirement is proven not met, on evidence alone, and the matter allows a machine
-    to say so.
+    to say so; or a person has refused it (`Decision.determination`).
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -904,6 +906,7 @@ class Decision(_message.Message):
     RECEIPT_FIELD_NUMBER: _builtins.int
     REPLACED_FIELD_NUMBER: _builtins.int
     CONTRADICTIONS_FIELD_NUMBER: _builtins.int
+    DETERMINATION_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case that it belongs to."""
     case_number: _builtins.str
@@ -968,6 +971,10 @@ class Decision(_message.Message):
     def contradictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contradiction]:
         """What registers do not agree on; each has a ticket in the trail."""
 
+    @_builtins.property
+    def determination(self) -> Global___Determination:
+        """Set if a person decided; unset if the rules did."""
+
     def __init__(
         self,
         *,
@@ -989,16 +996,57 @@ class Decision(_message.Message):
         receipt: Global___Receipt | None = ...,
         replaced: _abc.Iterable[Global___ReplacedDocument] | None = ...,
         contradictions: _abc.Iterable[Global___Contradiction] | None = ...,
+        determination: Global___Determination | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "decide_time", b"decide_time", "filing_date", b"filing_date", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "decide_time", b"decide_time", "determination", b"determination", "filing_date", b"filing_date", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "case_id", b"case_id", "case_number", b"case_number", "contradictions", b"contradictions", "decide_time", b"decide_time", "evidence", b"evidence", "filing_date", b"filing_date", "matter", b"matter", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "release_digest", b"release_digest", "remedies", b"remedies", "replaced", b"replaced", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "case_id", b"case_id", "case_number", b"case_number", "contradictions", b"contradictions", "decide_time", b"decide_time", "determination", b"determination", "evidence", b"evidence", "filing_date", b"filing_date", "matter", b"matter", "needs_correction", b"needs_correction", "notice", b"notice", "outcome", b"outcome", "receipt", b"receipt", "referred", b"referred", "refused", b"refused", "release_digest", b"release_digest", "remedies", b"remedies", "replaced", b"replaced", "rules_effective_date", b"rules_effective_date", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["approved", "refused", "referred", "needs_correction", "waiting"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class Determination(_message.Message):
+    """That a person decided, and how that stands to what the rules said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    GROUND_FIELD_NUMBER: _builtins.int
+    CITATION_FIELD_NUMBER: _builtins.int
+    TWO_PERSONS_FIELD_NUMBER: _builtins.int
+    overrides: _builtins.bool
+    """Whether it goes against the rules, or against an earlier decision."""
+    ground: _builtins.str
+    """Code of the ground, e.g. `paper_document`; empty if it goes against nothing."""
+    citation: _builtins.str
+    """The article or the order that the ground cites; empty if none."""
+    two_persons: _builtins.bool
+    """Whether a second person confirmed it."""
+    @_builtins.property
+    def reason(self) -> Global___Text:
+        """Why, in the person's own words; the first of the reasons says it, too."""
+
+    def __init__(
+        self,
+        *,
+        overrides: _builtins.bool = ...,
+        reason: Global___Text | None = ...,
+        ground: _builtins.str = ...,
+        citation: _builtins.str = ...,
+        two_persons: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation", "ground", b"ground", "overrides", b"overrides", "reason", b"reason", "two_persons", b"two_persons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Determination: _TypeAlias = Determination  # noqa: Y015
 
 @_typing.final
 class ReplacedDocument(_message.Message):

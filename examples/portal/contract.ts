@@ -196,7 +196,10 @@ export interface Granted {
   display?: Text;
 }
 
-/** Every requirement is proven met, and every output has exactly one known value. */
+/**
+ * Every requirement is proven met, and every output has exactly one known value; or a person has
+ * granted it (`Decision.determination`).
+ */
 export interface Approved {
   /** What is granted. */
   grant?: Granted[];
@@ -206,7 +209,7 @@ export interface Approved {
 
 /**
  * At least one requirement is proven not met, on evidence alone, and the matter allows a machine
- * to say so.
+ * to say so; or a person has refused it (`Decision.determination`).
  */
 export interface Refused {
   /** Why; never empty. */
@@ -295,6 +298,22 @@ export interface Decision {
   replaced?: ReplacedDocument[];
   /** What registers do not agree on; each has a ticket in the trail. */
   contradictions?: Contradiction[];
+  /** Set if a person decided; unset if the rules did. */
+  determination?: Determination;
+}
+
+/** That a person decided, and how that stands to what the rules said. */
+export interface Determination {
+  /** Whether it goes against the rules, or against an earlier decision. */
+  overrides?: boolean;
+  /** Why, in the person's own words; the first of the reasons says it, too. */
+  reason?: Text;
+  /** Code of the ground, e.g. `paper_document`; empty if it goes against nothing. */
+  ground?: string;
+  /** The article or the order that the ground cites; empty if none. */
+  citation?: string;
+  /** Whether a second person confirmed it. */
+  twoPersons?: boolean;
 }
 
 /** A paper that the applicant no longer brings. */
@@ -583,6 +602,507 @@ export interface TicketResolved {
   /** What was found. */
   text?: string;
 }
+
+/** Whose referrals. */
+export type ListReferralsRequestWhose = "WHOSE_FREE" | "WHOSE_MINE" | "WHOSE_PROPOSED";
+
+/** What `ListReferrals` is asked. */
+export interface ListReferralsRequest {
+  /**
+   * At most so many referrals; 0 means 50, more than 200 means 200. A page can have fewer, and
+   * still not be the last.
+   */
+  pageSize?: number;
+  /** `next_page_token` of the page before, with the same other fields; empty for the first page. */
+  pageToken?: string;
+  /** Of this matter alone; empty for every. */
+  matter?: string;
+  /** Whose referrals. */
+  whose?: ListReferralsRequestWhose;
+}
+
+/** What `ListReferrals` answers. */
+export interface ListReferralsResponse {
+  /** Those whose promised limit ends earliest first. */
+  referrals?: Referral[];
+  /** For the next page; empty on the last one. */
+  nextPageToken?: string;
+}
+
+/** A case that a person decides. */
+export interface Referral {
+  /** The case. */
+  caseId?: string;
+  /** 办件编号. */
+  caseNumber?: string;
+  /** The matter. */
+  matter?: string;
+  /** The civil day on which it was handed in. */
+  filingDate?: Day;
+  /** When it was referred. */
+  referTime?: Timestamp;
+  /** Until when a decision is promised, by the office's own days and hours (承诺办结时限). */
+  promisedTime?: Timestamp;
+  /**
+   * Codes of the reasons for which no machine decided; `REVIEW_REQUESTED` or `FACT_CONTESTED` if a
+   * person was asked for afterwards.
+   */
+  reasons?: string[];
+  /** Subject of the token of the clerk who works on it; empty if nobody does. */
+  clerk?: string;
+  /** When that claim runs out; unset without one. */
+  claimExpireTime?: Timestamp;
+  /** Whether a decision waits for a second clerk. */
+  proposed?: boolean;
+  /** For the next step (AIP-154). */
+  etag?: string;
+}
+
+/** What `GetDossier` is asked. */
+export interface GetDossierRequest {
+  /** The case. */
+  caseId: string;
+  /** Leaves out what persons have decided or proposed: for a second, independent look. */
+  blind?: boolean;
+}
+
+/** What `GetDossier` answers. */
+export interface GetDossierResponse {
+  /** The case. */
+  dossier?: Dossier;
+}
+
+/** All that a clerk needs of a case (案卷). It is full of personal data. */
+export interface Dossier {
+  /**
+   * How it stands, with its decisions and all that followed, the newest last; without them, and
+   * without its state, if it was asked for `blind`.
+   */
+  case?: Case;
+  /** For the next step (AIP-154). */
+  etag?: string;
+  /** Who takes part. */
+  parties?: Party[];
+  /** Everything that the rules used, with who vouches for it. */
+  facts?: DossierFact[];
+  /** Status of every requirement, what it rests on, and its law. */
+  requirements?: Reason[];
+  /** What an approval would grant, where the rules can tell it. */
+  outputs?: Granted[];
+  /** Every output of the matter: a clerk says what is granted where the rules cannot. */
+  outputFields?: OutputField[];
+  /** Why no machine decided, or why it decided so. */
+  reasons?: Reason[];
+  /** What the applicant declared, by the key of the form. */
+  answers?: Record<string, Value>;
+  /** What the applicant says is wrong. */
+  contests?: DossierContest[];
+  /** Which registers were asked. */
+  evidence?: EvidenceSummary[];
+  /** Papers that nobody had to bring, because evidence took their place. */
+  replaced?: ReplacedDocument[];
+  /** Papers that were attached at the counter. */
+  papers?: Paper[];
+  /** What waits for a second clerk; unset if nothing does. */
+  proposal?: Proposal;
+  /** Subject of the token of the clerk who works on it; empty if nobody does. */
+  clerk?: string;
+  /** When that claim runs out; unset without one. */
+  claimExpireTime?: Timestamp;
+  /** Grounds that the matter offers for deciding otherwise. */
+  grounds?: GroundOffered[];
+}
+
+/** A fact, as a clerk sees it. */
+export interface DossierFact {
+  /** The fact. */
+  used?: Used;
+  /** The instant for which its register vouches; unset if it came from none. */
+  asOfTime?: Timestamp;
+}
+
+/** Something that an approval grants. */
+export interface OutputField {
+  /** Key of the output. */
+  id?: string;
+  /** Its name. */
+  name?: Text;
+}
+
+/** A ground that a matter offers. */
+export interface GroundOffered {
+  /** The code. */
+  reason?: string;
+  /** What it means. */
+  name?: Text;
+}
+
+/** A value that the applicant says is wrong. */
+export interface DossierContest {
+  /** The concept. */
+  concept?: string;
+  /** What is right, as the applicant says. */
+  claimed?: string;
+  /** In the applicant's own words. */
+  text?: string;
+}
+
+/** A paper that a clerk has seen and attached. */
+export interface Paper {
+  /** Index of its entry; names the paper. */
+  index?: Int64;
+  /** What it is, e.g. `出生医学证明`. */
+  name?: string;
+  /** `application/pdf`, `image/jpeg` or `image/png`. */
+  mediaType?: string;
+  /** SHA-256 of its bytes, 32 bytes. */
+  digest?: Base64;
+  /** In bytes. */
+  size?: Int64;
+  /** Subject of the token of the clerk who attached it. */
+  clerk?: string;
+  /** When. */
+  createTime?: Timestamp;
+}
+
+/** What a clerk wants decided, and a second one must confirm. */
+export interface Proposal {
+  /** Subject of the token of the clerk who wants it. */
+  clerk?: string;
+  /** What. */
+  result?: Result;
+  /** Why, in the clerk's own words. */
+  reason?: Text;
+  /** The ground of deciding otherwise; unset if it is not otherwise. */
+  ground?: Ground;
+  /** What the clerk vouches for, by concept. */
+  findings?: Record<string, Value>;
+  /** What would be granted beside what the rules tell. */
+  outputs?: Record<string, Value>;
+  /** Papers that it rests on. */
+  papers?: Int64[];
+}
+
+/** Why a person decides otherwise than the rules, or than was decided before. */
+export interface Ground {
+  /**
+   * One of the matter's: `data_wrong_at_source`, `not_the_same_person`, `newer_evidence`,
+   * `paper_document` (also foreign), `law_exception`, `hardship`, `fraud_suspicion`,
+   * `system_fault` or `court_order`.
+   */
+  reason: string;
+  /** The article for `law_exception`, the number of the order for `court_order`. */
+  citation?: string;
+  /** Number of the request to correct the record (数据校核), for `data_wrong_at_source`. */
+  ticket?: string;
+}
+
+/** What `ClaimCase` is asked. */
+export interface ClaimCaseRequest {
+  /** The case. */
+  caseId: string;
+  /** Of the case as the caller has seen it. */
+  etag: string;
+}
+
+/** What `ClaimCase` answers. */
+export interface ClaimCaseResponse {
+  /** For the next step. */
+  etag?: string;
+  /** When the claim runs out. */
+  claimExpireTime?: Timestamp;
+}
+
+/** What `ReleaseCase` is asked. */
+export interface ReleaseCaseRequest {
+  /** The case. */
+  caseId: string;
+  /** Of the case as the caller has seen it. */
+  etag: string;
+}
+
+/** What `ReleaseCase` answers. */
+export interface ReleaseCaseResponse {
+  /** For the next step. */
+  etag?: string;
+}
+
+/** What `AttachPaper` is asked. */
+export interface AttachPaperRequest {
+  /** The case. */
+  caseId: string;
+  /** Of the case as the caller has seen it. */
+  etag: string;
+  /** What it is, at most 100 characters. */
+  name: string;
+  /** `application/pdf`, `image/jpeg` or `image/png`; the bytes must begin like one. */
+  mediaType: string;
+  /** At most 512 KiB. */
+  content: Base64;
+}
+
+/** What `AttachPaper` answers. */
+export interface AttachPaperResponse {
+  /** For the next step. */
+  etag?: string;
+  /** The paper. */
+  paper?: Paper;
+}
+
+/** What `GetPaper` is asked. */
+export interface GetPaperRequest {
+  /** The case. */
+  caseId: string;
+  /** `Paper.index`. */
+  index: Int64;
+}
+
+/** What `GetPaper` answers. */
+export interface GetPaperResponse {
+  /** What it is. */
+  paper?: Paper;
+  /** Its bytes. */
+  content?: Base64;
+}
+
+/** What `DetermineCase` is asked. */
+export interface DetermineCaseRequest {
+  /** The case. */
+  caseId: string;
+  /** Of the case as the caller has seen it. */
+  etag: string;
+  /** What is decided. */
+  result: Result;
+  /**
+   * Why, for the applicant to read, at most 2,000 characters; `zh` is required, `en` repeats it if
+   * empty.
+   */
+  reason: Text;
+  /** What the clerk vouches for, by concept of the matter: joins or replaces what registers said. */
+  findings?: Record<string, Value>;
+  /** What is granted, by output, where the rules cannot tell it. */
+  outputs?: Record<string, Value>;
+  /** Fields of the form that the applicant is to correct; for `RESULT_CORRECT`. */
+  fields?: string[];
+  /** Why it is decided otherwise than the rules say; unset if it is not. */
+  ground?: Ground;
+  /** Attached papers that it rests on. */
+  papers?: Int64[];
+}
+
+/** What `DetermineCase` answers. */
+export interface DetermineCaseResponse {
+  /** The decision; unset if a second clerk must confirm it. */
+  decision?: Decision;
+  /** For the next step. */
+  etag?: string;
+}
+
+/** What `OverrideDecision` is asked. */
+export interface OverrideDecisionRequest {
+  /** The case. */
+  caseId: string;
+  /** Of the case as the caller has seen it. */
+  etag: string;
+  /** What is decided now: approve or refuse. */
+  result: Result;
+  /** As in `DetermineCaseRequest`. */
+  reason: Text;
+  /** As in `DetermineCaseRequest`. */
+  findings?: Record<string, Value>;
+  /** As in `DetermineCaseRequest`. */
+  outputs?: Record<string, Value>;
+  /** Why it is decided otherwise than it was. */
+  ground: Ground;
+  /** Attached papers that it rests on. */
+  papers?: Int64[];
+}
+
+/** What `OverrideDecision` answers. */
+export interface OverrideDecisionResponse {
+  /** The decision; unset if a second clerk must confirm it. */
+  decision?: Decision;
+  /** For the next step. */
+  etag?: string;
+}
+
+/** What `ConfirmProposal` is asked. */
+export interface ConfirmProposalRequest {
+  /** The case. */
+  caseId: string;
+  /** Of the case as the caller has seen it. */
+  etag: string;
+  /** Why, for those who check; at most 2,000 characters. */
+  reason: string;
+}
+
+/** What `ConfirmProposal` answers. */
+export interface ConfirmProposalResponse {
+  /** The decision. */
+  decision?: Decision;
+  /** For the next step. */
+  etag?: string;
+}
+
+/** What `ReturnProposal` is asked. */
+export interface ReturnProposalRequest {
+  /** The case. */
+  caseId: string;
+  /** Of the case as the caller has seen it. */
+  etag: string;
+  /** Why, for the first clerk; at most 2,000 characters. */
+  reason: string;
+}
+
+/** What `ReturnProposal` answers. */
+export interface ReturnProposalResponse {
+  /** For the next step. */
+  etag?: string;
+}
+
+/** What `ListOverrides` is asked. */
+export interface ListOverridesRequest {
+  /** At most so many overrides; 0 means 50, more than 200 means 200. */
+  pageSize?: number;
+  /** `next_page_token` of the page before, with the same other fields; empty for the first page. */
+  pageToken?: string;
+  /**
+   * Which overrides, in the language of `ListEntriesRequest.filter`, e.g. `matter =
+   * old_age_allowance AND requirements.R2 = not_met AND reasons:PAPER_DOCUMENT AND caller =
+   * clerk-7 AND time >= 2026-11-01`. Requirements are as the rules found them, `caller` is the
+   * clerk who decided, reasons are grounds in capitals.
+   */
+  filter?: string;
+}
+
+/** What `ListOverrides` answers. */
+export interface ListOverridesResponse {
+  /** The newest first. */
+  overrides?: Override[];
+  /** For the next page; empty on the last one. */
+  nextPageToken?: string;
+}
+
+/** A person's decision against the rules, or against an earlier decision. */
+export interface Override {
+  /** Index of its entry. */
+  index?: Int64;
+  /** When. */
+  time?: Timestamp;
+  /** The case. */
+  caseId?: string;
+  /** The matter. */
+  matter?: string;
+  /** How the case stood: `referred`, `approved` or `refused`. */
+  from?: string;
+  /** What was decided: `approved` or `refused`. */
+  to?: string;
+  /** Subject of the token of the clerk who decided. */
+  clerk?: string;
+  /** Of the one who confirmed it; empty if nobody had to. */
+  secondClerk?: string;
+  /** Why, with what it cites; only its code if it was erased. */
+  ground?: Ground;
+  /** In the clerk's own words; unset if it was erased. */
+  reason?: Text;
+  /** Status of each requirement by the rules, before what the clerk found. */
+  requirements?: Record<string, string>;
+  /** Status of each requirement with what the clerk found. */
+  found?: Record<string, string>;
+  /** From claim to decision. */
+  handlingDuration?: Duration;
+}
+
+/** What `GetOverrideStats` is asked. */
+export interface GetOverrideStatsRequest {
+  /** Which decisions; as in `ListOverrides`. */
+  filter?: string;
+}
+
+/** What `GetOverrideStats` answers. */
+export interface GetOverrideStatsResponse {
+  /** All of them first, then by matter, requirement, reason, clerk and month. */
+  stats?: OverrideStats[];
+}
+
+/** How persons decided. Shares follow from the counts, exactly. */
+export interface OverrideStats {
+  /**
+   * `all`, `matter`, `requirement` (the rules found it not met or not known), `reason` (the ground
+   * of an override), `clerk` or `month`.
+   */
+  dimension?: string;
+  /** Of that dimension, e.g. `old_age_allowance R2`. */
+  value?: string;
+  /** All that persons decided. */
+  determinations?: Int64;
+  /**
+   * Those that went against the rules or an earlier decision. The rest over all is the share in
+   * which persons agree with the rules.
+   */
+  overrides?: Int64;
+  /** Those that changed what had been decided. */
+  overturned?: Int64;
+  /** Those that a second person confirmed. */
+  twoPersons?: Int64;
+  /** Second, independent looks. */
+  secondLooks?: Int64;
+  /** Those that came to the same result. */
+  secondLooksAgreed?: Int64;
+  /** From claim to decision: half of the cases took no longer than this. */
+  medianHandlingDuration?: Duration;
+}
+
+/** What `DrawSample` is asked. */
+export interface DrawSampleRequest {
+  /** A day of the month, in the city's zone. */
+  month: Day;
+  /** How many of a hundred are drawn, 1 to 100; 0 means 10. */
+  sharePercent?: number;
+  /** Of this matter alone; empty for every. */
+  matter?: string;
+}
+
+/** What `DrawSample` answers. */
+export interface DrawSampleResponse {
+  /** Those drawn, the oldest first. */
+  drawn?: Drawn[];
+}
+
+/** A person's decision that is drawn for a second look; how it was decided is not told. */
+export interface Drawn {
+  /** Index of its entry. */
+  index?: Int64;
+  /** The case. */
+  caseId?: string;
+  /** The matter. */
+  matter?: string;
+  /** When it was decided. */
+  time?: Timestamp;
+  /** Whether somebody has had the second look. */
+  lookedAgain?: boolean;
+}
+
+/** What `RecordSecondLook` is asked. */
+export interface RecordSecondLookRequest {
+  /** The case. */
+  caseId: string;
+  /** `Drawn.index`. */
+  index: Int64;
+  /** What the caller would have decided. */
+  result: Result;
+  /** Why, at most 2,000 characters. */
+  reason: string;
+}
+
+/** What `RecordSecondLook` answers. */
+export interface RecordSecondLookResponse {
+  /** Whether the first clerk had decided the same. */
+  agrees?: boolean;
+}
+
+/** What a clerk decides. */
+export type Result = "RESULT_APPROVE" | "RESULT_REFUSE" | "RESULT_CORRECT";
 
 /** What `ListMatters` is asked. */
 export interface ListMattersRequest {

@@ -26,6 +26,10 @@ SEEDED = {
         "decision_service/rulebook/evaluate.py",
         "import decision_service.rulebook.functions",
     ),
+    "The counter: what is decided is pure; above it the record's steps, the case, the flows": (
+        "decision_service/counter/determination.py",
+        "import decision_service.counter.docket",
+    ),
     "Adapters in their layers": (
         "evidence_adapters/normalise.py",
         "import evidence_adapters.guard",

@@ -16,6 +16,7 @@ from decision_service.v1.decision_pb2 import DecideResponse
 from decision_service.v1.prefill_pb2 import PrefillResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
+from tests.counter import read
 from tests.service import ACCESSES, CHECK, DECIDE, METHODS, PREFILL, TIMELINE, WITHDRAW, Town
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -24,7 +25,11 @@ OTHER_TWICE = {PREFILL, CHECK, ACCESSES, TIMELINE, WITHDRAW}
 """A prefill and a check ask again, a look at a person makes an entry, and what is decided is not
 withdrawn."""
 
-SAME_TWICE = [method for method in METHODS if method not in OTHER_TWICE]
+SAME_TWICE = [
+    method
+    for method in METHODS
+    if method not in OTHER_TWICE and "RetentionService" not in method  # whose steps are once only
+]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,15 +59,18 @@ async def case_id(town: Town, person: Person) -> str:
 async def test_both_give_the_same_answer(
     method: str, town: Town, person: Person, case_id: str
 ) -> None:
-    role = "portal" if "portal" in ALLOWED[method] else "auditor"
+    role = next(role for role in ("portal", "auditor", "clerk") if role in ALLOWED[method])
     asked = service.message(method, service.right(method, person, NOW, case_id))
 
     one = await town.wire.call(method, asked, role=role)
     other = await town.json.call(method, asked, role=role)
 
+    if role == "clerk":  # whose right request meets a case that has moved on
+        assert (one.code, one.reason, one.message) == (other.code, other.reason, other.message)
+        return
     assert one.code == "OK", one.words
-    assert one.responses[-1] == other.responses[-1]
-    assert METHODS[method].server_streaming or one == other
+    assert read(method, one) == read(method, other)
+    assert METHODS[method].server_streaming or len(one.responses) == len(other.responses) == 1
 
 
 @pytest.mark.parametrize("method", [ACCESSES, TIMELINE])

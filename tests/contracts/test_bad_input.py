@@ -28,19 +28,33 @@ from evidence_adapters.sandbox import City, Person
 from tests import service
 from tests.service import (
     ACCESSES,
+    ATTACH,
     CASE,
     CHECK,
+    CLAIM,
+    CONFIRM,
     CONTEST,
     DECIDE,
+    DETERMINE,
+    DOSSIER,
     ENTRIES,
     ENTRY,
     GET,
     LIST,
+    OVERRIDE,
+    OVERRIDE_STATS,
+    OVERRIDES,
+    PAPER,
     PREFILL,
     RECEIPT,
+    REFERRALS,
+    RELEASE,
     REPLAY,
     REPLAYS,
+    RETURN,
     REVIEW,
+    SAMPLE,
+    SECOND_LOOK,
     STATS,
     TIMELINE,
     WATCH,
@@ -99,6 +113,15 @@ def party(role: str, *documents: dict[str, str]) -> dict[str, Any]:
 
 def auditor(town: Town) -> Metadata:
     return town.wire.bearer("auditor")
+
+
+def clerk(town: Town) -> Metadata:
+    return town.wire.bearer("clerk")
+
+
+def at_counter(name: str, method: str, *edits: Edit) -> Bad:
+    """A clerk's request with something wrong in it; without, its etag is old."""
+    return Bad(name, method, edits, token=clerk)
 
 
 PASSPORT = document("passport", "E00000000")
@@ -391,6 +414,60 @@ REQUESTS = [
     Bad("the timeline of a case of nobody", TIMELINE, ((("case_id",), "f" * 32),), token=auditor),
     Bad("statistics by a filter that is none", STATS, ((("filter",), "?"),), token=auditor),
     Bad("replays by a filter that is none", REPLAYS, ((("filter",), "?"),), token=auditor),
+    # what can be asked at the counter
+    at_counter("referrals of a kind of tomorrow", REFERRALS, (("whose",), 9)),
+    at_counter("referrals by less than nothing", REFERRALS, (("page_size",), -1)),
+    at_counter("referrals on a page of nobody", REFERRALS, (("page_token",), "WzEsIDJd")),
+    at_counter("referrals of a matter in capitals", REFERRALS, (("matter",), "CARD")),
+    at_counter("the dossier of a case of nobody", DOSSIER, (("case_id",), "f" * 32)),
+    at_counter("a claim without an etag", CLAIM, (("etag",), "")),
+    at_counter("a claim with an etag in brackets", CLAIM, (("etag",), 'W/"1"')),
+    at_counter("a claim with an old etag", CLAIM),
+    at_counter("a release with an old etag", RELEASE),
+    at_counter("a paper without a name", ATTACH, (("name",), " ")),
+    at_counter("a paper of a kind that is not taken", ATTACH, (("media_type",), "text/html")),
+    at_counter("a paper that is no such file", ATTACH, (("media_type",), "image/png")),
+    at_counter(
+        "a paper that is too large",
+        ATTACH,
+        (("content",), base64.b64encode(b"%PDF-" + bytes(512 * 1024)).decode()),
+    ),
+    at_counter("a paper that is not there", PAPER),
+    at_counter(
+        "a determination of nothing",
+        DETERMINE,
+        (("result",), GONE),
+        (("reason",), GONE),
+    ),
+    at_counter("a determination of tomorrow", DETERMINE, (("result",), 9)),
+    at_counter("a determination without words", DETERMINE, (("reason", "zh"), "")),
+    at_counter("a ground of nobody", DETERMINE, (("ground", "reason"), "because")),
+    at_counter("a ground without a reason", DETERMINE, (("ground", "reason"), "")),
+    at_counter("a ticket with a blank", DETERMINE, (("ground", "ticket"), "No 1")),
+    at_counter("a citation of 201 characters", DETERMINE, (("ground", "citation"), "条" * 201)),
+    at_counter("a finding without a value", DETERMINE, (("findings", "applicant.a"), {})),
+    at_counter("a finding under a key that is none", DETERMINE, (("findings", "§"), {"text": "x"})),
+    at_counter("the same paper twice", DETERMINE, (("papers",), [1, 1])),
+    at_counter("twenty-one papers", DETERMINE, (("papers",), [*range(21)])),
+    at_counter("the same field twice", DETERMINE, (("fields",), ["a.b", "a.b"])),
+    at_counter("a determination with an old etag", DETERMINE),
+    at_counter("an override that asks for corrections", OVERRIDE, (("result",), "RESULT_CORRECT")),
+    at_counter("an override without a ground", OVERRIDE, (("ground",), GONE)),
+    at_counter("a confirmation without a reason", CONFIRM, (("reason",), "")),
+    at_counter("a return that turns its direction", RETURN, (("reason",), "\u202ex")),
+    at_counter("overrides by a filter that is none", OVERRIDES, (("filter",), "?")),
+    at_counter("overrides on a page of nobody", OVERRIDES, (("page_token",), "e30=")),
+    at_counter("override statistics by a filter that is none", OVERRIDE_STATS, (("filter",), "?")),
+    at_counter("a sample of no month", SAMPLE, (("month",), GONE)),
+    at_counter("a sample of more than all", SAMPLE, (("share_percent",), 101)),
+    at_counter("a second look at what is not there", SECOND_LOOK, (("index",), 10**12)),
+    at_counter("a second look at what no person decided", SECOND_LOOK, (("index",), 0)),
+    Bad("the counter by a portal", DOSSIER),
+    Bad(
+        "a dossier by a clerk whom the token does not name",
+        DOSSIER,
+        token=lambda town: town.wire.bearer("clerk", person=""),
+    ),
     # bytes
     Bad("bytes that are no message", mangled=lambda _: b"\xff\xff\xff\xff"),
     Bad("a message that ends too early", mangled=lambda raw: raw[:-3]),
@@ -458,6 +535,10 @@ TOKENS = [
     Bad("a token of tomorrow", token=lambda town: town.wire.bearer(now=town.clock() + 24 * HOUR)),
     Bad("an application by an auditor", token=lambda town: town.wire.bearer("auditor")),
     Bad("a token before the bytes", token=lambda _: (), mangled=lambda _: b"\xff"),
+    Bad(
+        "a token that names a person in clear",
+        token=lambda town: town.wire.bearer("clerk", person="990000195012010014"),
+    ),
     Bad("a case read by a clerk", CASE, token=lambda town: town.wire.bearer("clerk")),
 ]
 CASES = {one.name: one for one in (*REQUESTS, *TOKENS)}

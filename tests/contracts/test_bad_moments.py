@@ -331,4 +331,5 @@ def test_the_golden_file_has_no_moment_that_nobody_meets() -> None:
         "a full disk",
         "a token of two hours ago",
         "another application under a known request id",
+        "the twenty-first check within an hour",
     ]
