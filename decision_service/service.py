@@ -24,10 +24,13 @@ from decision_service.model import CaseId, Decision, EvidenceType, MatterId
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server import (
+    Issuer,
+    Keys,
     Limits,
     Server,
     Tls,
     Verifier,
+    fetch,
     follow,
     issue,
     new_private_key,
@@ -103,28 +106,53 @@ def run(environment: Mapping[str, str], *, city: Path, once: bool) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    if settings.jwks is None:
+    issuer = issuer_of(settings)
+    registers = registers_of(settings)
+    addresses = {EvidenceType(key): one.address for key, one in settings.registers.items()}
+    stop = _told_to_stop()
+    composed = service(
+        settings,
+        registers=registers,
+        addresses=addresses,
+        jwks=await fetch(issuer) if issuer else _content(settings.jwks or Path()),
+        issuer=issuer,
+        credentials=credentials_of(settings),
+    )
+    async with composed as (server, _):
+        log.info("service.started", port=server.port, http_port=server.web_port)
+        await stop.wait()
+
+
+def issuer_of(settings: Settings) -> Issuer | None:
+    """Whose keys are to be fetched; None where they are in a file.
+
+    Raises:
+        DecisionServiceError: There are no keys, or several to choose from.
+    """
+    named = {
+        "JWKS": settings.jwks,
+        "JWKS_URL": settings.jwks_url,
+        "OIDC_ISSUER": settings.oidc_issuer,
+    }
+    names = [f"`{PREFIX}{name}`" for name, value in named.items() if value is not None]
+    if not names:
         raise DecisionServiceError(
             "there are no keys to tell callers by",
             zh="未配置调用方公钥，无法识别调用方",
             reason="JWKS_MISSING",
-            hint="Name the file of your token issuer's public keys in `MIAOPI_JWKS`.",
+            hint="Name the file of your token issuer's public keys in `MIAOPI_JWKS`, or its address"
+            " in `MIAOPI_OIDC_ISSUER`.",
         )
-    registers = registers_of(settings)
-    addresses = {EvidenceType(key): one.address for key, one in settings.registers.items()}
-    jwks, stop = _content(settings.jwks), _told_to_stop()
-    async with service(
-        settings,
-        registers=registers,
-        addresses=addresses,
-        jwks=jwks,
-        credentials=credentials_of(settings),
-    ) as (
-        server,
-        _,
-    ):
-        log.info("service.started", port=server.port, http_port=server.web_port)
-        await stop.wait()
+    if len(names) > 1:
+        raise DecisionServiceError(
+            f"keys are to come from {' and from '.join(names)}",
+            zh=f"调用方公钥只能有一个来源，现同时配置了 {'、'.join(names)}",
+            reason="JWKS_TWICE",
+            hint="Set one of them alone.",
+        )
+    if settings.oidc_issuer is not None:
+        return Issuer(name=settings.oidc_issuer)
+    return Issuer(name=settings.issuer, jwks_url=settings.jwks_url) if settings.jwks_url else None
 
 
 async def _run(settings: Settings, *, once: bool) -> None:
@@ -187,6 +215,7 @@ async def service(
     addresses: Mapping[EvidenceType, str],
     jwks: str | bytes,
     credentials: Mapping[EvidenceType, Credentials] | None = None,
+    issuer: Issuer | None = None,
 ) -> AsyncIterator[tuple[Server, Office]]:
     """The whole service, from its files to its socket, until the block ends.
 
@@ -196,6 +225,7 @@ async def service(
         jwks: Public keys of the issuer of tokens. Where the settings name their file, and those
             of the certificate, these files are followed: no restart makes them count.
         credentials: What registers are shown, and must show.
+        issuer: Where the keys came from, if from no file; they are fetched again and again.
 
     Raises:
         KeysRefusedError: The key set cannot tell who calls.
@@ -233,14 +263,16 @@ async def service(
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)
         tls = _tls(settings)
+        verifier = Verifier(
+            jwks,
+            audience=settings.audience,
+            issuer=issuer.name if issuer else settings.issuer,
+            clock_skew=timedelta(seconds=settings.clock_skew_s),
+        )
+        keys = Keys(issuer, verifier.believe) if issuer else None
         server = Server(
             office=office,
-            verifier=Verifier(
-                jwks,
-                audience=settings.audience,
-                issuer=settings.issuer,
-                clock_skew=timedelta(seconds=settings.clock_skew_s),
-            ),
+            verifier=verifier,
             clock=clock,
             city=settings.domain,
             address=f"{settings.host}:{settings.port}",
@@ -248,6 +280,7 @@ async def service(
                 "" if settings.http_port is None else f"{settings.host}:{settings.http_port}"
             ),
             origins=settings.http_origins,
+            renew=keys.renew if keys else None,
             tls=tls,
             limits=limits(settings),
             drain_s=settings.drain_s,
@@ -258,7 +291,7 @@ async def service(
             _meanwhile(
                 _watch(office),
                 tell_counts(tally),
-                _follow_keys(settings, server, jwks),
+                keys.follow() if keys else _follow_keys(settings, server, jwks),
                 _follow_certificate(settings, server, tls),
                 *follow_certificates(settings, credentials or {}),
             ),

@@ -30,6 +30,15 @@ Origin = Annotated[
 """Of a web page, as browsers write it: a scheme, a host and, unless it is the scheme's, a port."""
 
 
+Address = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(https://[^\s/@?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?)(/[^\s?#]*)?$"
+    ),
+]
+"""Of somebody who is believed: over TLS, or on this machine."""
+
+
 def _apart(words: object) -> object:
     """What commas part."""
     return tuple(words.replace(",", " ").split()) if isinstance(words, str) else words
@@ -92,6 +101,9 @@ class Settings(BaseModel):
         zone: The city's time zone; its midnight divides filing days.
         domain: Name of the city in error details: ``decision-service.<domain>`` (AIP-193).
         jwks: File with the public keys that callers' tokens are signed with (RFC 7517).
+        oidc_issuer: Address of an OpenID Connect issuer: its keys are fetched, and its tokens name
+            it. In place of ``jwks`` and ``issuer``.
+        jwks_url: Address of a key set without an issuer's discovery document, for ``issuer``.
         issuer, audience: What a token must say of itself.
         staff_key: File with a key that the issuer of clerks' tokens shares: HMAC-SHA256 under it
             of ``resident_id:NUMBER`` is the claim ``person``. Without it no clerk can act.
@@ -118,6 +130,8 @@ class Settings(BaseModel):
     domain: str = Field(default="sandbox", pattern=r"^[a-z0-9-]+$")
     jwks: Path | None = None
     staff_key: Path | None = None
+    oidc_issuer: Address | None = None
+    jwks_url: Address | None = None
     issuer: str = "miaopi-sandbox"
     audience: str = "miaopi"
     certificate: Path | None = None

@@ -359,11 +359,16 @@ def server(office: Office, clock: Any, **more: Any) -> Server:
     """The service around an office, to be entered."""
     return Server(
         office=office,
-        verifier=Verifier(public_jwks(PRIVATE), audience="miaopi", issuer="city"),
         clock=clock,
         city="test",
         address="127.0.0.1:0",
-        **{"pause_s": 0.0, "drain_s": 5.0, "limits": PATIENT, **more},
+        **{
+            "verifier": Verifier(public_jwks(PRIVATE), audience="miaopi", issuer="city"),
+            "pause_s": 0.0,
+            "drain_s": 5.0,
+            "limits": PATIENT,
+            **more,
+        },
     )
 
 

@@ -18,7 +18,13 @@ from google.rpc.status_pb2 import Status
 
 from decision_service.errors import NotAuthorizedError
 from decision_service.server.call import Call, current
-from decision_service.server.identity import ROLES, Caller, NotAuthenticatedError, Verifier
+from decision_service.server.identity import (
+    ROLES,
+    Caller,
+    NotAuthenticatedError,
+    UnknownKeyError,
+    Verifier,
+)
 from decision_service.server.load import Limits, Load, TooManyCallsError
 from decision_service.server.status import OverdueError, StoppingError, to_status
 from decision_service.v1 import (
@@ -100,6 +106,7 @@ class Edge:
     Args:
         clock: Read once a call, and by nothing else in the service.
         city: Ends the error domain, ``decision-service.<city>``.
+        renew: Looks for a key that a token names and nobody knows; whether to try the token again.
         deciding: See `Load`.
     """
 
@@ -110,10 +117,12 @@ class Edge:
         clock: Callable[[], datetime],
         city: str,
         limits: Limits,
+        renew: Callable[[], Awaitable[bool]] | None = None,
         deciding: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.load = Load(limits, deciding=deciding)
         self._verifier = verifier
+        self._renew = renew
         self._clock = clock
         self._city = city
         self._longest_s = limits.longest_call_s
@@ -194,7 +203,7 @@ class Edge:
             raise StoppingError
         self.load.refuse_if_full()
         now = self._clock()
-        caller = self._verifier.verify(_token(arrival.authorization), now=now)
+        caller = await self._caller(_token(arrival.authorization), now)
         line.caller, line.role = caller.subject, caller.role
         self._refuse_role(arrival.method, caller)
         with self.load.place(caller.subject):
@@ -204,6 +213,14 @@ class Edge:
             current.set(Call(caller=caller, now=now, deadline=deadline))
             async with self._ended_in_time(deadline, line):
                 yield
+
+    async def _caller(self, token: str, now: datetime) -> Caller:
+        try:
+            return self._verifier.verify(token, now=now)
+        except UnknownKeyError:
+            if self._renew is None or not await self._renew():
+                raise
+            return self._verifier.verify(token, now=now)
 
     @asynccontextmanager
     async def _ended_in_time(self, deadline: float, line: _Line) -> AsyncIterator[None]:

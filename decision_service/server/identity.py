@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from joserfc import jwt
-from joserfc.errors import ClaimError, ExpiredTokenError, JoseError, SecurityWarning
+from joserfc.errors import (
+    ClaimError,
+    ExpiredTokenError,
+    InvalidKeyIdError,
+    JoseError,
+    SecurityWarning,
+)
 from joserfc.jwk import KeySet, OctKey, OKPKey
 
 from decision_service.errors import DecisionServiceError
@@ -30,12 +37,19 @@ _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}\Z")
 
 _PERSON = re.compile(r"([0-9a-f]{64})?\Z")
 
+_SHORTEST_RSA_BITS = 2048
+"""Below it a key can be factored within what an attacker may spend (NIST SP 800-131A)."""
+
 _REMEMBERED = 4096
 """Verified tokens kept at most: a city has some dozens of portals and some hundreds of clerks."""
 
 
 class NotAuthenticatedError(DecisionServiceError):
     """The call carries no token that says who calls."""
+
+
+class UnknownKeyError(NotAuthenticatedError):
+    """The token names a key that is not believed; the issuer may have it since a moment ago."""
 
 
 class KeysRefusedError(DecisionServiceError):
@@ -102,6 +116,7 @@ class Verifier:
         """Tell whom the token names; a token is verified once and then known until it expires.
 
         Raises:
+            UnknownKeyError: It names a key that is not believed.
             NotAuthenticatedError: It was not issued by our issuer for this service, or is not
                 valid at this time.
         """
@@ -137,6 +152,8 @@ class Verifier:
             raise _expired() from None
         except ClaimError as error:
             raise (_not_yet_valid() if error.claim in {"nbf", "iat"} else _invalid()) from None
+        except InvalidKeyIdError:
+            raise _invalid(UnknownKeyError) from None
         except (JoseError, ValueError, TypeError, OverflowError, OSError):
             raise _invalid() from None
         subject, role = claims["sub"], claims["role"]
@@ -162,11 +179,15 @@ def _key_set(jwks: str | bytes) -> KeySet:
     """
     try:
         told = json.loads(jwks)
-        keys = KeySet.import_key_set(told) if told["keys"] else KeySet([])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)  # of short keys, refused below
+            keys = KeySet.import_key_set(told) if told["keys"] else KeySet([])
         for key in keys:
             if isinstance(key, OctKey) or key.is_private:
                 raise _keys_refused("has a secret key, and whoever knows it could forge tokens")
-            key.get_op_key("verify")
+            public = key.get_op_key("verify")
+            if isinstance(public, RSAPublicKey) and public.key_size < _SHORTEST_RSA_BITS:
+                raise _keys_refused(f"has an RSA key of fewer than {_SHORTEST_RSA_BITS} bits")
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         raise _keys_refused("is not a JSON Web Key Set (RFC 7517)") from None
     if len({key.kid for key in keys}) != len(keys.keys):
@@ -227,8 +248,8 @@ def _okp(private_key: str) -> OKPKey:
     return OKPKey.import_key(json.loads(private_key))
 
 
-def _invalid() -> NotAuthenticatedError:
-    return NotAuthenticatedError(
+def _invalid(kind: type[NotAuthenticatedError] = NotAuthenticatedError) -> NotAuthenticatedError:
+    return kind(
         "the token was not issued for this service by its issuer",
         zh="访问令牌无效，请向本市令牌签发机构重新获取。",
         reason="TOKEN_INVALID",

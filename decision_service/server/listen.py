@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -122,6 +122,7 @@ class Server:
         address: ``host:port`` for gRPC; port 0 takes a free one.
         web_address: The same for JSON over HTTP; empty leaves that out.
         origins: See `Web`.
+        renew: See `Edge`.
         tls: None serves plain text, which only the loopback may hear.
         drain_s: How long calls in flight may go on after the pause, in seconds.
         pause_s: How long new calls are still taken after the block has ended and health has said
@@ -145,6 +146,7 @@ class Server:
         address: str,
         web_address: str = "",
         origins: Collection[str] = (),
+        renew: Callable[[], Awaitable[bool]] | None = None,
         tls: Tls | None = None,
         limits: Limits | None = None,
         drain_s: float = 10.0,
@@ -165,6 +167,7 @@ class Server:
             clock=clock,
             city=city,
             limits=limits or Limits(),
+            renew=renew,
             deciding=lambda: [task.get_name() for _, task in office.running.values()],
         )
         self._server: grpc.aio.Server | None = None

@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
+import warnings
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,6 +180,9 @@ def key_set(*private: str, **changes: Any) -> str:
 OTHER = new_private_key()
 SECRET = "the key set has a secret key, and whoever knows it could forge tokens"
 NO_SET = "the key set is not a JSON Web Key Set (RFC 7517)"
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    SHORT = RSAKey.generate_key(1024, auto_kid=True).as_dict(private=False)
 BROKEN = [
     pytest.param(
         json.dumps(KeySet([OctKey.generate_key(256)]).as_dict(private=True)), SECRET, id="symmetric"
@@ -194,6 +198,11 @@ BROKEN = [
     pytest.param('{"keys": [{"kty": "ML-DSA"}]}', NO_SET, id="only keys of tomorrow"),
     pytest.param(
         key_set(PRIVATE, OTHER, kid="1"), "the key set has two keys of one `kid`", id="one name"
+    ),
+    pytest.param(
+        json.dumps({"keys": [SHORT]}),
+        "the key set has an RSA key of fewer than 2048 bits",
+        id="a key that is too short",
     ),
 ]
 

@@ -1,12 +1,13 @@
 """What an operator can choose, and what is told about a slip."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from decision_service.errors import InvalidPublicationError
-from decision_service.server import Limits
-from decision_service.service import limits
+from decision_service.errors import DecisionServiceError, InvalidPublicationError
+from decision_service.server import Issuer, Limits
+from decision_service.service import issuer_of, limits
 from decision_service.settings import Reach, Settings, read_settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
@@ -110,6 +111,13 @@ def test_a_slip_in_how_a_register_is_reached_is_told_without_its_secret(
         ("CALLS_BURST", "many", "Input should be a valid integer"),
         ("DRAIN_S", "-1", "Input should be greater than or equal to 0"),
         ("PAUSE_SECONDS", "1", "Extra inputs are not permitted"),
+        ("HTTP_PORT", "65536", "Input should be less than or equal to 65535"),
+        ("HTTP_ORIGINS", "*", "String should match pattern"),
+        ("HTTP_ORIGINS", "https://a.example/", "String should match pattern"),
+        ("HTTP_ORIGINS", "http://a.example", "String should match pattern"),
+        ("OIDC_ISSUER", "http://id.example/realms/city", "String should match pattern"),
+        ("OIDC_ISSUER", "https://user:secret@id.example", "String should match pattern"),
+        ("JWKS_URL", "file:///etc/keys", "String should match pattern"),
     ],
 )
 def test_a_slip_in_a_setting_is_told_by_its_name(name: str, value: str, message: str) -> None:
@@ -118,3 +126,40 @@ def test_a_slip_in_a_setting_is_told_by_its_name(name: str, value: str, message:
 
     assert f"`MIAOPI_{name}`: {message}" in str(caught.value)
     assert caught.value.reason == "SETTINGS_INVALID"
+
+
+def test_origins_are_apart_by_commas() -> None:
+    settings = read_settings(
+        {"MIAOPI_HTTP_ORIGINS": "https://a.example, http://localhost:5173"}, city=Path()
+    )
+
+    assert settings.http_origins == ("https://a.example", "http://localhost:5173")
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ({}, "JWKS_MISSING"),
+        ({"jwks": Path("keys"), "oidc_issuer": "https://id.example"}, "JWKS_TWICE"),
+        (
+            {"jwks_url": "https://id.example/keys", "oidc_issuer": "https://id.example"},
+            "JWKS_TWICE",
+        ),
+    ],
+)
+def test_callers_are_told_by_keys_of_one_source(named: dict[str, Any], reason: str) -> None:
+    with pytest.raises(DecisionServiceError) as caught:
+        issuer_of(Settings(city=Path(), **named))
+
+    assert caught.value.reason == reason
+
+
+def test_a_key_set_without_discovery_is_of_the_issuer_that_is_named() -> None:
+    url = "https://id.example/keys"
+    settings = Settings(city=Path(), jwks_url=url, issuer="city")
+
+    assert issuer_of(settings) == Issuer(name="city", jwks_url=url)
+    assert issuer_of(Settings(city=Path(), oidc_issuer="https://id.example")) == Issuer(
+        name="https://id.example"
+    )
+    assert issuer_of(Settings(city=Path(), jwks=Path("keys"))) is None
