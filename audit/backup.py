@@ -18,15 +18,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
-from audit.log import connections, store
+from audit.log import connections, sqlite, store
 from audit.log.checkpoint import Checkpoint
+from audit.log.connections import DATABASE_FILE, STORE_FILE
 from audit.log.files import Lock, create_private, read_private, sync_folder
 from audit.log.log import refuse_missing
 from audit.log.standing import (
     CHECKPOINT_FILE,
-    LOCK_FILE,
     SIGNING_KEY_FILE,
-    STORE_FILE,
     VERIFIER_KEY_FILE,
 )
 from audit.trail.manifest import (
@@ -66,8 +65,10 @@ def backup(folder: Path, to: Path, *, now: datetime, recipient: str | None = Non
 
     Raises:
         StoreRefusedError: There is no store, or something where the backup shall go; it, its
-            keys or the disk fail; or the copy does not follow from its entries.
+            keys or the disk fail; or the copy does not follow from its entries; or the store is
+            on a server, which has tools of its own (``COPY_ELSEWHERE``).
     """
+    _refuse_server(folder)
     refuse_missing(folder)
     if to.exists():
         raise _exists(to)
@@ -80,7 +81,7 @@ def backup(folder: Path, to: Path, *, now: datetime, recipient: str | None = Non
         # What testifies is read before the store: a running service moves it on only afterwards.
         for name in (VERIFIER_KEY_FILE, CHECKPOINT_FILE):
             create_private(draft / name, (folder / name).read_text("utf-8"))
-        connections.copy(folder / STORE_FILE, draft / STORE_FILE)
+        sqlite.copy(folder / STORE_FILE, draft / STORE_FILE)
         head = _verified(folder, draft)
         digest = digest_of_file(draft / STORE_FILE)
         create_private(draft / MANIFEST_FILE, write_manifest(head, digest, now))
@@ -109,11 +110,12 @@ def restore(source: Path, folder: Path, *, now: datetime) -> Path | None:
         StoreRefusedError: There is no backup, it is not what its manifest says, a process
             holds the folder, or the disk fails.
     """
+    _refuse_server(folder)
     refuse_missing(source)
     if digest_of_file(source / STORE_FILE) != manifest_digest(source):
         raise _changed()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = Lock(folder / LOCK_FILE)
+    lock = Lock(folder / sqlite.LOCK_FILE)
     try:
         draft = folder / f"{STORE_FILE}.draft"
         shutil.copyfile(source / STORE_FILE, draft)
@@ -140,7 +142,7 @@ def _verified(folder: Path, draft: Path) -> Checkpoint:
         derivation.run(head, lambda _done, _all: None)
         return head, derivation
 
-    head, derivation = connections.look(draft / STORE_FILE, derive)
+    head, derivation = connections.at(draft).look(derive)
     if derivation.problems:
         raise _unsound(derivation.problems[0].index, derivation.problems[0].what)
     return head
@@ -174,6 +176,18 @@ def _set_aside(folder: Path, now: datetime) -> Path | None:
     for path in found:
         path.rename(aside / path.name)
     return aside
+
+
+def _refuse_server(folder: Path) -> None:
+    if (folder / DATABASE_FILE).exists():
+        raise StoreRefusedError(
+            "the entries are in a database, which its server's own tools copy and put back",
+            zh="记录在数据库中：请用 `pg_basebackup`（连同归档日志）或 `pg_dump` 备份与恢复；"
+            "恢复后若少于锚所见，服务会拒绝启动，再用 `miaopi audit recover --reason`",
+            reason="COPY_ELSEWHERE",
+            hint="Use `pg_basebackup` with archived WAL, or `pg_dump`; should less be restored than"
+            " the anchor has seen, the service refuses until `miaopi audit recover --reason`.",
+        )
 
 
 def _exists(to: Path) -> StoreRefusedError:

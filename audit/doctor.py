@@ -16,13 +16,11 @@ from sqlalchemy import Connection
 from audit.errors import AuditError, StoreRefusedError
 from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint
-from audit.log.files import Lock
+from audit.log.connections import STORE_FILE
 from audit.log.log import refuse_missing
 from audit.log.standing import (
     ANCHOR_FILE,
     CHECKPOINT_FILE,
-    LOCK_FILE,
-    STORE_FILE,
     Standing,
     examine,
 )
@@ -113,10 +111,9 @@ def diagnose(folder: Path, *, now: datetime, anchor: Path | None = None) -> Diag
     """
     refuse_missing(folder)
     place = anchor or folder / ANCHOR_FILE
-    holder = Lock.holder(folder / LOCK_FILE)
-    standing, refusals, recoveries = connections.look(
-        folder / STORE_FILE, lambda c: _inside(c, folder, place)
-    )
+    database = connections.at(folder)
+    holder = database.holder()
+    standing, refusals, recoveries = database.look(lambda c: _inside(c, folder, place))
     published = folder / CHECKPOINT_FILE
     wal = folder / f"{STORE_FILE}-wal"
     inflight = folder / INFLIGHT_FOLDER
@@ -222,7 +219,8 @@ def _beside(folder: Path, anchor: Path, standing: Standing) -> Iterator[Finding]
             "没有本日志密钥所签的检查点；服务启动时会重新签发，请查明它为何不在",
             "The service signs it anew when it starts; find out what became of it.",
         )
-    if anchor.exists() and anchor.stat().st_dev == (folder / STORE_FILE).stat().st_dev:
+    store_file = folder / STORE_FILE
+    if anchor.exists() and store_file.exists() and _disk(anchor) == _disk(store_file):
         yield Finding(
             Level.NOTE,
             "ANCHOR_ON_SAME_DISK",
@@ -282,6 +280,10 @@ def _recovered(one: Recovery) -> Finding:
         f"第 {one.index} 条是一次恢复{lost_zh}；详见 `miaopi audit verify`",
         "`miaopi audit verify` shows who did it and why.",
     )
+
+
+def _disk(path: Path) -> int:
+    return path.stat().st_dev
 
 
 def _changed(path: Path) -> datetime:

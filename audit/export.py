@@ -23,7 +23,7 @@ from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint, Verifier, to_base64
 from audit.log.log import refuse_missing
 from audit.log.merkle import HASH_BYTES, Frontier, leaf_hash
-from audit.log.standing import CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE
+from audit.log.standing import CHECKPOINT_FILE, VERIFIER_KEY_FILE
 from audit.log.tiles import WIDTH, Tree, bundle_entries, tile_path
 from audit.trail.canonical import encode
 from audit.trail.entries import time_text
@@ -81,7 +81,7 @@ def export(folder: Path, to: Path, *, now: datetime) -> Export:
         key = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
         note = (folder / CHECKPOINT_FILE).read_text("utf-8")
         signed = Verifier(key).open(note)
-        done = connections.look(folder / STORE_FILE, lambda c: _export(c, draft, signed))
+        done = connections.at(folder).look(lambda c: _export(c, draft, signed))
         _write(draft / CHECKPOINT_FILE, note.encode())
         _write(draft / VERIFIER_KEY_FILE, f"{key}\n".encode())
         _write(draft / READ_ME_FILE, READ_ME.encode())

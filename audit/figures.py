@@ -20,7 +20,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.errors import StoreRefusedError
 from audit.log import connections, store
 from audit.log.log import refuse_missing
-from audit.log.standing import STORE_FILE
 from audit.trail.entries import Leaf
 from audit.trail.projections import ENTRIES
 
@@ -75,9 +74,7 @@ def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Ma
         shutil.rmtree(draft)
     try:
         draft.mkdir(parents=True)
-        written = connections.look(
-            folder / STORE_FILE, lambda c: _write(_rows(c, kinds, zone), draft)
-        )
+        written = connections.at(folder).look(lambda c: _write(_rows(c, kinds, zone), draft))
         os.sync()
         draft.rename(to)
     except (OSError, SQLAlchemyError, ValueError) as error:
@@ -109,9 +106,8 @@ def _rows(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict
         .where(ENTRIES.c.type.in_(kinds.all))
         .order_by(ENTRIES.c.idx)
     )
-    for index, content, began, previous in connection.execution_options(yield_per=1_000).execute(
-        query
-    ):
+    found = connection.execute(query, execution_options={"yield_per": 1_000})
+    for index, content, began, previous in found:
         yield _row(index, Leaf.decode(content), (began or "", previous or ""), kinds, zone)
 
 

@@ -18,10 +18,10 @@ from audit.errors import StoreRefusedError
 from audit.log import connections, store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint
-from audit.log.files import Lock, replace
+from audit.log.files import replace
 from audit.log.log import refuse_missing
 from audit.log.merkle import Hash, leaf_hash
-from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, LOCK_FILE, STORE_FILE, sound
+from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, sound
 from audit.trail.destruction import kept_of, plan
 from audit.trail.entries import Entry, Leaf
 from audit.trail.erasures import (
@@ -72,21 +72,17 @@ def reapply(
     """
     refuse_missing(folder)
     place = anchor or folder / ANCHOR_FILE
-    lock = Lock(folder / LOCK_FILE)
     try:
-        known = _erased(source)
-        with connections.connect_writer(folder / STORE_FILE) as connection:
+        with connections.at(folder).alone() as connection:
+            known = _erased(source)
             with connection.begin():
                 signer, anchored = sound(connection, folder, place)
                 head, done = _reapply(connection, folder, known, operator, now)
-            connection.engine.dispose()
-        if done.erased:
-            Anchor(place).advance(anchored, head)
-            replace(folder / CHECKPOINT_FILE, signer.sign(head), durable=True)
+            if done.erased:
+                Anchor(place).advance(anchored, head)
+                replace(folder / CHECKPOINT_FILE, signer.sign(head), durable=True)
     except (OSError, SQLAlchemyError) as error:
         raise _unfinished() from error
-    finally:
-        lock.release()
     return done
 
 
@@ -121,7 +117,7 @@ def _erased(source: Path) -> Mapping[int, Hash]:
         return _of_export(source)
     refuse_missing(source)
     try:
-        return connections.look(source / STORE_FILE, _of_store)
+        return connections.at(source).look(_of_store)
     except (ValueError, TypeError, SQLAlchemyError):
         raise _unsound() from None
 
@@ -152,7 +148,7 @@ def _same(connection: Connection, known: Mapping[int, Hash]) -> Iterator[int]:
 def _hashes(connection: Connection) -> Iterator[tuple[int, Hash]]:
     entries = store.ENTRIES.c
     query = select(entries.idx, entries.hash).order_by(entries.idx)
-    for index, hashed in connection.execution_options(yield_per=1_000).execute(query):
+    for index, hashed in connection.execute(query, execution_options={"yield_per": 1_000}):
         yield index, bytes(hashed)
 
 

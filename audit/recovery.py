@@ -19,14 +19,12 @@ from audit.errors import StoreRefusedError
 from audit.log import connections
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer, to_base64
-from audit.log.files import Lock, create_private, replace
+from audit.log.files import create_private, replace
 from audit.log.log import refuse_missing
 from audit.log.standing import (
     ANCHOR_FILE,
     CHECKPOINT_FILE,
-    LOCK_FILE,
     SIGNING_KEY_FILE,
-    STORE_FILE,
     VERIFIER_KEY_FILE,
     Standing,
     examine,
@@ -84,9 +82,8 @@ def survey(folder: Path, *, anchor: Path | None = None) -> Damage:
             recovery mends: the store is missing, unreadable, damaged or another log's.
     """
     refuse_missing(folder)
-    return connections.look(
-        folder / STORE_FILE, lambda c: _survey(c, folder, anchor or folder / ANCHOR_FILE)
-    )
+    place = anchor or folder / ANCHOR_FILE
+    return connections.at(folder).look(lambda c: _survey(c, folder, place))
 
 
 def recover(
@@ -107,9 +104,8 @@ def recover(
         raise _no_reason()
     refuse_missing(folder)
     place = anchor or folder / ANCHOR_FILE
-    lock = Lock(folder / LOCK_FILE)
     try:
-        with connections.connect_writer(folder / STORE_FILE) as connection:
+        with connections.at(folder).alone() as connection:
             with connection.begin():
                 damage = _survey(connection, folder, place)
                 _refuse_damaged(connection, damage)
@@ -117,14 +113,11 @@ def recover(
                 earlier = read_recoveries(connection)
                 recovery = _recovery(damage, keys, earlier, (now, reason, operator))
                 head = _append(connection, damage, keys, recovery)
-            connection.engine.dispose()
-        keys.write(folder, recovery)
-        Anchor(place).restart(head)
-        replace(folder / CHECKPOINT_FILE, keys.signer.sign(head), durable=True)
+            keys.write(folder, recovery)
+            Anchor(place).restart(head)
+            replace(folder / CHECKPOINT_FILE, keys.signer.sign(head), durable=True)
     except (OSError, SQLAlchemyError) as error:
         raise _unfinished() from error
-    finally:
-        lock.release()
     return recovery
 
 

@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
+from audit.log import connections
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint
-from audit.log.connections import connect_writer
-from audit.log.files import Lock, replace
+from audit.log.files import replace
 from audit.log.log import refuse_missing
-from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, LOCK_FILE, STORE_FILE, sound
+from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, sound
 from audit.log.store import read_head
 from audit.trail.entries import Entry
 from audit.trail.master import prepare_next, rewrap, settle
@@ -47,21 +47,17 @@ def renew(folder: Path, *, now: datetime, anchor: Path | None = None) -> int:
     """
     refuse_missing(folder)
     place = anchor or folder / ANCHOR_FILE
-    lock = Lock(folder / LOCK_FILE)
     try:
-        with connect_writer(folder / STORE_FILE) as connection:
+        with connections.at(folder).alone() as connection:
             with connection.begin():
                 signer, anchored = sound(connection, folder, place)
                 settle(folder, read_keyring(folder, connection))
                 head, keyring = _renew(connection, folder, now)
-            connection.engine.dispose()
-        settle(folder, keyring)
-        Anchor(place).advance(anchored, head)
-        replace(folder / CHECKPOINT_FILE, signer.sign(head), durable=True)
+            settle(folder, keyring)
+            Anchor(place).advance(anchored, head)
+            replace(folder / CHECKPOINT_FILE, signer.sign(head), durable=True)
     except (OSError, SQLAlchemyError) as error:
         raise _unfinished() from error
-    finally:
-        lock.release()
     return head.size - 1
 
 

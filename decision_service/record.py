@@ -693,7 +693,9 @@ class Record:
         return tuple(recorded_decision(sealed["decision"], recorded) for recorded, sealed in opened)
 
     async def waiting(self) -> tuple[CaseId, ...]:
-        """Every case that waits for a source."""
+        """Every case that waits for a source; none where another process looks after them."""
+        if not await self._trail.leads():
+            return ()
         return tuple(
             CaseId(row.case_id) for row in await self._trail.cases(CaseState.WAITING.value)
         )

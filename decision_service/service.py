@@ -235,8 +235,11 @@ async def service(
     published = catalogue.load(
         settings.city, {key: register.meaning for key, register in registers.items()}
     )
-    if not (settings.store / "store.sqlite").exists():
-        Trail.create(settings.store, origin=f"{settings.domain}/miaopi")
+    if not Trail.is_in(settings.store):
+        origin = f"{settings.domain}/miaopi"
+        Trail.create(settings.store, origin=origin, database=settings.database)
+    elif settings.database:
+        Trail.point(settings.store, settings.database)
     tally = Tally()
     async with (
         Trail.open(settings.store) as trail,

@@ -93,7 +93,10 @@ class Settings(BaseModel):
 
     Attributes:
         city: Folder with ``rules/``, ``matters/`` and, if it has its own, ``registers/``.
-        store: Folder of the decision trail and its keys. One process only may write there.
+        store: Folder of the decision trail, its keys and its anchor. One process only may write
+            there, unless the entries are in a database.
+        database: Address of the PostgreSQL database that has the entries, without a password
+            (libpq reads ``PGPASSFILE`` or ``PGPASSWORD``); empty keeps them in the folder.
         host, port: Where the service listens; port 0 takes a free one.
         http_port: Where the same is served as JSON over HTTP, on the same host; without it not at
             all.
@@ -122,6 +125,7 @@ class Settings(BaseModel):
 
     city: Path
     store: Path = Path("var")
+    database: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=50051, ge=0, le=65535)
     http_port: int | None = Field(default=None, ge=0, le=65535)

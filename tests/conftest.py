@@ -93,6 +93,15 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """Where a new trail keeps its entries: in its folder, or in a database of its own."""
+    if request.param == "sqlite":
+        return ""
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
 @pytest.fixture
 async def trail(tmp_path: Path) -> AsyncIterator[Trail]:
     Trail.create(tmp_path / "store", origin="test.invalid/miaopi")

@@ -58,21 +58,28 @@ class Anchor:
                 publishes this log, or the file was touched.
             OSError: It could not be written.
         """
-        try:
-            found = self.read()
-        except StoreRefusedError:
-            found = None
-        if found == new:
-            return  # an earlier attempt moved it and failed only afterwards
-        if found != known:
-            raise NotRecordedError(
-                "the anchor is not where this process left it",
-                zh="锚已不在本进程留下之处；请查明谁改动或移走了锚，再重启服务",
-                reason="ANCHOR_MOVED",
-                hint="Find out who changed or removed the anchor, then restart the service.",
-            )
-        replace(self._path, new.text, durable=True)
+
+        def is_known() -> bool:
+            try:
+                found = self.read()
+            except StoreRefusedError:
+                raise moved() from None
+            if found not in {known, new}:
+                raise moved()
+            return found == known  # else an earlier attempt moved it and failed only afterwards
+
+        replace(self._path, new.text, durable=True, if_it=is_known)
 
     def restart(self, new: Checkpoint) -> None:
         """Go on from that checkpoint, whatever it said; only for a recovery that is on record."""
         replace(self._path, new.text, durable=True)
+
+
+def moved() -> NotRecordedError:
+    """The refusal to record where the anchor is not what the log has been."""
+    return NotRecordedError(
+        "the anchor is not where this process left it",
+        zh="锚已不在本进程留下之处；请查明谁改动或移走了锚，再重启服务",
+        reason="ANCHOR_MOVED",
+        hint="Find out who changed or removed the anchor, then restart the service.",
+    )

@@ -1,130 +1,148 @@
-"""The two ways to a store: one connection that writes, and many that read.
+"""Where a store lies, and the ways to it: a file of SQLite, or a database of PostgreSQL.
 
-SQLite in WAL mode: the writer's connection is the only one that writes or checkpoints; readers
-open the file read-only and so can do neither.
+Whatever else lies in the log's folder (keys, anchor, signed checkpoint) lies there for both. A
+folder whose entries are on a server has a file that says where; any other has the store itself.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy import Connection
+
+from audit.errors import StoreRefusedError
+from audit.log import sqlite
+from audit.log.files import replace
+
+STORE_FILE = "store.sqlite"
+DATABASE_FILE = "database"
 
 Found = TypeVar("Found")
 
 
-def connect_new(path: Path) -> Connection:
-    """The connection that makes a new store, for its owner only."""
-    path.touch(0o600)
-    return connect_writer(path)
+class Reader(Protocol):
+    """Connections that read, and cannot write."""
 
-
-def connect_writer(path: Path) -> Connection:
-    """The one connection that writes and checkpoints."""
-    return _engine(path, "rw", begin="BEGIN IMMEDIATE", poolclass=NullPool).connect()
-
-
-class Reader:
-    """Read-only connections to a store, which may be in use by the process that writes it.
-
-    Args:
-        connections: How many at most.
-    """
-
-    def __init__(self, path: Path, *, connections: int) -> None:
-        self._engine = _engine(
-            path, "ro", begin="BEGIN", poolclass=QueuePool, pool_size=connections, max_overflow=0
-        )
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """A connection that sees the store as it was at one instant."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
 
     def close(self) -> None:
         """Close the connections that nobody uses; those in use close when they are done."""
-        self._engine.dispose()
 
 
-def look(path: Path, question: Callable[[Connection], Found]) -> Found:
-    """Ask a store that another process may be writing, and leave nothing behind.
+class Turns(Protocol):
+    """A service's way to write: in turns, of which one happens at a time, whoever has it.
 
-    A store at rest is read as a file that does not change, because SQLite would make its WAL
-    anew; if a service was started meanwhile, the question is asked once more, beside it.
+    Nobody else commits, or publishes what was committed, until the turn has ended.
     """
-    at_rest, before = not _has_wal(path), _stamp(path)
-    if at_rest:
-        try:
-            found = _ask(path, question, "ro&immutable=1")
-        except Exception:
-            if _stamp(path) == before:
-                raise
-        else:
-            if _stamp(path) == before:
-                return found
-    return _ask(path, question, "ro")
+
+    def turn(self) -> AbstractContextManager[Connection]:
+        """Wait for the turn, and have it."""
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether the way to the store broke: then nobody knows what the last commit came to."""
+
+    def scrub(self) -> bool:
+        """Leave nothing of what was deleted where it can be cut off; between transactions.
+
+        Returns:
+            Whether it was done; not while somebody reads an older state.
+        """
+
+    def leads(self) -> bool:
+        """Whether it is this service, of all that hold the store, that does what one must do."""
+
+    def close(self) -> None:
+        """Let go of the store."""
 
 
-def copy(path: Path, to: Path) -> None:
-    """Copy a store that another process may be writing, as it is at one instant, durably."""
-    to.touch(0o600)
+class Database(Protocol):
+    """The place of one store."""
 
-    def write(connection: Connection) -> None:
-        # From its first question on, a transaction sees one instant.
-        connection.exec_driver_sql("SELECT 1 FROM sqlite_schema").all()
-        target = sqlite3.connect(to)
-        with closing(target):
-            driver(connection).backup(target)
+    @property
+    def name(self) -> str:
+        """What an operator calls it; no secret, and no path."""
 
-    look(path, write)
+    def exists(self) -> bool:
+        """Whether there is a store."""
+
+    def create(self, fill: Callable[[Connection], object]) -> None:
+        """Make it, filled, or nothing.
+
+        Raises:
+            StoreRefusedError: There is one already, or it cannot be made.
+        """
+
+    def look(self, question: Callable[[Connection], Found]) -> Found:
+        """Ask at one instant, also beside services that write; and leave nothing behind."""
+
+    def reader(self, connections: int) -> Reader:
+        """A service's connections that read, so many at most."""
+
+    def turns(self) -> Turns:
+        """Hold the store, as a service does.
+
+        Raises:
+            StoreRefusedError: Somebody else does who must be alone, or it cannot be reached.
+        """
+
+    def alone(self) -> AbstractContextManager[Connection]:
+        """Hold the store, alone, with a connection that writes.
+
+        Raises:
+            StoreRefusedError: A service holds it (``STORE_IN_USE``), or it cannot be reached.
+        """
+
+    def holder(self) -> str | None:
+        """Process id of the service that holds it, empty if it is not told; None if none does."""
 
 
-def driver(connection: Connection) -> sqlite3.Connection:
-    """SQLite's own connection, for what SQLAlchemy does not know."""
-    found = connection.connection.driver_connection
-    assert isinstance(found, sqlite3.Connection)  # noqa: S101  # see `_engine`
-    return found
+def at(folder: Path) -> Database:
+    """The place of the store of the log in that folder.
 
-
-def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Found:
-    engine = _engine(path, mode, begin="BEGIN", poolclass=NullPool)
+    Raises:
+        StoreRefusedError: The folder names a database that cannot be one.
+    """
     try:
-        with engine.connect() as connection, connection.begin():
-            return question(connection)
-    finally:
-        engine.dispose()
+        return place(folder, (folder / DATABASE_FILE).read_text("utf-8").strip())
+    except FileNotFoundError:
+        return place(folder)
 
 
-def _stamp(path: Path) -> tuple[bool, int, int]:
-    """Changes when somebody begins to write the store, or has written it."""
-    status = path.stat()
-    return _has_wal(path), status.st_mtime_ns, status.st_size
+def is_in(folder: Path) -> bool:
+    """Whether that folder is a log's; not whether its store can be opened."""
+    return any((folder / name).exists() for name in (STORE_FILE, DATABASE_FILE))
 
 
-def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noqa: ANN401  # passed on
-    """An engine whose transactions begin as ``begin`` says, and where SQLAlchemy says."""
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+def point(folder: Path, database: str) -> None:
+    """Say at which address the database of that log is now.
 
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5
+    That it is the same log is not asked here: anchor and keys tell when it is opened.
+
+    Raises:
+        StoreRefusedError: The entries are in a file of the folder, or the address is none.
+    """
+    if (folder / STORE_FILE).exists():
+        raise StoreRefusedError(
+            f"the entries of this trail are in `{STORE_FILE}`, not in a database",
+            zh=f"本记录的条目在 `{STORE_FILE}` 中；请去掉 `MIAOPI_DATABASE`，或另设目录",
+            reason="STORE_EXISTS",
+            hint="Take `MIAOPI_DATABASE` away, or name another folder for a new trail.",
         )
-        if mode.startswith("ro"):
-            connection.execute("PRAGMA query_only=ON")
-            return connection
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA secure_delete=ON")
-        return connection
-
-    engine = create_engine("sqlite+pysqlite://", creator=connect, hide_parameters=True, **pool)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
+    place(folder, database)
+    if (folder / DATABASE_FILE).read_text("utf-8").strip() != database:
+        replace(folder / DATABASE_FILE, f"{database}\n", durable=True)
 
 
-def _has_wal(path: Path) -> bool:
-    return path.with_name(path.name + "-wal").exists()
+def place(folder: Path, database: str = "") -> Database:
+    """The place of a store: the database of that address, or without one a file in the folder.
+
+    Raises:
+        StoreRefusedError: The address is none (``DATABASE_INVALID``).
+    """
+    if not database:
+        return sqlite.File(folder / STORE_FILE)
+    from audit.log import postgres  # noqa: PLC0415  # its driver is for those who have a server
+
+    return postgres.Server(database)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from audit.errors import StoreRefusedError
@@ -80,17 +81,31 @@ def invalid_key(path: Path) -> StoreRefusedError:
     )
 
 
-def replace(path: Path, content: str, *, durable: bool) -> None:
-    """Write a file whole or not at all; ``durable`` survives the loss of power, too."""
+def replace(
+    path: Path, content: str, *, durable: bool, if_it: Callable[[], bool] = lambda: True
+) -> None:
+    """Write a file whole or not at all; ``durable`` survives the loss of power, too.
+
+    Args:
+        if_it: Asked while no other process replaces a file of that folder; it is not written if
+            this says no.
+    """
     draft = path.with_name(path.name + ".draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(content)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if not if_it():
+            return
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
         if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    draft.replace(path)
-    if durable:
-        sync_folder(path.parent)
+            os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,29 +1,28 @@
 """The log: opaque entries in, receipts and proofs out. It knows nothing of decisions."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, MetaData
 
-from audit.errors import NotFoundError, StoreRefusedError
+from audit.errors import AuditError, NotFoundError, StoreRefusedError
 from audit.log import connections, store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer
-from audit.log.files import Lock, create_private, refuse_existing
+from audit.log.connections import DATABASE_FILE, STORE_FILE, Reader, Turns
+from audit.log.files import create_private, refuse_existing
 from audit.log.merkle import inclusion_proof
 from audit.log.proof import Proof
-from audit.log.queue import Append, Aside, Conflict, Job, Receipt, Row
+from audit.log.queue import Append, Aside, Compose, Conflict, Job, Receipt, Row
 from audit.log.standing import (
     ANCHOR_FILE,
     CHECKPOINT_FILE,
-    LOCK_FILE,
     SIGNING_KEY_FILE,
-    STORE_FILE,
     VERIFIER_KEY_FILE,
     sound,
 )
@@ -36,13 +35,15 @@ Found = TypeVar("Found")
 
 
 class Log(Generic[Row]):
-    """A store with its anchor and signing key, held by this process alone.
+    """A store with its anchor and signing key, held by this process.
+
+    Alone, where the store is a file; together with others, where it is a database.
 
     Use `create` once and `open` ever after.
     """
 
-    def __init__(self, lock: Lock, reader: connections.Reader, writer: Writer[Row]) -> None:
-        self._lock = lock
+    def __init__(self, turns: Turns, reader: Reader, writer: Writer[Row]) -> None:
+        self._turns = turns
         self._reader = reader
         self._writer = writer
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="audit-reader")
@@ -55,6 +56,7 @@ class Log(Generic[Row]):
         tables: Sequence[MetaData],
         fill: Job,
         anchor: Path | None = None,
+        database: str = "",
     ) -> None:
         """Make an empty log: its signing key, anchor and, last, its store.
 
@@ -64,21 +66,36 @@ class Log(Generic[Row]):
             tables: What the layers above keep beside the entries.
             fill: Writes what those tables begin with.
             anchor: Where the anchor lies, best on another disk; by default in the folder.
+            database: Address of the database of the store (`postgres.Server`); empty puts the
+                store into the folder.
 
         Raises:
-            StoreRefusedError: There is a log already, or a part of one.
+            StoreRefusedError: There is a log already, or a part of one; or the database cannot
+                be reached.
         """
         empty = Checkpoint.empty(origin)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         anchor = anchor or folder / ANCHOR_FILE
         refuse_existing(
-            folder / STORE_FILE, folder / SIGNING_KEY_FILE, folder / VERIFIER_KEY_FILE, anchor
+            *(folder / name for name in (STORE_FILE, DATABASE_FILE)),
+            *(folder / name for name in (SIGNING_KEY_FILE, VERIFIER_KEY_FILE)),
+            anchor,
         )
+        place = connections.place(folder, database)
+        if place.exists():
+            raise store_exists(place.name)
         signing_key = Signer.generate(origin)
         create_private(folder / SIGNING_KEY_FILE, signing_key + "\n")
         create_private(folder / VERIFIER_KEY_FILE, Signer(signing_key).verifier_key + "\n")
         Anchor(anchor).create(empty)
-        store.create_store(folder / STORE_FILE, origin, tables, fill)
+        if database:
+            create_private(folder / DATABASE_FILE, database + "\n")
+
+        def make(connection: Connection) -> None:
+            store.make_tables(connection, origin, tables)
+            fill(connection)
+
+        place.create(make)
 
     @classmethod
     def open(cls, folder: Path, project: Project[Row], *, anchor: Path | None = None) -> "Log[Row]":
@@ -94,28 +111,31 @@ class Log(Generic[Row]):
             StoreRefusedError: It must not be opened as it is.
         """
         refuse_missing(folder)
-        place = anchor or folder / ANCHOR_FILE
+        place, database = anchor or folder / ANCHOR_FILE, connections.at(folder)
         with ExitStack() as undo:
-            lock = Lock(folder / LOCK_FILE)
-            undo.callback(lock.release)
-            reader = connections.Reader(folder / STORE_FILE, connections=_READERS)
+            turns = database.turns()
+            undo.callback(turns.close)
+            reader = database.reader(_READERS)
             undo.callback(reader.close)
             with reader.snapshot() as connection:
-                signer, anchored = sound(connection, folder, place)
-            connection = undo.enter_context(connections.connect_writer(folder / STORE_FILE))
+                signer, _ = sound(connection, folder, place)
             writer = Writer(
-                connection,
+                turns,
                 project,
                 anchor=Anchor(place),
-                anchored=anchored,
                 signer=signer,
                 published=folder / CHECKPOINT_FILE,
             )
             undo.pop_all()
-        return cls(lock, reader, writer)
+        return cls(turns, reader, writer)
 
     async def append(
-        self, leaf: bytes, row: Row, *, expect: Mapping[str, int | None]
+        self,
+        leaf: bytes,
+        row: Row,
+        *,
+        expect: Mapping[str, int | None],
+        given: Mapping[str, int | None] = MappingProxyType({}),
     ) -> Receipt | Conflict:
         """Append one entry and wait until it is durable, anchored and under a checkpoint.
 
@@ -124,6 +144,7 @@ class Log(Generic[Row]):
             row: What `Project` writes for it.
             expect: For each opaque key the index of the newest entry under it, None if there
                 must be none. If all hold, the new entry becomes the newest under every key.
+            given: The same of keys that the new entry leaves where they are.
 
         Returns:
             A `Conflict` if an expectation does not hold; then nothing was written.
@@ -131,8 +152,35 @@ class Log(Generic[Row]):
         Raises:
             NotRecordedError: It was not recorded, or nobody can say that it was.
         """
-        answer = await self._writer.queue.submit(Append(leaf, row, expect))
+        answer = await self._writer.queue.submit(Append(leaf, row, expect, given))
         assert answer is not None  # noqa: S101  # only jobs are answered with nothing
+        return answer
+
+    async def compose(
+        self, make: Callable[[Connection], Append[Row] | None]
+    ) -> Receipt | Conflict | None:
+        """Append an entry that says what the store holds; nobody else writes meanwhile.
+
+        Args:
+            make: Asks the store, and makes the entry, or none; or refuses with an error of ours,
+                which is raised here. Done again if the connection broke.
+
+        Raises:
+            NotRecordedError: It was not recorded, or nobody can say that it was.
+        """
+        refusals: list[AuditError] = []
+
+        def try_to(connection: Connection) -> Append[Row] | None:
+            refusals.clear()
+            try:
+                return make(connection)
+            except AuditError as refusal:
+                refusals.append(refusal)
+                return None
+
+        answer = await self._writer.queue.submit(Compose(try_to))
+        if refusals:
+            raise refusals[0]
         return answer
 
     async def write(self, job: Job) -> None:
@@ -152,15 +200,15 @@ class Log(Generic[Row]):
         Raises:
             NotRecordedError: The log is closed, or the store failed.
         """
-        done: list[bool] = []
+        return await self._aside(self._turns.scrub)
 
-        def cut(connection: sqlite3.Connection) -> None:
-            with suppress(sqlite3.Error):
-                (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                done.append(not busy)
+    async def leads(self) -> bool:
+        """Whether it is this process, of all that hold the store, that does what one must do.
 
-        await self._writer.queue.submit(Aside(cut))
-        return done == [True]
+        Raises:
+            NotRecordedError: The log is closed, or the store failed.
+        """
+        return await self._aside(self._turns.leads)
 
     async def read(self, question: Callable[[Connection], Found]) -> Found:
         """Ask the store, on a read-only connection and off the event loop."""
@@ -181,6 +229,8 @@ class Log(Generic[Row]):
         Raises:
             NotFoundError: The checkpoint covers no such entry.
         """
+        if index >= self.size:
+            await self.write(_nothing)  # see, and sign, what other processes appended
         checkpoint, note = self._writer.published
         if not 0 <= index < checkpoint.size:
             raise no_entry(index)
@@ -211,7 +261,15 @@ class Log(Generic[Row]):
         self._threads.shutdown()
         self._reader.close()
         self._writer.close()  # the last to go checkpoints the WAL, which no reader can
-        self._lock.release()
+
+    async def _aside(self, look: Callable[[], bool]) -> bool:
+        found: list[bool] = []
+        await self._writer.queue.submit(Aside(lambda: found.append(look())))
+        return found == [True]
+
+
+def _nothing(_connection: Connection) -> None:
+    """Nothing to write; the turn is what matters."""
 
 
 def no_entry(index: int) -> NotFoundError:
@@ -224,16 +282,26 @@ def no_entry(index: int) -> NotFoundError:
     )
 
 
+def store_exists(name: str) -> StoreRefusedError:
+    """The refusal to make a store where one is."""
+    return StoreRefusedError(
+        f"the database `{name}` has a trail already",
+        zh=f"数据库 `{name}` 中已有决定记录；请打开它，或另用空库，绝不覆盖",
+        reason="STORE_EXISTS",
+        hint="Open it, or name an empty database; nothing is ever overwritten.",
+    )
+
+
 def refuse_missing(folder: Path) -> None:
     """Make sure that there is a store.
 
     Raises:
         StoreRefusedError: There is none.
     """
-    if not (folder / STORE_FILE).exists():
+    if not connections.at(folder).exists():
         raise StoreRefusedError(
             "there is no store in this folder",
-            zh="该目录下没有决定记录；请指定含 `store.sqlite` 的目录",
+            zh="该目录下没有决定记录；请指定含 `store.sqlite`（或 `database`）的目录",
             reason="STORE_MISSING",
-            hint="Name the folder that holds `store.sqlite`.",
+            hint="Name the folder that holds `store.sqlite`, or `database` and what it names.",
         )

@@ -1,10 +1,10 @@
 """Between event loops and the writer's thread: a bounded queue of work, and the way back."""
 
 import asyncio
-import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -48,27 +48,44 @@ class Conflict:
 
 
 class Append(NamedTuple, Generic[Row]):
-    """An entry to append: the bytes that are hashed, what `Project` writes, the expectations."""
+    """An entry to append.
+
+    Attributes:
+        leaf: The bytes that are hashed.
+        row: What `Project` writes.
+        expect: What is expected of keys, which move to the entry.
+        given: What is expected of other keys, which stay where they are.
+    """
 
     leaf: bytes
     row: Row
     expect: Mapping[str, int | None]
+    given: Mapping[str, int | None]
+
+
+class Compose(NamedTuple, Generic[Row]):
+    """An entry that says what the store holds, so is made while nobody writes; or none."""
+
+    make: Callable[[Connection], Append[Row] | None]
 
 
 Job: TypeAlias = Callable[[Connection], object]
-"""Something else to write in the writer's transaction, e.g. an archived file."""
+"""Something else to write in the writer's transaction, e.g. an archived file.
+
+It is done again where nobody can say that it was done.
+"""
 
 
 class Aside(NamedTuple):
-    """Something to do on the writer's connection between transactions; it must not raise."""
+    """Something to do in the writer's turn, between transactions; it must not raise."""
 
-    work: Callable[[sqlite3.Connection], object]
+    work: Callable[[], object]
 
 
-Work: TypeAlias = Append[Row] | Job | Aside
+Work: TypeAlias = Append[Row] | Compose[Row] | Job | Aside
 
 Answer: TypeAlias = Receipt | Conflict | None
-"""Of an append; None is that of a job that was done."""
+"""Of an append; None is that of what appended nothing."""
 
 
 class Waiting(NamedTuple, Generic[Row]):
@@ -144,6 +161,15 @@ class Queue(Generic[Row]):
         for waiting in self._gathered:
             self._queue.put(waiting)
         self._gathered.clear()
+
+
+def parts(batch: Sequence[Waiting[Row]]) -> Iterator[Sequence[Waiting[Row]]]:
+    """The batch in its order, cut so that what is composed sees everything before it written."""
+    for composed, part in groupby(batch, lambda waiting: isinstance(waiting.work, Compose)):
+        if composed:
+            yield from ([waiting] for waiting in part)
+        else:
+            yield [*part]
 
 
 def _closed() -> NotRecordedError:

@@ -20,12 +20,10 @@ from audit.log.files import invalid_key, read_private
 from audit.log.merkle import frontier_of
 from audit.log.tiles import TiledNodes
 
-STORE_FILE = "store.sqlite"
 SIGNING_KEY_FILE = "signing.key"
 VERIFIER_KEY_FILE = "verifier.key"
 ANCHOR_FILE = "anchor"
 CHECKPOINT_FILE = "checkpoint"
-LOCK_FILE = "lock"
 
 Seen = TypeVar("Seen")
 

@@ -1,10 +1,11 @@
 """The log's tables, what is written to them and what is asked of them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Integer,
@@ -22,19 +23,22 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
 from audit.log.checkpoint import Checkpoint
-from audit.log.connections import connect_new
 from audit.log.merkle import Frontier, Hash
 from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
 
 SCHEMA = 2
 """Version of all tables of the store; another one is refused."""
 
+NUMBER = Integer().with_variant(BigInteger, "postgresql")
+TEXT = String().with_variant(String(collation="C"), "postgresql")
+"""Sorted by code points in every store, whatever the server's language."""
+
 TABLES = MetaData()
 
 ENTRIES = Table(
     "log_entries",
     TABLES,
-    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
     Column("leaf", LargeBinary, nullable=False),
 )
@@ -42,8 +46,8 @@ ENTRIES = Table(
 TILES = Table(
     "log_tiles",
     TABLES,
-    Column("level", Integer, primary_key=True, autoincrement=False),
-    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("level", NUMBER, primary_key=True, autoincrement=False),
+    Column("position", NUMBER, primary_key=True, autoincrement=False),
     Column("root", LargeBinary, nullable=False),
     Column("hashes", LargeBinary, nullable=False),
 )
@@ -51,10 +55,10 @@ TILES = Table(
 HEAD = Table(
     "log_head",
     TABLES,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("schema", Integer, nullable=False),
-    Column("origin", String, nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("schema", NUMBER, nullable=False),
+    Column("origin", TEXT, nullable=False),
+    Column("size", NUMBER, nullable=False),
     Column("root", LargeBinary, nullable=False),
     Column("frontier", LargeBinary, nullable=False),
 )
@@ -62,8 +66,8 @@ HEAD = Table(
 LATEST = Table(
     "log_latest",
     TABLES,
-    Column("key", String, primary_key=True),
-    Column("idx", Integer, nullable=False),
+    Column("key", TEXT, primary_key=True),
+    Column("idx", NUMBER, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -75,36 +79,34 @@ _HASHES = (
 _MOVE_HEAD = update(HEAD).where(HEAD.c.id == 0)
 
 
-def create_store(
-    path: Path,
-    origin: str,
-    tables: Sequence[MetaData],
-    fill: Callable[[Connection], object],
-) -> None:
-    """Make a new store with the log's own tables and those of the layers above, filled."""
+def make_tables(connection: Connection, origin: str, tables: Sequence[MetaData]) -> None:
+    """Make the log's own tables and those of the layers above, for an empty log of that name."""
     empty = Checkpoint.empty(origin)
-    connection = connect_new(path)
-    with connection, connection.begin():
-        for metadata in (TABLES, *tables):
-            metadata.create_all(connection)
-        fill(connection)
-        connection.execute(
-            insert(HEAD).values(
-                id=0, schema=SCHEMA, origin=origin, size=0, root=empty.root, frontier=b""
-            )
+    for metadata in (TABLES, *tables):
+        metadata.create_all(connection)
+    connection.execute(
+        insert(HEAD).values(
+            id=0, schema=SCHEMA, origin=origin, size=0, root=empty.root, frontier=b""
         )
-    connection.engine.dispose()
+    )
 
 
-def read_head(connection: Connection) -> Checkpoint:
+def read_head(connection: Connection, *, lock: bool = False) -> Checkpoint:
     """What the store says that its log is.
+
+    Args:
+        lock: Whether nobody else may move it until the transaction ends (PostgreSQL; in SQLite
+            nobody can).
 
     Raises:
         StoreRefusedError: It is no store, or one of another version.
     """
+    query = select(HEAD)
     try:
-        row = connection.execute(select(HEAD)).one()
+        row = connection.execute(query.with_for_update() if lock else query).one()
     except SQLAlchemyError:
+        if lock:
+            raise
         raise unreadable() from None
     if row.schema != SCHEMA:
         raise StoreRefusedError(
@@ -175,10 +177,7 @@ def tile_reader(connection: Connection) -> TileReader:
             return split_hashes(full)
         start, end = position * WIDTH, (position + 1) * WIDTH
         if level == 0:
-            return [
-                bytes(item)
-                for item in connection.execute(_HASHES, {"start": start, "end": end}).scalars()
-            ]
+            return leaf_hashes(connection, start, end)
         roots = select(TILES.c.root).where(
             TILES.c.level == level - 1, TILES.c.position >= start, TILES.c.position < end
         )
@@ -195,14 +194,23 @@ def read_leaf(connection: Connection, index: int) -> bytes | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def leaf_hashes(connection: Connection, start: int, end: int) -> list[Hash]:
+    """The stored hashes of the entries from ``start`` to before ``end``."""
+    found = connection.execute(_HASHES, {"start": start, "end": end}).scalars()
+    return [bytes(item) for item in found]
+
+
 def latest(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Index of the newest entry under each key; a key without one is left out."""
     wanted = tuple(keys)
-    rows = connection.exec_driver_sql(
-        f"SELECT key, idx FROM {LATEST.name}"  # noqa: S608  # our own name
-        f" WHERE key IN ({', '.join('?' * len(wanted))})",
-        wanted,
-    )
+    if not wanted:
+        return {}
+    question = f"SELECT key, idx FROM {LATEST.name} WHERE key"  # noqa: S608  # our own name
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(wanted))
+        rows = connection.exec_driver_sql(f"{question} IN ({marks})", wanted)
+    else:
+        rows = connection.exec_driver_sql(f"{question} = ANY(%b)", ([*wanted],))
     return {key: index for key, index in rows}  # noqa: C416  # rows are no pairs for mypy
 
 
@@ -238,14 +246,25 @@ def insert_rows(
 ) -> None:
     """Insert rows, each in the order of the table's columns, with one statement.
 
-    Not ``executemany``: its driver lets go of the interpreter lock at every row, and a busy event
-    loop takes its time to give it back. This is twice as fast with 64 callers.
+    Not ``executemany``: SQLite's driver lets go of the interpreter lock at every row, and a busy
+    event loop takes its time to give it back. This is twice as fast with 64 callers.
     """
     if not rows:
         return
-    row = f"({', '.join('?' * len(table.c))})"
-    connection.exec_driver_sql(
-        f"INSERT INTO {table.name} ({', '.join(table.c.keys())})"  # noqa: S608  # our own names
-        f" VALUES {', '.join([row] * len(rows))} {on_conflict}",
-        tuple(chain.from_iterable(rows)),
-    )
+    into = f"{table.name} ({', '.join(table.c.keys())})"
+    if connection.dialect.name == "sqlite":
+        row = f"({', '.join('?' * len(table.c))})"
+        values = f"VALUES {', '.join([row] * len(rows))}"
+        parameters = tuple(chain.from_iterable(rows))
+    else:  # one statement for any number of rows, so that the server plans it once
+        arrays = ", ".join(f"%b::{_array(column)}" for column in table.c)
+        values = f"SELECT * FROM unnest({arrays})"  # noqa: S608  # our own types
+        parameters = tuple(map(list, zip(*rows, strict=True)))
+    connection.exec_driver_sql(f"INSERT INTO {into} {values} {on_conflict}", parameters)
+
+
+def _array(column: Column[Any]) -> str:
+    """The type of many values of a column, as PostgreSQL calls it."""
+    if isinstance(column.type, LargeBinary):
+        return "bytea[]"
+    return "bigint[]" if isinstance(column.type, Integer) else "text[]"

@@ -1,19 +1,20 @@
 """Erasing from a trail in use, and the holds that stop it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from audit.errors import NotFoundError, NotRecordedError
-from audit.log import Conflict, Log
+from audit.log import Conflict, Log, Receipt
+from audit.log.queue import Append
 from audit.log.store import latest
 from audit.trail.canonical import Json
-from audit.trail.destruction import kept_of, plan, tags_of
+from audit.trail.destruction import kept_of, plan
 from audit.trail.entries import Entry
 from audit.trail.erasures import ERASURE_KEY, ERASURE_TYPE, HOLD_TYPE, Erasure, permanent_part
 from audit.trail.holds import Hold, Scope, held, read_holds, under_hold
@@ -30,29 +31,38 @@ _AN_ENTRY = 2_000
 
 
 class Keeper:
-    """One erasure at a time; who appends an entry about the same subject meanwhile waits.
+    """Erases, and sees to it that no key that was destroyed is ever used again.
 
-    Erasures and holds are one chain under one key, so that none can overtake another.
+    Erasures and holds are one chain under one key, and each is made while nobody else writes, so
+    that none can overtake another. Whoever seals an entry says how far the chain was known; if it
+    has moved since, in this process or in another, the entry is refused, and sealed anew under
+    keys that are new.
     """
 
-    def __init__(self, log: Log[Row], keyring: Keyring) -> None:
+    def __init__(self, log: Log[Row], keyring: Keyring, newest: int | None) -> None:
         self._log = log
         self._keyring = keyring
-        self._one_at_a_time = asyncio.Lock()
-        self._erasing: dict[str, asyncio.Event] = {}
+        self._newest = newest
 
-    async def wait(self, subject: str) -> None:
-        """Wait while that subject is being erased: what is sealed then must get a new key."""
-        while self._erasing and (being := self._erasing.get(self._keyring.tag(subject))):
-            await being.wait()
+    @property
+    def given(self) -> Mapping[str, int | None]:
+        """What whoever seals now expects of the log (`Log.append`)."""
+        return {ERASURE_KEY: self._newest}
+
+    def is_news(self, answer: Receipt | Conflict) -> bool:
+        """Whether an entry was refused because the chain has moved; then all keys are forgotten."""
+        if isinstance(answer, Receipt) or answer.key != ERASURE_KEY:
+            return False
+        self._learn(answer.index)
+        return True
 
     async def erase(
         self, subject: str, *, reason: str, time: datetime, told: Mapping[str, Json]
     ) -> Erasure | None:
         """Destroy everything that tells who or how they live, in all entries about the subject.
 
-        The log and receipts given out before still verify. Whoever appends an entry about the
-        same subject meanwhile waits; it gets a new key, and stays.
+        The log and receipts given out before still verify. An entry about the same subject that
+        somebody appends meanwhile is erased, too, or gets a new key and stays.
 
         Args:
             subject: As entries name it, e.g. ``resident_id:9900…``.
@@ -70,8 +80,7 @@ class Keeper:
                 older state (``TRACES_LEFT``): `scrub` again.
         """
         tag = self._keyring.tag(subject)
-        async with self._alone([tag]):
-            erasure = await self._erase(lambda c: entries_of(c, tag), reason, time, told)
+        erasure = await self._erase(lambda c: entries_of(c, tag), reason, time, told)
         if erasure is not None:
             await self.scrub()
         return erasure
@@ -87,9 +96,7 @@ class Keeper:
         Returns:
             What is on record now; None if all of them have been erased before.
         """
-        tags = await self._log.read(lambda c: tags_of(c, indices))
-        async with self._alone(tags):
-            erasure = await self._erase(lambda c: kept_of(c, indices), reason, time, told)
+        erasure = await self._erase(lambda c: kept_of(c, indices), reason, time, told)
         if erasure is not None:
             await self.scrub()
         return erasure
@@ -103,7 +110,7 @@ class Keeper:
             NotRecordedError: It was not recorded, so it does not hold.
         """
         said = {**told, "act": "place", "reason": reason, **scope.permanent}
-        return await self._chain(HOLD_TYPE, lambda _c: (said, scope.subject), time)
+        return await self._hold(lambda _c: _Said(said, scope.subject), time)
 
     async def lift_hold(
         self, index: int, *, reason: str, time: datetime, told: Mapping[str, Json]
@@ -115,12 +122,12 @@ class Keeper:
             NotRecordedError: It was not recorded, so the hold stays.
         """
 
-        def lift(connection: Connection) -> tuple[dict[str, Json], str]:
+        def lift(connection: Connection) -> _Said:
             if index not in {hold.index for hold in read_holds(connection)}:
                 raise _no_hold(index)
-            return {**told, "act": "lift", "reason": reason, "lifts": index}, ""
+            return _Said({**told, "act": "lift", "reason": reason, "lifts": index})
 
-        return await self._chain(HOLD_TYPE, lift, time)
+        return await self._hold(lift, time)
 
     async def holds(self) -> tuple[Hold, ...]:
         """The holds that are in force, the oldest first."""
@@ -143,21 +150,15 @@ class Keeper:
             hint="End whoever keeps reading the store, then scrub again, or restart the service.",
         )
 
-    @asynccontextmanager
-    async def _alone(self, tags: Sequence[str]) -> AsyncIterator[None]:
-        """Nobody else erases, and nothing about these subjects is sealed, until the block ends."""
-        async with self._one_at_a_time:
-            done = asyncio.Event()
-            self._erasing |= dict.fromkeys(tags, done)
-            try:
-                for tag in tags:
-                    self._keyring.forget(tag)
-                await self._log.write(_nothing)  # now all that was sealed before is in the store
-                yield
-            finally:
-                for tag in tags:
-                    del self._erasing[tag]
-                done.set()
+    async def _hold(self, say: Callable[[Connection], "_Said"], time: datetime) -> int:
+        def next_(connection: Connection, newest: int | None) -> _Said:
+            said = say(connection)
+            before = -1 if newest is None else newest
+            return said._replace(permanent={**said.permanent, "previous": before})
+
+        index = await self._chain(HOLD_TYPE, next_, time)
+        assert index is not None  # noqa: S101  # something is always said
+        return index
 
     async def _erase(
         self,
@@ -166,58 +167,62 @@ class Keeper:
         time: datetime,
         told: Mapping[str, Json],
     ) -> Erasure | None:
+        erased: tuple[int, ...] = ()
+
+        def say(connection: Connection, newest: int | None) -> _Said | None:
+            nonlocal erased
+            chosen = choose(connection)
+            if stopped := held(connection, chosen):
+                raise under_hold(stopped)
+            erased = chosen[:_AN_ENTRY]
+            permanent = {**told, **permanent_part(reason, erased, newest)}
+            destroy = plan(connection, self._keyring, erased)
+            return _Said(permanent, destroys=destroy) if erased else None
+
         gone: tuple[int, ...] = ()
         index = -1
-        while True:
-            erased, newest, destroy = await self._log.read(lambda c: self._plan(c, choose(c)))
-            if not erased:
-                return Erasure(index, time, reason, gone) if gone else None
-            permanent = {**told, **permanent_part(reason, erased, newest)}
-            entry = Entry(ERASURE_TYPE, str(uuid4()), time, permanent, {})
-            leaf, row = prepare(self._keyring, entry, [ERASURE_KEY])
-            answer = await self._log.append(
-                leaf, replace(row, destroys=destroy), expect={ERASURE_KEY: newest}
-            )
-            if not isinstance(answer, Conflict):  # else a hold came in between
-                index, gone = answer.index, (*gone, *erased)
-
-    def _plan(
-        self, connection: Connection, chosen: tuple[int, ...]
-    ) -> tuple[tuple[int, ...], int | None, Callable[[Connection], None]]:
-        """What one entry can erase of what is chosen, after which entry, and how."""
-        stopped = held(connection, chosen)
-        if stopped:
-            raise under_hold(stopped)
-        erased = chosen[:_AN_ENTRY]
-        newest = latest(connection, [ERASURE_KEY]).get(ERASURE_KEY)
-        return erased, newest, plan(connection, self._keyring, erased)
+        while (answer := await self._chain(ERASURE_TYPE, say, time)) is not None:
+            index, gone = answer, (*gone, *erased)
+        return Erasure(index, time, reason, gone) if gone else None
 
     async def _chain(
-        self,
-        type_: str,
-        say: Callable[[Connection], tuple[Mapping[str, Json], str]],
-        time: datetime,
-    ) -> int:
+        self, type_: str, say: Callable[[Connection, int | None], "_Said | None"], time: datetime
+    ) -> int | None:
         """Append an entry to the chain of erasures and holds; returns its index.
 
         Args:
-            say: What the entry says for ever, and whom it is about.
+            say: Told the newest of the chain; says what comes next, or None if nothing does.
         """
-        async with self._one_at_a_time:
-            while True:
-                (said, subject), newest = await self._log.read(
-                    lambda c: (say(c), latest(c, [ERASURE_KEY]).get(ERASURE_KEY))
-                )
-                permanent = {**said, "previous": -1 if newest is None else newest}
-                entry = Entry(type_, str(uuid4()), time, permanent, {}, subject=subject)
-                leaf, row = prepare(self._keyring, entry, [ERASURE_KEY])
-                answer = await self._log.append(leaf, row, expect={ERASURE_KEY: newest})
-                if not isinstance(answer, Conflict):  # else another process came in between
-                    return answer.index
+
+        def make(connection: Connection) -> Append[Row] | None:
+            newest = latest(connection, [ERASURE_KEY]).get(ERASURE_KEY)
+            self._learn(newest)
+            said = say(connection, newest)
+            if said is None:
+                return None
+            entry = Entry(type_, str(uuid4()), time, said.permanent, {}, subject=said.subject)
+            leaf, row = prepare(self._keyring, entry, [ERASURE_KEY])
+            row = replace(row, destroys=said.destroys)
+            return Append(leaf, row, expect={ERASURE_KEY: newest}, given={})
+
+        answer = await self._log.compose(make)
+        if answer is None:
+            return None
+        self._learn(answer.index)
+        return answer.index
+
+    def _learn(self, newest: int | None) -> None:
+        if newest != self._newest:
+            self._keyring.forget()  # before it is told: who seals between is refused
+            self._newest = newest
 
 
-def _nothing(_connection: Connection) -> None:
-    """Written when everything queued before is."""
+class _Said(NamedTuple):
+    """What an entry of the chain says for ever, whom it is about, and what it destroys."""
+
+    permanent: Mapping[str, Json]
+    subject: str = ""
+    destroys: Callable[[Connection], object] = lambda _connection: None
 
 
 def _no_hold(index: int) -> NotFoundError:

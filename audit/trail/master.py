@@ -7,11 +7,10 @@ one's place only afterwards. Whichever of the two opens the store is the one tha
 import os
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from audit.errors import StoreRefusedError, TamperedError
 from audit.log.checkpoint import from_base64, to_base64
-from audit.log.connections import driver
 from audit.log.files import create_private, read_private, sync_folder
 from audit.trail.projections import SERVICE_KEYS, SUBJECT_KEYS
 from audit.trail.seal import Keyring
@@ -32,14 +31,15 @@ def rewrap(connection: Connection, keyring: Keyring, master: bytes) -> Keyring:
     renewed = []
     for key_id, old in wrapped:
         try:
-            renewed.append((keyring.rewrap(master, old, about=key_id), key_id))
+            renewed.append({"of": key_id, "anew": keyring.rewrap(master, old, about=key_id)})
         except TamperedError:
             continue
     (tag_key,) = connection.execute(select(SERVICE_KEYS.c.wrapped)).scalars()
     tag_key = keyring.rewrap(master, tag_key, about="tag")
-    raw = driver(connection)
-    raw.executemany(f"UPDATE {SUBJECT_KEYS.name} SET wrapped = ? WHERE id = ?", renewed)  # noqa: S608  # our own name
-    raw.execute(f"UPDATE {SERVICE_KEYS.name} SET wrapped = ?", (tag_key,))  # noqa: S608  # likewise
+    if renewed:
+        one = update(SUBJECT_KEYS).where(SUBJECT_KEYS.c.id == bindparam("of"))
+        connection.execute(one.values(wrapped=bindparam("anew")), renewed)
+    connection.execute(update(SERVICE_KEYS).values(wrapped=tag_key))
     return Keyring(master, tag_key)
 
 

@@ -1,15 +1,17 @@
-"""From what happened to what is written: an entry sealed, committed to, and encoded."""
+"""From what happened to what is written: an entry sealed, committed to, encoded, projected."""
 
 import secrets
 from collections.abc import Collection
 
 from audit.errors import NotRecordedError
-from audit.trail.entries import Entry, Leaf, Links
-from audit.trail.projections import Row
+from audit.trail.entries import Entry, Leaf, Links, case_json
+from audit.trail.projections import Row, entry_columns, entry_marks
 from audit.trail.seal import KEY_BYTES, Keyring, commitment
 
 _KEYS_AN_ENTRY = 64
 _KEY_CHARACTERS = 255
+_PROJECTED_CHARACTERS = 512
+"""More than a code or a name ever has; no index of any store takes everything."""
 
 
 def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[bytes, Row]:
@@ -40,4 +42,20 @@ def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[byte
         notice_commitment=sealed.notice_commitment,
         links_commitment=commitment(salt, content.decode()),
     )
-    return leaf.encode(), Row(leaf, links, salt, content, sealed)
+    columns, marks = entry_columns(leaf, links), entry_marks(leaf)
+    row = Row(columns, marks, entry.case, salt, content, sealed)
+    written = leaf.encode()
+    case = () if entry.case is None else case_json(entry.case).values()
+    for text in (*columns, *(value for _, value in marks), *case, *keys):
+        if len(text) > _PROJECTED_CHARACTERS or "\0" in text:
+            raise _not_projectable()
+    return written, row
+
+
+def _not_projectable() -> NotRecordedError:
+    return NotRecordedError(
+        f"a text to be queried has more than {_PROJECTED_CHARACTERS} characters, or U+0000",
+        zh=f"供查询的文字超过 {_PROJECTED_CHARACTERS} 字符，或含 U+0000；请用代码，其余密封",
+        reason="ENTRY_INVALID",
+        hint="Use codes where entries are found by them; what explains belongs in the sealed part.",
+    )

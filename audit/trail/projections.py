@@ -14,17 +14,23 @@ from sqlalchemy import (
     Column,
     Connection,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     RowMapping,
-    String,
     Table,
     select,
 )
 
-from audit.log.store import insert_rows, latest, read_leaf
-from audit.trail.entries import Leaf, Links, RecordedCase, case_from_json, case_json, time_text
+from audit.log.store import NUMBER, TEXT, insert_rows, latest, read_leaf
+from audit.trail.entries import (
+    CaseRow,
+    Leaf,
+    Links,
+    RecordedCase,
+    case_from_json,
+    case_json,
+    time_text,
+)
 from audit.trail.seal import Sealed
 
 TABLES = MetaData()
@@ -32,8 +38,8 @@ TABLES = MetaData()
 SEALED = Table(
     "sealed",
     TABLES,
-    Column("idx", Integer, primary_key=True, autoincrement=False),
-    Column("subject_key_id", String, nullable=False),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
+    Column("subject_key_id", TEXT, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("links_salt", LargeBinary, nullable=False),
@@ -43,15 +49,15 @@ SEALED = Table(
 SUBJECT_KEYS = Table(
     "subject_keys",
     TABLES,
-    Column("id", String, primary_key=True),
-    Column("subject_tag", String, nullable=False, index=True),
+    Column("id", TEXT, primary_key=True),
+    Column("subject_tag", TEXT, nullable=False, index=True),
     Column("wrapped", LargeBinary, nullable=False),
 )
 
 SERVICE_KEYS = Table(
     "service_keys",
     TABLES,
-    Column("name", String, primary_key=True),
+    Column("name", TEXT, primary_key=True),
     Column("wrapped", LargeBinary, nullable=False),
 )
 
@@ -64,24 +70,26 @@ REASON, REQUIREMENT = "reason", "requirement"
 ENTRIES = Table(
     "entries",
     TABLES,
-    Column("idx", Integer, primary_key=True, autoincrement=False),
-    Column("type", String, nullable=False),
-    Column("time", String, nullable=False),
-    *(Column(name, String, nullable=False) for name in COLUMNS),
-    Column("case_state", String, nullable=False),
-    Column("subject_tag", String, nullable=False),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
+    Column("type", TEXT, nullable=False),
+    Column("time", TEXT, nullable=False),
+    *(Column(name, TEXT, nullable=False) for name in COLUMNS),
+    Column("case_state", TEXT, nullable=False),
+    Column("subject_tag", TEXT, nullable=False),
 )
-Index("entries_by_case", ENTRIES.c.case_id, sqlite_where=ENTRIES.c.case_id != "")
-Index("entries_by_subject", ENTRIES.c.subject_tag, sqlite_where=ENTRIES.c.subject_tag != "")
+for _name, _of in (("case", ENTRIES.c.case_id), ("subject", ENTRIES.c.subject_tag)):
+    Index(f"entries_by_{_name}", _of, sqlite_where=_of != "", postgresql_where=_of != "")
 for _name in ("type", "time", "matter", "release_digest", "outcome", "channel", "caller"):
-    Index(f"entries_by_{_name}", ENTRIES.c[_name])
+    _columns = (ENTRIES.c[_name], ENTRIES.c.idx)  # to SQLite every index ends with ``idx``
+    Index(f"entries_by_{_name}", *_columns[:1]).ddl_if(dialect="sqlite")
+    Index(f"entries_by_{_name}_idx", *_columns).ddl_if(dialect="postgresql")
 
 MARKS = Table(
     "entry_marks",
     TABLES,
-    Column("idx", Integer, primary_key=True, autoincrement=False),
-    Column("name", String, primary_key=True),
-    Column("value", String, primary_key=True),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
+    Column("name", TEXT, primary_key=True),
+    Column("value", TEXT, primary_key=True),
     Index("entry_marks_by_value", "name", "value", "idx"),
     sqlite_with_rowid=False,
 )
@@ -90,24 +98,24 @@ MARKS = Table(
 CASES = Table(
     "cases",
     TABLES,
-    Column("case_id", String, primary_key=True),
-    Column("case_number", String, nullable=False),
-    Column("caller", String, nullable=False),
-    Column("matter", String, nullable=False),
-    Column("state", String, nullable=False),
-    Column("filing_date", String, nullable=False),
-    Column("create_time", String, nullable=False),
-    Column("due_time", String, nullable=False),
-    Column("first_index", Integer, nullable=False),
-    Column("latest_index", Integer, nullable=False),
+    Column("case_id", TEXT, primary_key=True),
+    Column("case_number", TEXT, nullable=False),
+    Column("caller", TEXT, nullable=False),
+    Column("matter", TEXT, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("filing_date", TEXT, nullable=False),
+    Column("create_time", TEXT, nullable=False),
+    Column("due_time", TEXT, nullable=False),
+    Column("first_index", NUMBER, nullable=False),
+    Column("latest_index", NUMBER, nullable=False),
     Index("cases_by_state", "state", "due_time"),
 )
 
 ARCHIVE = Table(
     "archive",
     TABLES,
-    Column("digest", String, primary_key=True),
-    Column("sha256", String, nullable=False),
+    Column("digest", TEXT, primary_key=True),
+    Column("sha256", TEXT, nullable=False),
     Column("content", LargeBinary, nullable=False),
 )
 
@@ -127,11 +135,13 @@ class Row:
     """All that is kept of one entry beside its leaf.
 
     Attributes:
+        columns, marks: Its projections, but for the index (`entry_columns`, `entry_marks`).
         destroys: What the entry erases from what was there before it (`destruction.plan`).
     """
 
-    leaf: Leaf
-    links: Links
+    columns: tuple[str, ...]
+    marks: tuple[tuple[str, str], ...]
+    case: CaseRow | None
     links_salt: bytes
     links_content: bytes
     sealed: Sealed
@@ -145,18 +155,17 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
         connection, SUBJECT_KEYS, [(k.id, k.tag, k.wrapped) for k in keys.values()], _KEEP_FIRST
     )
     insert_rows(connection, SEALED, [(index, *sealed_columns(row)) for index, row in rows])
-    insert_rows(
-        connection, ENTRIES, [(index, *entry_columns(row.leaf, row.links)) for index, row in rows]
-    )
-    marks = [(index, *mark) for index, row in rows for mark in entry_marks(row.leaf)]
+    insert_rows(connection, ENTRIES, [(index, *row.columns) for index, row in rows])
+    marks = [(index, *mark) for index, row in rows for mark in row.marks]
     for start in range(0, len(marks), _ROWS):
         insert_rows(connection, MARKS, marks[start : start + _ROWS])
-    cases = [
-        (*case_json(row.leaf.case).values(), index, index)
-        for index, row in rows
-        if row.leaf.case is not None
-    ]
-    insert_rows(connection, CASES, cases, _MOVE_CASE)
+    cases: dict[str, tuple[CaseRow, int, int]] = {}
+    for index, row in rows:
+        if row.case is not None:
+            _, first, _ = cases.get(row.case.case_id, (row.case, index, index))
+            cases[row.case.case_id] = (row.case, first, index)
+    moved = [(*case_json(case).values(), first, newest) for case, first, newest in cases.values()]
+    insert_rows(connection, CASES, moved, _MOVE_CASE)
     for _, row in rows:
         row.destroys(connection)
 

@@ -142,9 +142,9 @@ class Keyring:
         opened = _unwrap(_unwrap(self._master, old, old_id.encode()), wrapped_key, about)
         return _wrap(new.key, opened, about)
 
-    def forget(self, tag: str) -> None:
-        """Let go of the subject's key; what is sealed from now on gets a new one."""
-        self._subjects.pop(tag, None)
+    def forget(self) -> None:
+        """Let go of all subjects' keys; what is sealed from now on gets new ones."""
+        self._subjects.clear()
 
     def tag(self, text: str) -> str:
         """Keyed tag of a text, in hexadecimal: equal texts have equal tags, and no more is told."""

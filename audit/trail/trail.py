@@ -18,11 +18,10 @@ from audit.log.files import create_private, refuse_existing
 from audit.log.inflight import Inflight
 from audit.log.log import no_entry
 from audit.log.merkle import leaf_hash
-from audit.log.standing import STORE_FILE
 from audit.trail import projections
 from audit.trail.canonical import Json
 from audit.trail.entries import ERASED, Entry, Leaf, Recorded, RecordedCase
-from audit.trail.erasures import Erasure
+from audit.trail.erasures import ERASURE_KEY, Erasure
 from audit.trail.holds import Hold, Scope
 from audit.trail.keeper import Keeper
 from audit.trail.master import settle
@@ -39,7 +38,9 @@ Answer = TypeVar("Answer")
 
 
 class Trail:
-    """The one way to the record: append, read, prove. One process holds it at a time.
+    """The one way to the record: append, read, prove.
+
+    One process holds it at a time where it is a file, any number where it is in a database.
 
     Made by `create` once, held by `open` ever after; an ``async with`` closes it.
 
@@ -48,24 +49,35 @@ class Trail:
     """
 
     def __init__(
-        self, log: Log[Row], keyring: Keyring, inflight: Inflight, *, opens_from: int
+        self,
+        log: Log[Row],
+        keyring: Keyring,
+        inflight: Inflight,
+        *,
+        opens_from: int,
+        newest_erasure: int | None,
     ) -> None:
         self._log = log
         self._keyring = keyring
         self._opens_from = opens_from
         self.inflight = inflight
-        self._keeper = Keeper(log, keyring)
+        self._keeper = Keeper(log, keyring, newest_erasure)
 
     @staticmethod
-    def create(folder: Path, *, origin: str, anchor: Path | None = None) -> None:
+    def create(
+        folder: Path, *, origin: str, anchor: Path | None = None, database: str = ""
+    ) -> None:
         """Make a new, empty trail in that folder, with its keys and anchor.
 
         Args:
             origin: Name of the log, unique for ever, e.g. ``audit.example.gov.cn/2026``.
             anchor: Where the anchor lies, best on another disk; by default in the folder.
+            database: Address of the database that shall have the entries; empty puts them into
+                the folder, too (`Log.create`).
 
         Raises:
-            StoreRefusedError: There is a trail already, or a part of one.
+            StoreRefusedError: There is a trail already, or a part of one; or the database cannot
+                be reached.
         """
         refuse_existing(folder / MASTER_KEY_FILE)
         master = secrets.token_bytes(KEY_BYTES)
@@ -76,8 +88,19 @@ class Trail:
             tables=[projections.TABLES],
             fill=lambda c: log_store.insert_rows(c, projections.SERVICE_KEYS, [tag_key]),
             anchor=anchor,
+            database=database,
         )
         create_private(folder / MASTER_KEY_FILE, to_base64(master) + "\n")
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether that folder is a trail's; not whether it can be opened."""
+        return connections.is_in(folder)
+
+    @staticmethod
+    def point(folder: Path, database: str) -> None:
+        """Say at which address the database of that trail is now (`connections.point`)."""
+        connections.point(folder, database)
 
     @classmethod
     def open(cls, folder: Path, *, anchor: Path | None = None) -> Self:
@@ -89,8 +112,12 @@ class Trail:
         """
         log: Log[Row] = Log.open(folder, projections.write, anchor=anchor)
         try:
-            keyring, recoveries = connections.look(
-                folder / STORE_FILE, lambda c: (read_keyring(folder, c), read_recoveries(c))
+            keyring, recoveries, newest = connections.at(folder).look(
+                lambda c: (
+                    read_keyring(folder, c),
+                    read_recoveries(c),
+                    log_store.latest(c, [ERASURE_KEY]),
+                )
             )
             settle(folder, keyring)
             inflight = Inflight(folder / INFLIGHT_FOLDER)
@@ -100,7 +127,13 @@ class Trail:
         except BaseException:
             log.close()
             raise
-        return cls(log, keyring, inflight, opens_from=opens_from(recoveries, MASTER_KEY_FILE))
+        return cls(
+            log,
+            keyring,
+            inflight,
+            opens_from=opens_from(recoveries, MASTER_KEY_FILE),
+            newest_erasure=newest.get(ERASURE_KEY),
+        )
 
     async def append(self, entry: Entry, *, expect: Mapping[str, int | None]) -> Receipt | Conflict:
         """Record the entry; when this returns a receipt it is durable, anchored and signed.
@@ -117,9 +150,12 @@ class Trail:
             NotRecordedError: It was not recorded, or nobody can say that it was. Nothing else is
                 ever raised. Cancelling the wait does not take the entry back.
         """
-        await self._keeper.wait(entry.subject)
-        leaf, row = prepare(self._keyring, entry, expect)
-        return await self._log.append(leaf, row, expect=expect)
+        while True:
+            given = self._keeper.given
+            leaf, row = prepare(self._keyring, entry, expect)
+            answer = await self._log.append(leaf, row, expect=expect, given=given)
+            if not self._keeper.is_news(answer):
+                return answer
 
     async def erase(
         self, subject: str, *, reason: str, time: datetime, told: Mapping[str, Json] | None = None
@@ -152,6 +188,14 @@ class Trail:
     async def scrub(self) -> None:
         """Leave no trace of what was erased in the write-ahead log (`Keeper.scrub`)."""
         await self._keeper.scrub()
+
+    async def leads(self) -> bool:
+        """Whether it is this process, of all on the same trail, that does what one must do.
+
+        Raises:
+            NotRecordedError: The store cannot be asked.
+        """
+        return await self._log.leads()
 
     async def latest(self, key: str) -> int | None:
         """Index of the newest entry under that opaque key; None if there is none."""

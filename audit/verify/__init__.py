@@ -15,8 +15,9 @@ from audit.errors import StoreRefusedError, TamperedError
 from audit.log import connections, store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Verifier
+from audit.log.connections import STORE_FILE
 from audit.log.log import refuse_missing
-from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE
+from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, VERIFIER_KEY_FILE
 from audit.trail.manifest import digest_of_file, manifest_digest
 from audit.trail.receipts import ReceiptReport, verify_receipt
 from audit.trail.recoveries import read_recoveries
@@ -79,7 +80,7 @@ def verify_store(
         return head, derivation
 
     try:
-        head, found = connections.look(folder / STORE_FILE, derive)
+        head, found = connections.at(folder).look(derive)
     except (SQLAlchemyError, TypeError, AttributeError):
         raise StoreRefusedError(
             "the store cannot be read to its end",
@@ -165,7 +166,7 @@ def _given(folder: Path, note: str, key: str | None) -> Checkpoint:
     if key is None:
         try:
             keys = [(folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()]
-            recoveries = connections.look(folder / STORE_FILE, read_recoveries)
+            recoveries = connections.at(folder).look(read_recoveries)
             keys += [one.old_verifier_key for one in recoveries if one.old_verifier_key]
         except (OSError, ValueError, SQLAlchemyError):
             keys = keys[:1]

@@ -12,7 +12,7 @@ from audit.log.checkpoint import Checkpoint, Verifier
 from audit.log.log import no_entry, refuse_missing
 from audit.log.merkle import Hash, inclusion_proof, leaf_hash
 from audit.log.proof import Proof
-from audit.log.standing import CHECKPOINT_FILE, STORE_FILE, VERIFIER_KEY_FILE
+from audit.log.standing import CHECKPOINT_FILE, VERIFIER_KEY_FILE
 from audit.log.tiles import TiledNodes
 from audit.trail.entries import Leaf
 from audit.trail.receipts import ReceiptReport, verify_receipt
@@ -53,7 +53,7 @@ def verify_entry(folder: Path, index: int, *, key: str | None = None) -> EntryRe
             nodes = TiledNodes(store.tile_reader(connection))
             return content, Proof(index, inclusion_proof(index, checkpoint.size, nodes), note)
 
-        content, proof = connections.look(folder / STORE_FILE, prove)
+        content, proof = connections.at(folder).look(prove)
         leaf = Leaf.decode(content)
     except (OSError, SQLAlchemyError):
         raise _unreadable() from None
@@ -86,7 +86,7 @@ def verify_receipt_in(folder: Path, text: str, *, key: str | None = None) -> Rec
         return store.read_leaf(connection, report.index), read_recoveries(connection)
 
     try:
-        leaf, recoveries = connections.look(folder / STORE_FILE, ask)
+        leaf, recoveries = connections.at(folder).look(ask)
         present = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
     except (OSError, SQLAlchemyError, ValueError):
         raise _unreadable() from None

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import LargeBinary, String, cast, func, update
 from typer.testing import CliRunner, Result
 
-from audit.log.connections import connect_writer
+from audit.log.sqlite import connect_writer
 from audit.log.store import ENTRIES
 from audit.trail import Entry, Trail
 from decision_service.cli import app as miaopi

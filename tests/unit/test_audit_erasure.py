@@ -12,7 +12,7 @@ import pytest
 
 from audit.backup import backup
 from audit.errors import ErasedError, NotRecordedError
-from audit.log.connections import Reader
+from audit.log.sqlite import Reader
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
 from audit.trail.erasures import Erasure, permanent_part, read_erasures
 from audit.verify import verify_receipt, verify_receipt_in, verify_store

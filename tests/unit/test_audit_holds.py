@@ -187,14 +187,16 @@ async def test_what_is_held_is_not_erased_until_the_hold_is_lifted(
 async def test_a_hold_stops_erasures_that_are_under_way_or_comes_after_them(trail: Trail) -> None:
     await fill(trail, 30)
 
-    erasures = [asyncio.create_task(erase(trail, [i])) for i in range(0, 30, 3)]
-    await asyncio.sleep(0)
-    index = await hold(trail, subject=ONE)
-    done = await asyncio.gather(*erasures, return_exceptions=True)
+    *before, index, first, second = await asyncio.gather(
+        *(erase(trail, [i]) for i in range(0, 24, 3)),
+        hold(trail, subject=ONE),
+        *(erase(trail, [i]) for i in (24, 27)),
+        return_exceptions=True,
+    )
 
-    for one in done:
-        assert isinstance(one, HeldError) or one.index < index
-    assert any(isinstance(one, HeldError) for one in done)
+    assert all(one.index < index for one in before)
+    assert isinstance(first, HeldError)
+    assert isinstance(second, HeldError)
 
 
 async def test_only_a_hold_that_is_in_force_is_lifted(trail: Trail) -> None:

@@ -1,6 +1,7 @@
 """What the trail answers from its projections, and that every question has an index."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,14 @@ ENTRIES = (
     ),
     Entry("access/1", str(uuid4()), NOON, {"channel": "counter", "caller": "q"}, {}, OTHER),
 )
+
+
+@pytest.fixture
+async def trail(tmp_path: Path, database: str) -> AsyncIterator[Trail]:
+    """A trail on either store."""
+    Trail.create(tmp_path / "store", origin="test.invalid/miaopi", database=database)
+    async with Trail.open(tmp_path / "store") as trail:
+        yield trail
 
 
 @pytest.fixture
@@ -141,6 +150,7 @@ async def test_decisions_are_counted_by_release(filled: Trail) -> None:
 INDEXED = [case for case in TABLE if case not in {"everything", "not", "other than"}]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("case", INDEXED)
 async def test_no_question_reads_entries_that_it_does_not_want(filled: Trail, case: str) -> None:
     def plan(connection: Connection) -> list[str]:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from audit import recovery
 from audit.backup import backup, restore
 from audit.errors import StoreRefusedError
-from audit.log.connections import look
+from audit.log import connections
 from audit.renewal import renew
 from audit.trail import Entry, Trail
 from audit.trail.projections import SERVICE_KEYS, SUBJECT_KEYS
@@ -58,7 +58,7 @@ def everything(folder: Path) -> bytes:
 
 
 async def test_everything_opens_as_before_and_nothing_of_the_old_is_left(folder: Path) -> None:
-    old = [(folder / "master.key").read_bytes(), *look(folder / "store.sqlite", wrapped_keys)]
+    old = [(folder / "master.key").read_bytes(), *connections.at(folder).look(wrapped_keys)]
     tag = await append(folder)
     assert len(old) == 5
 

@@ -1,0 +1,218 @@
+"""A store in a file of SQLite, written by one process.
+
+In WAL mode: the writer's connection is the only one that writes or checkpoints; readers open the
+file read-only and so can do neither.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool, QueuePool
+
+from audit.log.files import Lock
+
+LOCK_FILE = "lock"
+
+Found = TypeVar("Found")
+
+
+class File:
+    """The place of a store (`connections.Database`)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self._path.name
+
+    def exists(self) -> bool:
+        """Whether there is such a file."""
+        return self._path.exists()
+
+    def create(self, fill: Callable[[Connection], object]) -> None:
+        """Make it for its owner only."""
+        self._path.touch(0o600)
+        connection = connect_writer(self._path)
+        with connection, connection.begin():
+            fill(connection)
+        connection.engine.dispose()
+
+    def look(self, question: Callable[[Connection], Found]) -> Found:
+        """Ask a store that another process may be writing, and leave nothing behind.
+
+        A store at rest is read as a file that does not change, because SQLite would make its WAL
+        anew; if a service was started meanwhile, the question is asked once more, beside it.
+        """
+        at_rest, before = not _has_wal(self._path), _stamp(self._path)
+        if at_rest:
+            try:
+                found = _ask(self._path, question, "ro&immutable=1")
+            except Exception:
+                if _stamp(self._path) == before:
+                    raise
+            else:
+                if _stamp(self._path) == before:
+                    return found
+        return _ask(self._path, question, "ro")
+
+    def reader(self, connections: int) -> "Reader":
+        """Read-only connections."""
+        return Reader(self._path, connections=connections)
+
+    def turns(self) -> "Turns":
+        """The one connection that writes and checkpoints; the lock keeps other processes out."""
+        return Turns(self._path, self._lock())
+
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """The one connection that writes, without a service."""
+        turns = self.turns()
+        try:
+            with turns.turn() as connection:
+                yield connection
+        finally:
+            turns.close()
+
+    def holder(self) -> str | None:
+        """Process id of whoever holds the lock."""
+        return Lock.holder(self._path.with_name(LOCK_FILE))
+
+    def _lock(self) -> Lock:
+        return Lock(self._path.with_name(LOCK_FILE))
+
+
+class Reader:
+    """Read-only connections to a store, which may be in use by the process that writes it.
+
+    Args:
+        connections: How many at most.
+    """
+
+    def __init__(self, path: Path, *, connections: int) -> None:
+        self._engine = _engine(
+            path, "ro", begin="BEGIN", poolclass=QueuePool, pool_size=connections, max_overflow=0
+        )
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees the store as it was at one instant."""
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; those in use close when they are done."""
+        self._engine.dispose()
+
+
+class Turns:
+    """Every turn is this process's, as nobody else holds the lock.
+
+    Args:
+        lock: Let go of by `close`.
+    """
+
+    def __init__(self, path: Path, lock: Lock) -> None:
+        self._path = path
+        self._lock = lock
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[Connection]:
+        """The connection; made for the first turn, since making it writes."""
+        if self._connection is None:
+            self._connection = connect_writer(self._path)
+        yield self._connection
+
+    def is_lost(self, _error: Exception) -> bool:
+        """Never: what failed in a file did not commit."""
+        return False
+
+    def scrub(self) -> bool:
+        """Write the WAL into the file and cut it off."""
+        with suppress(sqlite3.Error), self.turn() as connection:
+            cut = driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            return bool(cut[0] == 0)
+        return False
+
+    def leads(self) -> bool:
+        """Always: there is no other."""
+        return True
+
+    def close(self) -> None:
+        """Close the connection, then let the next process in."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection.engine.dispose()
+        self._lock.release()
+
+
+def connect_writer(path: Path) -> Connection:
+    """The one connection that writes and checkpoints."""
+    return _engine(path, "rw", begin="BEGIN IMMEDIATE", poolclass=NullPool).connect()
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copy a store that another process may be writing, as it is at one instant, durably."""
+    to.touch(0o600)
+
+    def write(connection: Connection) -> None:
+        # From its first question on, a transaction sees one instant.
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_schema").all()
+        target = sqlite3.connect(to)
+        with closing(target):
+            driver(connection).backup(target)
+
+    File(path).look(write)
+
+
+def driver(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection, for what SQLAlchemy does not know."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)  # noqa: S101  # see `_engine`
+    return found
+
+
+def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Found:
+    engine = _engine(path, mode, begin="BEGIN", poolclass=NullPool)
+    try:
+        with engine.connect() as connection, connection.begin():
+            return question(connection)
+    finally:
+        engine.dispose()
+
+
+def _stamp(path: Path) -> tuple[bool, int, int]:
+    """Changes when somebody begins to write the store, or has written it."""
+    status = path.stat()
+    return _has_wal(path), status.st_mtime_ns, status.st_size
+
+
+def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noqa: ANN401  # passed on
+    """An engine whose transactions begin as ``begin`` says, and where SQLAlchemy says."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5
+        )
+        if mode.startswith("ro"):
+            connection.execute("PRAGMA query_only=ON")
+            return connection
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")
+        return connection
+
+    engine = create_engine("sqlite+pysqlite://", creator=connect, hide_parameters=True, **pool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _has_wal(path: Path) -> bool:
+    return path.with_name(path.name + "-wal").exists()

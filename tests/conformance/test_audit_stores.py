@@ -1,0 +1,279 @@
+"""What every store of the trail does alike: a file of SQLite, and a database of PostgreSQL."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from typer.testing import CliRunner
+
+from audit import recovery, renewal
+from audit.doctor import diagnose
+from audit.errors import ErasedError, NotFoundError, NotRecordedError, StoreRefusedError
+from audit.export import export
+from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
+from audit.verify import verify_entry, verify_export, verify_receipt, verify_store
+from decision_service.cli import app
+
+NOW = datetime(2030, 1, 2, tzinfo=UTC)
+GONE, STAYS = "resident_id:990000199001010007", "resident_id:990000199001020001"
+
+
+def entry(subject: str = STAYS, **changes: Any) -> Entry:
+    parts: dict[str, Any] = {
+        "type": "decision/1",
+        "id": str(uuid4()),
+        "time": NOW,
+        "permanent": {"matter": "m", "outcome": "approved", "reasons": ["MET"]},
+        "sealed": {"text": "字" * 300, "nul": "\0"},
+        "subject": subject,
+        "notice": "告知",
+    }
+    return Entry(**{**parts, **changes})
+
+
+def case(state: str, *, name: str = "c") -> CaseRow:
+    return CaseRow(name, "2030-1", "portal", "m", state, "2030-01-02", NOW)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, database: str) -> Path:
+    Trail.create(tmp_path / "store", origin="test.invalid/miaopi", database=database)
+    return tmp_path / "store"
+
+
+@pytest.fixture
+async def trail(folder: Path) -> AsyncIterator[Trail]:
+    async with Trail.open(folder) as trail:
+        yield trail
+
+
+async def append(trail: Trail, count: int, **changes: Any) -> list[Receipt]:
+    answers = await asyncio.gather(
+        *(trail.append(entry(**changes), expect={}) for _ in range(count))
+    )
+    assert all(isinstance(answer, Receipt) for answer in answers)
+    return [answer for answer in answers if isinstance(answer, Receipt)]
+
+
+async def test_what_is_recorded_is_read_as_it_was(trail: Trail) -> None:
+    recorded = entry(case=case("open"))
+
+    receipt = await trail.append(recorded, expect={"k": None})
+
+    assert isinstance(receipt, Receipt)
+    read = await trail.read(receipt.index)
+    assert (read.type, read.id, read.time) == (recorded.type, recorded.id, recorded.time)
+    assert (read.permanent, read.sealed) == (recorded.permanent, recorded.sealed)
+    assert (read.subject, read.notice, read.case) == (STAYS, "告知", recorded.case)
+    assert read.leaf_hash == receipt.leaf_hash
+    assert await trail.latest("k") == 0
+    proven = verify_receipt(await trail.receipt(0), key=trail.verifier_key)
+    assert (proven.subject, proven.notice, proven.index) == (STAYS, "告知", 0)
+    with pytest.raises(NotFoundError):
+        await trail.read(1)
+    with pytest.raises(NotFoundError):
+        await trail.receipt(1)
+
+
+async def test_what_is_expected_is_checked_in_the_order_of_the_entries(trail: Trail) -> None:
+    answers = [
+        await trail.append(entry(), expect=expect)
+        for expect in (
+            {"a": None},
+            {"a": None},
+            {"a": 0, "b": None},
+            {"a": 0},
+            {"b": 1, "c": 0},
+            {"a": 1, "b": 1},
+        )
+    ]
+
+    assert [a.index if isinstance(a, Receipt) else a for a in answers] == [
+        0,
+        Conflict("a", 0),
+        1,
+        Conflict("a", 1),
+        Conflict("c", None),
+        2,
+    ]
+    assert [await trail.latest(key) for key in "abc"] == [2, 2, None]
+
+
+async def test_of_many_at_once_one_is_first_and_no_index_is_missing(trail: Trail) -> None:
+    answers = await asyncio.gather(
+        *(trail.append(entry(), expect={f"grant-{i % 4}": None}) for i in range(128))
+    )
+
+    first = [answer for answer in answers if isinstance(answer, Receipt)]
+    assert sorted(answer.index for answer in first) == [0, 1, 2, 3]
+    told = {answer.index for answer in answers if isinstance(answer, Conflict)}
+    assert told == {0, 1, 2, 3}, "whoever came later is told who was first"
+    assert trail.size() == 4
+
+
+async def test_a_case_stands_as_its_newest_entry_says(trail: Trail) -> None:
+    """Also where several of its entries share a commit."""
+    states = ("open", "waiting", "approved")
+    await asyncio.gather(*(trail.append(entry(case=case(s)), expect={}) for s in states))
+    await trail.append(entry(case=case("waiting", name="d")), expect={})
+
+    stands = await trail.case("c")
+
+    assert stands is not None
+    assert (stands.first_index, stands.latest_index, stands.state) == (0, 2, "approved")
+    assert await trail.case_entries("c") == (0, 1, 2)
+    assert [one.case_id for one in await trail.cases("waiting")] == ["d"]
+
+
+async def test_what_cannot_be_stored_is_refused_alone(trail: Trail) -> None:
+    """By the same measure in every store, and before it can spoil a commit of others."""
+    bad: tuple[dict[str, Any], ...] = (
+        {"permanent": {"matter": "\0"}},
+        {"permanent": {"reasons": ["x" * 600]}},
+        {"case": case("\0")},
+    )
+    answers = await asyncio.gather(
+        *(trail.append(entry(**changes), expect={}) for changes in (*bad, {}, {})),
+        trail.append(entry(), expect={"a\0": None}),
+        return_exceptions=True,
+    )
+
+    reasons = [answer.reason for answer in answers if isinstance(answer, NotRecordedError)]
+    assert reasons == ["ENTRY_INVALID"] * 4
+    assert trail.size() == 2
+
+
+async def test_who_is_erased_is_gone_and_every_proof_holds(trail: Trail, folder: Path) -> None:
+    for subject in (GONE, STAYS, GONE):
+        await trail.append(entry(subject), expect={})
+    receipts = [await trail.receipt(index) for index in range(3)]
+
+    erasure = await trail.erase(GONE, reason="个人信息保护法 第四十七条", time=NOW)
+
+    assert erasure is not None
+    assert (erasure.index, erasure.erased) == (3, (0, 2))
+    assert [(await trail.read(i)).sealed is ERASED for i in range(3)] == [True, False, True]
+    with pytest.raises(ErasedError):
+        await trail.receipt(0)
+    assert {verify_receipt(text).index for text in receipts} == {0, 1, 2}
+    await append(trail, 1, subject=GONE)
+    assert (await trail.read(4)).subject == GONE, "who comes back has a new key"
+    assert await trail.erase("resident_id:nobody", reason="r", time=NOW) is None
+    assert (await asyncio.to_thread(verify_store, folder)).problems == ()
+
+
+async def test_entries_that_come_while_somebody_is_erased_are_erased_or_stay(
+    trail: Trail, folder: Path
+) -> None:
+    answers = await asyncio.gather(
+        *(trail.append(entry(GONE), expect={}) for _ in range(40)),
+        trail.erase(GONE, reason="r", time=NOW),
+        *(trail.append(entry(GONE), expect={}) for _ in range(40)),
+        trail.erase(GONE, reason="r", time=NOW),
+    )
+
+    assert sum(isinstance(answer, Receipt) for answer in answers) == 80
+    assert (await asyncio.to_thread(verify_store, folder)).problems == ()
+
+
+async def test_a_trail_goes_on_after_a_restart_across_tiles(folder: Path) -> None:
+    tags = set()
+    for _ in range(3):
+        async with Trail.open(folder) as trail:
+            await append(trail, 300)
+            tags.add(trail.tag(STAYS))
+    assert len(tags) == 1
+    async with Trail.open(folder) as trail:
+        assert trail.size() == 900
+        assert verify_receipt(await trail.receipt(255)).index == 255
+
+    report = verify_store(folder)
+
+    assert (report.problems, report.derived.size, report.signed_size) == ((), 900, 900)
+    assert verify_entry(folder, 899).checkpoint.size == 900
+
+
+async def test_content_is_archived_once_under_its_digest(trail: Trail) -> None:
+    await trail.archive("d", b"\0first")
+    await trail.archive("d", b"second")
+
+    assert (await trail.archived("d"), await trail.archived("e")) == (b"\0first", None)
+
+
+async def test_the_master_key_is_renewed_while_no_service_holds_the_store(folder: Path) -> None:
+    async with Trail.open(folder) as trail:
+        await append(trail, 3, subject=GONE)
+        tag = trail.tag(GONE)
+        with pytest.raises(StoreRefusedError) as caught:
+            await asyncio.to_thread(renewal.renew, folder, now=NOW)
+        assert caught.value.reason == "STORE_IN_USE"
+
+    assert renewal.renew(folder, now=NOW) == 3
+
+    async with Trail.open(folder) as trail:
+        assert ((await trail.read(0)).subject, trail.tag(GONE)) == (GONE, tag)
+    assert verify_store(folder).problems == ()
+
+
+async def test_a_lost_anchor_is_put_on_record(folder: Path) -> None:
+    async with Trail.open(folder) as trail:
+        await append(trail, 2)
+    (folder / "anchor").unlink()
+    with pytest.raises(StoreRefusedError) as caught:
+        Trail.open(folder)
+    assert caught.value.reason == "ANCHOR_MISSING"
+
+    assert recovery.recover(folder, reason="测试", operator="op", now=NOW).index == 2
+
+    async with Trail.open(folder) as trail:
+        await append(trail, 1)
+    assert verify_store(folder).problems == ()
+    assert diagnose(folder, now=NOW).sound
+
+
+@pytest.mark.parametrize(
+    ("tamper", "index"),
+    [
+        ("UPDATE log_entries SET leaf = hash WHERE idx = 1", 1),
+        ("UPDATE entries SET outcome = 'refused' WHERE idx = 2", 2),
+        ("DELETE FROM entry_marks WHERE idx = 0", 0),
+        ("DELETE FROM sealed WHERE idx = 2", 2),
+        ("UPDATE cases SET state = 'refused'", 0),
+        ("UPDATE log_latest SET idx = 0 WHERE key = 'k'", 1),
+    ],
+)
+async def test_what_an_insider_changed_is_found(folder: Path, tamper: str, index: int) -> None:
+    async with Trail.open(folder) as trail:
+        await trail.append(entry(case=case("open")), expect={"k": None})
+        await trail.append(entry(), expect={"k": 0})
+        await trail.append(entry(), expect={})
+        await trail._log.write(lambda connection: connection.exec_driver_sql(tamper))
+
+    assert verify_store(folder).first_bad_index == index
+
+
+async def test_an_export_verifies_without_the_store(folder: Path, tmp_path: Path) -> None:
+    async with Trail.open(folder) as trail:
+        await append(trail, 300)
+        await asyncio.to_thread(export, folder, tmp_path / "export", now=NOW)
+
+    assert verify_export(tmp_path / "export").problems == ()
+
+
+async def test_the_command_line_verifies_and_shows(folder: Path) -> None:
+    async with Trail.open(folder) as trail:
+        await append(trail, 2)
+
+        def run(*typed: str) -> Any:
+            done = CliRunner().invoke(app, ["audit", *typed, "--store", str(folder), "--json"])
+            assert done.exit_code == 0, done.output
+            return json.loads(done.stdout)
+
+        verified, shown = await asyncio.to_thread(lambda: (run("verify"), run("show", "1")))
+
+    assert (verified["ok"], verified["size"], shown["permanent"]["matter"]) == (True, 2, "m")

@@ -1,0 +1,398 @@
+"""Several processes on one database, and everything that can end: they, the server, the way there.
+
+Whatever happens, no acknowledged entry is lost, none stands twice, no index is missing, and one log
+is published.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from audit.errors import NotRecordedError, StoreRefusedError
+from audit.log import connections
+from audit.log.connections import Turns
+from audit.trail import Conflict, Entry, Receipt, Trail
+from audit.verify import verify_receipt, verify_store
+from tests.postgres import Postgres
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2030, 1, 2, tzinfo=UTC)
+GONE = "resident_id:990000199001010007"
+
+
+def entry(size: int = 100, subject: str = "") -> Entry:
+    return Entry("decision/1", str(uuid4()), NOW, {"matter": "m"}, {"x": "y" * size}, subject)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, postgres: Postgres) -> Path:
+    Trail.create(tmp_path / "s", origin="test.invalid", database=postgres.new_database())
+    return tmp_path / "s"
+
+
+@pytest.fixture
+async def two(folder: Path) -> AsyncIterator[tuple[Trail, Trail]]:
+    """Two services; in one process they have as little in common as in two."""
+    async with Trail.open(folder) as one, Trail.open(folder) as another:
+        yield one, another
+
+
+def sql(folder: Path, statement: str) -> str:
+    """Do it as the owner of the store's database; what it says."""
+    address = (folder / "database").read_text().strip()
+    with psycopg.connect(address, autocommit=True) as connection:
+        found = connection.execute(statement.encode())
+        row = found.fetchone() if found.description else None
+    return "" if row is None else str(row[0])
+
+
+# ── several at once ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_two_services_are_one_log(two: tuple[Trail, Trail], folder: Path) -> None:
+    answers = await asyncio.gather(
+        *(two[i % 2].append(entry(), expect={f"grant-{i % 7}": None}) for i in range(84)),
+        *(two[i % 2].append(entry(), expect={}) for i in range(84)),
+    )
+
+    recorded = [answer for answer in answers if isinstance(answer, Receipt)]
+    assert sorted(answer.index for answer in recorded) == list(range(91)), "no gap, none twice"
+    assert sum(isinstance(answer, Conflict) for answer in answers) == 77
+    for trail in two:
+        for index in (0, 45, 90):
+            assert verify_receipt(await trail.receipt(index)).index == index, "whoever wrote it"
+    assert (await asyncio.to_thread(verify_store, folder)).problems == ()
+
+
+async def test_one_service_looks_after_what_one_must_until_it_is_gone(folder: Path) -> None:
+    async with Trail.open(folder) as follower:
+        async with Trail.open(folder) as leader:
+            assert await leader.leads()
+            assert not await follower.leads()
+            await leader.append(entry(), expect={})
+            assert await leader.leads(), "for as long as it is there"
+        assert await follower.leads()
+
+
+async def test_a_key_that_one_service_destroyed_is_never_used_by_another(
+    two: tuple[Trail, Trail], folder: Path
+) -> None:
+    one, another = two
+    for trail in two:  # both have a key of theirs at hand now
+        await trail.append(entry(subject=GONE), expect={})
+    keys = sql(folder, "SELECT string_agg(id, ' ') FROM subject_keys WHERE subject_tag <> ''")
+
+    erasure = await one.erase(GONE, reason="r", time=NOW)
+    receipt = await another.append(entry(subject=GONE), expect={})
+
+    assert erasure is not None
+    assert erasure.erased == (0, 1)
+    assert isinstance(receipt, Receipt)
+    assert (await one.read(receipt.index)).subject == GONE
+    left = sql(folder, "SELECT string_agg(id, ' ') FROM subject_keys WHERE subject_tag <> ''")
+    assert len(keys.split()) == 2
+    assert not set(keys.split()) & set(left.split())
+    assert (await asyncio.to_thread(verify_store, folder)).problems == ()
+
+
+async def test_who_must_be_alone_and_services_keep_each_other_out(folder: Path) -> None:
+    with connections.at(folder).alone(), pytest.raises(StoreRefusedError) as caught:
+        Trail.open(folder)
+    assert caught.value.reason == "STORE_IN_USE"
+
+    async with Trail.open(folder):
+        with pytest.raises(StoreRefusedError) as caught, connections.at(folder).alone():
+            pass
+        assert str(caught.value) == f"another process holds the store: process `{os.getpid()}`"
+
+
+async def test_another_machine_has_an_anchor_of_its_own(folder: Path, tmp_path: Path) -> None:
+    """It follows the log from what it saw last, and signs the same checkpoints."""
+    there = tmp_path / "there"
+    shutil.copytree(folder, there)
+    async with Trail.open(folder) as here, Trail.open(there) as far:
+        for trail in (here, far, far, here, here, far):
+            assert isinstance(await trail.append(entry(), expect={}), Receipt)
+    assert (folder / "anchor").read_text().splitlines()[1] == "5"
+    assert (there / "anchor").read_text().splitlines()[1] == "6"
+
+    for place in (folder, there):
+        assert verify_store(place).problems == ()
+
+
+async def test_a_database_that_went_back_is_refused_by_who_saw_more(
+    folder: Path, tmp_path: Path
+) -> None:
+    """As a standby does that was behind when it took over; another log than was signed."""
+    async with Trail.open(folder) as trail:
+        for _ in range(3):
+            await trail.append(entry(), expect={})
+    shutil.copytree(folder, tmp_path / "ahead")
+    async with Trail.open(folder) as trail:
+        tables = ("log_entries", "sealed", "entries")
+        before = sql(folder, "SELECT encode(root, 'hex') FROM log_head")
+        frontier = sql(folder, "SELECT encode(frontier, 'hex') FROM log_head")
+        await trail.append(entry(), expect={})
+        for table in tables:
+            sql(folder, f"DELETE FROM {table} WHERE idx = 3")  # noqa: S608  # our own names
+        sql(
+            folder,
+            f"UPDATE log_head SET size = 3, root = decode('{before}', 'hex'),"  # noqa: S608
+            f" frontier = decode('{frontier}', 'hex')",
+        )
+
+        with pytest.raises(NotRecordedError) as caught:
+            await trail.append(entry(), expect={})
+
+        assert caught.value.reason == "ANCHOR_MOVED"
+    with pytest.raises(StoreRefusedError) as refused:
+        Trail.open(folder)
+    assert refused.value.reason == "STORE_BEHIND_ANCHOR"
+
+
+# ── the way to the server breaks ─────────────────────────────────────────────────────────────────
+
+
+async def test_a_session_that_was_ended_is_made_anew_unseen(folder: Path) -> None:
+    async with Trail.open(folder) as trail:
+        await trail.append(entry(), expect={"a": None})
+        sql(
+            folder,
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'miaopi %' AND datname = current_database()",
+        )
+        assert isinstance(await trail.append(entry(), expect={"a": 0}), Receipt)
+        assert (await trail.read(1)).index == 1
+    assert verify_store(folder).problems == ()
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_commit_that_nobody_answered_is_resolved_by_reading(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    """The connection breaks as the commit is sent: before it arrives, or before its answer does."""
+    async with Trail.open(folder) as trail:
+        turns: Turns = trail._log._turns
+        commits = psycopg.Connection.commit
+        broken: list[bool] = []
+
+        def commit(connection: "psycopg.Connection[Any]") -> None:
+            if broken or connection.info.transaction_status.name != "INTRANS":
+                return commits(connection)
+            broken.append(True)
+            if committed:
+                commits(connection)
+            connection.close()
+            raise psycopg.OperationalError("the connection is lost")
+
+        monkeypatch.setattr(psycopg.Connection, "commit", commit)
+        answers = await asyncio.gather(
+            *(trail.append(entry(), expect={f"k{i}": None}) for i in range(20))
+        )
+        assert broken == [True]
+        assert turns is trail._log._turns
+        assert sorted(a.index for a in answers if isinstance(a, Receipt)) == list(range(20))
+        assert trail.size() == 20
+    assert verify_store(folder).problems == ()
+
+
+async def test_a_statement_that_takes_too_long_records_nothing_and_the_next_does(
+    folder: Path,
+) -> None:
+    async with Trail.open(folder) as trail:
+        await trail._log.write(lambda c: c.exec_driver_sql("SET statement_timeout = 200"))
+        address = (folder / "database").read_text().strip()
+        with psycopg.connect(address) as other:
+            other.execute("LOCK TABLE log_entries IN SHARE MODE")
+            with pytest.raises(NotRecordedError) as caught:
+                await trail.append(entry(), expect={"k": None})
+            assert caught.value.reason == "STORE_FAILED"
+            assert "y" * 100 not in str(caught.value.__cause__)
+        assert isinstance(await trail.append(entry(), expect={"k": None}), Receipt)
+    assert verify_store(folder).problems == ()
+
+
+async def test_an_account_that_may_only_read_records_nothing(folder: Path) -> None:
+    async with Trail.open(folder) as trail:
+        await trail.append(entry(), expect={})
+        readonly = "SET default_transaction_read_only = on"
+        await trail._log.write(lambda c: c.exec_driver_sql(readonly))
+        with pytest.raises(NotRecordedError) as caught:
+            await trail.append(entry(), expect={"k": None})
+        assert caught.value.reason == "STORE_FAILED"
+        assert isinstance(await trail.append(entry(), expect={"k": None}), Receipt), "a new session"
+    assert verify_store(folder).problems == ()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://owner:secret@localhost/d",
+        "postgresql://owner@db.example.gov.cn/d?sslmode=require",
+        "postgresql://db.example.gov.cn/d",
+        "mysql://owner@localhost/d",
+        "nonsense",
+    ],
+)
+def test_an_address_that_is_none_or_unsafe_is_refused_without_being_repeated(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(StoreRefusedError) as caught:
+        Trail.create(tmp_path / "s", origin="test.invalid", database=address)
+
+    assert caught.value.reason == "DATABASE_INVALID"
+    assert "secret" not in f"{caught.value}{caught.value.hint}{caught.value.zh}"
+    assert not (tmp_path / "s" / "signing.key").exists()
+
+
+def test_a_server_that_is_away_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefusedError) as caught:
+        Trail.create(
+            tmp_path / "s", origin="test.invalid", database=f"postgresql://o@/d?host={tmp_path}"
+        )
+
+    assert caught.value.reason == "STORE_UNREACHABLE"
+
+
+# ── kill -9 ──────────────────────────────────────────────────────────────────────────────────────
+
+WORKER = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+from audit.errors import NotRecordedError
+from audit.trail import Entry, Receipt, Trail
+
+async def caller(trail, name):
+    for i in range(10**9):
+        one = Entry("decision/1", str(uuid4()), datetime.now(UTC), {"matter": "m"}, {"x": "y" * 99})
+        key = f"{sys.argv[2]}-{name}-{i}"
+        try:
+            answer = await trail.append(one, expect={key: None})
+        except NotRecordedError:
+            continue
+        print(answer.index, key, answer.leaf_hash.hex(), flush=True)
+
+async def main():
+    async with Trail.open(Path(sys.argv[1])) as trail:
+        await asyncio.gather(*(caller(trail, i) for i in range(8)))
+
+asyncio.run(main())
+"""
+
+
+class Storm:
+    """Service processes that append for all they can."""
+
+    def __init__(self, folder: Path, out: Path) -> None:
+        self._folder = folder
+        self._out = out
+        self._number = 0
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        self._number += 1
+        with (self._out / f"{self._number}.out").open("wb") as said:
+            return subprocess.Popen(
+                [sys.executable, "-c", WORKER, self._folder, str(self._number)],
+                cwd=ROOT,
+                stdout=said,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def acknowledged(self) -> Iterator[tuple[int, str, str]]:
+        """Index, key and hash of everything that any of them was told is recorded."""
+        for file in self._out.glob("*.out"):
+            for line in file.read_text().splitlines(keepends=True):
+                if line.endswith("\n"):
+                    index, key, leaf_hash = line.split()
+                    yield int(index), key, leaf_hash
+
+
+def all_are_there(folder: Path, storm: Storm) -> int:
+    """Everything acknowledged stands where it was said to, once; returns how many."""
+    report = verify_store(folder)
+    assert report.problems == ()
+    told = sorted(storm.acknowledged())
+    address = (folder / "database").read_text().strip()
+    with psycopg.connect(address) as connection:
+        stored = dict(connection.execute("SELECT idx, encode(hash, 'hex') FROM log_entries"))
+        latest = dict(connection.execute("SELECT key, idx FROM log_latest"))
+    assert sorted(stored) == list(range(report.derived.size))
+    assert [(index, key) for index, key, h in told if stored.get(index) != h] == []
+    assert [key for index, key, _ in told if latest.get(key) != index] == []
+    assert len({index for index, _, _ in told}) == len(told), "none stands twice"
+    return len(told)
+
+
+def test_no_acknowledged_entry_is_lost_when_services_are_killed(
+    folder: Path, tmp_path: Path
+) -> None:
+    storm = Storm(folder, tmp_path)
+    kill_services(storm, kills=4)
+
+    assert all_are_there(folder, storm) > 10
+
+
+@pytest.mark.slow
+def test_no_acknowledged_entry_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+    """And the services go on by themselves when it is back."""
+    with Postgres() as server:
+        folder, out = tmp_path / "s", tmp_path / "out"
+        out.mkdir()
+        Trail.create(folder, origin="test.invalid", database=server.address())
+        storm = Storm(folder, out)
+        workers = [storm.start(), storm.start()]
+        try:
+            for _ in range(4):
+                wait_for_more(storm)
+                server.kill()
+                time.sleep(0.2)
+                server.start()
+            wait_for_more(storm)
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+
+        assert all_are_there(folder, storm) > 10
+
+
+def kill_services(storm: Storm, *, kills: int) -> None:
+    """Kill one of three again and again, at any instant, and start another."""
+    chance = random.Random(755)  # noqa: S311  # no secret
+    workers = [storm.start() for _ in range(3)]
+    try:
+        for _ in range(kills):
+            wait_for_more(storm)
+            time.sleep(chance.random() / 5)
+            victim = workers.pop(chance.randrange(3))
+            victim.send_signal(signal.SIGKILL)
+            victim.wait()
+            workers.append(storm.start())
+        wait_for_more(storm)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def wait_for_more(storm: Storm) -> None:
+    """Until something more has been acknowledged."""
+    before, until = len([*storm.acknowledged()]), time.monotonic() + 60
+    while len([*storm.acknowledged()]) <= before + 8:
+        assert time.monotonic() < until, "nobody gets an answer any more"
+        time.sleep(0.02)
