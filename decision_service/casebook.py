@@ -9,24 +9,27 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter
 
-from audit.trail import ERASED, Entry, Recorded
+from audit.trail import ERASED, CaseRow, Entry, Recorded
 from audit.trail.queries import All, Either, Is
 from decision_service.followup import (
+    Act,
+    Delivery,
     FollowUp,
     Happened,
     Objection,
     Resolution,
     ReviewRequest,
+    StandingChange,
     Step,
     Withdrawal,
 )
-from decision_service.model import CaseState, CaseSummary, Concept, Receipt, Text
-from decision_service.record import Record, Taken, case_row
+from decision_service.model import Concept, Receipt, Text
+from decision_service.record import Record, Taken
 
 _STEPS: TypeAdapter[FollowUp] = TypeAdapter(FollowUp)
 _CLASSES: Mapping[str, type[Step]] = {
     one.model_fields["kind"].default: one
-    for one in (Withdrawal, ReviewRequest, Objection, Resolution)
+    for one in (Withdrawal, ReviewRequest, Objection, Resolution, Delivery, StandingChange)
 }
 
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
@@ -73,12 +76,12 @@ class Casebook:
         step: FollowUp,
         *,
         by: By,
-        case: CaseSummary,
+        case_id: str,
+        matter: str,
         subject: str,
         release_digest: str,
         expect: Mapping[str, int | None],
-        state: CaseState | None = None,
-        due_time: datetime | None = None,
+        row: CaseRow | None = None,
         notice: Text | None = None,
     ) -> Receipt | Taken:
         """Record that something followed.
@@ -86,8 +89,7 @@ class Casebook:
         Args:
             subject: Whom it is about. Personal data.
             expect: What every key that it claims must point at.
-            state: The state that it brings the case into; None leaves the case as it is.
-            due_time: When somebody must look at the case again.
+            row: How it leaves the case; None leaves the case as it is.
             notice: What the person is told by it.
 
         Raises:
@@ -101,8 +103,8 @@ class Casebook:
                 time=by.now,
                 permanent={
                     "request": by.request,
-                    "matter": case.matter,
-                    "case_id": case.case_id,
+                    "matter": matter,
+                    "case_id": case_id,
                     "release_digest": release_digest,
                     "caller": by.caller,
                     "role": by.role,
@@ -114,11 +116,7 @@ class Casebook:
                 },
                 subject=subject,
                 notice=f"{notice.zh}\n\n{notice.en}" if notice else "",
-                case=(
-                    case_row(case.model_copy(update={"state": state}), due_time=due_time)
-                    if state
-                    else None
-                ),
+                case=row,
             ),
             expect,
         )
@@ -131,6 +129,32 @@ class Casebook:
         """Digest of the request that an entry was made by; empty if it was erased."""
         sealed = (await self._record.recorded(index)).sealed
         return "" if sealed is ERASED else str(sealed["content_digest"])
+
+    async def free_at(self, grant_key: str) -> int | None:
+        """What a machine's grant must find under a once-only key: None, or what freed it.
+
+        Wrong at birth and no fault of theirs: whoever was granted it has never had it. Everything
+        else that ended a grant is for a person to weigh; then it is None, and the claim finds the
+        key taken.
+        """
+        index = await self._record.latest(grant_key)
+        if index is None:
+            return None
+        permanent = (await self._record.recorded(index)).permanent
+        free = permanent.get("act") == Act.REVOKE and permanent["by_fault_of_applicant"] is False
+        return index if free else None
+
+    async def open_tickets(self, limit: int) -> tuple[Recorded, ...]:
+        """The objections that no register has answered yet, the newest first."""
+        found = await self._record.find(Is("type", "=", OBJECTION), before=_ALL, limit=limit)
+        tickets = [(one.index, self.ticket_key(str(one.leaf.permanent["ticket"]))) for one in found]
+        return tuple(
+            [
+                await self._record.recorded(index)
+                for index, key in tickets
+                if await self._record.latest(key) == index
+            ]
+        )
 
     async def person_is_wanted(self, case_id: str) -> bool:
         """Whether a review was requested before the case had a decision."""
@@ -165,6 +189,7 @@ def read(entry: Recorded) -> Happened:
     """An entry as what followed; `is_step` says whether it is one."""
     kind, _, _ = entry.type.partition("/")
     known = {**entry.permanent, **({} if entry.sealed is ERASED else entry.sealed), "kind": kind}
+    zh, _, en = entry.notice.partition("\n\n")
     fields = {name: known[name] for name in _CLASSES[kind].model_fields}
     return Happened(
         step=_STEPS.validate_json(json.dumps(fields)),
@@ -172,4 +197,5 @@ def read(entry: Recorded) -> Happened:
         caller=str(entry.permanent["caller"]),
         role=str(entry.permanent["role"]),
         receipt=Receipt(index=entry.index, leaf_hash=entry.leaf_hash.hex()),
+        notice=Text(zh=zh, en=en),
     )

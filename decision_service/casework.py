@@ -1,10 +1,14 @@
 """What became of an application: cases and receipts, for the caller who opened them."""
 
+from collections.abc import Iterator, Sequence
+
 from decision_service.admission import no_such_case
 from decision_service.errors import NotFoundError
-from decision_service.followup import CaseFile
-from decision_service.model import CaseSummary
+from decision_service.followup import CaseFile, Delivery, Happened, Served, StandingChange
+from decision_service.model import Approved, CaseSummary, Decision
 from decision_service.office import Office
+from decision_service.serving import served
+from decision_service.standing import RULES, grant_of
 
 
 async def case(case_id: str, *, caller: str, office: Office) -> CaseFile:
@@ -23,11 +27,43 @@ async def file_of(summary: CaseSummary, office: Office) -> CaseFile:
     Raises:
         ErasedError: Its content was erased on the person's demand.
     """
+    decisions = await office.record.decisions(summary.case_id)
+    events = await office.casebook.happened(summary.case_id)
+    grant = grant_of(decisions, events)
     return CaseFile(
         **summary.model_dump(),
-        decisions=await office.record.decisions(summary.case_id),
-        events=await office.casebook.happened(summary.case_id),
+        decisions=decisions,
+        events=events,
+        standing=grant.standing,
+        grant=grant.outputs,
+        served=tuple(_served(decisions, events, office)),
     )
+
+
+def _served(
+    decisions: Sequence[Decision], events: Sequence[Happened], office: Office
+) -> Iterator[Served]:
+    """Of every notice that counts as served, when that was and what terms run from it."""
+    deliveries = [one.step for one in events if isinstance(one.step, Delivery)]
+    notices = [
+        *((one.receipt.index, isinstance(one.outcome, Approved)) for one in decisions),
+        *(
+            (one.receipt.index, not RULES[one.step.act].takes)
+            for one in events
+            if isinstance(one.step, StandingChange)
+        ),
+    ]
+    for index, favours in notices:
+        found = served(
+            index,
+            deliveries,
+            favours=favours,
+            remedies=decisions[-1].remedies,
+            zone=office.zone,
+            workdays=office.workdays,
+        )
+        if found is not None:
+            yield found
 
 
 async def receipt(case_id: str, index: int | None, *, caller: str, office: Office) -> str:

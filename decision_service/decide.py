@@ -239,7 +239,7 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
     await office.record.ticketed(draft)
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
         grant = office.record.grant_key(draft.matter.id, draft.application.subject)
-        claims[grant] = None
+        claims[grant] = await office.casebook.free_at(grant)
     due = office.promised_by(draft.matter.promised_limit, draft.filing_date)
     match await office.record.decided(draft, expect=claims, promised_by=due):
         case Decision() as decision:

@@ -3,7 +3,9 @@
 Each is an entry of its own, ``<kind>/1``. Nothing here decides anything or takes anything away.
 """
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
@@ -15,7 +17,10 @@ from decision_service.model import (
     Document,
     EvidenceType,
     Frozen,
+    Granted,
     Receipt,
+    Text,
+    Value,
 )
 
 
@@ -89,8 +94,80 @@ class Resolution(Step):
     text: str
 
 
+class Channel(StrEnum):
+    """By which way a notice reached somebody."""
+
+    PORTAL = "portal"
+    SMS = "sms"
+    EMAIL = "email"
+    POST = "post"
+    IN_PERSON = "in_person"
+
+
+class Delivery(Step):
+    """A notice has reached the person, by one channel, which gave a receipt for it (送达回证).
+
+    Attributes:
+        decision: Index of the entry whose notice it is.
+        delivered_time: When it arrived, as the channel says.
+        reference: The channel's own number of its receipt.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"decision", "channel", "delivered_time"})
+
+    kind: Literal["delivery"] = "delivery"
+    decision: int = Field(ge=0)
+    channel: Channel
+    delivered_time: datetime
+    reference: str = Field(min_length=1)
+
+
+class Act(StrEnum):
+    """What can become of a grant; the law keeps these apart, and so do we."""
+
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    CHANGE = "change"
+    CORRECT = "correct"
+    REVOKE = "revoke"
+    WITHDRAW = "withdraw"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+class StandingChange(Step):
+    """A person of the authority has done something about what was granted.
+
+    Attributes:
+        decision: Index of the entry that granted it.
+        by_fault_of_applicant: For a revocation: it was got by deceit (行政许可法 69 ¶2). Then the
+            once-only grant is not free again, and a person looks at a new application.
+        legal_basis: The article that allows it.
+        effective_date: From which civil day on.
+        heard_date: When the person was told and could speak (陈述、申辩); None where nothing is
+            taken.
+        text: The reason, for the person to read.
+        values: New values of what was granted, by output; for a change and a correction alone.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset(
+        {"decision", "act", "by_fault_of_applicant", "effective_date", "legal_basis"}
+    )
+
+    kind: Literal["standing"] = "standing"
+    decision: int = Field(ge=0)
+    act: Act
+    by_fault_of_applicant: bool = False
+    legal_basis: str = Field(min_length=1)
+    effective_date: date
+    heard_date: date | None = None
+    text: Text
+    values: Mapping[str, Value] = Field(default_factory=dict)
+
+
 FollowUp: TypeAlias = Annotated[
-    Withdrawal | ReviewRequest | Objection | Resolution, Field(discriminator="kind")
+    Withdrawal | ReviewRequest | Objection | Resolution | Delivery | StandingChange,
+    Field(discriminator="kind"),
 ]
 
 
@@ -99,6 +176,7 @@ class Happened(Frozen):
 
     Attributes:
         caller, role: Who told us.
+        notice: What the person is told by it; empty if nothing.
     """
 
     step: FollowUp
@@ -106,9 +184,47 @@ class Happened(Frozen):
     caller: str
     role: str
     receipt: Receipt
+    notice: Text = Text(zh="", en="")
+
+
+class Standing(StrEnum):
+    """How what was granted stands."""
+
+    NONE = "none"
+    IN_FORCE = "in_force"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    WITHDRAWN_BY_AUTHORITY = "withdrawn_by_authority"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Served(Frozen):
+    """That a notice counts as served, and until when something can be done against it.
+
+    Attributes:
+        decision: Index of the entry whose notice it is.
+        served_date: The civil day; terms are counted from the day after.
+        reconsideration_until, litigation_until: The last civil day for each remedy.
+    """
+
+    decision: int
+    served_date: date
+    reconsideration_until: date
+    litigation_until: date
 
 
 class CaseFile(Case):
-    """A case with everything that has followed, the newest last."""
+    """A case with everything that has followed.
+
+    Attributes:
+        events: The newest last.
+        standing: How what was granted stands.
+        grant: What is granted as it is now; empty unless something is in force or suspended.
+        served: Of every notice that counts as served.
+    """
 
     events: tuple[Happened, ...] = ()
+    standing: Standing = Standing.NONE
+    grant: tuple[Granted, ...] = ()
+    served: tuple[Served, ...] = ()

@@ -62,7 +62,8 @@ async def raise_objections(
         await office.casebook.add(
             step,
             by=by,
-            case=admission.case,
+            case_id=admission.case.case_id,
+            matter=admission.case.matter,
             subject=subject,
             release_digest=release.digest,
             expect={office.casebook.ticket_key(step.ticket): None},

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from decision_service.casebook import Casebook
@@ -52,6 +52,10 @@ class Office:
     def today(self, now: datetime) -> date:
         """The civil day of an instant in the city."""
         return now.astimezone(self.zone).date()
+
+    def midnight(self, day: date) -> datetime:
+        """The instant at which a civil day begins in the city."""
+        return datetime.combine(day, time(), self.zone)
 
     def promised_by(self, limit: Limit, filing_date: date) -> datetime:
         """Until when a person's decision is promised (承诺办结时限)."""

@@ -28,7 +28,7 @@ from decision_service.followup import (
 from decision_service.model import CaseId, CaseState, CaseSummary, Contest, Party
 from decision_service.objections import objection, subject_of
 from decision_service.office import Office
-from decision_service.record import Taken
+from decision_service.record import Taken, case_row
 from decision_service.release import Release
 
 LOOK_EVERY_S = 0.25
@@ -204,14 +204,17 @@ async def _do(ask: Ask, step: _Step, office: Office) -> CaseFile:
                 request=key,
                 content_digest=ask.content_digest,
             ),
-            case=at.case,
+            case_id=at.case.case_id,
+            matter=at.case.matter,
             subject=subject,
             release_digest=at.release.digest,
-            state=state,
-            due_time=(
-                office.promised_by(at.release.matter.promised_limit, office.today(ask.now))
-                if state is CaseState.REFERRED
-                else None
+            row=case_row(
+                at.case.model_copy(update={"state": state}),
+                due_time=(
+                    office.promised_by(at.release.matter.promised_limit, office.today(ask.now))
+                    if state is CaseState.REFERRED
+                    else None
+                ),
             ),
             expect={key: None, record.case_key(at.case.case_id): at.newest, **ticket},
         )

@@ -61,6 +61,9 @@ RECEIPT = "/decision_service.v1.CaseService/GetReceipt"
 CASES = "/decision_service.v1.CaseService"
 WATCH, WITHDRAW = f"{CASES}/WatchCase", f"{CASES}/WithdrawCase"
 REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
+AFTERCARE = "/decision_service.v1.AftercareService"
+DELIVERY, STANDING = f"{AFTERCARE}/RecordDelivery", f"{AFTERCARE}/ChangeStanding"
+RESOLVE, DRAW = f"{AFTERCARE}/ResolveTicket", f"{AFTERCARE}/DrawAfterChecks"
 TRAIL = "/decision_service.v1.TrailService"
 ENTRIES, ENTRY = f"{TRAIL}/ListEntries", f"{TRAIL}/GetEntry"
 TIMELINE, ACCESSES = f"{TRAIL}/GetCaseTimeline", f"{TRAIL}/ListAccesses"
@@ -434,6 +437,31 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         CASE: lambda: {"case_id": case_id},
         RECEIPT: lambda: {"case_id": case_id},
         WATCH: lambda: {"case_id": case_id},
+        DELIVERY: lambda: {
+            "case_id": case_id,
+            "request_id": str(uuid4()),
+            "delivered": {
+                "channel": "CHANNEL_SMS",
+                "delivered_time": now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "reference": "SMS-1",
+            },
+        },
+        STANDING: lambda: {
+            "case_id": case_id,
+            "request_id": str(uuid4()),
+            "act": "ACT_SUSPEND",
+            "legal_basis": "深民规〔2019〕2号 第七条",
+            "effective_date": {"year": 2026, "month": 11, "day": 24},
+            "heard_date": {"year": 2026, "month": 11, "day": 23},
+            "text": {"zh": "资格待核实", "en": "to be verified"},
+        },
+        RESOLVE: lambda: {"ticket": "00000-00000", "request_id": str(uuid4()), "text": "无误"},
+        DRAW: lambda: {
+            "matter": MATTER,
+            "since": {"year": 2026, "month": 11, "day": 1},
+            "until": {"year": 2026, "month": 11, "day": 30},
+            "seed": "2026-11",
+        },
         WITHDRAW: lambda: of_a_case(person, now, case_id),
         REVIEW: lambda: of_a_case(person, now, case_id) | {"text": "请工作人员看一看"},
         CONTEST: lambda: (

@@ -204,6 +204,6 @@ async def _grant_claim(found: Dossier, drawn: Drawn, office: Office) -> Mapping[
         return {key: None} if approves else {}
     held = (await record.recorded(holder)).permanent
     own = held["case_id"] == found.case.case_id
-    if approves and not own and held["outcome"] == "approved":
+    if approves and not own and held.get("outcome") == "approved":
         raise granted_already()
     return {key: holder} if approves or own else {}

@@ -28,6 +28,7 @@ from decision_service.server.identity import (
 from decision_service.server.load import Limits, Load, TooManyCallsError
 from decision_service.server.status import OverdueError, StoppingError, to_status
 from decision_service.v1 import (
+    aftercare_pb2,
     case_pb2,
     counter_pb2,
     decision_pb2,
@@ -48,6 +49,7 @@ SERVICES: Final = tuple(
         decision_pb2,
         case_pb2,
         counter_pb2,
+        aftercare_pb2,
         trail_pb2,
         retention_pb2,
     )

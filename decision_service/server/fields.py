@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
@@ -54,6 +54,9 @@ _NOTHING: Final = "-"
 _NEVER: Final = date(1, 1, 1)
 _NO_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
 """What stands for a wrong part while the rest is read; nothing read from a wrong request leaves."""
+
+
+Chosen = TypeVar("Chosen")
 
 
 class Reader:
@@ -123,10 +126,10 @@ class Reader:
             self.refuse("page_size", "OUT_OF_RANGE", "must not be negative", "不能为负数")
         return min(found or default, most)
 
-    def index(self, found: int) -> int:
+    def index(self, found: int, at: str = "index") -> int:
         """The place of an entry; whether there is one is for the trail to say."""
         if found < 0:
-            self.refuse("index", "OUT_OF_RANGE", "must not be negative", "不能为负数")
+            self.refuse(at, "OUT_OF_RANGE", "must not be negative", "不能为负数")
         return max(found, 0)
 
     def few(self, at: str, found: int, most: int) -> None:
@@ -286,17 +289,17 @@ class Reader:
 
     # ── what the applicant says ──────────────────────────────────────────────────────────────────
 
-    def answers(self, found: Mapping[str, vocabulary_pb2.Value]) -> dict[str, Value]:
+    def answers(
+        self, found: Mapping[str, vocabulary_pb2.Value], at: str = "answers"
+    ) -> dict[str, Value]:
         """The declared fields by key, in the order of the keys."""
-        self.few("answers", len(found), _MOST_ANSWERS)
+        self.few(at, len(found), _MOST_ANSWERS)
         read: dict[str, Value] = {}
         for key in sorted(found)[:_MOST_ANSWERS]:
             if shapes.KEY.pattern.match(key):
-                read[key] = self.value(f'answers["{key}"]', found[key])
+                read[key] = self.value(f'{at}["{key}"]', found[key])
             else:
-                self.refuse(
-                    "answers", "MALFORMED", "has a key that no form has", "含有表单没有的键"
-                )
+                self.refuse(at, "MALFORMED", "has a key that no form has", "含有表单没有的键")
         return read
 
     def value(self, at: str, found: vocabulary_pb2.Value) -> Value:
@@ -353,6 +356,23 @@ class Reader:
             claimed=self.text(f"{at}.claimed", found.claimed, _LONGEST_CLAIM),
             text=self.said(f"{at}.text", found.text),
         )
+
+    def given(self, at: str, found: str, longest: int = _LONGEST_TEXT) -> str:
+        """Words that must be there."""
+        if not found.strip():
+            self.refuse(at, "REQUIRED", "is missing", "为必填项")
+        return self.text(at, found, longest) or _NOTHING
+
+    def choice(self, at: str, found: int, known: Mapping[int, Chosen]) -> Chosen:
+        """One of a closed list of the contract."""
+        if found not in known:
+            self.refuse(
+                at,
+                "UNKNOWN_VALUE" if found else "REQUIRED",
+                "must be one of the contract's values",
+                "应为接口约定的取值之一",
+            )
+        return known.get(found, next(iter(known.values())))
 
     def said(self, at: str, found: str) -> str:
         """What somebody says, in as many words as they want."""

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 
 from decision_service.errors import DecisionServiceError
 from decision_service.office import Office
+from decision_service.server.aftercare import AftercareServicer
 from decision_service.server.case import CaseServicer
 from decision_service.server.counter import CounterServicer
 from decision_service.server.decision import DecisionServicer
@@ -30,6 +31,7 @@ from decision_service.server.prefill import PrefillServicer
 from decision_service.server.retention import RetentionServicer
 from decision_service.server.trail import TrailServicer
 from decision_service.v1 import (
+    aftercare_pb2_grpc,
     case_pb2_grpc,
     counter_pb2_grpc,
     decision_pb2_grpc,
@@ -181,12 +183,14 @@ class Server:
         prefills, decisions = PrefillServicer(self._office), DecisionServicer(self._office)
         cases, retention = CaseServicer(self._office), RetentionServicer(self._office)
         counter = CounterServicer(self._office)
+        aftercare = AftercareServicer(self._office)
         matter_pb2_grpc.add_MatterServiceServicer_to_server(matters, server)
         prefill_pb2_grpc.add_PrefillServiceServicer_to_server(prefills, server)
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
         case_pb2_grpc.add_CaseServiceServicer_to_server(cases, server)
         counter_pb2_grpc.add_CounterServiceServicer_to_server(counter, server)
         trail_pb2_grpc.add_TrailServiceServicer_to_server(trail, server)
+        aftercare_pb2_grpc.add_AftercareServiceServicer_to_server(aftercare, server)
         retention_pb2_grpc.add_RetentionServiceServicer_to_server(retention, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._address.startswith(_LOOPBACK):
@@ -203,6 +207,7 @@ class Server:
                 "MatterService": matters,
                 "PrefillService": prefills,
                 "DecisionService": decisions,
+                "AftercareService": aftercare,
                 "CaseService": cases,
                 "CounterService": counter,
                 "TrailService": trail,

@@ -13,10 +13,12 @@ from decision_service import model
 from decision_service.eligibility import NO_DECISION, Eligibility
 from decision_service.followup import (
     CaseFile,
+    Delivery,
     Happened,
     Objection,
     Resolution,
     ReviewRequest,
+    StandingChange,
     Withdrawal,
 )
 from decision_service.release import Release
@@ -230,8 +232,8 @@ def _receipt(receipt: model.Receipt) -> pb.Receipt:
 
 
 def write_case(case: model.CaseSummary) -> case_pb2.Case:
-    """Write a case, with its decisions where they are told."""
-    return case_pb2.Case(
+    """Write a case, with its decisions and all that has followed where they are told."""
+    written = case_pb2.Case(
         case_id=case.case_id,
         case_number=case.case_number,
         matter=case.matter,
@@ -242,8 +244,21 @@ def write_case(case: model.CaseSummary) -> case_pb2.Case:
             write_decision(decision)
             for decision in (case.decisions if isinstance(case, model.Case) else ())
         ],
-        events=[_event(one) for one in (case.events if isinstance(case, CaseFile) else ())],
     )
+    if isinstance(case, CaseFile):
+        written.events.extend(_event(one) for one in case.events)
+        written.standing = case_pb2.Case.Standing.Value(f"STANDING_{case.standing.name}")
+        written.grant.extend(write_granted(one) for one in case.grant)
+        written.served.extend(
+            case_pb2.Served(
+                decision_index=one.decision,
+                served_date=write_day(one.served_date),
+                reconsideration_until=write_day(one.reconsideration_until),
+                litigation_until=write_day(one.litigation_until),
+            )
+            for one in case.served
+        )
+    return written
 
 
 def _event(happened: Happened) -> case_pb2.CaseEvent:
@@ -270,6 +285,28 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
                     concept=step.concept,
                     corrected=step.corrected,
                     text=step.text,
+                )
+            )
+        case Delivery() as step:
+            written.delivered.CopyFrom(
+                case_pb2.Delivered(
+                    decision_index=step.decision,
+                    channel=case_pb2.Delivered.Channel.Value(f"CHANNEL_{step.channel.name}"),
+                    delivered_time=write_time(step.delivered_time),
+                    reference=step.reference,
+                )
+            )
+        case StandingChange() as step:
+            written.standing_changed.CopyFrom(
+                case_pb2.StandingChanged(
+                    decision_index=step.decision,
+                    act=case_pb2.StandingChanged.Act.Value(f"ACT_{step.act.name}"),
+                    by_fault_of_applicant=step.by_fault_of_applicant,
+                    legal_basis=step.legal_basis,
+                    effective_date=write_day(step.effective_date),
+                    heard_date=write_day(step.heard_date) if step.heard_date else None,
+                    text=write_text(step.text),
+                    notice=write_text(happened.notice),
                 )
             )
         case _ as never:

@@ -430,6 +430,49 @@ class Case(_message.Message):
     STATE_WITHDRAWN: Case.State.ValueType  # 7
     """Taken back by the applicant."""
 
+    class _Standing:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Case._Standing.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STANDING_UNSPECIFIED: Case._Standing.ValueType  # 0
+        """Not told."""
+        STANDING_NONE: Case._Standing.ValueType  # 1
+        """Nothing is granted."""
+        STANDING_IN_FORCE: Case._Standing.ValueType  # 2
+        """It is in force."""
+        STANDING_SUSPENDED: Case._Standing.ValueType  # 3
+        """It is suspended (中止) and can be resumed."""
+        STANDING_REVOKED: Case._Standing.ValueType  # 4
+        """It was wrong at birth and is revoked (撤销)."""
+        STANDING_WITHDRAWN_BY_AUTHORITY: Case._Standing.ValueType  # 5
+        """The facts or the law have changed, and the authority has withdrawn it (撤回)."""
+        STANDING_CANCELLED: Case._Standing.ValueType  # 6
+        """Its use has ended, and it is cancelled (注销)."""
+        STANDING_EXPIRED: Case._Standing.ValueType  # 7
+        """Its time is over."""
+
+    class Standing(_Standing, metaclass=_StandingEnumTypeWrapper):
+        """How what was granted stands. A review or a new decision that is open changes nothing of it."""
+
+    STANDING_UNSPECIFIED: Case.Standing.ValueType  # 0
+    """Not told."""
+    STANDING_NONE: Case.Standing.ValueType  # 1
+    """Nothing is granted."""
+    STANDING_IN_FORCE: Case.Standing.ValueType  # 2
+    """It is in force."""
+    STANDING_SUSPENDED: Case.Standing.ValueType  # 3
+    """It is suspended (中止) and can be resumed."""
+    STANDING_REVOKED: Case.Standing.ValueType  # 4
+    """It was wrong at birth and is revoked (撤销)."""
+    STANDING_WITHDRAWN_BY_AUTHORITY: Case.Standing.ValueType  # 5
+    """The facts or the law have changed, and the authority has withdrawn it (撤回)."""
+    STANDING_CANCELLED: Case.Standing.ValueType  # 6
+    """Its use has ended, and it is cancelled (注销)."""
+    STANDING_EXPIRED: Case.Standing.ValueType  # 7
+    """Its time is over."""
+
     CASE_ID_FIELD_NUMBER: _builtins.int
     CASE_NUMBER_FIELD_NUMBER: _builtins.int
     MATTER_FIELD_NUMBER: _builtins.int
@@ -438,6 +481,9 @@ class Case(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
+    STANDING_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
+    SERVED_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """128 random bits in hexadecimal."""
     case_number: _builtins.str
@@ -446,6 +492,8 @@ class Case(_message.Message):
     """The matter."""
     state: Global___Case.State.ValueType
     """How far it has come."""
+    standing: Global___Case.Standing.ValueType
+    """How what was granted stands."""
     @_builtins.property
     def filing_date(self) -> _date_pb2.Date:
         """The civil day on which it was handed in; unset if it was not yet."""
@@ -462,6 +510,14 @@ class Case(_message.Message):
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseEvent]:
         """What else has followed, the newest last."""
 
+    @_builtins.property
+    def grant(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Granted]:
+        """What is granted as it is now; empty unless it is in force or suspended."""
+
+    @_builtins.property
+    def served(self) -> _containers.RepeatedCompositeFieldContainer[Global___Served]:
+        """Every notice that counts as served, and the terms that run from it."""
+
     def __init__(
         self,
         *,
@@ -473,14 +529,59 @@ class Case(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         decisions: _abc.Iterable[_vocabulary_pb2.Decision] | None = ...,
         events: _abc.Iterable[Global___CaseEvent] | None = ...,
+        standing: Global___Case.Standing.ValueType = ...,
+        grant: _abc.Iterable[_vocabulary_pb2.Granted] | None = ...,
+        served: _abc.Iterable[Global___Served] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "filing_date", b"filing_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_number", b"case_number", "create_time", b"create_time", "decisions", b"decisions", "events", b"events", "filing_date", b"filing_date", "matter", b"matter", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_number", b"case_number", "create_time", b"create_time", "decisions", b"decisions", "events", b"events", "filing_date", b"filing_date", "grant", b"grant", "matter", b"matter", "served", b"served", "standing", b"standing", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class Served(_message.Message):
+    """A notice that counts as served. Terms run from the day after; a last day on which offices are
+    shut moves to the next on which they are open (民事诉讼法 Article 85).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_INDEX_FIELD_NUMBER: _builtins.int
+    SERVED_DATE_FIELD_NUMBER: _builtins.int
+    RECONSIDERATION_UNTIL_FIELD_NUMBER: _builtins.int
+    LITIGATION_UNTIL_FIELD_NUMBER: _builtins.int
+    decision_index: _builtins.int
+    """`receipt.index` of the decision, or of the event, whose notice it is."""
+    @_builtins.property
+    def served_date(self) -> _date_pb2.Date:
+        """The civil day on which it was served."""
+
+    @_builtins.property
+    def reconsideration_until(self) -> _date_pb2.Date:
+        """行政复议: the last day (行政复议法 Article 20)."""
+
+    @_builtins.property
+    def litigation_until(self) -> _date_pb2.Date:
+        """行政诉讼: the last day (行政诉讼法 Article 46)."""
+
+    def __init__(
+        self,
+        *,
+        decision_index: _builtins.int = ...,
+        served_date: _date_pb2.Date | None = ...,
+        reconsideration_until: _date_pb2.Date | None = ...,
+        litigation_until: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["litigation_until", b"litigation_until", "reconsideration_until", b"reconsideration_until", "served_date", b"served_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_index", b"decision_index", "litigation_until", b"litigation_until", "reconsideration_until", b"reconsideration_until", "served_date", b"served_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Served: _TypeAlias = Served  # noqa: Y015
 
 @_typing.final
 class CaseEvent(_message.Message):
@@ -492,6 +593,8 @@ class CaseEvent(_message.Message):
     REVIEW_REQUESTED_FIELD_NUMBER: _builtins.int
     CONTESTED_FIELD_NUMBER: _builtins.int
     TICKET_RESOLVED_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    STANDING_CHANGED_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
@@ -511,6 +614,14 @@ class CaseEvent(_message.Message):
         """The owner of the register has checked a record."""
 
     @_builtins.property
+    def delivered(self) -> Global___Delivered:
+        """A notice has reached the person."""
+
+    @_builtins.property
+    def standing_changed(self) -> Global___StandingChanged:
+        """The authority has done something about what was granted."""
+
+    @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
@@ -525,14 +636,16 @@ class CaseEvent(_message.Message):
         review_requested: Global___ReviewRequested | None = ...,
         contested: Global___Contested | None = ...,
         ticket_resolved: Global___TicketResolved | None = ...,
+        delivered: Global___Delivered | None = ...,
+        standing_changed: Global___StandingChanged | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         receipt: _vocabulary_pb2.Receipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "delivered", b"delivered", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "standing_changed", b"standing_changed", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "delivered", b"delivered", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "standing_changed", b"standing_changed", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["withdrawn", "review_requested", "contested", "ticket_resolved"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["withdrawn", "review_requested", "contested", "ticket_resolved", "delivered", "standing_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -647,3 +760,179 @@ class TicketResolved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TicketResolved: _TypeAlias = TicketResolved  # noqa: Y015
+
+@_typing.final
+class Delivered(_message.Message):
+    """A notice has reached the person by one channel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Channel:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Delivered._Channel.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        CHANNEL_UNSPECIFIED: Delivered._Channel.ValueType  # 0
+        """Never sent."""
+        CHANNEL_PORTAL: Delivered._Channel.ValueType  # 1
+        """The portal's own mailbox."""
+        CHANNEL_SMS: Delivered._Channel.ValueType  # 2
+        """A text message."""
+        CHANNEL_EMAIL: Delivered._Channel.ValueType  # 3
+        """An e-mail."""
+        CHANNEL_POST: Delivered._Channel.ValueType  # 4
+        """A letter."""
+        CHANNEL_IN_PERSON: Delivered._Channel.ValueType  # 5
+        """Handed over and signed for."""
+
+    class Channel(_Channel, metaclass=_ChannelEnumTypeWrapper):
+        """By which way."""
+
+    CHANNEL_UNSPECIFIED: Delivered.Channel.ValueType  # 0
+    """Never sent."""
+    CHANNEL_PORTAL: Delivered.Channel.ValueType  # 1
+    """The portal's own mailbox."""
+    CHANNEL_SMS: Delivered.Channel.ValueType  # 2
+    """A text message."""
+    CHANNEL_EMAIL: Delivered.Channel.ValueType  # 3
+    """An e-mail."""
+    CHANNEL_POST: Delivered.Channel.ValueType  # 4
+    """A letter."""
+    CHANNEL_IN_PERSON: Delivered.Channel.ValueType  # 5
+    """Handed over and signed for."""
+
+    DECISION_INDEX_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    DELIVERED_TIME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    decision_index: _builtins.int
+    """`receipt.index` of the decision, or of the event, whose notice it is."""
+    channel: Global___Delivered.Channel.ValueType
+    """By which way."""
+    reference: _builtins.str
+    """The channel's own number of its receipt (送达回证)."""
+    @_builtins.property
+    def delivered_time(self) -> _timestamp_pb2.Timestamp:
+        """When it arrived, as the channel says."""
+
+    def __init__(
+        self,
+        *,
+        decision_index: _builtins.int = ...,
+        channel: Global___Delivered.Channel.ValueType = ...,
+        delivered_time: _timestamp_pb2.Timestamp | None = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivered_time", b"delivered_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "decision_index", b"decision_index", "delivered_time", b"delivered_time", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delivered: _TypeAlias = Delivered  # noqa: Y015
+
+@_typing.final
+class StandingChanged(_message.Message):
+    """The authority has done something about what was granted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Act:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[StandingChanged._Act.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ACT_UNSPECIFIED: StandingChanged._Act.ValueType  # 0
+        """Never sent."""
+        ACT_SUSPEND: StandingChanged._Act.ValueType  # 1
+        """中止（停发）: from in force to suspended."""
+        ACT_RESUME: StandingChanged._Act.ValueType  # 2
+        """恢复（续发）: from suspended to in force."""
+        ACT_CHANGE: StandingChanged._Act.ValueType  # 3
+        """变更: new values, because something has changed."""
+        ACT_CORRECT: StandingChanged._Act.ValueType  # 4
+        """更正: new values, because something was written wrongly."""
+        ACT_REVOKE: StandingChanged._Act.ValueType  # 5
+        """撤销: it was wrong at birth."""
+        ACT_WITHDRAW: StandingChanged._Act.ValueType  # 6
+        """撤回: the facts or the law have changed."""
+        ACT_CANCEL: StandingChanged._Act.ValueType  # 7
+        """注销: its use has ended."""
+        ACT_EXPIRE: StandingChanged._Act.ValueType  # 8
+        """有效期届满: its time is over."""
+
+    class Act(_Act, metaclass=_ActEnumTypeWrapper):
+        """What can be done; the law keeps these apart."""
+
+    ACT_UNSPECIFIED: StandingChanged.Act.ValueType  # 0
+    """Never sent."""
+    ACT_SUSPEND: StandingChanged.Act.ValueType  # 1
+    """中止（停发）: from in force to suspended."""
+    ACT_RESUME: StandingChanged.Act.ValueType  # 2
+    """恢复（续发）: from suspended to in force."""
+    ACT_CHANGE: StandingChanged.Act.ValueType  # 3
+    """变更: new values, because something has changed."""
+    ACT_CORRECT: StandingChanged.Act.ValueType  # 4
+    """更正: new values, because something was written wrongly."""
+    ACT_REVOKE: StandingChanged.Act.ValueType  # 5
+    """撤销: it was wrong at birth."""
+    ACT_WITHDRAW: StandingChanged.Act.ValueType  # 6
+    """撤回: the facts or the law have changed."""
+    ACT_CANCEL: StandingChanged.Act.ValueType  # 7
+    """注销: its use has ended."""
+    ACT_EXPIRE: StandingChanged.Act.ValueType  # 8
+    """有效期届满: its time is over."""
+
+    DECISION_INDEX_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    BY_FAULT_OF_APPLICANT_FIELD_NUMBER: _builtins.int
+    LEGAL_BASIS_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_DATE_FIELD_NUMBER: _builtins.int
+    HEARD_DATE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
+    decision_index: _builtins.int
+    """`receipt.index` of the decision that granted it."""
+    act: Global___StandingChanged.Act.ValueType
+    """What was done."""
+    by_fault_of_applicant: _builtins.bool
+    """Of a revocation: it was got by deceit, so a once-only grant is not free again."""
+    legal_basis: _builtins.str
+    """The article that allows it."""
+    @_builtins.property
+    def effective_date(self) -> _date_pb2.Date:
+        """From which civil day on."""
+
+    @_builtins.property
+    def heard_date(self) -> _date_pb2.Date:
+        """When the person was told and could speak; unset where nothing is taken."""
+
+    @_builtins.property
+    def text(self) -> _vocabulary_pb2.Text:
+        """The reason."""
+
+    @_builtins.property
+    def notice(self) -> _vocabulary_pb2.Text:
+        """What the person is told, with reason, law and remedies."""
+
+    def __init__(
+        self,
+        *,
+        decision_index: _builtins.int = ...,
+        act: Global___StandingChanged.Act.ValueType = ...,
+        by_fault_of_applicant: _builtins.bool = ...,
+        legal_basis: _builtins.str = ...,
+        effective_date: _date_pb2.Date | None = ...,
+        heard_date: _date_pb2.Date | None = ...,
+        text: _vocabulary_pb2.Text | None = ...,
+        notice: _vocabulary_pb2.Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_date", b"effective_date", "heard_date", b"heard_date", "notice", b"notice", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "by_fault_of_applicant", b"by_fault_of_applicant", "decision_index", b"decision_index", "effective_date", b"effective_date", "heard_date", b"heard_date", "legal_basis", b"legal_basis", "notice", b"notice", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingChanged: _TypeAlias = StandingChanged  # noqa: Y015

@@ -533,6 +533,9 @@ export interface GetReceiptResponse {
 /** How far a case has come. */
 export type CaseState = "STATE_OPEN" | "STATE_WAITING" | "STATE_REFERRED" | "STATE_NEEDS_CORRECTION" | "STATE_APPROVED" | "STATE_REFUSED" | "STATE_WITHDRAWN";
 
+/** How what was granted stands. A review or a new decision that is open changes nothing of it. */
+export type CaseStanding = "STANDING_NONE" | "STANDING_IN_FORCE" | "STANDING_SUSPENDED" | "STANDING_REVOKED" | "STANDING_WITHDRAWN_BY_AUTHORITY" | "STANDING_CANCELLED" | "STANDING_EXPIRED";
+
 /** One application of one person. */
 export interface Case {
   /** 128 random bits in hexadecimal. */
@@ -551,6 +554,27 @@ export interface Case {
   decisions?: Decision[];
   /** What else has followed, the newest last. */
   events?: CaseEvent[];
+  /** How what was granted stands. */
+  standing?: CaseStanding;
+  /** What is granted as it is now; empty unless it is in force or suspended. */
+  grant?: Granted[];
+  /** Every notice that counts as served, and the terms that run from it. */
+  served?: Served[];
+}
+
+/**
+ * A notice that counts as served. Terms run from the day after; a last day on which offices are
+ * shut moves to the next on which they are open (民事诉讼法 Article 85).
+ */
+export interface Served {
+  /** `receipt.index` of the decision, or of the event, whose notice it is. */
+  decisionIndex?: Int64;
+  /** The civil day on which it was served. */
+  servedDate?: Day;
+  /** 行政复议: the last day (行政复议法 Article 20). */
+  reconsiderationUntil?: Day;
+  /** 行政诉讼: the last day (行政诉讼法 Article 46). */
+  litigationUntil?: Day;
 }
 
 /** Something that has followed on a case beside its decisions. */
@@ -563,6 +587,10 @@ export interface CaseEvent {
   contested?: Contested;
   /** The owner of the register has checked a record. */
   ticketResolved?: TicketResolved;
+  /** A notice has reached the person. */
+  delivered?: Delivered;
+  /** The authority has done something about what was granted. */
+  standingChanged?: StandingChanged;
   /** When. */
   time?: Timestamp;
   /** Where it stands in the trail. */
@@ -601,6 +629,170 @@ export interface TicketResolved {
   corrected?: boolean;
   /** What was found. */
   text?: string;
+}
+
+/** By which way. */
+export type DeliveredChannel = "CHANNEL_PORTAL" | "CHANNEL_SMS" | "CHANNEL_EMAIL" | "CHANNEL_POST" | "CHANNEL_IN_PERSON";
+
+/** A notice has reached the person by one channel. */
+export interface Delivered {
+  /** `receipt.index` of the decision, or of the event, whose notice it is. */
+  decisionIndex?: Int64;
+  /** By which way. */
+  channel?: DeliveredChannel;
+  /** When it arrived, as the channel says. */
+  deliveredTime?: Timestamp;
+  /** The channel's own number of its receipt (送达回证). */
+  reference?: string;
+}
+
+/** What can be done; the law keeps these apart. */
+export type StandingChangedAct = "ACT_SUSPEND" | "ACT_RESUME" | "ACT_CHANGE" | "ACT_CORRECT" | "ACT_REVOKE" | "ACT_WITHDRAW" | "ACT_CANCEL" | "ACT_EXPIRE";
+
+/** The authority has done something about what was granted. */
+export interface StandingChanged {
+  /** `receipt.index` of the decision that granted it. */
+  decisionIndex?: Int64;
+  /** What was done. */
+  act?: StandingChangedAct;
+  /** Of a revocation: it was got by deceit, so a once-only grant is not free again. */
+  byFaultOfApplicant?: boolean;
+  /** The article that allows it. */
+  legalBasis?: string;
+  /** From which civil day on. */
+  effectiveDate?: Day;
+  /** When the person was told and could speak; unset where nothing is taken. */
+  heardDate?: Day;
+  /** The reason. */
+  text?: Text;
+  /** What the person is told, with reason, law and remedies. */
+  notice?: Text;
+}
+
+/** What `RecordDelivery` is asked. */
+export interface RecordDeliveryRequest {
+  /** The case. */
+  caseId: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** What has reached the person. */
+  delivered: Delivered;
+}
+
+/** What `RecordDelivery` answers. */
+export interface RecordDeliveryResponse {
+  /** The case. */
+  case?: Case;
+}
+
+/** What `ChangeStanding` is asked. */
+export interface ChangeStandingRequest {
+  /** The case. */
+  caseId: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** `receipt.index` of the decision that granted it. */
+  decisionIndex: Int64;
+  /** What is done. */
+  act: StandingChangedAct;
+  /** Of a revocation: it was got by deceit. */
+  byFaultOfApplicant?: boolean;
+  /** The article that allows it, e.g. `行政许可法 第六十九条第一款第四项`; at most 200 characters. */
+  legalBasis: string;
+  /** From which civil day on. */
+  effectiveDate: Day;
+  /**
+   * When the person was told and could speak (陈述、申辩). Required for `ACT_SUSPEND`,
+   * `ACT_CHANGE`, `ACT_REVOKE` and `ACT_WITHDRAW`.
+   */
+  heardDate?: Day;
+  /** The reason, for the person to read, in both languages; each at most 2,000 characters. */
+  text: Text;
+  /** New values of what was granted, by output; for `ACT_CHANGE` and `ACT_CORRECT` alone. */
+  values?: Record<string, Value>;
+}
+
+/** What `ChangeStanding` answers. */
+export interface ChangeStandingResponse {
+  /** The case. */
+  case?: Case;
+}
+
+/** What `ListTickets` is asked. */
+export interface ListTicketsRequest {
+  /** The register; empty for all. */
+  evidenceType?: string;
+}
+
+/** What `ListTickets` answers. */
+export interface ListTicketsResponse {
+  /** The newest first. */
+  tickets?: Ticket[];
+}
+
+/** A request to the owner of a register to check a record (数据校核). */
+export interface Ticket {
+  /** Its number. */
+  ticket?: string;
+  /** The register. */
+  evidenceType?: string;
+  /** What was objected to. */
+  concept?: string;
+  /** The case in which it was objected to. */
+  caseId?: string;
+  /** When. */
+  time?: Timestamp;
+}
+
+/** What `ResolveTicket` is asked. */
+export interface ResolveTicketRequest {
+  /** The ticket's number. */
+  ticket: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Whether the record was wrong and is corrected at the register; otherwise it stands. */
+  corrected?: boolean;
+  /** What was found, for the person to read; at most 2,000 characters. */
+  text: string;
+}
+
+/** What `ResolveTicket` answers. */
+export interface ResolveTicketResponse {
+}
+
+/** What `DrawAfterChecks` is asked. */
+export interface DrawAfterChecksRequest {
+  /** The matter. */
+  matter: string;
+  /** The first civil day of the approvals. */
+  since: Day;
+  /** The last one. */
+  until: Day;
+  /** How many are drawn, at most 500; 0 means 20. */
+  pageSize?: number;
+  /**
+   * Chosen before anybody knows whom it meets, e.g. the number of a public draw; at most 64
+   * letters, digits, `_`, `.` and `-`.
+   */
+  seed: string;
+}
+
+/** What `DrawAfterChecks` answers. */
+export interface DrawAfterChecksResponse {
+  /** Of how many was drawn; of more than 100,000 only of the newest. */
+  drawnFrom?: number;
+  /** In the order of their lots. */
+  cases?: DrawnCase[];
+}
+
+/** An approval that was drawn. */
+export interface DrawnCase {
+  /** The case. */
+  caseId?: string;
+  /** `receipt.index` of the approval. */
+  decisionIndex?: Int64;
+  /** When it was approved. */
+  time?: Timestamp;
 }
 
 /** Whose referrals. */

@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from decision_service import casework, errors, rights
-from decision_service.decide import decide
-from decision_service.followup import CaseFile, Objection, Person, ReviewRequest, Withdrawal
+from decision_service.followup import CaseFile, Objection, ReviewRequest, Withdrawal
 from decision_service.model import (
     Application,
     Approved,
@@ -17,8 +15,6 @@ from decision_service.model import (
     CaseState,
     Concept,
     Contest,
-    Decision,
-    Document,
     EvidenceType,
     PrefillCompleted,
     PrefillRequest,
@@ -31,15 +27,13 @@ from decision_service.model import (
 from decision_service.office import Office
 from decision_service.prefill import prefill
 from decision_service.replay import Reproduced, replay
-from decision_service.rights import Ask
 from decision_service.waiting import decide_again
 from evidence_adapters.sandbox import City, Misconduct, Running
-from evidence_adapters.sandbox import Person as Citizen
+from tests.acceptance.rights import ALLOWANCE, ask, decided, soon
 
 ApplyFor = Callable[..., Application]
 AskFor = Callable[..., PrefillRequest]
 
-ALLOWANCE = "old_age_allowance"
 BIRTH = Concept("applicant.birth_date")
 WRONG_BIRTH = Contest(concept=BIRTH, claimed="1950-12-02", text="登记有误")
 
@@ -47,33 +41,6 @@ WRONG_BIRTH = Contest(concept=BIRTH, claimed="1950-12-02", text="登记有误")
 @pytest.fixture
 def cast(people: City, clock: Any, office: Office) -> Any:
     return people.cast(office.today(clock()))
-
-
-def soon() -> float:
-    return asyncio.get_running_loop().time() + 3.0
-
-
-def ask(citizen: Citizen, case_id: str, method: str, clock: Any, **changes: Any) -> Ask:
-    document = Document(kind="resident_id", number=citizen.id_number)
-    parts = {
-        "caller": "portal-test",
-        "role": "portal",
-        "method": method,
-        "request_id": str(uuid4()),
-        "content_digest": uuid4().hex,
-        "case_id": case_id,
-        "person": Person(
-            documents=(document,),
-            assurance_level=AssuranceLevel.HIGH,
-            authentication_time=clock(),
-        ),
-        "now": clock(),
-    }
-    return Ask(**{**parts, **changes})
-
-
-async def decided(application: Application, office: Office, clock: Any) -> Decision:
-    return await decide(application, office=office, now=clock(), deadline=soon())
 
 
 async def opened(request: PrefillRequest, office: Office, clock: Any) -> PrefillCompleted:
@@ -164,7 +131,7 @@ async def test_what_is_determined_is_not_withdrawn(
 async def test_of_a_decision_and_a_withdrawal_at_once_one_comes_first(
     office: Office, clock: Any, apply_for: ApplyFor, ask_for: AskFor, cast: Any
 ) -> None:
-    """A case is never both withdrawn and decided afterwards."""
+    """What was withdrawn is not decided afterwards, and what was granted is not withdrawn."""
     person = cast["aged_75"]
     for _ in range(5):
         case_id = await open_case(ask_for(person, "library_card"), office, clock)
@@ -174,7 +141,10 @@ async def test_of_a_decision_and_a_withdrawal_at_once_one_comes_first(
             return_exceptions=True,
         )
         case = await case_now(case_id, office)
-        assert bool(case.decisions) != (case.state is CaseState.WITHDRAWN)
+        withdrawn = [event.receipt.index for event in case.events]
+        assert (case.state is CaseState.WITHDRAWN) == bool(withdrawn)
+        assert all(one.receipt.index < index for one in case.decisions for index in withdrawn)
+        assert not (withdrawn and any(isinstance(d.outcome, Approved) for d in case.decisions))
 
 
 async def test_the_same_request_is_done_once(

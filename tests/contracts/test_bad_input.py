@@ -35,8 +35,10 @@ from tests.service import (
     CONFIRM,
     CONTEST,
     DECIDE,
+    DELIVERY,
     DETERMINE,
     DOSSIER,
+    DRAW,
     ENTRIES,
     ENTRY,
     GET,
@@ -51,10 +53,12 @@ from tests.service import (
     RELEASE,
     REPLAY,
     REPLAYS,
+    RESOLVE,
     RETURN,
     REVIEW,
     SAMPLE,
     SECOND_LOOK,
+    STANDING,
     STATS,
     TIMELINE,
     WATCH,
@@ -373,6 +377,43 @@ REQUESTS = [
         to="applicant.mobile",
         method=CONTEST,
     ),
+    # what comes after a decision
+    bad("a delivery of nothing", "delivered", to=GONE, method=DELIVERY),
+    bad("a delivery by no channel", "delivered", "channel", to=99, method=DELIVERY),
+    bad("a delivery of another notice", "delivered", "decision_index", to=10**6, method=DELIVERY),
+    bad(
+        "a delivery tomorrow",
+        *("delivered", "delivered_time"),
+        to="2026-11-25T00:00:00Z",
+        method=DELIVERY,
+    ),
+    *(
+        Bad(name, STANDING, edits, token=clerk)
+        for name, edits in {
+            "an act that is none": ((("act",), 0),),
+            "an act without a law": ((("legal_basis",), " "),),
+            "an act without a reason": ((("text",), GONE),),
+            "an act that takes without a hearing": ((("heard_date",), GONE),),
+            "an act on what is not granted": ((("decision_index",), 10**6),),
+            "an act that does not follow": ((("act",), "ACT_RESUME"),),
+            "an act with values that it does not set": (
+                (("values",), {"monthly_allowance": {"number": "1.00"}}),
+            ),
+            "a correction to nothing": ((("act",), "ACT_CORRECT"),),
+            "a correction of what was not granted": (
+                (("act",), "ACT_CORRECT"),
+                (("values",), {"pension": {"number": "1.00"}}),
+            ),
+            "a cancellation for deceit": (
+                (("act",), "ACT_CANCEL"),
+                (("by_fault_of_applicant",), True),
+            ),
+        }.items()
+    ),
+    Bad("an act by a portal", STANDING),
+    Bad("a ticket that is not there", RESOLVE, token=clerk),
+    Bad("a ticket resolved in no words", RESOLVE, ((("text",), ""),), token=clerk),
+    Bad("a draw with a seed of a sentence", DRAW, ((("seed",), "any one"),), token=clerk),
     # what can be asked of the trail
     *(
         Bad(name, ENTRIES, edits=((("filter",), filter_),), token=auditor)

@@ -1,0 +1,174 @@
+"""AftercareService: notices are served, grants change, registers answer, approvals are checked."""
+
+import hashlib
+from copy import deepcopy
+from typing import Any, Final, TypeAlias
+
+import grpc
+
+from decision_service import aftercare
+from decision_service.aftercare import Draw, Task
+from decision_service.followup import Act, Channel, Delivery, StandingChange
+from decision_service.model import MatterId, Text
+from decision_service.office import Office
+from decision_service.server import shapes
+from decision_service.server.call import current
+from decision_service.server.fields import Reader
+from decision_service.server.writing import write_case, write_time
+from decision_service.v1 import aftercare_pb2 as pb
+from decision_service.v1 import aftercare_pb2_grpc, case_pb2
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_LONGEST_BASIS: Final = 200
+_CHANNELS: Final = {
+    int(case_pb2.Delivered.Channel.Value(f"CHANNEL_{one.name}")): one for one in Channel
+}
+_ACTS: Final = {int(case_pb2.StandingChanged.Act.Value(f"ACT_{one.name}")): one for one in Act}
+
+_Named: TypeAlias = pb.RecordDeliveryRequest | pb.ChangeStandingRequest | pb.ResolveTicketRequest
+
+
+class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
+    """Translates, records, translates."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    async def RecordDelivery(  # noqa: N802 - the contract's name
+        self,
+        request: pb.RecordDeliveryRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.RecordDeliveryResponse:
+        """A notice has reached the person."""
+        reader = Reader()
+        found = request.delivered
+        task, case_id = _task(reader, request, "RecordDelivery"), reader.case_id(request.case_id)
+        delivery = Delivery(
+            decision=reader.index(found.decision_index, "delivered.decision_index"),
+            channel=reader.choice("delivered.channel", found.channel, _CHANNELS),
+            delivered_time=reader.time(
+                "delivered.delivered_time",
+                found.delivered_time,
+                given=found.HasField("delivered_time"),
+            ),
+            reference=reader.word("delivered.reference", found.reference, shapes.PRINTED),
+        )
+        reader.finish()
+        case = await aftercare.record_delivery(task, case_id, delivery, office=self._office)
+        return pb.RecordDeliveryResponse(case=write_case(case))
+
+    async def ChangeStanding(  # noqa: N802 - the contract's name
+        self,
+        request: pb.ChangeStandingRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.ChangeStandingResponse:
+        """Something is done about a grant."""
+        reader = Reader()
+        task, case_id = _task(reader, request, "ChangeStanding"), reader.case_id(request.case_id)
+        heard = request.HasField("heard_date")
+        change = StandingChange(
+            decision=reader.index(request.decision_index, "decision_index"),
+            act=reader.choice("act", request.act, _ACTS),
+            by_fault_of_applicant=request.by_fault_of_applicant,
+            legal_basis=reader.given("legal_basis", request.legal_basis, _LONGEST_BASIS),
+            effective_date=reader.day("effective_date", request.effective_date),
+            heard_date=reader.day("heard_date", request.heard_date) if heard else None,
+            text=Text(
+                zh=reader.given("text.zh", request.text.zh),
+                en=reader.given("text.en", request.text.en),
+            ),
+            values=reader.answers(request.values, "values"),
+        )
+        reader.finish()
+        case = await aftercare.change_standing(task, case_id, change, office=self._office)
+        return pb.ChangeStandingResponse(case=write_case(case))
+
+    async def ListTickets(  # noqa: N802 - the contract's name
+        self,
+        request: pb.ListTicketsRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.ListTicketsResponse:
+        """The objections that no register has answered yet."""
+        reader, call = Reader(), current.get()
+        evidence_type = request.evidence_type and reader.id("evidence_type", request.evidence_type)
+        reader.finish()
+        found = await aftercare.open_tickets(
+            evidence_type,
+            caller=call.caller.subject,
+            role=call.caller.role,
+            now=call.now,
+            office=self._office,
+        )
+        names = ("ticket", "evidence_type", "concept", "case_id")
+        return pb.ListTicketsResponse(
+            tickets=[
+                pb.Ticket(
+                    time=write_time(one.time), **{name: str(one.permanent[name]) for name in names}
+                )
+                for one in found
+            ]
+        )
+
+    async def ResolveTicket(  # noqa: N802 - the contract's name
+        self,
+        request: pb.ResolveTicketRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.ResolveTicketResponse:
+        """The owner of a register has checked a record."""
+        reader = Reader()
+        task = _task(reader, request, "ResolveTicket")
+        ticket = reader.word("ticket", request.ticket, shapes.CODE)
+        text = reader.given("text", request.text)
+        reader.finish()
+        await aftercare.resolve(
+            task, ticket, corrected=request.corrected, text=text, office=self._office
+        )
+        return pb.ResolveTicketResponse()
+
+    async def DrawAfterChecks(  # noqa: N802 - the contract's name
+        self,
+        request: pb.DrawAfterChecksRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.DrawAfterChecksResponse:
+        """Approvals are drawn by lot."""
+        reader, call = Reader(), current.get()
+        wanted = Draw(
+            matter=MatterId(reader.id("matter", request.matter)),
+            since=reader.day("since", request.since),
+            until=reader.day("until", request.until),
+            size=reader.page_size(request.page_size, default=20, most=500),
+            seed=reader.word("seed", request.seed, shapes.CODE),
+        )
+        reader.finish()
+        drawn_from, drawn = await aftercare.draw(
+            wanted,
+            caller=call.caller.subject,
+            role=call.caller.role,
+            now=call.now,
+            office=self._office,
+        )
+        return pb.DrawAfterChecksResponse(
+            drawn_from=drawn_from,
+            cases=[
+                pb.DrawnCase(
+                    case_id=str(one.leaf.permanent["case_id"]),
+                    decision_index=one.index,
+                    time=write_time(one.leaf.time),
+                )
+                for one in drawn
+            ],
+        )
+
+
+def _task(reader: Reader, request: _Named, method: str) -> Task:
+    """What everything that is recorded after a decision has in common."""
+    call, canonical = current.get(), deepcopy(request)
+    canonical.request_id = request.request_id.lower()
+    return Task(
+        caller=call.caller.subject,
+        role=call.caller.role,
+        method=method,
+        request_id=reader.request_id(request.request_id),
+        content_digest=hashlib.sha256(canonical.SerializeToString(deterministic=True)).hexdigest(),
+        now=call.now,
+    )
