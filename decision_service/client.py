@@ -80,6 +80,7 @@ from decision_service.v1.trail_pb2 import (
 from decision_service.v1.vocabulary_pb2 import (
     Contradiction,
     Decision,
+    Determination,
     EvidenceStatus,
     Freshness,
     Reason,
@@ -98,6 +99,7 @@ __all__ = [
     "Contradiction",
     "Date",
     "Decision",
+    "Determination",
     "Entry",
     "ErasePersonRequest",
     "ErasePersonResponse",
@@ -192,6 +194,9 @@ class Client:
         authority_certificate: PEM of who signed the service's certificate; None trusts whom
             the machine trusts.
         timeout_s: Deadline of every call, in seconds.
+
+    Attributes:
+        channel, metadata, timeout_s: With which every call is made.
     """
 
     def __init__(
@@ -204,18 +209,18 @@ class Client:
     ) -> None:
         options = (("grpc.service_config", json.dumps(_RETRY)),)
         if address.startswith(_LOOPBACK) and authority_certificate is None:
-            self._channel = grpc.aio.insecure_channel(address, options=options)
+            self.channel = grpc.aio.insecure_channel(address, options=options)
         else:
             credentials = grpc.ssl_channel_credentials(authority_certificate)
-            self._channel = grpc.aio.secure_channel(address, credentials, options=options)
-        self._metadata = (("authorization", f"Bearer {token}"),)
-        self._timeout_s = timeout_s
-        self._matters = matter_pb2_grpc.MatterServiceStub(self._channel)
-        self._prefills = prefill_pb2_grpc.PrefillServiceStub(self._channel)
-        self._decisions = decision_pb2_grpc.DecisionServiceStub(self._channel)
-        self._cases = case_pb2_grpc.CaseServiceStub(self._channel)
-        self._trail = trail_pb2_grpc.TrailServiceStub(self._channel)
-        self._retention = retention_pb2_grpc.RetentionServiceStub(self._channel)
+            self.channel = grpc.aio.secure_channel(address, credentials, options=options)
+        self.metadata = (("authorization", f"Bearer {token}"),)
+        self.timeout_s = timeout_s
+        self._matters = matter_pb2_grpc.MatterServiceStub(self.channel)
+        self._prefills = prefill_pb2_grpc.PrefillServiceStub(self.channel)
+        self._decisions = decision_pb2_grpc.DecisionServiceStub(self.channel)
+        self._cases = case_pb2_grpc.CaseServiceStub(self.channel)
+        self._trail = trail_pb2_grpc.TrailServiceStub(self.channel)
+        self._retention = retention_pb2_grpc.RetentionServiceStub(self.channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -226,7 +231,7 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._channel.close()
+        await self.channel.close()
 
     async def matters(self, day: date | None = None) -> tuple[Matter, ...]:
         """Every matter in force on a day; None is today.
@@ -236,10 +241,10 @@ class Client:
         """
         found: list[Matter] = []
         asked = ListMattersRequest(date=_day(day))
-        with _translated():
+        with translated():
             while True:
                 page = await self._matters.ListMatters(
-                    asked, metadata=self._metadata, timeout=self._timeout_s
+                    asked, metadata=self.metadata, timeout=self.timeout_s
                 )
                 found += page.matters
                 if not page.next_page_token:
@@ -253,9 +258,9 @@ class Client:
             ClientError: The service said no.
         """
         asked = GetMatterRequest(matter=matter, date=_day(day))
-        with _translated():
+        with translated():
             answer = await self._matters.GetMatter(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.matter
 
@@ -285,11 +290,11 @@ class Client:
             channel=channel,
             parties=[_party(party) for party in parties],
             authority=_authority(authority),
-            answers={key: _value(value) for key, value in (answers or {}).items()},
+            answers={key: write_value(value) for key, value in (answers or {}).items()},
         )
-        call = self._prefills.Prefill(asked, metadata=self._metadata, timeout=self._timeout_s)
+        call = self._prefills.Prefill(asked, metadata=self.metadata, timeout=self.timeout_s)
         try:
-            with _translated():
+            with translated():
                 async for event in call:
                     yield event
         finally:
@@ -320,13 +325,13 @@ class Client:
             channel=channel,
             parties=[_party(party) for party in parties],
             authority=_authority(authority),
-            answers={key: _value(value) for key, value in answers.items()},
+            answers={key: write_value(value) for key, value in answers.items()},
             contests=[_contest(one) for one in contests],
             person_requested=person_requested,
         )
-        with _translated():
+        with translated():
             answer = await self._decisions.Decide(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.decision
 
@@ -351,11 +356,11 @@ class Client:
             channel=channel,
             parties=[_party(party) for party in parties],
             authority=_authority(authority),
-            answers={key: _value(value) for key, value in answers.items()},
+            answers={key: write_value(value) for key, value in answers.items()},
         )
-        with _translated():
+        with translated():
             return await self._decisions.CheckEligibility(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
 
     async def case(self, case_id: str) -> Case:
@@ -364,9 +369,9 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             answer = await self._cases.GetCase(
-                GetCaseRequest(case_id=case_id), metadata=self._metadata, timeout=self._timeout_s
+                GetCaseRequest(case_id=case_id), metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.case
 
@@ -376,11 +381,11 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             answer = await self._cases.GetReceipt(
                 GetReceiptRequest(case_id=case_id, index=index),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
+                metadata=self.metadata,
+                timeout=self.timeout_s,
             )
         return answer.receipt_json
 
@@ -394,11 +399,11 @@ class Client:
         """
         while True:
             call = self._cases.WatchCase(
-                WatchCaseRequest(case_id=case_id), metadata=self._metadata, timeout=self._timeout_s
+                WatchCaseRequest(case_id=case_id), metadata=self.metadata, timeout=self.timeout_s
             )
             told = Case()
             try:
-                with _translated():
+                with translated():
                     async for event in call:
                         told = event.case
                         yield told
@@ -418,9 +423,9 @@ class Client:
         asked = WithdrawCaseRequest(
             case_id=case_id, request_id=request_id, person=_person(person), text=text
         )
-        with _translated():
+        with translated():
             answer = await self._cases.WithdrawCase(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.case
 
@@ -435,9 +440,9 @@ class Client:
         asked = RequestReviewRequest(
             case_id=case_id, request_id=request_id, person=_person(person), text=text
         )
-        with _translated():
+        with translated():
             answer = await self._cases.RequestReview(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.case
 
@@ -455,9 +460,9 @@ class Client:
             person=_person(person),
             contest=_contest(contest),
         )
-        with _translated():
+        with translated():
             answer = await self._cases.ContestFact(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.case
 
@@ -475,9 +480,9 @@ class Client:
         if subject is not None:
             asked.subject.CopyFrom(_document(subject))
         while True:
-            with _translated():
+            with translated():
                 page = await self._trail.ListEntries(
-                    asked, metadata=self._metadata, timeout=self._timeout_s
+                    asked, metadata=self.metadata, timeout=self.timeout_s
                 )
             for one in page.entries:
                 yield one
@@ -491,9 +496,9 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             return await self._trail.GetEntry(
-                GetEntryRequest(index=index), metadata=self._metadata, timeout=self._timeout_s
+                GetEntryRequest(index=index), metadata=self.metadata, timeout=self.timeout_s
             )
 
     async def timeline(self, case_id: str) -> GetCaseTimelineResponse:
@@ -502,11 +507,11 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             return await self._trail.GetCaseTimeline(
                 GetCaseTimelineRequest(case_id=case_id),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
+                metadata=self.metadata,
+                timeout=self.timeout_s,
             )
 
     async def accesses(
@@ -519,9 +524,9 @@ class Client:
         """
         asked = ListAccessesRequest(subject=_document(subject), page_size=page_size)
         while True:
-            with _translated():
+            with translated():
                 page = await self._trail.ListAccesses(
-                    asked, metadata=self._metadata, timeout=self._timeout_s
+                    asked, metadata=self.metadata, timeout=self.timeout_s
                 )
             for one in page.accesses:
                 yield one
@@ -535,9 +540,9 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             answer = await self._trail.GetStats(
-                GetStatsRequest(filter=filter_), metadata=self._metadata, timeout=self._timeout_s
+                GetStatsRequest(filter=filter_), metadata=self.metadata, timeout=self.timeout_s
             )
         return tuple(answer.releases)
 
@@ -547,9 +552,9 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             answer = await self._trail.ReplayDecision(
-                ReplayDecisionRequest(index=index), metadata=self._metadata, timeout=self._timeout_s
+                ReplayDecisionRequest(index=index), metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.replay
 
@@ -566,10 +571,10 @@ class Client:
         while True:
             told = ReplayDecisionsResponse()
             call = self._trail.ReplayDecisions(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
             try:
-                with _translated():
+                with translated():
                     async for told in call:
                         told.total += before.done
                         told.done += before.done
@@ -597,9 +602,9 @@ class Client:
             ClientError: The service said no.
         """
         asked = ErasePersonRequest(subject=_document(subject), ground=ground, justification=why)
-        with _translated():
+        with translated():
             return await self._retention.ErasePerson(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
 
     async def place_hold(
@@ -622,9 +627,9 @@ class Client:
             asked.case_id = case_id
         else:
             asked.matter = matter
-        with _translated():
+        with translated():
             answer = await self._retention.PlaceHold(
-                asked, metadata=self._metadata, timeout=self._timeout_s
+                asked, metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.index
 
@@ -634,11 +639,11 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             answer = await self._retention.LiftHold(
                 LiftHoldRequest(index=index, justification=why),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
+                metadata=self.metadata,
+                timeout=self.timeout_s,
             )
         return answer.index
 
@@ -648,9 +653,9 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with _translated():
+        with translated():
             answer = await self._retention.ListHolds(
-                ListHoldsRequest(), metadata=self._metadata, timeout=self._timeout_s
+                ListHoldsRequest(), metadata=self.metadata, timeout=self.timeout_s
             )
         return tuple(answer.holds)
 
@@ -664,9 +669,9 @@ class Client:
         """
         asked = ApplyRetentionRequest(justification=why, validate_only=validate_only)
         while True:
-            with _translated():
+            with translated():
                 answer = await self._retention.ApplyRetention(
-                    asked, metadata=self._metadata, timeout=self._timeout_s
+                    asked, metadata=self.metadata, timeout=self.timeout_s
                 )
             yield answer
             if not answer.more:
@@ -681,7 +686,7 @@ def as_json(message: Message) -> str:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn what gRPC raises into what the service meant."""
     try:
         yield
@@ -758,7 +763,7 @@ def _authority(authority: model.Authority) -> pb.Authority:
     return written
 
 
-def _value(value: model.Value) -> pb.Value:
+def write_value(value: model.Value) -> pb.Value:
     """An answer. The service takes an option's code as a text, and knows from the form which."""
     match value:
         case bool():

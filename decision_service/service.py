@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from audit.trail import Trail
 from decision_service import catalogue, retention, workdays
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
-from decision_service.model import CaseId, Decision, EvidenceType, MatterId
+from decision_service.model import CaseId, Decision, Document, EvidenceType, MatterId
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server import (
@@ -56,6 +57,9 @@ HTTP_PORT = 50052
 
 STAFF_KEY_BYTES = 32
 """The least that a key of clerks' tags has."""
+
+_SANDBOX_CLERKS = {"clerk-li": "young_adult", "clerk-wang": "library_holder"}
+"""Accounts at the sandbox's counter, and which of its people has each."""
 
 SEED = 755
 """Of the sandbox city; another seed is another ten thousand people."""
@@ -156,11 +160,10 @@ def issuer_of(settings: Settings) -> Issuer | None:
 
 
 async def _run(settings: Settings, *, once: bool) -> None:
-    key_file = settings.store / "token.key"
-    if not key_file.exists():
-        key_file.touch(mode=0o600)
-        key_file.write_text(new_private_key(), encoding="ascii")
-    private_key = key_file.read_text(encoding="ascii")
+    private_key = _kept(settings.store / "token.key", new_private_key)
+    if settings.staff_key is None:
+        _kept(settings.store / "staff.key", lambda: secrets.token_hex(STAFF_KEY_BYTES))
+        settings = settings.model_copy(update={"staff_key": settings.store / "staff.key"})
     registers = registers_of(settings)
     people = sandbox.City(SEED)
     async with (
@@ -173,11 +176,12 @@ async def _run(settings: Settings, *, once: bool) -> None:
         ) as (server, office),
     ):
 
-        def token(subject: str, role: str) -> str:
+        def token(subject: str, role: str, person: str = "") -> str:
             return issue(
                 private_key,
                 subject=subject,
                 role=role,
+                person=person,
                 audience=settings.audience,
                 issuer=settings.issuer,
                 lifetime=timedelta(days=30),
@@ -188,11 +192,16 @@ async def _run(settings: Settings, *, once: bool) -> None:
             key = office.record.grant_key(MatterId(matter), f"resident_id:{id_number}")
             return await office.record.latest(key) is not None
 
+        clerks = people.cast(office.today(clock()))
         shown = Sandbox(
             address=f"{settings.host}:{server.port}",
             web_address=f"{settings.host}:{server.web_port}",
             token=token("portal-sandbox", "portal"),
             auditor_token=token("auditor-sandbox", "auditor"),
+            clerk_tokens=tuple(
+                token(name, "clerk", office.person_tag(_documented(clerks[role])))
+                for name, role in _SANDBOX_CLERKS.items()
+            ),
             officer_token=token("officer-sandbox", "data_protection_officer"),
             people=people,
             today=office.today(clock()),
@@ -457,6 +466,18 @@ def _tls(settings: Settings) -> Tls | None:
     return Tls(
         private_key=_content(settings.private_key), certificate_chain=_content(settings.certificate)
     )
+
+
+def _kept(file: Path, make: Callable[[], str]) -> str:
+    """A secret of the sandbox, made once."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(make(), encoding="ascii")
+    return file.read_text(encoding="ascii")
+
+
+def _documented(person: sandbox.Person) -> Document:
+    return Document(kind="resident_id", number=person.id_number)
 
 
 def _staff_key(settings: Settings) -> bytes:

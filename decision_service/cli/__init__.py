@@ -38,6 +38,10 @@ class _Receipts(_Later):
     module = "decision_service.cli.receipts"
 
 
+class _Counter(_Later):
+    module = "decision_service.cli.counter"
+
+
 class _Audit(_Later):
     module = "decision_service.cli.keeping"
 
@@ -45,6 +49,11 @@ class _Audit(_Later):
 for name, group, meaning in (
     ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
     ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),
+    (
+        "counter",
+        _Counter,
+        "窗口：认领、查阅、决定与复核 | The counter: claim, open, decide, check.",
+    ),
     ("audit", _Audit, "查询、重现、查验与保管决定记录 | Query, replay, check and keep the record."),
 ):
     app.add_typer(typer.Typer(cls=group, help=meaning, no_args_is_help=True), name=name)

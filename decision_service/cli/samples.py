@@ -47,7 +47,7 @@ class Sandbox:
     """The sandbox city and a way into its service.
 
     Attributes:
-        token: A portal's; the auditor's is another.
+        token: A portal's; the others are of who works here.
         misbehave: Lets a register fail; ``reset`` lets all behave again.
         is_granted: Whether a person (by identity number) has the matter already.
         receipts: Folder that receipts are kept in.
@@ -58,6 +58,7 @@ class Sandbox:
     token: str
     auditor_token: str
     officer_token: str
+    clerk_tokens: tuple[str, ...]
     people: City
     today: date
     misbehave: Callable[[EvidenceType, Misconduct], None]
@@ -146,6 +147,16 @@ def print_how_to_call(sandbox: Sandbox) -> None:
                 "stats",
                 "replay",
             )
+        ),
+        "",
+        "窗口 counter",
+        *(
+            f"  export MIAOPI_CLERK_{number}={token}"
+            for number, token in enumerate(sandbox.clerk_tokens, 1)
+        ),
+        *(
+            f"  .venv/bin/miaopi counter {ask} --address {sandbox.address} --token $MIAOPI_CLERK_1"
+            for ask in ("queue", "show CASE", "overrides --stats")
         ),
         "",
         "个人信息保护负责人 data protection officer",

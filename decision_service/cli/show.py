@@ -16,6 +16,7 @@ from decision_service.client import (
     Contradiction,
     Date,
     Decision,
+    Determination,
     EvidenceStatus,
     Freshness,
     Matter,
@@ -163,6 +164,8 @@ def decision(one: Decision) -> RenderableType:
             f"  回执 Receipt  #{one.receipt.index}"
         ),
     ]
+    if one.HasField("determination"):
+        parts.append(Words(_by_person(one.determination)))
     if one.approved.grant:
         granted = grid("准予 Granted", "值 Value")
         for grant in one.approved.grant:
@@ -170,7 +173,7 @@ def decision(one: Decision) -> RenderableType:
         parts.append(granted)
     if one.replaced:
         parts.append(Words(replaced(one.replaced)))
-    parts.append(_reasons(getattr(one, kind).reasons))
+    parts.append(reason_table(getattr(one, kind).reasons))
     if one.contradictions:
         disputed = grid("记载不一致 Contradiction", "各方记载 Claims", "请核实 Asked to check")
         for each in one.contradictions:
@@ -181,6 +184,13 @@ def decision(one: Decision) -> RenderableType:
         obtained = Freshness.Name(evidence.freshness).removeprefix("FRESHNESS_").lower()
         asked.add_row(evidence.evidence_type, _status(evidence.status), obtained)
     return Group(*parts, asked, Panel(Words(f"{one.notice.zh}\n\n{one.notice.en}")))
+
+
+def _by_person(one: Determination) -> str:
+    """That persons decided, how many, and on which ground."""
+    how = "双人 two persons" if one.two_persons else "一人 one person"
+    against = f"  改判 override: {one.ground} {one.citation}".rstrip() if one.overrides else ""
+    return f"人工决定 Decided by a person ({how}){against}"
 
 
 def case(one: Case) -> RenderableType:
@@ -214,7 +224,8 @@ def error(found: ClientError, request_id: str) -> RenderableType:
     return Words("\n".join(lines))
 
 
-def _reasons(reasons: Iterable[Reason]) -> Table:
+def reason_table(reasons: Iterable[Reason]) -> Table:
+    """Reasons with what they rest on and their law."""
     table = grid("原因 Reason", "说明 Because", "所用事实 On", "依据 Law")
     for reason in reasons:
         used = [f"{both(one.name)}: {both(one.value) or '— ' + one.why}" for one in reason.used]
