@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from decision_service.replay import replay as _replay
 
 __all__ = [
     "Ask",
+    "Counted",
     "Found",
     "Opened",
     "Page",
@@ -196,7 +197,20 @@ async def timeline(
     return case, tuple(reversed(found))
 
 
-async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Tally, ...]:
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Decisions under one release.
+
+    Attributes:
+        tally: Of those by rules.
+        by_persons: How many of those by persons, by type of entry and outcome.
+    """
+
+    tally: Tally
+    by_persons: Mapping[tuple[str, str], int]
+
+
+async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Counted, ...]:
     """The decisions that match, counted by matter and release.
 
     Raises:
@@ -205,7 +219,12 @@ async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Tally,
     """
     condition = condition_of(filter_, office)
     until = await office.record.looked(_look(viewer, "GetStats", filter=filter_), now=viewer.now)
-    return await office.record.tally(All((condition, Is("idx", "<=", until))))
+    condition = All((condition, Is("idx", "<=", until)))
+    persons = await office.record.by_persons(condition)
+    return tuple(
+        Counted(one, persons.get((one.matter, one.release_digest), {}))
+        for one in await office.record.tally(condition)
+    )
 
 
 async def replay(index: int, *, viewer: Viewer, office: Office) -> Replay:

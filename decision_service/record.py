@@ -612,6 +612,15 @@ class Record:
         """For how many entries the condition holds."""
         return await self._trail.ask(lambda c: queries.count(c, condition))
 
+    async def by_persons(
+        self, condition: queries.Condition
+    ) -> Mapping[tuple[str, str], Mapping[tuple[str, str], int]]:
+        """What persons decided, by matter and release: how many of which type and outcome."""
+        types = queries.Either(
+            tuple(queries.Is("type", "=", one) for one in (DETERMINATION, OVERRIDE))
+        )
+        return await self._trail.ask(lambda c: queries.outcomes(c, queries.All((types, condition))))
+
     async def tally(self, condition: queries.Condition) -> tuple[queries.Tally, ...]:
         """The decisions for which the condition holds, counted by release."""
         return await self._trail.ask(

@@ -134,6 +134,18 @@ def find(
     )
 
 
+def outcomes(
+    connection: Connection, condition: Condition
+) -> Mapping[tuple[str, str], Mapping[tuple[str, str], int]]:
+    """How many entries of which type came out which way, by matter and release."""
+    by = (ENTRIES.c.matter, ENTRIES.c.release_digest, ENTRIES.c.type, ENTRIES.c.outcome)
+    query = select(*by, func.count()).where(_clause(condition)).group_by(*by)
+    found: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
+    for matter, digest, type_, outcome, number in connection.execute(query):
+        found.setdefault((matter, digest), {})[type_, outcome] = number
+    return found
+
+
 def newest(connection: Connection, keys: Sequence[str]) -> Mapping[str, Found]:
     """The newest entry under each opaque key; a key without one is left out."""
     indices = store.latest(connection, keys) if keys else {}

@@ -288,6 +288,8 @@ def _stats(found: Iterable[ReleaseStats]) -> RenderableType:
         "自动 Automatic",
         "转人工原因 Referred for",
         "用时 Took: 50% / 90% / max",
+        "人工决定 By persons",
+        "改判 Overrides",
     )
     for one in found:
         ended = one.automatic + one.outcomes.get("referred", 0)
@@ -303,8 +305,14 @@ def _stats(found: Iterable[ReleaseStats]) -> RenderableType:
                     (one.median_duration, one.percentile_90_duration, one.longest_duration),
                 )
             ),
+            _counts(Counter(one.determinations)),
+            _rate(one.overrides, sum(one.determinations.values())),
         )
     return rows
+
+
+def _rate(part: int, whole: int) -> str:
+    return f"{part}  {100 * part / whole:.1f} %" if whole else "—"
 
 
 def _counts(counts: "Counter[str]") -> str:

@@ -1,6 +1,7 @@
 """To the wire: what was asked of the trail."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeAlias, assert_never
@@ -8,7 +9,8 @@ from typing import Any, TypeAlias, assert_never
 from google.protobuf.duration_pb2 import Duration
 
 from decision_service import replay
-from decision_service.inspection import Found, Opened, Progress, Tally
+from decision_service.inspection import Counted, Found, Opened, Progress, Tally
+from decision_service.record import OVERRIDE
 from decision_service.server.writing import write_time
 from decision_service.v1 import trail_pb2 as pb
 
@@ -84,8 +86,12 @@ def write_access(found: Found) -> pb.Access:
     )
 
 
-def write_stats(tally: Tally, releases: Releases) -> pb.ReleaseStats:
+def write_stats(counted: Counted, releases: Releases) -> pb.ReleaseStats:
     """Write what was counted of one release."""
+    tally, by_persons = counted.tally, counted.by_persons
+    determinations: Counter[str] = Counter()
+    for (_, outcome), number in by_persons.items():
+        determinations[outcome] += number
     return pb.ReleaseStats(
         matter=tally.matter,
         release=releases.get(tally.release_digest, ""),
@@ -97,6 +103,8 @@ def write_stats(tally: Tally, releases: Releases) -> pb.ReleaseStats:
         median_duration=_within(tally, 50),
         percentile_90_duration=_within(tally, 90),
         longest_duration=_within(tally, 100),
+        determinations=determinations,
+        overrides=sum(number for (kind, _), number in by_persons.items() if kind == OVERRIDE),
     )
 
 

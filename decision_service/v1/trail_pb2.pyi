@@ -671,6 +671,26 @@ class ReleaseStats(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DeterminationsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MATTER_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     RELEASE_DIGEST_FIELD_NUMBER: _builtins.int
@@ -681,6 +701,8 @@ class ReleaseStats(_message.Message):
     MEDIAN_DURATION_FIELD_NUMBER: _builtins.int
     PERCENTILE_90_DURATION_FIELD_NUMBER: _builtins.int
     LONGEST_DURATION_FIELD_NUMBER: _builtins.int
+    DETERMINATIONS_FIELD_NUMBER: _builtins.int
+    OVERRIDES_FIELD_NUMBER: _builtins.int
     matter: _builtins.str
     """The matter."""
     release: _builtins.str
@@ -692,6 +714,10 @@ class ReleaseStats(_message.Message):
     automatic: _builtins.int
     """How many cases were ended by the machine: approved or refused. The automatic share is this
     over itself plus `outcomes["referred"]`.
+    """
+    overrides: _builtins.int
+    """How many of those went against the rules, or against an earlier decision; the override rate is
+    this over all of `determinations`. `GetOverrideStats` tells by matter, reason and clerk.
     """
     @_builtins.property
     def outcomes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -715,6 +741,10 @@ class ReleaseStats(_message.Message):
     def longest_duration(self) -> _duration_pb2.Duration:
         """None took longer than this."""
 
+    @_builtins.property
+    def determinations(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What persons decided, by outcome; no part of `decisions`."""
+
     def __init__(
         self,
         *,
@@ -728,10 +758,12 @@ class ReleaseStats(_message.Message):
         median_duration: _duration_pb2.Duration | None = ...,
         percentile_90_duration: _duration_pb2.Duration | None = ...,
         longest_duration: _duration_pb2.Duration | None = ...,
+        determinations: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        overrides: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["longest_duration", b"longest_duration", "median_duration", b"median_duration", "percentile_90_duration", b"percentile_90_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["automatic", b"automatic", "decisions", b"decisions", "longest_duration", b"longest_duration", "matter", b"matter", "median_duration", b"median_duration", "outcomes", b"outcomes", "percentile_90_duration", b"percentile_90_duration", "referral_reasons", b"referral_reasons", "release", b"release", "release_digest", b"release_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["automatic", b"automatic", "decisions", b"decisions", "determinations", b"determinations", "longest_duration", b"longest_duration", "matter", b"matter", "median_duration", b"median_duration", "outcomes", b"outcomes", "overrides", b"overrides", "percentile_90_duration", b"percentile_90_duration", "referral_reasons", b"referral_reasons", "release", b"release", "release_digest", b"release_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

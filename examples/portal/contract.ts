@@ -1806,6 +1806,13 @@ export interface ReleaseStats {
   percentile90Duration?: Duration;
   /** None took longer than this. */
   longestDuration?: Duration;
+  /** What persons decided, by outcome; no part of `decisions`. */
+  determinations?: Record<string, Int64>;
+  /**
+   * How many of those went against the rules, or against an earlier decision; the override rate is
+   * this over all of `determinations`. `GetOverrideStats` tells by matter, reason and clerk.
+   */
+  overrides?: Int64;
 }
 
 /** What came of it. */
