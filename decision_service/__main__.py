@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +12,14 @@ from audit.errors import AuditError
 from decision_service.cli import app
 from decision_service.errors import DecisionServiceError
 
+if TYPE_CHECKING:
+    from decision_service.settings import Settings
+
 
 def main() -> None:
     """Run `miaopi`; an error of ours is printed in both languages, with what to do."""
     try:
-        app()
+        app(obj=_settings)
     except (DecisionServiceError, AuditError) as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         typer.echo(f"  错误：{error.zh}", err=True)
@@ -58,6 +61,13 @@ def doctor(
     from decision_service.cli import doctor
 
     doctor.doctor(store, anchor, as_json=as_json)
+
+
+def _settings() -> "Settings":
+    """What the environment says, for the commands that do an operator's work."""
+    from decision_service.settings import read_settings
+
+    return read_settings(os.environ, city=_city())
 
 
 def _start() -> None:

@@ -15,7 +15,6 @@ from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from decision_service.errors import InvalidPublicationError
-from decision_service.evidence import Sources
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import intake, rows
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
@@ -46,8 +45,8 @@ async def connect(
     batches: Path,
     tell: Tell | None = None,
     tally: Tally | None = None,
-    look_every_s: float = LOOK_EVERY_S,
-) -> AsyncIterator[Sources]:
+    look_every_s: float | None = LOOK_EVERY_S,
+) -> AsyncIterator[Mapping[EvidenceType, GuardedSource]]:
     """Open the sources of every register that has an address, and watch their drops meanwhile.
 
     A batch that was taken in an earlier run is in use at once. The first look begins at once and
@@ -57,36 +56,50 @@ async def connect(
         addresses: ``file:///<absolute path>`` of the folder that the owner fills.
         batches: Folder for what was taken; personal data of everybody in the registers.
         tell: Is told what became of every batch.
+        look_every_s: None: nobody looks; what was taken before is all there is.
 
     Raises:
         InvalidPublicationError: An address names no register or is no such address.
     """
-    faults = [*_address_faults(registers, addresses)]
-    if faults:
-        raise InvalidPublicationError(
-            f"the registers cannot be reached: {'; '.join(faults)}",
-            zh=f"登记册地址有误：{'；'.join(faults)}",
-            reason="REGISTER_ADDRESS_INVALID",
-            hint="Write `file:///<absolute path>` of the folder that the owner fills.",
-            faults="; ".join(faults),
-        )
+    _refuse(registers, addresses)
     await asyncio.to_thread(batches.mkdir, mode=0o700, parents=True, exist_ok=True)
     drops = {
-        key: _Drop(
-            registers[key], Path(unquote(urlsplit(address).path)), batches, clock=clock, tell=tell
-        )
+        key: _Drop(registers[key], _folder(address), batches, clock=clock, tell=tell)
         for key, address in addresses.items()
     }
-    watching = [asyncio.create_task(drop.watch(look_every_s)) for drop in drops.values()]
+    watching = [
+        asyncio.create_task(drop.watch(look_every_s))
+        for drop in drops.values()
+        if look_every_s is not None
+    ]
     try:
         yield {
-            key: GuardedSource(registers[key], drop.ask, clock=clock, tally=tally)
+            key: GuardedSource(
+                registers[key], drop.ask, clock=clock, tally=tally, describe=drop.describe
+            )
             for key, drop in drops.items()
         }
     finally:
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
+
+
+def reach(register: Register, address: str, batches: Path) -> str:
+    """Why nothing can be answered, or nothing new come; empty if both can.
+
+    Raises:
+        InvalidPublicationError: The address is no folder's.
+    """
+    _refuse({register.key: register}, {register.key: address})
+    try:
+        _sight(_folder(address))
+    except OSError as error:
+        return f"the drop: {type(error).__name__}"
+    held = intake.held_in(_target(batches, register))
+    if held is None:
+        return "no batch has been taken yet"
+    return "" if held.contract == register.digest else "no batch under this register file"
 
 
 class _Drop:
@@ -97,11 +110,15 @@ class _Drop:
     ) -> None:
         self._register = register
         self._folder = folder
-        self._target = batches / f"{register.key}.sqlite"
+        self._target = _target(batches, register)
         self._clock = clock
         self._tell = tell or (lambda _key, _report: None)
         self._told: tuple[str, ...] = ()
         self._seen: _Sight | None = None
+
+    def describe(self, query: Query) -> Mapping[str, object]:
+        """The file that is read, and by what."""
+        return {"file": str(self._target), "keys": dict(query.keys)}
 
     async def ask(self, query: Query, _deadline: float) -> bytes:
         """Read the rows and return them as an answer's bytes; see `guard.Ask`."""
@@ -194,12 +211,33 @@ def _sight(folder: Path) -> _Sight:
     return frozenset((name, one.st_size, one.st_mtime_ns) for name, one in about)
 
 
+def _folder(address: str) -> Path:
+    return Path(unquote(urlsplit(address).path))
+
+
+def _target(batches: Path, register: Register) -> Path:
+    return batches / f"{register.key}.sqlite"
+
+
 def _failed(fault: str) -> Report:
     return Report(refused=(Refused(manifest="", faults=(fault,)),))
 
 
 def _unavailable(detail: str) -> FaultError:
     return FaultError(EvidenceStatus.UNAVAILABLE, detail)
+
+
+def _refuse(
+    registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
+) -> None:
+    if faults := [*_address_faults(registers, addresses)]:
+        raise InvalidPublicationError(
+            f"the registers cannot be reached: {'; '.join(faults)}",
+            zh=f"登记册地址有误：{'；'.join(faults)}",
+            reason="REGISTER_ADDRESS_INVALID",
+            hint="Write `file:///<absolute path>` of the folder that the owner fills.",
+            faults="; ".join(faults),
+        )
 
 
 def _address_faults(

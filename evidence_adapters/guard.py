@@ -6,7 +6,8 @@ Whatever happens on the way becomes a status. The guard alone stamps `retrieved_
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -43,6 +44,28 @@ It raises `FaultError` when it did not get that far, and keeps no state that can
 """
 
 
+Describe: TypeAlias = Callable[[Query], Mapping[str, object]]
+"""A transport: the question as it would be sent, for an operator's eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One question with all that lies between it and its evidence; personal data.
+
+    Attributes:
+        sent: The question as it was sent.
+        body: The answer's bytes; none if there was none.
+        around, records: What the register said, under our names; empty where it is off contract.
+        evidence: What becomes of it.
+    """
+
+    sent: Mapping[str, object]
+    body: bytes
+    around: Mapping[str, object]
+    records: Sequence[Mapping[str, object]]
+    evidence: Evidence
+
+
 class FaultError(Exception):
     """What a transport met in place of an answer.
 
@@ -65,14 +88,22 @@ class GuardedSource:
 
     Args:
         tally: Where every question and every answer is counted. None: nobody wants to know.
+        describe: Of the transport that asks. None: it cannot tell how it does.
     """
 
     def __init__(
-        self, register: Register, ask: Ask, *, clock: Clock, tally: Tally | None = None
+        self,
+        register: Register,
+        ask: Ask,
+        *,
+        clock: Clock,
+        tally: Tally | None = None,
+        describe: Describe | None = None,
     ) -> None:
         self._register = register
         self._reader = Reader(register)
         self._ask = ask
+        self._describe = describe
         self._clock = clock
         self._places = asyncio.Semaphore(AT_ONCE)
         self._breaker = Breaker()
@@ -94,6 +125,26 @@ class GuardedSource:
             self._counts[CACHE_HIT] += was_kept
         self._counts[evidence.status] += 1
         return evidence
+
+    async def show(self, query: Query, *, deadline: float) -> Shown:
+        """Put the question once, past cache and breaker, and tell every step."""
+        body = b""
+        if (why_not := self._unaskable(query)) is not None:
+            evidence = self._without_answer(query, EvidenceStatus.DENIED, why_not)
+            return Shown(sent={}, body=body, around={}, records=(), evidence=evidence)
+        try:
+            async with asyncio.timeout_at(deadline):
+                body = await self._ask(query, deadline)
+            evidence = self._envelope(query, self._reader.read(query, body), body)
+        except FaultError as fault:
+            evidence = self._without_answer(query, fault.status, fault.detail)
+        except TimeoutError:
+            evidence = self._without_answer(
+                query, EvidenceStatus.UNAVAILABLE, "no answer within the deadline"
+            )
+        around, records = self._reader.normalised(body)
+        sent = self._describe(query) if self._describe else {}
+        return Shown(sent=sent, body=body, around=around, records=records, evidence=evidence)
 
     def _unaskable(self, query: Query) -> str | None:
         """Why a question that is not this register's, or lacks its key, never leaves the house."""

@@ -11,14 +11,13 @@ import ipaddress
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
 from decision_service.errors import InvalidPublicationError
-from decision_service.evidence import Sources
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters.credentials import NOBODY, Credentials
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
@@ -43,6 +42,9 @@ SIGNATURE: Final = "Miaopi-Signature"
 _BUSY: Final = {408, 425, 429, 500, 502, 503, 504}
 _REFUSED: Final = {401, 403}
 
+_SAYING_S: Final = 0.2
+"""Seconds in which a register that does not believe us has said so."""
+
 _DISTRUST: Final = {
     9: "is not valid yet",
     10: "has expired",
@@ -64,7 +66,7 @@ async def connect(
     clock: Clock,
     credentials: Mapping[EvidenceType, Credentials] | None = None,
     tally: Tally | None = None,
-) -> AsyncIterator[Sources]:
+) -> AsyncIterator[Mapping[EvidenceType, GuardedSource]]:
     """Open the sources of every register that has an address, and close them at the end.
 
     Args:
@@ -94,22 +96,47 @@ async def connect(
         raise_for_status=False,
         trust_env=False,
     )
+    ways = {
+        key: _Transport(
+            registers[key],
+            address,
+            session,
+            clock=clock,
+            shown=(credentials or {}).get(key, NOBODY),
+        )
+        for key, address in addresses.items()
+    }
     async with session:
         yield {
             key: GuardedSource(
-                registers[key],
-                _Transport(
-                    registers[key],
-                    address,
-                    session,
-                    clock=clock,
-                    shown=(credentials or {}).get(key, NOBODY),
-                ).ask,
-                clock=clock,
-                tally=tally,
+                registers[key], way.ask, clock=clock, tally=tally, describe=way.describe
             )
-            for key, address in addresses.items()
+            for key, way in ways.items()
         }
+
+
+async def reach(address: str, shown: Credentials, *, within_s: float) -> str:
+    """Why nobody can be met at the address; empty if somebody can. No question is put."""
+    parts = urlsplit(address)
+    is_secure = parts.scheme == "https"
+    try:
+        async with asyncio.timeout(within_s):
+            reader, writer = await asyncio.open_connection(
+                parts.hostname,
+                parts.port or (443 if is_secure else 80),
+                ssl=(shown.trust or ssl.create_default_context()) if is_secure else None,
+            )
+            try:
+                # Since TLS 1.3, whoever does not believe us says so only after the handshake.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(1), _SAYING_S)
+            finally:
+                writer.close()
+    except TimeoutError:
+        return "nobody answers in time"
+    except OSError as error:
+        return _unavailable(error).detail
+    return ""
 
 
 def signature(
@@ -138,6 +165,12 @@ class _Transport:
         self._session = session
         self._clock = clock
         self._shown = shown
+
+    def describe(self, query: Query) -> Mapping[str, object]:
+        """The request; a signature and its instant are new with every one."""
+        headers, body = self._question(query)
+        line = f"{self._register.request.method} {self._url}"
+        return {"request": line, "headers": headers, "body": body.decode()}
 
     async def ask(self, query: Query, deadline: float) -> bytes:
         """Put the question and return the answer's bytes; see `guard.Ask`."""

@@ -6,7 +6,8 @@ required, a renamed field over another one. It refuses to run under ``python -OO
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -73,6 +74,21 @@ class Reader:
             return self._read(query, body)
         except (OffContractError, strict_json.NotStrictError) as fault:
             return Reading(status=EvidenceStatus.MALFORMED, detail=str(fault))
+
+    def normalised(
+        self, body: bytes
+    ) -> tuple[Mapping[str, object], Sequence[Mapping[str, object]]]:
+        """What stands around the records, and the records, under our names; for an operator.
+
+        Nothing of what is off contract, be it all of it.
+        """
+        around: Mapping[str, object] = {}
+        with suppress(OffContractError, strict_json.NotStrictError):
+            document = strict_json.parse(body)
+            if isinstance(document, dict):
+                around = self._around.read(document)
+                return around, [self._record.read(one) for one in self._records(document)]
+        return around, ()
 
     def _read(self, query: Query, body: bytes) -> Reading:
         document = strict_json.parse(body)

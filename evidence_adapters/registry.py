@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,17 +25,7 @@ def load(folder: Path | None = None) -> Mapping[EvidenceType, Register]:
     Raises:
         InvalidPublicationError: There is no file, or any of them has any fault; all are named.
     """
-    registers: dict[EvidenceType, Register] = {}
-    found: list[str] = []
-    paths = sorted((folder or PACKAGED).glob("*.toml"))
-    for path in paths:
-        register, wrong = _read(path)
-        found += [f"`{path.name}`: {fault}" for fault in wrong]
-        if register is not None:
-            registers[register.key] = register
-    found += _two_sources(registers)
-    if not paths:
-        found = ["there is no register file"]
+    registers, found = read(folder)
     if found:
         raise InvalidPublicationError(
             f"the registers cannot be used: {'; '.join(found)}",
@@ -45,6 +35,22 @@ def load(folder: Path | None = None) -> Mapping[EvidenceType, Register]:
             faults="; ".join(found),
         )
     return registers
+
+
+def read(
+    folder: Path | None = None,
+) -> tuple[Mapping[EvidenceType, Register], Sequence[str]]:
+    """The same, with everything that is wrong in place of a refusal."""
+    registers: dict[EvidenceType, Register] = {}
+    found: list[str] = []
+    paths = sorted((folder or PACKAGED).glob("*.toml"))
+    for path in paths:
+        register, wrong = _read(path)
+        found += [f"`{path.name}`: {fault}" for fault in wrong]
+        if register is not None:
+            registers[register.key] = register
+    found += _two_sources(registers, all_read=len(registers) == len(paths))
+    return registers, found if paths else ["there is no register file"]
 
 
 def _read(path: Path) -> tuple[Register | None, list[str]]:
@@ -70,7 +76,7 @@ def _read(path: Path) -> tuple[Register | None, list[str]]:
     return register, wrong
 
 
-def _two_sources(registers: Mapping[EvidenceType, Register]) -> Iterator[str]:
+def _two_sources(registers: Mapping[EvidenceType, Register], *, all_read: bool) -> Iterator[str]:
     """One concept, one source (一数一源); who knows of it besides can only put it in doubt."""
     vouched: dict[str, str] = {}
     for key, register in registers.items():
@@ -78,6 +84,6 @@ def _two_sources(registers: Mapping[EvidenceType, Register]) -> Iterator[str]:
             if concept in vouched:
                 yield f"`{concept}`: both `{vouched[concept]}` and `{key}` vouch for it"
             vouched[concept] = key
-    for key, register in registers.items():
+    for key, register in registers.items() if all_read else ():
         for concept in register.doubts.keys() - vouched.keys():
             yield f"`{concept}`: `{key}` doubts it, but no register vouches for it"

@@ -35,7 +35,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from decision_service.errors import InvalidPublicationError
-from decision_service.evidence import Sources
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import rows
 from evidence_adapters.credentials import NOBODY, Credentials
@@ -80,7 +79,7 @@ async def connect(
     clock: Clock,
     credentials: Mapping[EvidenceType, Credentials] | None = None,
     tally: Tally | None = None,
-) -> AsyncIterator[Sources]:
+) -> AsyncIterator[Mapping[EvidenceType, GuardedSource]]:
     """Open the sources of every register that has an address, and close them at the end.
 
     No connection is made before the first question.
@@ -113,7 +112,9 @@ async def connect(
                 stack.push_async_callback(engine.dispose)
                 read = _from_server(engine)
             view = _View(registers[key], read, clock=clock)
-            sources[key] = GuardedSource(registers[key], view.ask, clock=clock, tally=tally)
+            sources[key] = GuardedSource(
+                registers[key], view.ask, clock=clock, tally=tally, describe=view.describe
+            )
         yield sources
 
 
@@ -125,6 +126,10 @@ class _View:
         self._read = read
         self._clock = clock
         self._statement = _statement(register)
+
+    def describe(self, query: Query) -> Mapping[str, object]:
+        """The statement and what it is given."""
+        return {"statement": str(self._statement), "keys": dict(query.keys)}
 
     async def ask(self, query: Query, deadline: float) -> bytes:
         """Read the rows and return them as an answer's bytes; see `guard.Ask`."""

@@ -42,12 +42,17 @@ class _Counter(_Later):
     module = "decision_service.cli.counter"
 
 
+class _Registers(_Later):
+    module = "decision_service.cli.registers"
+
+
 class _Audit(_Later):
     module = "decision_service.cli.keeping"
 
 
 for name, group, meaning in (
     ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
+    ("registers", _Registers, "登记册 | List, check and try the registers of the city."),
     ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),
     (
         "counter",
