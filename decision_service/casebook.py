@@ -32,6 +32,9 @@ _CLASSES: Mapping[str, type[Step]] = {
     for one in (Withdrawal, ReviewRequest, Objection, Resolution, Delivery, StandingChange)
 }
 
+TYPES = frozenset(f"{kind}/1" for kind in _CLASSES)
+"""Of the entries of everything that can follow."""
+
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
 _ALL = 1 << 62
 """Above every index."""
@@ -181,8 +184,7 @@ class Casebook:
 
 def is_step(entry: Recorded) -> bool:
     """Whether an entry is something that followed, and can still be read."""
-    kind, _, version = entry.type.partition("/")
-    return kind in _CLASSES and version == "1" and entry.sealed is not ERASED
+    return entry.type in TYPES and entry.sealed is not ERASED
 
 
 def read(entry: Recorded) -> Happened:

@@ -134,7 +134,7 @@ async def entries(ask: Ask, *, viewer: Viewer, office: Office) -> Page:
     subject = _subject(ask.subject)
     if ask.subject is not None:
         condition = All((condition, office.record.about(subject)))
-    if ask.method == "ListAccesses":
+    if ask.method in {"ListAccesses", "ListOwnAccesses"}:
         # A decision accounts itself for what it asked: `decide` records no access before it.
         asked = Either((Is("type", "=", ACCESS), Is("type", "=", DECISION)))
         condition = All((asked, condition))

@@ -33,6 +33,38 @@ def mask_subject(subject: str) -> str:
     return f"{kind}{colon}{_middle(number)}"
 
 
+def mask_others(value: Any, own: frozenset[str] | set[str]) -> Any:  # noqa: ANN401 - JSON
+    """What is recorded about somebody, with everything masked that is about other people.
+
+    Args:
+        own: Numbers of their own documents. Every other number of a document is masked wherever it
+            stands, and so are the records of a list, which tell of a household or a firm.
+    """
+    numbers = sorted({*_numbers(value)} - own - {""}, key=len, reverse=True)
+
+    def masked(part: Any) -> Any:  # noqa: ANN401 - JSON
+        match part:
+            case {"list": list(records), **rest} if not rest:
+                return {"list": [_hidden(record) for record in records]}
+            case Mapping():
+                return {key: masked(item) for key, item in part.items()}
+            case list() | tuple():
+                return [masked(item) for item in part]
+            case str():
+                for number in numbers:
+                    part = part.replace(number, _middle(number))
+                return part
+            case _:
+                return part
+
+    return masked(value)
+
+
+def mask_account(account: str) -> str:
+    """Somebody of the staff, with the first letter only."""
+    return account[:1] + "*" * (len(account) - 1)
+
+
 class _Mask:
     def __init__(self, release: Release | None, numbers: list[str]) -> None:
         self._release = release

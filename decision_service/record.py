@@ -49,7 +49,7 @@ ENGINE = f"durable-rules {version('durable-rules')}"
 SERVICE = version("miaopi")
 """What the engine was part of; likewise."""
 
-ACCESS, DECISION, TICKET = "access/1", "decision/1", "ticket/1"
+ACCESS, PREFILL, DECISION, TICKET = "access/1", "prefill/1", "decision/1", "ticket/1"
 DETERMINATION, OVERRIDE = "determination/1", "override/1"
 """Types of entries that are asked for. What persons decide has types of its own: within what the
 rules say, or against it (or against an earlier decision)."""
@@ -257,7 +257,7 @@ class Record:
         """
         return await self._append(
             Entry(
-                type="prefill/1",
+                type=PREFILL,
                 id=str(uuid4()),
                 time=now,
                 permanent={

@@ -60,6 +60,7 @@ CASE = "/decision_service.v1.CaseService/GetCase"
 RECEIPT = "/decision_service.v1.CaseService/GetReceipt"
 CASES = "/decision_service.v1.CaseService"
 WATCH, WITHDRAW = f"{CASES}/WatchCase", f"{CASES}/WithdrawCase"
+OWN, EXPORT = f"{CASES}/ListOwnAccesses", f"{CASES}/ExportOwnData"
 REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
 AFTERCARE = "/decision_service.v1.AftercareService"
 DELIVERY, STANDING = f"{AFTERCARE}/RecordDelivery", f"{AFTERCARE}/ChangeStanding"
@@ -437,6 +438,8 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         CASE: lambda: {"case_id": case_id},
         RECEIPT: lambda: {"case_id": case_id},
         WATCH: lambda: {"case_id": case_id},
+        OWN: lambda: {"person": of_a_case(person, now, case_id)["person"]},
+        EXPORT: lambda: {"person": of_a_case(person, now, case_id)["person"]},
         DELIVERY: lambda: {
             "case_id": case_id,
             "request_id": str(uuid4()),

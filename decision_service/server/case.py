@@ -7,18 +7,22 @@ from typing import Any, Final
 
 import grpc
 
-from decision_service import casework, rights
+from decision_service import casework, owndata, rights
+from decision_service.inspection import Found, Viewer
 from decision_service.office import Office
 from decision_service.server.call import current
 from decision_service.server.load import TooManyCallsError
 from decision_service.server.reading import (
     read_case,
     read_contest,
+    read_export,
+    read_own_accesses,
     read_receipt,
     read_review,
     read_withdrawal,
 )
-from decision_service.server.writing import write_case
+from decision_service.server.trail_writing import write_access
+from decision_service.server.writing import write_case, write_time
 from decision_service.v1 import case_pb2, case_pb2_grpc
 
 MOST_WATCHES: Final = 64
@@ -87,6 +91,44 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         case = await rights.contest(ask, contest, office=self._office)
         return case_pb2.ContestFactResponse(case=write_case(case))
 
+    async def ListOwnAccesses(  # noqa: N802 - the contract's name
+        self,
+        request: case_pb2.ListOwnAccessesRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
+    ) -> case_pb2.ListOwnAccessesResponse:
+        """Who asked for the person's data."""
+        person, ask = read_own_accesses(request)
+        page, callers = await owndata.accesses(person, ask, viewer=_viewer(), office=self._office)
+        return case_pb2.ListOwnAccessesResponse(
+            accesses=[_own_access(one, callers[one.index]) for one in page.entries],
+            next_page_token=page.next_token,
+        )
+
+    async def ExportOwnData(  # noqa: N802 - the contract's name
+        self,
+        request: case_pb2.ExportOwnDataRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
+    ) -> AsyncIterator[case_pb2.ExportOwnDataResponse]:
+        """A copy of everything that is recorded about the person."""
+        person, after = read_export(request)
+        copies = owndata.export(
+            person, after, viewer=_viewer(), office=self._office, deadline=current.get().deadline
+        )
+        async with aclosing(copies):
+            async for some in copies:
+                yield case_pb2.ExportOwnDataResponse(
+                    entries=[
+                        case_pb2.OwnEntry(
+                            index=one.index,
+                            type=one.type,
+                            time=write_time(one.time),
+                            content_json=one.content,
+                        )
+                        for one in some.entries
+                    ],
+                    complete=some.complete,
+                )
+
     @contextmanager
     def _one_of_few(self, caller: str) -> Iterator[None]:
         """Following must not take the places of deciding.
@@ -120,3 +162,23 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         return case_pb2.GetReceiptResponse(
             receipt_json=await casework.receipt(case_id, index, caller=caller, office=self._office)
         )
+
+
+def _viewer() -> Viewer:
+    call = current.get()
+    return Viewer(caller=call.caller.subject, role=call.caller.role, now=call.now)
+
+
+def _own_access(found: Found, caller: str) -> case_pb2.OwnAccess:
+    """What a person learns of an access: as an auditor does, but for cases and names of others."""
+    access = write_access(found)
+    return case_pb2.OwnAccess(
+        time=access.time,
+        caller=caller,
+        role=access.role,
+        flow=access.flow,
+        method=access.method,
+        matter=access.matter,
+        evidence_types=access.evidence_types,
+        purposes=access.purposes,
+    )

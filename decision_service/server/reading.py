@@ -5,6 +5,7 @@ from copy import deepcopy
 from datetime import date
 from typing import TypeAlias
 
+from decision_service.followup import Person
 from decision_service.inspection import Ask as Question
 from decision_service.model import Application, Contest, MatterId, PrefillRequest
 from decision_service.rights import Ask
@@ -173,6 +174,38 @@ def read_contest(request: case_pb2.ContestFactRequest, call: Call) -> tuple[Ask,
     read = _ask(reader, request, "ContestFact", call), reader.contest("contest", request.contest)
     reader.finish()
     return read
+
+
+def read_own_accesses(request: case_pb2.ListOwnAccessesRequest) -> tuple[Person, Question]:
+    """Read who asks about themselves.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    ask = Question(
+        method="ListOwnAccesses",
+        filter="",
+        subject=None,
+        size=reader.page_size(request.page_size, default=50, most=500),
+        token=request.page_token,
+    )
+    person = reader.person(request.person)
+    reader.finish()
+    return person, ask
+
+
+def read_export(request: case_pb2.ExportOwnDataRequest) -> tuple[Person, int]:
+    """Read who wants a copy, and after which entry it begins; -1 is all.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    after = reader.index(request.after_index, "after_index")
+    person = reader.person(request.person)
+    reader.finish()
+    return person, after if request.HasField("after_index") else -1
 
 
 def _ask(

@@ -24,6 +24,218 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ListOwnAccessesRequest(_message.Message):
+    """What `ListOwnAccesses` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most so many; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same other fields; empty for the first page."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Who asks about themselves."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnAccessesRequest: _TypeAlias = ListOwnAccessesRequest  # noqa: Y015
+
+@_typing.final
+class ListOwnAccessesResponse(_message.Message):
+    """What `ListOwnAccesses` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last one."""
+    @_builtins.property
+    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnAccess]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        accesses: _abc.Iterable[Global___OwnAccess] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOwnAccessesResponse: _TypeAlias = ListOwnAccessesResponse  # noqa: Y015
+
+@_typing.final
+class OwnAccess(_message.Message):
+    """That somebody asked for a person's data."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    FLOW_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    MATTER_FIELD_NUMBER: _builtins.int
+    EVIDENCE_TYPES_FIELD_NUMBER: _builtins.int
+    PURPOSES_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """The system, by its name; somebody of the staff with the first letter only."""
+    role: _builtins.str
+    """What they are, e.g. `auditor`; empty or `portal` for the system that acted for the person."""
+    flow: _builtins.str
+    """Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, or `trail` for a look at
+    the record.
+    """
+    method: _builtins.str
+    """The question to the record; empty unless it was one."""
+    matter: _builtins.str
+    """The matter; empty if none is meant."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def evidence_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The registers that were asked."""
+
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What for, with the consent or the article that allowed it."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        caller: _builtins.str = ...,
+        role: _builtins.str = ...,
+        flow: _builtins.str = ...,
+        method: _builtins.str = ...,
+        matter: _builtins.str = ...,
+        evidence_types: _abc.Iterable[_builtins.str] | None = ...,
+        purposes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "evidence_types", b"evidence_types", "flow", b"flow", "matter", b"matter", "method", b"method", "purposes", b"purposes", "role", b"role", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnAccess: _TypeAlias = OwnAccess  # noqa: Y015
+
+@_typing.final
+class ExportOwnDataRequest(_message.Message):
+    """What `ExportOwnData` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERSON_FIELD_NUMBER: _builtins.int
+    AFTER_INDEX_FIELD_NUMBER: _builtins.int
+    after_index: _builtins.int
+    """Only entries after this index; unset for all. To go on where an export ended."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Who wants a copy of what is recorded about them."""
+
+    def __init__(
+        self,
+        *,
+        person: Global___Person | None = ...,
+        after_index: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_index", b"_after_index", "after_index", b"after_index", "person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_index", b"_after_index", "after_index", b"after_index", "person", b"person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_index: _TypeAlias = _typing.Literal["after_index"]  # noqa: Y015
+    _WhichOneofArgType__after_index: _TypeAlias = _typing.Literal["_after_index", b"_after_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_index) -> _WhichOneofReturnType__after_index | None: ...
+
+Global___ExportOwnDataRequest: _TypeAlias = ExportOwnDataRequest  # noqa: Y015
+
+@_typing.final
+class ExportOwnDataResponse(_message.Message):
+    """What `ExportOwnData` answers, up to 100 entries at a time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    complete: _builtins.bool
+    """There are no more. If the last message does not say so, ask again after its last entry."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnEntry]:
+        """The oldest first."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___OwnEntry] | None = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportOwnDataResponse: _TypeAlias = ExportOwnDataResponse  # noqa: Y015
+
+@_typing.final
+class OwnEntry(_message.Message):
+    """One entry about a person, as the person may have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    CONTENT_JSON_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its index in the trail."""
+    type: _builtins.str
+    """What happened, e.g. `decision/1`."""
+    content_json: _builtins.str
+    """JSON with `permanent`, `sealed` and `notice`. What is about other people is masked."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        type: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        content_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_json", b"content_json", "index", b"index", "time", b"time", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnEntry: _TypeAlias = OwnEntry  # noqa: Y015
+
+@_typing.final
 class WatchCaseRequest(_message.Message):
     """What `WatchCase` is asked."""
 

@@ -60,6 +60,16 @@ class CaseServiceStub:
                 request_serializer=decision__service_dot_v1_dot_case__pb2.WatchCaseRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_case__pb2.WatchCaseResponse.FromString,
                 _registered_method=True)
+        self.ListOwnAccesses = channel.unary_unary(
+                '/decision_service.v1.CaseService/ListOwnAccesses',
+                request_serializer=decision__service_dot_v1_dot_case__pb2.ListOwnAccessesRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_case__pb2.ListOwnAccessesResponse.FromString,
+                _registered_method=True)
+        self.ExportOwnData = channel.unary_stream(
+                '/decision_service.v1.CaseService/ExportOwnData',
+                request_serializer=decision__service_dot_v1_dot_case__pb2.ExportOwnDataRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_case__pb2.ExportOwnDataResponse.FromString,
+                _registered_method=True)
         self.WithdrawCase = channel.unary_unary(
                 '/decision_service.v1.CaseService/WithdrawCase',
                 request_serializer=decision__service_dot_v1_dot_case__pb2.WithdrawCaseRequest.SerializeToString,
@@ -123,6 +133,27 @@ class CaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListOwnAccesses(self, request, context):
+        """Lists who asked for the person's data, registers' or ours, at whatever portal, the newest
+        first; this question is the first of them (PIPL Article 45).
+
+        Errors: `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` below substantial, or
+        `AUTHENTICATION_TOO_OLD` after an hour; `INVALID_ARGUMENT` with reason `REQUEST_INVALID`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportOwnData(self, request, context):
+        """Sends a copy of everything that is recorded about the person, at whatever portal (PIPL
+        Articles 44 and 45). The export is itself recorded. It ends in time for the call's deadline.
+
+        Errors: as `ListOwnAccesses`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WithdrawCase(self, request, context):
         """Takes an application back, any time before it is determined. The case is closed and nothing
         is lost: what can be granted once is not used up, and the same can be applied for again.
@@ -173,6 +204,16 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     servicer.WatchCase,
                     request_deserializer=decision__service_dot_v1_dot_case__pb2.WatchCaseRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_case__pb2.WatchCaseResponse.SerializeToString,
+            ),
+            'ListOwnAccesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOwnAccesses,
+                    request_deserializer=decision__service_dot_v1_dot_case__pb2.ListOwnAccessesRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_case__pb2.ListOwnAccessesResponse.SerializeToString,
+            ),
+            'ExportOwnData': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportOwnData,
+                    request_deserializer=decision__service_dot_v1_dot_case__pb2.ExportOwnDataRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_case__pb2.ExportOwnDataResponse.SerializeToString,
             ),
             'WithdrawCase': grpc.unary_unary_rpc_method_handler(
                     servicer.WithdrawCase,
@@ -282,6 +323,60 @@ class CaseService:
             '/decision_service.v1.CaseService/WatchCase',
             decision__service_dot_v1_dot_case__pb2.WatchCaseRequest.SerializeToString,
             decision__service_dot_v1_dot_case__pb2.WatchCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOwnAccesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.CaseService/ListOwnAccesses',
+            decision__service_dot_v1_dot_case__pb2.ListOwnAccessesRequest.SerializeToString,
+            decision__service_dot_v1_dot_case__pb2.ListOwnAccessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportOwnData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/decision_service.v1.CaseService/ExportOwnData',
+            decision__service_dot_v1_dot_case__pb2.ExportOwnDataRequest.SerializeToString,
+            decision__service_dot_v1_dot_case__pb2.ExportOwnDataResponse.FromString,
             options,
             channel_credentials,
             insecure,

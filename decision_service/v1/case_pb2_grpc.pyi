@@ -47,6 +47,19 @@ class CaseServiceStub:
 
     Errors: as `GetCase`; `RESOURCE_EXHAUSTED` with reason `TOO_MANY_WATCHES`.
     """
+    ListOwnAccesses: _aio.UnaryUnaryMultiCallable[_case_pb2.ListOwnAccessesRequest, _case_pb2.ListOwnAccessesResponse]
+    """Lists who asked for the person's data, registers' or ours, at whatever portal, the newest
+    first; this question is the first of them (PIPL Article 45).
+
+    Errors: `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` below substantial, or
+    `AUTHENTICATION_TOO_OLD` after an hour; `INVALID_ARGUMENT` with reason `REQUEST_INVALID`.
+    """
+    ExportOwnData: _aio.UnaryStreamMultiCallable[_case_pb2.ExportOwnDataRequest, _case_pb2.ExportOwnDataResponse]
+    """Sends a copy of everything that is recorded about the person, at whatever portal (PIPL
+    Articles 44 and 45). The export is itself recorded. It ends in time for the call's deadline.
+
+    Errors: as `ListOwnAccesses`.
+    """
     WithdrawCase: _aio.UnaryUnaryMultiCallable[_case_pb2.WithdrawCaseRequest, _case_pb2.WithdrawCaseResponse]
     """Takes an application back, any time before it is determined. The case is closed and nothing
     is lost: what can be granted once is not used up, and the same can be applied for again.
@@ -119,6 +132,31 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         deadline; ask again then. A portal may follow 64 cases at once.
 
         Errors: as `GetCase`; `RESOURCE_EXHAUSTED` with reason `TOO_MANY_WATCHES`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListOwnAccesses(
+        self,
+        request: _case_pb2.ListOwnAccessesRequest,
+        context: _aio.ServicerContext[_case_pb2.ListOwnAccessesRequest, _abc.Awaitable[_case_pb2.ListOwnAccessesResponse]],
+    ) -> _abc.Awaitable[_case_pb2.ListOwnAccessesResponse]:
+        """Lists who asked for the person's data, registers' or ours, at whatever portal, the newest
+        first; this question is the first of them (PIPL Article 45).
+
+        Errors: `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` below substantial, or
+        `AUTHENTICATION_TOO_OLD` after an hour; `INVALID_ARGUMENT` with reason `REQUEST_INVALID`.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportOwnData(
+        self,
+        request: _case_pb2.ExportOwnDataRequest,
+        context: _aio.ServicerContext[_case_pb2.ExportOwnDataRequest, _abc.AsyncIterator[_case_pb2.ExportOwnDataResponse]],
+    ) -> _abc.AsyncIterator[_case_pb2.ExportOwnDataResponse]:
+        """Sends a copy of everything that is recorded about the person, at whatever portal (PIPL
+        Articles 44 and 45). The export is itself recorded. It ends in time for the call's deadline.
+
+        Errors: as `ListOwnAccesses`.
         """
 
     @_abc_1.abstractmethod

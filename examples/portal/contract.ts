@@ -428,6 +428,75 @@ export interface DecideResponse {
   decision?: Decision;
 }
 
+/** What `ListOwnAccesses` is asked. */
+export interface ListOwnAccessesRequest {
+  /** Who asks about themselves. */
+  person: Person;
+  /** At most so many; 0 means 50, more than 500 means 500. */
+  pageSize?: number;
+  /** `next_page_token` of the page before, with the same other fields; empty for the first page. */
+  pageToken?: string;
+}
+
+/** What `ListOwnAccesses` answers. */
+export interface ListOwnAccessesResponse {
+  /** The newest first. */
+  accesses?: OwnAccess[];
+  /** For the next page; empty on the last one. */
+  nextPageToken?: string;
+}
+
+/** That somebody asked for a person's data. */
+export interface OwnAccess {
+  /** When. */
+  time?: Timestamp;
+  /** The system, by its name; somebody of the staff with the first letter only. */
+  caller?: string;
+  /** What they are, e.g. `auditor`; empty or `portal` for the system that acted for the person. */
+  role?: string;
+  /**
+   * Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, or `trail` for a look at
+   * the record.
+   */
+  flow?: string;
+  /** The question to the record; empty unless it was one. */
+  method?: string;
+  /** The matter; empty if none is meant. */
+  matter?: string;
+  /** The registers that were asked. */
+  evidenceTypes?: string[];
+  /** What for, with the consent or the article that allowed it. */
+  purposes?: string[];
+}
+
+/** What `ExportOwnData` is asked. */
+export interface ExportOwnDataRequest {
+  /** Who wants a copy of what is recorded about them. */
+  person: Person;
+  /** Only entries after this index; unset for all. To go on where an export ended. */
+  afterIndex?: Int64;
+}
+
+/** What `ExportOwnData` answers, up to 100 entries at a time. */
+export interface ExportOwnDataResponse {
+  /** The oldest first. */
+  entries?: OwnEntry[];
+  /** There are no more. If the last message does not say so, ask again after its last entry. */
+  complete?: boolean;
+}
+
+/** One entry about a person, as the person may have it. */
+export interface OwnEntry {
+  /** Its index in the trail. */
+  index?: Int64;
+  /** What happened, e.g. `decision/1`. */
+  type?: string;
+  /** When. */
+  time?: Timestamp;
+  /** JSON with `permanent`, `sealed` and `notice`. What is about other people is masked. */
+  contentJson?: string;
+}
+
 /** What `WatchCase` is asked. */
 export interface WatchCaseRequest {
   /** The case. */

@@ -25,9 +25,11 @@ from tests.service import (
     DECIDE,
     ENTRIES,
     ENTRY,
+    EXPORT,
     GET,
     LIST,
     METHODS,
+    OWN,
     PREFILL,
     RECEIPT,
     REPLAY,
@@ -40,7 +42,7 @@ from tests.service import (
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 ALLOWED = allowed_roles()
-OTHER_TWICE = {PREFILL, CHECK, ACCESSES, TIMELINE, WITHDRAW}
+OTHER_TWICE = {PREFILL, CHECK, ACCESSES, TIMELINE, OWN, EXPORT, WITHDRAW}
 """A prefill and a check ask again, a look at a person makes an entry, and what is decided is not
 withdrawn."""
 
