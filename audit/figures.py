@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
@@ -22,6 +22,7 @@ from audit.log import connections, store
 from audit.log.log import refuse_missing
 from audit.trail.entries import Leaf
 from audit.trail.projections import ENTRIES
+from audit.trail.queries import first_time, previous_outcome
 
 _ROWS = 10_000
 """Rows that are held at once."""
@@ -89,19 +90,13 @@ def _rows(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict
 
     Of each, when its case got its first decision, and how the one before it came out.
     """
-    earlier = ENTRIES.alias("earlier")
-    decided = earlier.c.type.in_(kinds.all)
-    same_case = (earlier.c.case_id == ENTRIES.c.case_id) & (earlier.c.case_id != "")
-    first = select(func.min(earlier.c.time)).where(same_case, decided).scalar_subquery()
-    before = (
-        select(earlier.c.outcome)
-        .where(same_case, decided, earlier.c.idx < ENTRIES.c.idx)
-        .order_by(earlier.c.idx.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     query = (
-        select(ENTRIES.c.idx, store.ENTRIES.c.leaf, first, before)
+        select(
+            ENTRIES.c.idx,
+            store.ENTRIES.c.leaf,
+            first_time(kinds.all),
+            previous_outcome(kinds.all),
+        )
         .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
         .where(ENTRIES.c.type.in_(kinds.all))
         .order_by(ENTRIES.c.idx)

@@ -502,17 +502,22 @@ class Client:
             )
 
     async def timeline(self, case_id: str) -> GetCaseTimelineResponse:
-        """Everything that happened with a case.
+        """Everything that happened with a case, of all pages.
 
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            return await self._trail.GetCaseTimeline(
-                GetCaseTimelineRequest(case_id=case_id),
-                metadata=self.metadata,
-                timeout=self.timeout_s,
-            )
+        asked, whole = GetCaseTimelineRequest(case_id=case_id), GetCaseTimelineResponse()
+        while True:
+            with translated():
+                page = await self._trail.GetCaseTimeline(
+                    asked, metadata=self.metadata, timeout=self.timeout_s
+                )
+            whole.case.CopyFrom(page.case)
+            whole.entries.extend(page.entries)
+            asked.page_token = page.next_page_token
+            if not asked.page_token:
+                return whole
 
     async def accesses(
         self, subject: model.Document, *, page_size: int = 0

@@ -38,9 +38,6 @@ __all__ = [
     "timeline",
 ]
 
-TIMELINE = 1_000
-"""Entries of a case that are shown at once."""
-
 _AT_ONCE = 200
 """Decisions whose indices are fetched together."""
 
@@ -87,7 +84,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the entries, newest first, and where the next ones begin; empty if there are none."""
+    """Some of the entries, and where the next ones begin; empty if there are none."""
 
     entries: tuple[Found, ...]
     next_token: str
@@ -176,25 +173,36 @@ async def entry(index: int, *, viewer: Viewer, office: Office) -> Opened:
 
 
 async def timeline(
-    case_id: str, *, viewer: Viewer, office: Office
-) -> tuple[CaseSummary, tuple[Found, ...]]:
-    """A case and its entries, the oldest first; of very many the newest.
+    case_id: str, *, size: int, token: str, viewer: Viewer, office: Office
+) -> tuple[CaseSummary, Page]:
+    """A case and its entries, the oldest first, up to the look with which the first page came.
 
     Raises:
+        InvalidRequestError: The token is not of this question.
         NotFoundError: There is no such case.
         NotRecordedError: The look could not be recorded.
     """
     case = await office.record.case(case_id)
     if case is None:
         raise no_such_case()
-    try:
-        subject = await office.record.subject(case_id)
-    except ErasedError:
-        subject = ""
-    look = _look(viewer, "GetCaseTimeline", matter=case.matter, case_id=case_id, subject=subject)
-    until = await office.record.looked(look, now=viewer.now)
-    found = await office.record.find(Is("case_id", "=", case_id), before=until + 1, limit=TIMELINE)
-    return case, tuple(reversed(found))
+    bound = ("GetCaseTimeline", viewer.caller, case_id)
+    if token:
+        until, after = map(int, read_token(token, bound=bound, tag=office.record.tag))
+    else:
+        try:
+            subject = await office.record.subject(case_id)
+        except ErasedError:
+            subject = ""
+        look = _look(viewer, bound[0], matter=case.matter, case_id=case_id, subject=subject)
+        until, after = await office.record.looked(look, now=viewer.now), -1
+    found = await office.record.find_oldest(
+        Is("case_id", "=", case_id), after=after, until=until, limit=size + 1
+    )
+    page = found[:size]
+    if len(found) == len(page):
+        return case, Page(page, "")
+    place = (until, page[-1].index)
+    return case, Page(page, write_token(place, bound=bound, tag=office.record.tag))
 
 
 @dataclass(frozen=True, slots=True)

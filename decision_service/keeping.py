@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from audit.trail.holds import Hold, Scope
-from audit.trail.queries import KeptEntry
+from audit.trail.kept import KeptEntry
 from decision_service.admission import no_such_case
 from decision_service.errors import (
     FieldViolation,
@@ -130,9 +130,10 @@ async def erase_person(person: Document, ground: Ground, *, why: Why, office: Of
             a moment, and repeating it ends them.
     """
     _refuse_numbers(why)
-    await _look(why, "ErasePerson", office)
     subject = f"{person.kind}:{person.number}"
     kept = await office.record.kept_about(subject)
+    if kept:  # what follows tells of it, if only that it cannot be erased yet
+        await _look(why, "ErasePerson", office)
     if ground is not Ground.ORDER:
         _refuse_busy(kept)
     if ground in _WAITS:
@@ -240,7 +241,7 @@ def _refuse_numbers(why: Why) -> None:
             field=f"justification.{name}",
             reason="PERSONAL",
             message="stays readable for ever, so it must have no numbers of persons or telephones",
-            zh=f"{name} 将永久可读，不得含证件号码、电话等个人信息",
+            zh=f"justification.{name} 将永久可读，不得含证件号码、电话等个人信息",
         )
         for name in ("legal_basis", "reason")
         if _DIGITS.search(getattr(why, name))

@@ -12,7 +12,7 @@ from uuid import uuid4
 from audit.errors import HeldError, TamperedError
 from audit.errors import NotFoundError as AuditNotFoundError
 from audit.errors import NotRecordedError as AuditNotRecordedError
-from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail, queries
+from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail, kept, queries
 from audit.trail import Receipt as AuditReceipt
 from audit.trail.entries import time_text
 from audit.trail.erasures import Erasure
@@ -479,28 +479,26 @@ class Record:
         """The holds that are in force, the oldest first."""
         return await self._trail.holds()
 
-    async def kept_about(self, subject: str) -> tuple[queries.KeptEntry, ...]:
+    async def kept_about(self, subject: str) -> tuple[kept.KeptEntry, ...]:
         """What is kept about a subject, the oldest first."""
         tag = self._trail.tag(subject)
-        return await self._trail.ask(lambda c: queries.kept_about(c, tag))
+        return await self._trail.ask(lambda c: kept.kept_about(c, tag))
 
     async def kinds_kept(self) -> tuple[tuple[str, str], ...]:
         """Every kind and matter of which something is kept."""
-        return await self._trail.ask(queries.kinds_kept)
+        return await self._trail.ask(kept.kinds_kept)
 
     async def overdue(
         self, kind: str, matter: str, *, before: datetime, limit: int
     ) -> tuple[int, ...]:
         """The oldest entries of a kind and matter that were last changed before, and none holds."""
         return await self._trail.ask(
-            lambda c: queries.overdue(c, kind, matter, before=before, limit=limit)
+            lambda c: kept.overdue(c, kind, matter, before=before, limit=limit)
         )
 
     async def count_overdue(self, kind: str, matter: str, *, before: datetime) -> int:
         """How many entries `overdue` would find without a limit."""
-        return await self._trail.ask(
-            lambda c: queries.count_overdue(c, kind, matter, before=before)
-        )
+        return await self._trail.ask(lambda c: kept.count_overdue(c, kind, matter, before=before))
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -574,6 +572,14 @@ class Record:
         """The newest entries below an index for which the condition holds, newest first."""
         return await self._trail.ask(
             lambda c: queries.find(c, condition, before=before, limit=limit)
+        )
+
+    async def find_oldest(
+        self, condition: queries.Condition, *, after: int, until: int, limit: int
+    ) -> tuple[queries.Found, ...]:
+        """The oldest entries above an index, up to another, for which it holds, oldest first."""
+        return await self._trail.ask(
+            lambda c: queries.find_oldest(c, condition, after=after, until=until, limit=limit)
         )
 
     async def following(

@@ -125,7 +125,10 @@ def bent(draw: st.DrawFn, right: Message) -> Message:
     message = type(right)()
     message.CopyFrom(right)
     for _ in range(draw(st.integers(0, 3))):
-        place = draw(st.sampled_from(parts(message)))
+        bendable = [part for part in parts(message) if part.DESCRIPTOR.fields]
+        if not bendable:  # a message without fields has nothing to bend
+            break
+        place = draw(st.sampled_from(bendable))
         field = draw(st.sampled_from([*place.DESCRIPTOR.fields]))
         draw(st.sampled_from(BENDS))(draw, place, field)
     return message

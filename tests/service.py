@@ -78,6 +78,12 @@ OVERRIDES, OVERRIDE_STATS = f"{COUNTER}/ListOverrides", f"{COUNTER}/GetOverrideS
 SAMPLE, SECOND_LOOK = f"{COUNTER}/DrawSample", f"{COUNTER}/RecordSecondLook"
 STATS, REPLAY, REPLAYS = f"{TRAIL}/GetStats", f"{TRAIL}/ReplayDecision", f"{TRAIL}/ReplayDecisions"
 
+RETENTION = "/decision_service.v1.RetentionService"
+ERASE, RETAIN = f"{RETENTION}/ErasePerson", f"{RETENTION}/ApplyRetention"
+HOLD, LIFT, HOLDS = f"{RETENTION}/PlaceHold", f"{RETENTION}/LiftHold", f"{RETENTION}/ListHolds"
+WHY = {"legal_basis": "个人信息保护法 第四十七条", "reason": "核查发现不应处理"}
+"""By which law, and why, somebody is erased or held."""
+
 ROOT = Path(__file__).parent.parent
 PATIENT = Limits(longest_lag_s=60.0, calls_per_s=1e6, burst=10**6)
 """Of a service whose machine is busy with other tests."""
@@ -519,6 +525,15 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         ACCESSES: lambda: {"subject": {"kind": "resident_id", "number": person.id_number}},
         STATS: lambda: {"filter": "time >= 2026-01-01"},
         REPLAYS: lambda: {"filter": "index < 2"},
+        # Of somebody of whom nothing is kept, so that nobody whom a test needs is gone.
+        ERASE: lambda: {
+            "subject": {"kind": "passport", "number": "E00000000"},
+            "ground": "GROUND_ORDER",
+            "justification": WHY,
+        },
+        HOLD: lambda: {"matter": "library_card", "justification": WHY},
+        LIFT: lambda: {"index": 0, "justification": WHY},
+        RETAIN: lambda: {"justification": WHY},
     }.get(method, dict)()
 
 

@@ -8,11 +8,13 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    ScalarSelect,
+    Select,
     and_,
     false,
     func,
@@ -27,7 +29,6 @@ from sqlalchemy import (
 from audit.log import store
 from audit.log.merkle import Hash
 from audit.trail.entries import Leaf, RecordedCase, time_text
-from audit.trail.holds import not_held, read_holds
 from audit.trail.projections import CASES, ENTRIES, MARKS, REASON, SEALED, recorded_case
 
 _RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
@@ -126,12 +127,7 @@ def find(
 ) -> tuple[Found, ...]:
     """The newest entries below an index for which the condition holds, newest first."""
     where = and_(ENTRIES.c.idx < before, _clause(condition))
-    rows = connection.execute(
-        _ENTRIES.where(where).order_by(ENTRIES.c.idx.desc()).limit(limit)
-    ).all()
-    return tuple(
-        Found(row.idx, Leaf.decode(row.leaf), row.hash, row.sealed_idx is None) for row in rows
-    )
+    return _found(connection, _ENTRIES.where(where).order_by(ENTRIES.c.idx.desc()).limit(limit))
 
 
 def outcomes(
@@ -149,11 +145,8 @@ def outcomes(
 def newest(connection: Connection, keys: Sequence[str]) -> Mapping[str, Found]:
     """The newest entry under each opaque key; a key without one is left out."""
     indices = store.latest(connection, keys) if keys else {}
-    rows = connection.execute(_ENTRIES.where(ENTRIES.c.idx.in_(indices.values()))).all()
-    by_index = {
-        row.idx: Found(row.idx, Leaf.decode(row.leaf), row.hash, row.sealed_idx is None)
-        for row in rows
-    }
+    query = _ENTRIES.where(ENTRIES.c.idx.in_(indices.values()))
+    by_index = {one.index: one for one in _found(connection, query)}
     return {key: by_index[index] for key, index in indices.items()}
 
 
@@ -184,76 +177,25 @@ def following(
     return tuple(connection.execute(query).scalars())
 
 
+def find_oldest(
+    connection: Connection, condition: Condition, *, after: int, until: int, limit: int
+) -> tuple[Found, ...]:
+    """The oldest entries above an index, up to another, for which it holds, oldest first."""
+    within = and_(ENTRIES.c.idx > after, ENTRIES.c.idx <= until, _clause(condition))
+    return _found(connection, _ENTRIES.where(within).order_by(ENTRIES.c.idx).limit(limit))
+
+
+def _found(connection: Connection, query: Select[Any]) -> tuple[Found, ...]:
+    return tuple(
+        Found(row.idx, Leaf.decode(row.leaf), row.hash, row.sealed_idx is None)
+        for row in connection.execute(query)
+    )
+
+
 def count(connection: Connection, condition: Condition) -> int:
     """For how many entries the condition holds."""
     query = select(func.count()).select_from(ENTRIES).where(_clause(condition))
     return int(connection.execute(query).scalar_one())
-
-
-@dataclass(frozen=True, slots=True)
-class KeptEntry:
-    """An entry whose sealed part is still there.
-
-    Attributes:
-        kind: What happened, without version.
-        case_state: How its case stands; empty if it belongs to none.
-        newest_time: When its case was last changed; of an entry without case, its own.
-    """
-
-    index: int
-    kind: str
-    matter: str
-    case_id: str
-    case_state: str
-    newest_time: datetime
-
-
-def kept_about(connection: Connection, tag: str) -> tuple[KeptEntry, ...]:
-    """What is kept about the subject of that tag, the oldest first."""
-    about = and_(ENTRIES.c.subject_tag == tag, ENTRIES.c.subject_tag != "")
-    return tuple(
-        KeptEntry(
-            row.idx,
-            row.type.partition("/")[0],
-            row.matter,
-            row.case_id,
-            row.state or "",
-            datetime.fromisoformat(row.newest),
-        )
-        for row in connection.execute(_KEPT.where(about).order_by(ENTRIES.c.idx))
-    )
-
-
-def kinds_kept(connection: Connection) -> tuple[tuple[str, str], ...]:
-    """Every kind and matter of which something is kept."""
-    query = select(ENTRIES.c.type, ENTRIES.c.matter).distinct().join(SEALED, _BESIDE)
-    kinds = {(type_.partition("/")[0], matter) for type_, matter in connection.execute(query)}
-    return tuple(sorted(kinds))
-
-
-def overdue(
-    connection: Connection, kind: str, matter: str, *, before: datetime, limit: int
-) -> tuple[int, ...]:
-    """The oldest entries of a kind and matter that were last changed before, and none holds."""
-    query = _KEPT.where(_is_overdue(connection, kind, matter, before))
-    return tuple(connection.execute(query.order_by(ENTRIES.c.idx).limit(limit)).scalars())
-
-
-def count_overdue(connection: Connection, kind: str, matter: str, *, before: datetime) -> int:
-    """How many entries `overdue` would find without a limit."""
-    found = _KEPT.where(_is_overdue(connection, kind, matter, before)).subquery()
-    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
-
-
-def _is_overdue(
-    connection: Connection, kind: str, matter: str, before: datetime
-) -> ColumnElement[bool]:
-    return and_(
-        ENTRIES.c.type.like(f"{kind}/%"),
-        ENTRIES.c.matter == matter,
-        time_text(before) > _NEWEST_TIME,
-        not_held(read_holds(connection)),
-    )
 
 
 def tally(
@@ -289,14 +231,7 @@ def tally(
         referrals[matter, digest][code] = number
     later: dict[tuple[str, str], list[float]] = {key: [] for key in outcomes}
     at_once = dict.fromkeys(outcomes, 0)
-    first = ENTRIES.alias("first")
-    began = (
-        select(func.min(first.c.time))
-        .where(
-            first.c.case_id == ENTRIES.c.case_id, first.c.case_id != "", first.c.type == decision
-        )
-        .scalar_subquery()
-    )
+    began = first_time((decision,))
     ends = select(*by, ENTRIES.c.time, began).where(where, ENTRIES.c.outcome.not_in(open_))
     for matter, digest, ended, begun in connection.execute(ends):
         if begun is None or begun == ended:
@@ -305,9 +240,33 @@ def tally(
             took = datetime.fromisoformat(ended) - datetime.fromisoformat(begun)
             later[matter, digest].append(took.total_seconds())
     return tuple(
-        Tally(*key, outcomes[key], referrals[key], at_once[key], tuple(sorted(later[key])))
+        Tally(
+            *key,
+            outcomes[key],
+            referrals[key],
+            at_once[key],
+            tuple(sorted(later[key])),
+        )
         for key in sorted(outcomes)
     )
+
+
+def first_time(kinds: Sequence[str]) -> ScalarSelect[str]:
+    """When the case of a row of ``entries`` got its first entry of these types."""
+    first = ENTRIES.alias("first")
+    same_case = (first.c.case_id == ENTRIES.c.case_id) & (first.c.case_id != "")
+    return (
+        select(func.min(first.c.time)).where(same_case, first.c.type.in_(kinds)).scalar_subquery()
+    )
+
+
+def previous_outcome(kinds: Sequence[str]) -> ScalarSelect[str]:
+    """How the newest entry of these types before a row of ``entries``, in its case, came out."""
+    before = ENTRIES.alias("before")
+    same_case = (before.c.case_id == ENTRIES.c.case_id) & (before.c.case_id != "")
+    earlier = (before.c.idx < ENTRIES.c.idx) & before.c.type.in_(kinds)
+    query = select(before.c.outcome).where(same_case, earlier)
+    return query.order_by(before.c.idx.desc()).limit(1).scalar_subquery()
 
 
 _ENTRIES = (
@@ -316,24 +275,6 @@ _ENTRIES = (
     )
     .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
     .join(SEALED, SEALED.c.idx == ENTRIES.c.idx, isouter=True)
-)
-
-
-_BESIDE = SEALED.c.idx == ENTRIES.c.idx
-_LAST = ENTRIES.alias("last")
-_NEWEST_TIME = func.coalesce(_LAST.c.time, ENTRIES.c.time)
-_KEPT = (
-    select(
-        ENTRIES.c.idx,
-        ENTRIES.c.type,
-        ENTRIES.c.matter,
-        ENTRIES.c.case_id,
-        CASES.c.state,
-        _NEWEST_TIME.label("newest"),
-    )
-    .join(SEALED, _BESIDE)
-    .join(CASES, (CASES.c.case_id == ENTRIES.c.case_id) & (CASES.c.case_id != ""), isouter=True)
-    .join(_LAST, _LAST.c.idx == CASES.c.latest_index, isouter=True)
 )
 
 

@@ -113,9 +113,7 @@ def read_listing(request: matter_pb2.ListMattersRequest) -> tuple[int, date | No
     return size, day
 
 
-def read_case(
-    request: case_pb2.GetCaseRequest | case_pb2.WatchCaseRequest | trail_pb2.GetCaseTimelineRequest,
-) -> str:
+def read_case(request: case_pb2.GetCaseRequest | case_pb2.WatchCaseRequest) -> str:
     """Read which case is asked for.
 
     Raises:
@@ -225,6 +223,19 @@ def _ask(
         person=reader.person(request.person),
         now=call.now,
     )
+
+
+def read_timeline(request: trail_pb2.GetCaseTimelineRequest) -> tuple[str, int, str]:
+    """Read of which case everything is asked for, how much at once, and from where.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    case_id = reader.case_id(request.case_id)
+    size = reader.page_size(request.page_size, default=100, most=500)
+    reader.finish()
+    return case_id, size, request.page_token
 
 
 def read_entries(request: trail_pb2.ListEntriesRequest) -> Question:

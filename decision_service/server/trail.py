@@ -10,7 +10,7 @@ from decision_service import inspection
 from decision_service.inspection import Viewer
 from decision_service.office import Office
 from decision_service.server.call import current
-from decision_service.server.reading import read_accesses, read_case, read_entries, read_index
+from decision_service.server.reading import read_accesses, read_entries, read_index, read_timeline
 from decision_service.server.trail_writing import (
     Releases,
     write_access,
@@ -62,11 +62,14 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> trail_pb2.GetCaseTimelineResponse:
         """Everything that happened with a case."""
-        case, entries = await inspection.timeline(
-            read_case(request), viewer=_viewer(), office=self._office
+        case_id, size, token = read_timeline(request)
+        case, page = await inspection.timeline(
+            case_id, size=size, token=token, viewer=_viewer(), office=self._office
         )
         return trail_pb2.GetCaseTimelineResponse(
-            case=write_case(case), entries=[write_entry(one, self._releases) for one in entries]
+            case=write_case(case),
+            entries=[write_entry(one, self._releases) for one in page.entries],
+            next_page_token=page.next_token,
         )
 
     async def ListAccesses(  # noqa: N802 - the contract's name

@@ -110,9 +110,11 @@ class TrailServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCaseTimeline(self, request, context):
-        """Gets everything that happened with a case, the oldest first, looks at it included.
+        """Gets everything that happened with a case, the oldest first, looks at it included, in pages
+        that end with the look that asked for the first of them.
 
-        Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND`.
+        Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND`; `INVALID_ARGUMENT` with reason
+        `REQUEST_INVALID` for a page size below zero and a page token that is not of this question.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

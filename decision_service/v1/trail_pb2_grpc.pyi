@@ -38,9 +38,11 @@ class TrailServiceStub:
     the sealed part is not what was recorded.
     """
     GetCaseTimeline: _aio.UnaryUnaryMultiCallable[_trail_pb2.GetCaseTimelineRequest, _trail_pb2.GetCaseTimelineResponse]
-    """Gets everything that happened with a case, the oldest first, looks at it included.
+    """Gets everything that happened with a case, the oldest first, looks at it included, in pages
+    that end with the look that asked for the first of them.
 
-    Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND`.
+    Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND`; `INVALID_ARGUMENT` with reason
+    `REQUEST_INVALID` for a page size below zero and a page token that is not of this question.
     """
     ListAccesses: _aio.UnaryUnaryMultiCallable[_trail_pb2.ListAccessesRequest, _trail_pb2.ListAccessesResponse]
     """Lists who asked for a person's (or a firm's) data, registers' or ours, the newest first; this
@@ -112,9 +114,11 @@ class TrailServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trail_pb2.GetCaseTimelineRequest,
         context: _aio.ServicerContext[_trail_pb2.GetCaseTimelineRequest, _abc.Awaitable[_trail_pb2.GetCaseTimelineResponse]],
     ) -> _abc.Awaitable[_trail_pb2.GetCaseTimelineResponse]:
-        """Gets everything that happened with a case, the oldest first, looks at it included.
+        """Gets everything that happened with a case, the oldest first, looks at it included, in pages
+        that end with the look that asked for the first of them.
 
-        Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND`.
+        Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND`; `INVALID_ARGUMENT` with reason
+        `REQUEST_INVALID` for a page size below zero and a page token that is not of this question.
         """
 
     @_abc_1.abstractmethod

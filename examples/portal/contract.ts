@@ -1710,14 +1710,20 @@ export interface GetEntryResponse {
 export interface GetCaseTimelineRequest {
   /** The case. */
   caseId: string;
+  /** At most so many entries; 0 means 100, more than 500 means 500. */
+  pageSize?: number;
+  /** `next_page_token` of the page before, with the same case; empty for the first page. */
+  pageToken?: string;
 }
 
 /** What `GetCaseTimeline` answers. */
 export interface GetCaseTimelineResponse {
   /** How it stands, without its decisions. */
   case?: Case;
-  /** Its entries, the oldest first; of more than 1,000 the newest. */
+  /** Its entries, the oldest first. */
   entries?: Entry[];
+  /** For the next page; empty on the last one. */
+  nextPageToken?: string;
 }
 
 /** What `ListAccesses` is asked. */

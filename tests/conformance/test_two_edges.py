@@ -22,11 +22,16 @@ from tests.service import (
     ACCESSES,
     CASE,
     CHECK,
+    CLAIM,
     DECIDE,
     ENTRIES,
     ENTRY,
+    ERASE,
     EXPORT,
     GET,
+    HOLD,
+    HOLDS,
+    LIFT,
     LIST,
     METHODS,
     OWN,
@@ -34,6 +39,7 @@ from tests.service import (
     RECEIPT,
     REPLAY,
     REPLAYS,
+    RETAIN,
     STATS,
     TIMELINE,
     WITHDRAW,
@@ -42,17 +48,17 @@ from tests.service import (
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 ALLOWED = allowed_roles()
-OTHER_TWICE = {PREFILL, CHECK, ACCESSES, TIMELINE, OWN, EXPORT, WITHDRAW}
-"""A prefill and a check ask again, a look at a person makes an entry, and what is decided is not
-withdrawn."""
+OTHER_TWICE = {PREFILL, CHECK, ACCESSES, TIMELINE, OWN, EXPORT, WITHDRAW, CLAIM, ERASE, HOLD, LIFT}
+"""A prefill and a check ask again, a look at a person makes an entry, what is decided is not
+withdrawn, what is claimed not claimed with the same etag; nobody is there to be erased, each hold
+is one of its own, and none is there to lift."""
 
-SAME_TWICE = [
-    method
-    for method in METHODS
-    if method not in OTHER_TWICE and "RetentionService" not in method  # whose steps are once only
-]
+SAME_TWICE = [method for method in METHODS if method not in OTHER_TWICE]
 
-KNOWN = {DECIDE, LIST, GET, CASE, RECEIPT, ENTRIES, ENTRY, STATS, REPLAY, REPLAYS}
+KNOWN = {
+    *{DECIDE, LIST, GET, CASE, RECEIPT, ENTRIES, ENTRY, STATS, REPLAY, REPLAYS},
+    *{RETAIN, HOLDS},
+}
 """Methods of which `service.right` has a right request."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

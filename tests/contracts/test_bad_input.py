@@ -41,8 +41,11 @@ from tests.service import (
     DRAW,
     ENTRIES,
     ENTRY,
+    ERASE,
     EXPORT,
     GET,
+    HOLD,
+    LIFT,
     LIST,
     OVERRIDE,
     OVERRIDE_STATS,
@@ -56,6 +59,7 @@ from tests.service import (
     REPLAY,
     REPLAYS,
     RESOLVE,
+    RETAIN,
     RETURN,
     REVIEW,
     SAMPLE,
@@ -115,6 +119,10 @@ def document(kind: str, number: str) -> dict[str, str]:
 
 def party(role: str, *documents: dict[str, str]) -> dict[str, Any]:
     return {"role": role, "documents": [*documents]}
+
+
+def officer(town: Town) -> Metadata:
+    return town.wire.bearer("data_protection_officer")
 
 
 def auditor(town: Town) -> Metadata:
@@ -526,6 +534,26 @@ REQUESTS = [
         "a dossier by a clerk whom the token does not name",
         DOSSIER,
         token=lambda town: town.wire.bearer("clerk", person=""),
+    ),
+    # what is kept
+    Bad("an erasure of nobody", ERASE, token=officer),
+    Bad("an erasure on no ground", ERASE, ((("ground",), GONE),), token=officer),
+    Bad("a hold on nothing", HOLD, ((("matter",), GONE),), token=officer),
+    Bad(
+        "a hold on a case of nobody",
+        HOLD,
+        ((("matter",), GONE), (("case_id",), "f" * 32)),
+        token=officer,
+    ),
+    Bad("a hold lifted that there is not", LIFT, token=officer),
+    Bad(
+        "retention without a law", RETAIN, ((("justification", "legal_basis"), " "),), token=officer
+    ),
+    Bad(
+        "retention that names somebody",
+        RETAIN,
+        ((("justification", "reason"), "应当事人 13800000000 要求"),),
+        token=officer,
     ),
     # bytes
     Bad("bytes that are no message", mangled=lambda _: b"\xff\xff\xff\xff"),

@@ -16,12 +16,22 @@ from decision_service.v1 import decision_pb2, retention_pb2, trail_pb2
 from decision_service.v1.case_pb2 import GetReceiptResponse
 from evidence_adapters.sandbox import City, Misconduct
 from tests import service
-from tests.service import DECIDE, ENTRIES, PREFILL, RECEIPT, STATS, Answer, Town
+from tests.service import (
+    DECIDE,
+    ENTRIES,
+    ERASE,
+    HOLD,
+    HOLDS,
+    LIFT,
+    PREFILL,
+    RECEIPT,
+    RETAIN,
+    STATS,
+    WHY,
+    Answer,
+    Town,
+)
 
-SERVICE = "/decision_service.v1.RetentionService"
-ERASE, HOLD, LIFT = f"{SERVICE}/ErasePerson", f"{SERVICE}/PlaceHold", f"{SERVICE}/LiftHold"
-HOLDS, RETAIN = f"{SERVICE}/ListHolds", f"{SERVICE}/ApplyRetention"
-WHY = {"legal_basis": "个人信息保护法 第四十七条", "reason": "核查发现不应处理"}
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 OFFICER = "data_protection_officer"
 

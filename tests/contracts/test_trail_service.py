@@ -304,6 +304,29 @@ async def test_a_case_is_told_from_its_beginning_to_this_look(lived: Lived) -> N
 
 
 @module
+async def test_a_case_is_told_in_pages_that_end_with_the_first_look(lived: Lived) -> None:
+    case_id = lived.decisions["referred"].case_id
+    whole = await lived.ask(TIMELINE, case_id=case_id)
+
+    pages = [await lived.ask(TIMELINE, case_id=case_id, page_size=2)]
+    await lived.ask(TIMELINE, case_id=case_id)
+    while token := pages[-1].next_page_token:
+        pages.append(await lived.ask(TIMELINE, case_id=case_id, page_size=2, page_token=token))
+
+    told = [one.index for page in pages for one in page.entries]
+    before = [one.index for one in whole.entries]
+    assert told[:-1] == before, "what came after the first page was asked for is not told"
+    assert {len(page.entries) for page in pages[:-1]} == {2}
+    for wrong in (
+        {"case_id": lived.decisions["approved"].case_id, "page_token": pages[0].next_page_token},
+        {"case_id": case_id, "page_token": "x"},
+        {"case_id": case_id, "page_size": -1},
+    ):
+        answer = await lived.call(TIMELINE, **wrong)
+        assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", "REQUEST_INVALID")
+
+
+@module
 async def test_who_asked_for_a_persons_data_is_told_and_so_is_this_question(lived: Lived) -> None:
     person = lived.document("aged_75")
     await lived.ask(ENTRY, index=lived.decisions["approved"].receipt.index)

@@ -137,13 +137,21 @@ async def test_pages_go_on_where_the_one_before_ended(filled: Trail) -> None:
 
 
 async def test_decisions_are_counted_by_release(filled: Trail) -> None:
-    tallied = await filled.ask(
-        lambda c: tally(c, EVERY, decision="decision/1", referred="referred", open_=["waiting"])
-    )
-
-    assert tallied == (
+    assert await tallied(filled) == (
         Tally("m", "aa", {"approved": 2, "waiting": 1}, {}, at_once=1, later_s=(240.0,)),
         Tally("m", "bb", {"referred": 1}, {"AWAY": 1, "NOT_MET": 1}, at_once=1, later_s=()),
+    )
+
+
+async def tallied(trail: Trail) -> tuple[Tally, ...]:
+    return await trail.ask(
+        lambda c: tally(
+            c,
+            EVERY,
+            decision="decision/1",
+            referred="referred",
+            open_=["waiting"],
+        )
     )
 
 

@@ -1,0 +1,94 @@
+"""What is kept of whom, and of when: where erasure and retention look."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from audit.trail.entries import time_text
+from audit.trail.holds import not_held, read_holds
+from audit.trail.projections import CASES, ENTRIES, SEALED
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntry:
+    """An entry whose sealed part is still there.
+
+    Attributes:
+        kind: What happened, without version.
+        case_state: How its case stands; empty if it belongs to none.
+        newest_time: When its case was last changed; of an entry without case, its own.
+    """
+
+    index: int
+    kind: str
+    matter: str
+    case_id: str
+    case_state: str
+    newest_time: datetime
+
+
+def kept_about(connection: Connection, tag: str) -> tuple[KeptEntry, ...]:
+    """What is kept about the subject of that tag, the oldest first."""
+    about = and_(ENTRIES.c.subject_tag == tag, ENTRIES.c.subject_tag != "")
+    return tuple(
+        KeptEntry(
+            row.idx,
+            row.type.partition("/")[0],
+            row.matter,
+            row.case_id,
+            row.state or "",
+            datetime.fromisoformat(row.newest),
+        )
+        for row in connection.execute(_KEPT.where(about).order_by(ENTRIES.c.idx))
+    )
+
+
+def kinds_kept(connection: Connection) -> tuple[tuple[str, str], ...]:
+    """Every kind and matter of which something is kept."""
+    query = select(ENTRIES.c.type, ENTRIES.c.matter).distinct().join(SEALED, _BESIDE)
+    kinds = {(type_.partition("/")[0], matter) for type_, matter in connection.execute(query)}
+    return tuple(sorted(kinds))
+
+
+def overdue(
+    connection: Connection, kind: str, matter: str, *, before: datetime, limit: int
+) -> tuple[int, ...]:
+    """The oldest entries of a kind and matter that were last changed before, and none holds."""
+    query = _KEPT.where(_is_overdue(connection, kind, matter, before))
+    return tuple(connection.execute(query.order_by(ENTRIES.c.idx).limit(limit)).scalars())
+
+
+def count_overdue(connection: Connection, kind: str, matter: str, *, before: datetime) -> int:
+    """How many entries `overdue` would find without a limit."""
+    found = _KEPT.where(_is_overdue(connection, kind, matter, before)).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
+
+
+def _is_overdue(
+    connection: Connection, kind: str, matter: str, before: datetime
+) -> ColumnElement[bool]:
+    return and_(
+        ENTRIES.c.type.like(f"{kind}/%"),
+        ENTRIES.c.matter == matter,
+        time_text(before) > _NEWEST_TIME,
+        not_held(read_holds(connection)),
+    )
+
+
+_BESIDE = SEALED.c.idx == ENTRIES.c.idx
+_LAST = ENTRIES.alias("last")
+_NEWEST_TIME = func.coalesce(_LAST.c.time, ENTRIES.c.time)
+_KEPT = (
+    select(
+        ENTRIES.c.idx,
+        ENTRIES.c.type,
+        ENTRIES.c.matter,
+        ENTRIES.c.case_id,
+        CASES.c.state,
+        _NEWEST_TIME.label("newest"),
+    )
+    .join(SEALED, _BESIDE)
+    .join(CASES, (CASES.c.case_id == ENTRIES.c.case_id) & (CASES.c.case_id != ""), isouter=True)
+    .join(_LAST, _LAST.c.idx == CASES.c.latest_index, isouter=True)
+)
