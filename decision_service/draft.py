@@ -86,6 +86,7 @@ class Draft(Frozen):
             self.outcome,
             case_number=self.case.case_number,
             filing_date=self.filing_date,
+            evidence=self.evidence,
             papers=self.replaced,
             determination=self.determination,
         )

@@ -1,11 +1,13 @@
 """What the applicant is told: outcome, reasons with their law, and remedies (S9, S12). Pure."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date
+from typing import Literal
 
 from decision_service.model import (
     Approved,
     Determination,
+    Evidence,
     Matter,
     NeedsCorrection,
     Outcome,
@@ -14,6 +16,7 @@ from decision_service.model import (
     Refused,
     Replaced,
     Text,
+    Used,
     Waiting,
 )
 
@@ -39,12 +42,17 @@ def write_notice(
     *,
     case_number: str,
     filing_date: date,
+    evidence: Sequence[Evidence],
     papers: Sequence[Replaced],
     determination: Determination | None = None,
 ) -> Text:
     """The notice of a decision, in both languages.
 
+    Each reason stands with the facts that it rests on, who vouches for them and as of when, and
+    the law behind it (S5, S9); also where everything is granted.
+
     Args:
+        evidence: What registers answered.
         papers: Those that nobody had to bring.
         determination: That persons decided; None for the rules.
     """
@@ -54,7 +62,7 @@ def write_notice(
         f"办件编号：{case_number}　申请日：{filing_date}",
         *_grant_lines(outcome, "zh"),
         *(line.zh for line in _papers_line(papers)),
-        *(f"· {reason.text.zh}{_law(reason)}" for reason in outcome.reasons),
+        *(line for reason in outcome.reasons for line in _reason_lines(reason, evidence, "zh")),
         f"决定机关：{matter.competent_authority.zh}{by.zh}",
         (
             f"对本决定不服的，可自知道之日起{remedies.reconsideration.days}日内向"
@@ -69,7 +77,7 @@ def write_notice(
         f"Case {case_number}, handed in on {filing_date}",
         *_grant_lines(outcome, "en"),
         *(line.en for line in _papers_line(papers)),
-        *(f"- {reason.text.en}{_law(reason)}" for reason in outcome.reasons),
+        *(line for reason in outcome.reasons for line in _reason_lines(reason, evidence, "en")),
         f"Decided by: {matter.competent_authority.en}{by.en}",
         (
             f"You can ask {remedies.reconsideration.organ.en} to reconsider within "
@@ -86,6 +94,42 @@ def _by(determination: Determination | None) -> Text:
     if determination is None:
         return _BY_RULES
     return _BY_TWO if determination.two_persons else _BY_ONE
+
+
+_BULLET = {"zh": "· ", "en": "- "}
+_FACTS = {"zh": "　所据事实：", "en": "  On these facts: "}
+_COLON = {"zh": "：", "en": ": "}
+_AND = {"zh": "；", "en": "; "}
+_UNKNOWN = Text(zh="未能核实", en="not known")
+_AS_OF = {"zh": "，截至 ", "en": ", as of "}
+_SOURCES = {
+    "declared": Text(zh="申请人申报", en="declared by the applicant"),
+    "service": Text(zh="本系统", en="this service"),
+    "derived": Text(zh="依规则计算", en="computed by the rules"),
+    "counter": Text(zh="工作人员核实", en="established by a clerk"),
+}
+"""Who vouches for a fact, where it is no register."""
+
+
+def _reason_lines(
+    reason: Reason, evidence: Sequence[Evidence], language: Literal["zh", "en"]
+) -> Iterator[str]:
+    """A reason with its law, and beneath it the facts that it rests on."""
+    yield f"{_BULLET[language]}{getattr(reason.text, language)}{_law(reason)}"
+    if reason.used:
+        facts = (_fact(used, evidence, language) for used in reason.used)
+        yield _FACTS[language] + _AND[language].join(facts)
+
+
+def _fact(used: Used, evidence: Sequence[Evidence], language: Literal["zh", "en"]) -> str:
+    """One fact: its name, its value, who vouches for it and as of when."""
+    item = next((one for one in evidence if one.evidence_type == used.source), None)
+    source = item.provider if item else _SOURCES.get(used.source, Text(zh="", en=used.source))
+    as_of = item.as_of if item and not used.why else None
+    when = f"{_AS_OF[language]}{as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if as_of else ""
+    value = getattr(used.value, language) or getattr(_UNKNOWN, language)
+    name = getattr(used.name, language)
+    return f"{name}{_COLON[language]}{value} ({getattr(source, language) or source.en}{when})"
 
 
 def _grant_lines(outcome: Outcome, language: str) -> tuple[str, ...]:
