@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from decision_service.rulebook.comparisons import Tests
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tokens import Scope, UnreadableError, Word
 from decision_service.rulebook.tree import Constant, Expression, Name, Position
+from decision_service.rulebook.words import Kind
 
 DEEPEST = 64
 """Levels that an expression may be nested; the evaluators walk it recursively."""
@@ -54,14 +56,14 @@ def read_constant(piece: Piece, type_: ConceptType, report: Report) -> Value | N
 
 
 class _Words(Lexer):
-    """Hands the words of `tokens`, which are read already, to the parser."""
+    """Hands the kinds of words that `tokens` has read to the parser, each with its place."""
 
     def __init__(self, _configuration: object) -> None:
         pass
 
     def lex(self, lexer_state: Any, _parser_state: Any = None) -> Iterator[Token]:  # noqa: ANN401  # as in lark
-        for index, word in enumerate(lexer_state):
-            yield Token(word.kind, word.text, start_pos=index)
+        for index, kind in enumerate(lexer_state):
+            yield Token(kind, "", start_pos=index)
 
 
 _PARSER = Lark(
@@ -80,17 +82,36 @@ def _read(piece: Piece, start: str, builder: Builder) -> object:
     found_before = len(report.findings)
     try:
         builder.words = tokens.read(piece, builder.scope, report)
-        tree = _PARSER.parse(cast("str", builder.words), start=start)
+        kinds = tuple(word.kind for word in builder.words)
+        parsed = _parsed_once if len(kinds) <= _SHORT else _parsed_once.__wrapped__
+        tree = parsed(kinds, start)
     except UnreadableError:
         return None
     except UnexpectedToken as error:
         if len(report.findings) == found_before:  # else an unknown word is the cause
             _explain(error, builder.words, piece, report)
         return None
-    if _is_too_deep(tree):
+    if tree is None:
         report.add("E005.depth", piece.at, most=str(DEEPEST))
         return None
     return builder.whole(tree)
+
+
+@lru_cache(maxsize=2048)
+def _parsed_once(kinds: tuple[Kind, ...], start: str) -> "Tree[Token] | None":
+    """The tree of any expression that has words of these kinds; None if it is too deep.
+
+    The grammar knows kinds only, and a city's files say most things in a few hundred ways.
+
+    Raises:
+        UnexpectedToken: There is no such expression.
+    """
+    tree = _PARSER.parse(cast("str", kinds), start=start)
+    return None if _is_too_deep(tree) else tree
+
+
+_SHORT = 32
+"""Words of an expression whose tree is worth keeping."""
 
 
 def _explain(error: UnexpectedToken, words: Sequence[Word], piece: Piece, report: Report) -> None:

@@ -39,20 +39,21 @@ class Piece:
     def part(self, start: int, end: int | None = None) -> "Piece":
         """The characters from ``start`` to before ``end``, without blanks around them."""
         text = self.text[start:end]
-        blanks = len(text) - len(text.lstrip())
-        return Piece(text.strip(), self.line, self.column + start + blanks)
+        begun = text.lstrip()
+        return Piece(begun.rstrip(), self.line, self.column + start + len(text) - len(begun))
 
     def split(self, separators: str) -> "tuple[Piece, ...]":
         """The parts between any of the separating characters, outside quotes and brackets."""
         parts, start, depth, quoted = [], 0, 0, False
-        for index, character in enumerate(self.text):
+        for sign in _any_of(_QUOTES + _BRACKETS + separators).finditer(self.text):
+            character = sign[0]
             if character in _QUOTES:
                 quoted = not quoted
             elif quoted:
                 continue
             elif character in separators and not depth:
-                parts.append(self.part(start, index))
-                start = index + 1
+                parts.append(self.part(start, sign.start()))
+                start = sign.end()
             else:
                 depth += (character in "([（［") - (character in ")]）］")
                 depth = max(depth, 0)
@@ -60,12 +61,18 @@ class Piece:
 
     def halves(self, separators: str) -> "tuple[Piece, Piece] | None":
         """What stands before and after the first separating character; None without one."""
-        found = (self.text.find(character) for character in separators)
-        index = min((place for place in found if place >= 0), default=-1)
-        return None if index < 0 else (self.part(0, index), self.part(index + 1))
+        found = _any_of(separators).search(self.text)
+        return found and (self.part(0, found.start()), self.part(found.end()))
 
 
 _QUOTES = '"“”＂'
+_BRACKETS = "([（［)]）］"
+
+
+@cache
+def _any_of(characters: str) -> re.Pattern[str]:
+    """A pattern for any one of these characters."""
+    return re.compile(f"[{re.escape(characters)}]")
 
 
 class TooManyFindingsError(Exception):
@@ -160,15 +167,17 @@ def lines(text: str, report: Report) -> tuple[str, tuple[Piece, ...]]:
     if len(found) > MOST_LINES:
         report.add("E005.size", Position(MOST_LINES, 1), most=f"{MOST_LINES} lines")
         raise TooManyFindingsError
-    for line in found:
-        if not line.text.isascii() or not line.text.isprintable():
-            _refuse_strange(line, report)
-    return "\n".join(line.text for line in found), found
+    text = "\n".join(line.text for line in found)
+    strange = {one for one in set(text) if one not in " \u3000\n" and not _is_plain(one)}
+    for line in found if strange else ():
+        if not strange.isdisjoint(line.text):
+            _refuse_strange(line, strange, report)
+    return text, found
 
 
-def _refuse_strange(line: Piece, report: Report) -> None:
+def _refuse_strange(line: Piece, strange: set[str], report: Report) -> None:
     for index, character in enumerate(line.text):
-        if character in " \u3000" or _is_plain(character):
+        if character not in strange:
             continue
         twin = unicodedata.normalize("NFKC", character)
         words = {

@@ -79,27 +79,27 @@ class Scope:
         self.free = free
         self.columns: set[str] = set()
         self._ids: dict[str, Concept] = {}
-        self._lengths: tuple[int, ...] = ()
+        self._lengths = set[int]()
 
     def add(self, id_: Concept, declared: ConceptType | AnyType, *names: str) -> None:
         """Add a concept or derived value under each of its names."""
         type_ = declared if isinstance(declared, AnyType) else in_expressions(declared)
         self.types[id_] = type_
         self._ids.update(dict.fromkeys(names, id_))
+        self._lengths.update(map(len, names))
         if isinstance(type_, ListOf) and isinstance(type_.item, RecordOf):
-            self.columns.update(type_.item.names)
-        self._measure()
+            self.add_columns(type_.item.names)
 
     def add_columns(self, names: Iterable[str]) -> None:
         """Add names that records have, where no type says so."""
         self.columns.update(names)
-        self._measure()
+        self._lengths.update(map(len, self.columns))
 
     def add_broken(self, *names: str) -> None:
         """Add names whose definition is wrong, so that using them is not reported again."""
         for name in names:
             self._ids.setdefault(name, Concept(name))
-        self._measure()
+        self._lengths.update(map(len, names))
 
     def type_of(self, type_: Type) -> Type:
         """The type of something written out, or worked out."""
@@ -115,7 +115,7 @@ class Scope:
 
     def longest_at(self, text: str, index: int, besides: Iterable[str] = ()) -> str:
         """The longest name that the text has at that place; empty if it has none."""
-        lengths = {*self._lengths, *map(len, besides)}
+        lengths = self._lengths.union(map(len, besides))
         for length in sorted(lengths, reverse=True):
             part = text[index : index + length]
             if (part in self._ids or part in self.columns or part in besides) and not (
@@ -123,9 +123,6 @@ class Scope:
             ):
                 return part
         return ""
-
-    def _measure(self) -> None:
-        self._lengths = tuple({len(name) for name in (*self._ids, *self.columns)})
 
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?![\d-])", re.ASCII)

@@ -20,14 +20,15 @@ from decision_service.model import (
     TextType,
     Value,
 )
-from decision_service.rulebook import document, expression, plain
+from decision_service.rulebook import document, expression, page, plain, source
 from decision_service.rulebook.cells import Cell, Column, conjunction
 from decision_service.rulebook.checks import refuse_overlap
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tokens import Scope
 from decision_service.rulebook.tree import Name, Position, Rulebook, RuleFileError
 
-FOLDER = Path(__file__).parent.parent / "unit" / "rule_mistakes"
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / "tests" / "unit" / "rule_mistakes"
 SOUND = (FOLDER / "sound.rules.md").read_text(encoding="utf-8")
 BOOK = document.read(SOUND, where="draft.rules.md")
 LINES = SOUND.split("\n")
@@ -131,6 +132,54 @@ def test_blank_lines_remarks_and_blanks_in_tables_make_no_difference(data: st.Da
 
     assert book is not None
     assert without_places(book) == without_places(BOOK)
+
+
+def blocks(text: str) -> tuple[list[page._Block] | None, list[page._Block]]:
+    """The blocks of a page by its lines alone, if they say, and by the Markdown parser."""
+    markdown, lines = source.lines(text, Report())
+
+    def without_blanks(block: page._Block) -> page._Block:
+        last = max(n for n in range(block.first, block.end) if lines[n].text.strip())
+        return block._replace(end=last + 1)
+
+    return page._plain_blocks(lines), list(map(without_blanks, page._parsed_blocks(markdown)))
+
+
+def test_sound_files_are_pages_whose_lines_say_what_they_are() -> None:
+    for file in (ROOT / "rules").glob("*/*.rules.md"):
+        by_lines, by_parser = blocks(file.read_text(encoding="utf-8"))
+
+        assert by_lines == by_parser
+
+
+plain_lines = st.sampled_from(
+    ["", "", "  ", "# 甲 | A", "- 甲：乙 | L", "甲", "> 甲", "| a | b |", "|---|---|", "| a |"]
+)
+other_lines = st.sampled_from(
+    [
+        "###丙", "####### 丁", "# ", "- 依据", "-甲", "-     甲", "- - -", "---", "- ```", "* 甲",
+        "|", "1. 甲", "  甲", "    甲", "甲 | 乙", "A", ">", ">> - 甲", "> ```", "| a | b | c |",
+        "|--|", "||", "| :-: | - |", r"| a \| b |", "--|--", "```", "~~~", "<div>", "<!-- 甲",
+        "[甲]: 乙", "===", "\t甲", "基准 baseline：甲 = 1", "_甲_", "\u3000甲", "| 甲 |\u3000",
+    ]
+)  # fmt: skip
+
+
+def test_a_page_whose_lines_say_what_they_are_is_markdown_of_that_shape() -> None:
+    """Reading line by line, which is quick, never differs from what Markdown says."""
+    said = 0
+
+    @settings(max_examples=400, deadline=None)
+    @given(st.lists(plain_lines | plain_lines | other_lines, max_size=5))
+    def every_page(page_lines: list[str]) -> None:
+        nonlocal said
+        by_lines, by_parser = blocks("\n".join(page_lines))
+        said += bool(by_lines)
+        assert by_lines is None or by_lines == by_parser
+
+    every_page()
+
+    assert said >= 20
 
 
 # ── the proof that rows exclude each other ───────────────────────────────────────────────────────
