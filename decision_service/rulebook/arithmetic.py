@@ -74,18 +74,20 @@ def rounding_to(rounding: Rounding, scale: int) -> Callable[[Decimal], Decimal |
     context.traps[Inexact] = rounding == "exact"
     step = quantum(scale)
     zero = Decimal(0).quantize(step)
-    quantize = _total(context.quantize)
+    quantize = context.quantize
 
     def round_(value: Decimal) -> Decimal | None:
-        rounded = quantize(value, step)
-        return zero if rounded == zero else rounded  # never "-0.00"
+        try:
+            return quantize(value, step) or zero  # never "-0.00"
+        except DecimalException:
+            return None
 
     return round_
 
 
 def _age(born: date, on: date) -> Decimal | None:
     """The classical trick: days written as YYYYMMDD differ by ages times 10,000."""
-    return None if on < born else Decimal((_digits(on) - _digits(born)) // 10_000)
+    return None if on < born else _YEARS[(_digits(on) - _digits(born)) // 10_000]
 
 
 def _age_day_after(born: date, on: date) -> Decimal | None:
@@ -96,6 +98,9 @@ def _age_day_after(born: date, on: date) -> Decimal | None:
 
 
 AGES = {"birthday": _age, "day_after": _age_day_after}
+
+
+_YEARS = tuple(map(Decimal, range(date.max.year)))
 
 
 def _digits(day: date) -> int:

@@ -7,7 +7,7 @@ Inside the code ``None`` stands for what is not known. It is made of nothing but
 from collections.abc import Iterable
 from typing import assert_never
 
-from decision_service.model import Concept, NumberType
+from decision_service.model import Concept, NumberType, OptionType, TextType
 from decision_service.rulebook import arithmetic, sequences
 from decision_service.rulebook.arithmetic import (
     AGES,
@@ -82,7 +82,7 @@ class Expressions:
                 text = self._compared(expression)
             case Within(item=item, tests=tests):
                 of = self._simple(item)
-                text = self._settled("True", [self._test(of, item.type, test) for test in tests])
+                text = self._one_of(of, item.type, tests)
             case All(items=items):
                 text = self._settled("False", [self._value(item) for item in items])
             case Some(items=items):
@@ -134,6 +134,12 @@ class Expressions:
         name = self._assigned(same)
         return unless_unknown([name], f"not {name}")
 
+    def _one_of(self, item: str, type_: Type, tests: tuple[Interval | Expression, ...]) -> str:
+        words = [test.value for test in tests if isinstance(test, Constant)]
+        if isinstance(type_, OptionType | TextType) and len(words) == len(tests):
+            return unless_unknown([item], f"{item} in {self._global(frozenset(words))}")
+        return self._settled("True", [self._test(item, type_, test) for test in tests])
+
     def _test(self, item: str, type_: Type, test: Interval | Expression) -> str:
         if not isinstance(test, Interval):
             simple = self._simple(test)
@@ -145,15 +151,24 @@ class Expressions:
                     )
                 return unless_unknown([item, simple], found)
             return unless_unknown([item, simple], f"{item} == {simple}")
+        above = "<=" if test.low_included else "<"
+        below = "<=" if test.high_included else "<"
+        match test:
+            case Interval(low=Constant() as low, high=Constant() as high):
+                ends = f"{self._simple(low)} {above} {item} {below} {self._simple(high)}"
+                return unless_unknown([item], ends)
+            case _:
+                return self._between(item, above, below, test)
+
+    def _between(self, item: str, above: str, below: str, test: Interval) -> str:
+        """A range of which an end may be unknown, and the other decide alone."""
         ends = []
         if test.low is not None:
             low = self._simple(test.low)
-            op = "<=" if test.low_included else "<"
-            ends.append(unless_unknown([item, low], f"{low} {op} {item}"))
+            ends.append(unless_unknown([item, low], f"{low} {above} {item}"))
         if test.high is not None:
             high = self._simple(test.high)
-            op = "<=" if test.high_included else "<"
-            ends.append(unless_unknown([item, high], f"{item} {op} {high}"))
+            ends.append(unless_unknown([item, high], f"{item} {below} {high}"))
         return self._settled("False", ends) if ends else unless_unknown([item], "True")
 
     def _part(self, item: Expression, part: str) -> str:

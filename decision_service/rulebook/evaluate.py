@@ -117,6 +117,7 @@ class _Source(Expressions):
             "Decimal": Decimal,
             "date": date,
             "Verdict": Verdict,
+            "made": tuple.__new__,
             "UNKNOWN": UNKNOWN,
         }
 
@@ -242,8 +243,11 @@ class _Source(Expressions):
                 for status in (Status.MET, Status.NOT_MET, Status.UNKNOWN)
             )
             statuses.append(f"{met} if {truth} else {unknown} if {truth} is None else {not_met}")
-            tests[requirement.if_not_met].append(f"{truth} is False")
-            tests[requirement.if_unknown].append(f"{truth} is None")
+            if requirement.if_not_met is requirement.if_unknown:
+                tests[requirement.if_unknown].append(f"{truth} is not True")
+            else:
+                tests[requirement.if_not_met].append(f"{truth} is False")
+                tests[requirement.if_unknown].append(f"{truth} is None")
         for output in self._book.outputs:
             value = self._rounded(output)
             tests[Consequence.REFER].append(f"{value} is None")
@@ -254,8 +258,8 @@ class _Source(Expressions):
             kind = self._global(VerdictKind(consequence.value))
             self._lines.append(f"{word} {test}: kind = {kind}")
         self._lines.append(f"else: kind = {self._global(VerdictKind.APPROVE)}")
-        parts = f"kind, {tuple_of(statuses)}, {tuple_of(outputs)}, {tuple_of(applies)}"
-        self._lines.append(f"return Verdict({parts})")
+        parts = f"(kind, {tuple_of(statuses)}, {tuple_of(outputs)}, {tuple_of(applies)})"
+        self._lines.append(f"return made(Verdict, {parts})")
 
     def _rounded(self, output: Output) -> str:
         value = self._simple(output.expression)
