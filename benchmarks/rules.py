@@ -1,9 +1,10 @@
-"""What one case costs each evaluator, and what reading a rule file costs.
+"""What one case costs each evaluator, and what loading a rule file costs.
 
 The cases are the scenarios of the published releases, and generated ones of a generated file of 100
-requirements. Beside the evaluators stand functions written by hand in plain Python, which say of
-each case what the rule file says; nobody could prove them, replay them, or give reasons from them.
-Medians of the rounds; every figure is of one core.
+requirements. Beside the evaluators stand functions written by hand in plain Python, which give the
+very same verdicts, with every status and value; nobody could prove them, replay them, or give
+reasons from them. All is CPU time of one core, the median of the rounds; a yardstick of fixed work
+tells how fast this core was meanwhile.
 
     python benchmarks/rules.py [--rounds N]
 """
@@ -12,7 +13,7 @@ import argparse
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -21,24 +22,20 @@ from typing import Any, TypeAlias
 from decision_service import catalogue
 from decision_service.model import Facts, Known, Status
 from decision_service.rulebook import document, interpret
-from decision_service.rulebook.engine import Engine
+from decision_service.rulebook.engine import Engine, limits
 from decision_service.rulebook.evaluate import Reference
-from decision_service.rulebook.tree import Rulebook
+from decision_service.rulebook.tree import Rulebook, Verdict, VerdictKind
+from decision_service.rulebook.values import UNKNOWN
 from evidence_adapters import registry
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS, CASES = 100, 50
-Plain: TypeAlias = Mapping[str, Any]
-ByHand: TypeAlias = Callable[[Plain], list[str]]
+ByHand: TypeAlias = Callable[[Facts], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A rule file, cases for it, and what a programmer would have written in its place.
-
-    Attributes:
-        by_hand: Which requirements are not met or not known, by the known facts.
-    """
+    """A rule file, cases for it, and what a programmer would have written in its place."""
 
     name: str
     book: Rulebook
@@ -46,56 +43,93 @@ class Subject:
     by_hand: ByHand | None = None
 
 
-def allowance(facts: Plain) -> list[str]:
-    """The requirements of the old-age allowance of 2019, by hand; its amount is left out."""
-    missing, get = [], facts.get
-    born, filed = get("applicant.birth_date"), facts["filing_date"]
-    if born is None or (
-        filed.year - born.year - ((filed.month, filed.day) < (born.month, born.day)) < 70
-    ):
-        missing.append("R1")
-    if get("applicant.hukou_city") != "shenzhen":
-        missing.append("R2")
-    if (
-        get("applicant.living_status") != "living"
-        or get("applicant.allowance_in_payment") is not False
-    ):
-        missing.append("R3")
-    if get("applicant.card_account_own") is not True:
-        missing.append("R4")
-    return missing
+# ── by hand ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def known(facts: Facts, concept: str) -> Any:  # noqa: ANN401  # of any kind
+    fact = facts.get(concept)  # type: ignore[call-overload]  # a literal for a `Concept`
+    return fact.value if isinstance(fact, Known) else None
+
+
+def status(truth: bool | None) -> Status:  # noqa: FBT001
+    if truth is None:
+        return Status.UNKNOWN
+    return Status.MET if truth else Status.NOT_MET
+
+
+def allowance(facts: Facts) -> Verdict:
+    """The old-age allowance of 2019, by hand."""
+    filed, born = known(facts, "filing_date"), known(facts, "applicant.birth_date")
+    city = known(facts, "applicant.hukou_city")
+    living = known(facts, "applicant.living_status")
+    paid = known(facts, "applicant.allowance_in_payment")
+    own = known(facts, "applicant.card_account_own")
+    age = None
+    if filed is not None and born is not None and born <= filed:
+        age = filed.year - born.year - ((filed.month, filed.day) < (born.month, born.day))
+    amount, row = None, ""
+    if age is not None:
+        if 70 <= age < 80:
+            amount, row = Decimal("200.00"), "1"
+        elif 80 <= age < 90:
+            amount, row = Decimal("300.00"), "2"
+        elif 90 <= age < 100:
+            amount, row = Decimal("500.00"), "3"
+        elif age >= 100:
+            amount, row = Decimal("1000.00"), "4"
+    if paid is True or (living is not None and living != "living"):
+        unpaid: bool | None = False
+    else:
+        unpaid = None if living is None or paid is None else True
+    truths = {
+        "R1": None if age is None else age >= 70,
+        "R2": None if city is None else city == "shenzhen",
+        "R3": unpaid,
+        "R4": own,
+    }
+    approved = amount is not None and all(truth is True for truth in truths.values())
+    return Verdict(
+        VerdictKind.APPROVE if approved else VerdictKind.REFER,
+        tuple((id_, status(truth)) for id_, truth in truths.items()),
+        (("monthly_allowance", UNKNOWN if amount is None else amount),),
+        (("津贴标准", row),),
+    )
 
 
 LIMITS = [(f"R{i + 1}", f"applicant.n{i}", 10 + i) for i in range(REQUIREMENTS)]
 
 
-def long_list(facts: Plain) -> list[str]:
+def long_list(facts: Facts) -> Verdict:
     """The generated file, by hand: every number is at least its limit."""
-    return [
-        id_
-        for id_, concept, limit in LIMITS
-        if (number := facts.get(concept)) is None or number < limit
-    ]
+    statuses = []
+    for id_, concept, limit in LIMITS:
+        number = known(facts, concept)
+        statuses.append((id_, status(None if number is None else number >= limit)))
+    met = all(one is Status.MET for _, one in statuses)
+    return Verdict(VerdictKind.APPROVE if met else VerdictKind.REFER, tuple(statuses), (), ())
 
 
-def generated() -> str:
-    """A rule file of 100 requirements, each of a number of its own."""
+# ── a generated file ─────────────────────────────────────────────────────────────────────────────
+
+
+def generated(requirements: int = REQUIREMENTS, numbers: int = REQUIREMENTS) -> str:
+    """A rule file of so many requirements over so many numbers, the first over the first."""
     table = "|------|------|---------|------|------------|------|-------------|"
     rows = [
         f"| applicant.n{i} | 数{i} | number {i} | 数 | 元，2 位小数 | [0..1000] | some_register |"
-        for i in range(REQUIREMENTS)
+        for i in range(numbers)
     ]
-    requirements = [
+    demands = [
         f"""### R{i + 1} 第{i}项 | Item {i}
 - 依据 basis：L1
-- 条件 requires：数{i} >= {10 + i}
+- 条件 requires：数{i % numbers} >= {10 + i}
 - 不符合 if not met：转人工 | refer
 - 无法确认 if unknown：转人工 | refer
-- 符合时说明：为 {{数{i}}}。| It is {{数{i}}}.
-- 不符合时说明：仅 {{数{i}}}。| Only {{数{i}}}.
+- 符合时说明：为 {{数{i % numbers}}}。| It is {{数{i % numbers}}}.
+- 不符合时说明：仅 {{数{i % numbers}}}。| Only {{数{i % numbers}}}.
 - 无法确认时说明：未能取得。| It could not be had.
 """
-        for i in range(REQUIREMENTS)
+        for i in range(requirements)
     ]
     return f"""# 长清单 | Long list
 
@@ -117,10 +151,10 @@ def generated() -> str:
 
 ## 条件 | Requirements
 
-{chr(10).join(requirements)}
+{chr(10).join(demands)}
 ## 情形 | Scenarios
 
-基准 baseline：{"；".join(f"数{i} = 500" for i in range(REQUIREMENTS))}
+基准 baseline：{"；".join(f"数{i} = 500" for i in range(numbers))}
 
 | 编号 | 情形 | Scenario | 与基准不同 | 结论 | 理由 |
 |------|------|----------|------------|------|------|
@@ -142,8 +176,15 @@ def subjects() -> list[Subject]:
         )
         for release in catalogue.load(ROOT, registers).releases
     ]
-    book, dice = document.read(generated(), where="generated"), random.Random(755)  # noqa: S311
-    cases: list[Facts] = [
+    book = document.read(generated(), where="generated")
+    cases = [*some_cases(book), *(scenario.facts for scenario in book.scenarios)]
+    return [*found, Subject(f"generated, {REQUIREMENTS} requirements", book, cases, long_list)]
+
+
+def some_cases(book: Rulebook) -> list[Facts]:
+    """Generated cases of a generated file, which mostly fall short."""
+    dice = random.Random(755)  # noqa: S311
+    return [
         {
             term.id: Known(value=Decimal(dice.randrange(0, 1000)), source="some_register")
             for term in book.terms
@@ -151,68 +192,98 @@ def subjects() -> list[Subject]:
         }
         for _ in range(CASES)
     ]
-    cases += [scenario.facts for scenario in book.scenarios]
-    return [*found, Subject(f"generated, {REQUIREMENTS} requirements", book, cases, long_list)]
+
+
+# ── measuring ────────────────────────────────────────────────────────────────────────────────────
 
 
 def median_us(work: Callable[[], object], *, each: int, rounds: int) -> float:
-    """Microseconds for each of so many parts of the work; every round lasts 20 ms at least."""
+    """Microseconds of CPU for each of so many parts of the work; a round lasts 20 ms at least."""
 
     def timed(times: int) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         for _ in range(times):
             work()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
-    times = max(1, round(0.02 / timed(1)))
+    times = max(1, round(0.02 / max(timed(1), 1e-5)))
     return statistics.median(1e6 * timed(times) / times / each for _ in range(rounds))
 
 
+def yardstick() -> None:
+    """A million additions: 30 to 40 ms on a core of 3 GHz that does nothing else."""
+    number = 0
+    for one in range(1_000_000):
+        number += one
+
+
+def cost_of_cases(run: Callable[[Facts], object], cases: Sequence[Facts], rounds: int) -> float:
+    """Microseconds a case."""
+    return median_us(lambda: [run(case) for case in cases], each=len(cases), rounds=rounds)
+
+
+def compare(subject: Subject, rounds: int) -> str:
+    """A line on one rule file."""
+    book, cases, by_hand = subject.book, subject.cases, subject.by_hand
+    engine, reference = Engine(book), Reference(book)
+    engine_, reference_, interpreter = (
+        cost_of_cases(run, cases, rounds)
+        for run in (
+            engine.verdict,
+            reference.verdict,
+            lambda facts: interpret.verdict(book, facts),
+        )
+    )
+    engine.close()
+    line = f"{subject.name:38} {engine_:8.1f} {reference_:10.1f} {interpreter:12.1f}"
+    if by_hand is None:
+        return line
+    assert [by_hand(case) for case in cases] == [reference.verdict(case) for case in cases]
+    cost = cost_of_cases(by_hand, cases, rounds)
+    return f"{line} {cost:8.1f}   reference / by hand: {reference_ / cost:.2f}"
+
+
+def one_more(rounds: int) -> float:
+    """Nanoseconds for a requirement more over numbers that are read anyway."""
+
+    def cost(requirements: int) -> float:
+        text = generated(requirements, numbers=10)
+        book = document.read(text, where="generated")
+        return cost_of_cases(Reference(book).verdict, some_cases(book), rounds)
+
+    return 1e3 * (cost(500) - cost(100)) / 400
+
+
 def main(rounds: int) -> None:
-    """Print a line a rule file."""
+    """Print a line a rule file, and what loading costs."""
     print(f"{'µs a case':38} {'engine':>8} {'reference':>10} {'interpreter':>12} {'by hand':>8}")
     for subject in subjects():
-        book, cases, by_hand = subject.book, subject.cases, subject.by_hand
-        engine, reference = Engine(book), Reference(book)
-        costs = [
-            median_us(
-                lambda run=run, cases=cases: [run(case) for case in cases],
-                each=len(cases),
-                rounds=rounds,
-            )
-            for run in (
-                engine.verdict,
-                reference.verdict,
-                lambda facts, book=book: interpret.verdict(book, facts),
-            )
-        ]
-        line = f"{subject.name:38} {costs[0]:8.1f} {costs[1]:10.1f} {costs[2]:12.1f}"
-        if by_hand is not None:
-            plain = [_plain(case) for case in cases]
-            for case, facts in zip(cases, plain, strict=True):
-                statuses = reference.verdict(case).statuses
-                assert by_hand(facts) == [id_ for id_, status in statuses if status != Status.MET]
-            cost = median_us(
-                lambda by_hand=by_hand, plain=plain: [by_hand(facts) for facts in plain],
-                each=len(plain),
-                rounds=rounds,
-            )
-            both = costs[0] + costs[1]
-            line += f" {cost:8.1f}   both / by hand: {both / cost:.0f}"
-        print(line)
-        engine.close()
+        print(compare(subject, rounds))
+    print(f"a requirement more, reference              {one_more(rounds):8.0f} ns")
+    limit, numbers = Decimal(70), [Decimal("7.25")] * 1_000
+    comparisons = median_us(
+        lambda: [number >= limit for number in numbers],
+        each=1_000,
+        rounds=rounds,
+    )
+    print(f"beside it one comparison of decimals       {1e3 * comparisons:8.0f} ns")
     text = generated()
-    load = median_us(lambda: document.read(text, where="generated"), each=1, rounds=rounds)
     book = document.read(text, where="generated")
-    reference_ = median_us(lambda: Reference(book), each=1, rounds=rounds)
-    engine_ = median_us(lambda: Engine(book).close(), each=1, rounds=rounds)
-    print(f"reading and proving the generated file {load / 1e3:8.1f} ms")
-    print(f"compiling it: reference {reference_ / 1e3:.1f} ms, engine {engine_ / 1e3:.1f} ms")
-
-
-def _plain(facts: Facts) -> Plain:
-    """The known values, as a programmer would have them."""
-    return {key: fact.value for key, fact in facts.items() if isinstance(fact, Known)}
+    loading: dict[str, Callable[[], object]] = {
+        "read and proven": lambda: document.read(text, where="generated"),
+        "held against the engine's limits": lambda: limits(book),
+        "reference compiled": lambda: Reference(book),
+        "engine compiled": lambda: Engine(book).close(),
+    }
+    costs = {what: median_us(work, each=1, rounds=rounds) / 1e3 for what, work in loading.items()}
+    print(f"{REQUIREMENTS} requirements loaded                    {sum(costs.values()):8.1f} ms")
+    for what, cost in costs.items():
+        print(f"  {what:40} {cost:8.1f} ms")
+    registers = {key: one.meaning for key, one in registry.load().items()}
+    city = median_us(lambda: catalogue.load(ROOT, registers), each=1, rounds=3) / 1e3
+    print(f"every release of the city read             {city:8.1f} ms")
+    additions = median_us(yardstick, each=1, rounds=rounds) / 1e3
+    print(f"yardstick: a million additions             {additions:8.1f} ms")
 
 
 if __name__ == "__main__":

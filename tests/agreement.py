@@ -226,10 +226,10 @@ def main(matter: str, cases: int, first: int) -> None:
     """Compare every release of the city, some batches at a time, and print a line for each."""
     names = [one.name for one in _published().releases if matter in one.name]
     batches = range(first // BATCH, -(-(first + cases) // BATCH))
-    parts = [batches[start : start + 10] for start in range(0, len(batches), 10)]
+    parts = [batches[start : start + 5] for start in range(0, len(batches), 5)]
     tallies, seconds = {name: Tally() for name in names}, Counter[str]()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        asked = [pool.submit(_compared, name, part) for name in names for part in parts]
+        asked = [pool.submit(_compared, name, part) for part in parts for name in names]
         for done in as_completed(asked):
             name, tally, cost = done.result()
             tallies[name].add(tally)

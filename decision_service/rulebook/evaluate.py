@@ -6,9 +6,10 @@ logic are written a second time here, in another way, so that each finds the oth
 `compiling` writes the expressions; what it says of their code holds for all of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, TypeAlias, assert_never
 
 from decision_service.model import (
@@ -56,22 +57,12 @@ class Reference:
     """A rule file, compiled."""
 
     def __init__(self, book: Rulebook) -> None:
-        atoms = [tuple(atoms_in(requirement.expression)) for requirement in book.requirements]
+        self._book = book
         source = _Source(book)
-        program = source.program(atoms)
+        program = source.program()
         self._names = tuple(source.variables)
         self._verdict: Callable[[_Get], Verdict] = program["verdict"]
         self._values: Callable[[_Get], tuple[Held | None, ...]] = program["values"]
-        self._truths: Callable[[_Get], tuple[tuple[bool | None, ...], ...]] = program["atoms"]
-
-        words: dict[str, str] = {term.id: term.name.zh for term in book.terms}
-        self._atoms = {
-            requirement.id: tuple(
-                (written(atom, words), tuple(dict.fromkeys(name.id for name in mentions(atom))))
-                for atom in found
-            )
-            for requirement, found in zip(book.requirements, atoms, strict=True)
-        }
 
     def verdict(self, facts: Facts) -> Verdict:
         """Say what the rule file says about these facts."""
@@ -88,6 +79,7 @@ class Reference:
     def atoms(self, facts: Facts) -> Mapping[str, tuple[Atom, ...]]:
         """The explanation: each comparison or test of every requirement, and how it came out."""
         values = self.values(facts)
+        texts, truths_of = self._explanation
         return {
             requirement: tuple(
                 Atom(
@@ -98,9 +90,31 @@ class Reference:
                 for (text, names), truth in zip(atoms, truths, strict=True)
             )
             for (requirement, atoms), truths in zip(
-                self._atoms.items(), self._truths(facts.get), strict=True
+                texts.items(), truths_of(facts.get), strict=True
             )
         }
+
+    @cached_property
+    def _explanation(
+        self,
+    ) -> tuple[
+        Mapping[str, list[tuple[str, tuple[Concept, ...]]]],
+        Callable[[_Get], tuple[tuple[bool | None, ...], ...]],
+    ]:
+        """Text and names of every atom, by requirement, and a function of their truths."""
+        words: dict[str, str] = {term.id: term.name.zh for term in self._book.terms}
+        atoms = {
+            requirement.id: list(atoms_in(requirement.expression))
+            for requirement in self._book.requirements
+        }
+        texts = {
+            requirement: [
+                (written(atom, words), tuple(dict.fromkeys(name.id for name in mentions(atom))))
+                for atom in found
+            ]
+            for requirement, found in atoms.items()
+        }
+        return texts, _Source(self._book).explanation(atoms.values())
 
 
 # ── the compiler ─────────────────────────────────────────────────────────────────────────────────
@@ -121,18 +135,28 @@ class _Source(Expressions):
             "UNKNOWN": UNKNOWN,
         }
 
-    def program(self, atoms: list[tuple[Expression, ...]]) -> dict[str, Any]:
-        """Compile ``verdict``, ``values`` and ``atoms``: functions of a getter of facts."""
+    def program(self) -> dict[str, Any]:
+        """Compile ``verdict`` and ``values``: functions of a getter of facts."""
         applies = self._names()
         common = self._taken()
         self._verdict(applies)
         verdict = self._taken()
-        truths = tuple_of(tuple_of(self._simple(atom) for atom in found) for found in atoms)
-        explain = [*self._taken(), f"return {truths}"]
         values = [f"return {tuple_of(self.variables.values())}"]
+        return self._compiled(verdict=common + verdict, values=common + values)
+
+    def explanation(self, atoms: Iterable[Iterable[Expression]]) -> Callable[[_Get], Any]:
+        """Compile a function of a getter of facts that says how these came out."""
+        self._names()
+        truths = tuple_of(tuple_of(self._simple(atom) for atom in found) for found in atoms)
+        explanation: Callable[[_Get], Any] = self._compiled(
+            explanation=[*self._taken(), f"return {truths}"]
+        )["explanation"]
+        return explanation
+
+    def _compiled(self, **functions: list[str]) -> dict[str, Any]:
         source = "".join(
-            f"def {name}(get):\n" + "".join(f" {line}\n" for line in common + own)
-            for name, own in (("verdict", verdict), ("values", values), ("atoms", explain))
+            f"def {name}(get):\n" + "".join(f" {line}\n" for line in lines)
+            for name, lines in functions.items()
         )
         exec(compile(source, "<rulebook>", "exec"), self._globals)  # noqa: S102  # see above
         return self._globals

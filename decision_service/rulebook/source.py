@@ -5,10 +5,10 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import islice
+from typing import NamedTuple
 
 from decision_service.model import Text
 from decision_service.rulebook.tree import Finding, Position
@@ -23,8 +23,7 @@ MOST_FINDINGS = 100
 """A file with more is not read on: the first hundred keep an author busy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of one line of the file that knows where it stands."""
 
     text: str
