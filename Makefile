@@ -98,8 +98,19 @@ release: $(READY) ## At a release, and at no other time: promise the contract as
 lock: $(READY) ## Resolve requirements.lock anew; no registry's host may stand in it
 	@$(V)/bin/uv pip compile pyproject.toml --group dev --group build --universal --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
-	@! grep -nE 'https?://' requirements.lock
+	@$(V)/bin/uv pip compile --group bench --universal --generate-hashes --upgrade \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o benchmarks/requirements.lock
+	@! grep -nE 'https?://' requirements.lock benchmarks/requirements.lock
+
+.PHONY: agree
+agree: $(READY) ## Ask engine, reference and interpreter about 100,000 applications to every matter; AGREE="--cases 1000"
+	@$(PY) -m tests.agreement $(AGREE)
+
+# What only the benchmarks need: other engines, beside which the rules are measured.
+$(V)/.bench: benchmarks/requirements.lock $(READY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@touch $@
 
 .PHONY: bench
-bench: $(READY) ## Measure: ratios within one run, medians of several
-	@for one in rules adapters audit_log decide; do $(PY) benchmarks/$$one.py || exit 1; done
+bench: $(READY) $(V)/.bench ## Measure: ratios within one run, medians of several
+	@for one in rules rule_engines adapters audit_log decide; do $(PY) benchmarks/$$one.py || exit 1; done

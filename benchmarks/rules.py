@@ -3,15 +3,14 @@
 The cases are the scenarios of the published releases, and generated ones of a generated file of 100
 requirements. Beside the evaluators stand functions written by hand in plain Python, which give the
 very same verdicts, with every status and value; nobody could prove them, replay them, or give
-reasons from them. All is CPU time of one core, the median of the rounds; a yardstick of fixed work
-tells how fast this core was meanwhile.
+reasons from them. All is CPU time of one core, the least of the rounds, in which all that is held
+against each other takes turns; a yardstick of fixed work tells how fast this core was meanwhile.
 
     python benchmarks/rules.py [--rounds N]
 """
 
 import argparse
 import random
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -197,17 +196,25 @@ def some_cases(book: Rulebook) -> list[Facts]:
 # ── measuring ────────────────────────────────────────────────────────────────────────────────────
 
 
-def median_us(work: Callable[[], object], *, each: int, rounds: int) -> float:
-    """Microseconds of CPU for each of so many parts of the work; a round lasts 20 ms at least."""
+def least_us(*works: Callable[[], object], each: int, rounds: int) -> list[float]:
+    """Microseconds of CPU for each of so many parts of every work: the least of the rounds.
 
-    def timed(times: int) -> float:
+    A round does all of the works in turn, 20 ms each at least; what else the machine does can only
+    add to what is measured.
+    """
+
+    def timed(work: Callable[[], object], times: int) -> float:
         started = time.process_time()
         for _ in range(times):
             work()
         return time.process_time() - started
 
-    times = max(1, round(0.02 / max(timed(1), 1e-5)))
-    return statistics.median(1e6 * timed(times) / times / each for _ in range(rounds))
+    times = [max(1, round(0.02 / max(timed(work, 1), 1e-5))) for work in works]
+    measured = [
+        [timed(work, count) / count for work, count in zip(works, times, strict=True)]
+        for _ in range(rounds)
+    ]
+    return [1e6 * min(one) / each for one in zip(*measured, strict=True)]
 
 
 def yardstick() -> None:
@@ -217,41 +224,54 @@ def yardstick() -> None:
         number += one
 
 
-def cost_of_cases(run: Callable[[Facts], object], cases: Sequence[Facts], rounds: int) -> float:
-    """Microseconds a case."""
-    return median_us(lambda: [run(case) for case in cases], each=len(cases), rounds=rounds)
+def over(run: Callable[[Any], object], cases: Sequence[Any]) -> Callable[[], object]:
+    """All of the cases, one after the other."""
+
+    def work() -> None:
+        for case in cases:
+            run(case)
+
+    return work
 
 
 def compare(subject: Subject, rounds: int) -> str:
     """A line on one rule file."""
     book, cases, by_hand = subject.book, subject.cases, subject.by_hand
     engine, reference = Engine(book), Reference(book)
-    engine_, reference_, interpreter = (
-        cost_of_cases(run, cases, rounds)
-        for run in (
-            engine.verdict,
-            reference.verdict,
-            lambda facts: interpret.verdict(book, facts),
-        )
-    )
+    runs: list[Callable[[Facts], Verdict]] = [
+        engine.verdict,
+        reference.verdict,
+        lambda facts: interpret.verdict(book, facts),
+        *([by_hand] if by_hand else []),
+    ]
+    costs = least_us(*(over(run, cases) for run in runs), each=len(cases), rounds=rounds)
+    line = f"{subject.name:38} {costs[0]:8.1f} {costs[1]:10.1f} {costs[2]:12.1f}"
+    if by_hand is not None:
+        assert [by_hand(case) for case in cases] == [reference.verdict(case) for case in cases]
+        line += f" {costs[3]:8.1f}   reference / by hand: {costs[1] / costs[3]:.2f}"
     engine.close()
-    line = f"{subject.name:38} {engine_:8.1f} {reference_:10.1f} {interpreter:12.1f}"
-    if by_hand is None:
-        return line
-    assert [by_hand(case) for case in cases] == [reference.verdict(case) for case in cases]
-    cost = cost_of_cases(by_hand, cases, rounds)
-    return f"{line} {cost:8.1f}   reference / by hand: {reference_ / cost:.2f}"
+    return line
 
 
-def one_more(rounds: int) -> float:
-    """Nanoseconds for a requirement more over numbers that are read anyway."""
+def one_more(rounds: int) -> tuple[float, float]:
+    """Nanoseconds for a requirement more over numbers that are read anyway, and for what it is.
 
-    def cost(requirements: int) -> float:
-        text = generated(requirements, numbers=10)
-        book = document.read(text, where="generated")
-        return cost_of_cases(Reference(book).verdict, some_cases(book), rounds)
+    That is one comparison of decimals in a loop.
+    """
+    books = [document.read(generated(n, numbers=10), where="generated") for n in (20, 120)]
+    limit, numbers = Decimal(70), [Decimal("7.25")] * 1_000
 
-    return 1e3 * (cost(500) - cost(100)) / 400
+    def comparisons() -> None:
+        for number in numbers:
+            number >= limit  # noqa: B015  # measured
+
+    few, many, thousand = least_us(
+        *(over(Reference(book).verdict, some_cases(book)) for book in books),
+        comparisons,
+        each=1,
+        rounds=rounds,
+    )
+    return 1e3 * (many - few) / CASES / 100, thousand
 
 
 def main(rounds: int) -> None:
@@ -259,30 +279,30 @@ def main(rounds: int) -> None:
     print(f"{'µs a case':38} {'engine':>8} {'reference':>10} {'interpreter':>12} {'by hand':>8}")
     for subject in subjects():
         print(compare(subject, rounds))
-    print(f"a requirement more, reference              {one_more(rounds):8.0f} ns")
-    limit, numbers = Decimal(70), [Decimal("7.25")] * 1_000
-    comparisons = median_us(
-        lambda: [number >= limit for number in numbers],
-        each=1_000,
-        rounds=rounds,
-    )
-    print(f"beside it one comparison of decimals       {1e3 * comparisons:8.0f} ns")
+    more, comparison = one_more(rounds)
+    print(f"a requirement more, reference              {more:8.0f} ns")
+    print(f"beside it one comparison of decimals       {comparison:8.0f} ns")
     text = generated()
     book = document.read(text, where="generated")
-    loading: dict[str, Callable[[], object]] = {
-        "read and proven": lambda: document.read(text, where="generated"),
-        "held against the engine's limits": lambda: limits(book),
-        "reference compiled": lambda: Reference(book),
-        "engine compiled": lambda: Engine(book).close(),
-    }
-    costs = {what: median_us(work, each=1, rounds=rounds) / 1e3 for what, work in loading.items()}
-    print(f"{REQUIREMENTS} requirements loaded                    {sum(costs.values()):8.1f} ms")
-    for what, cost in costs.items():
-        print(f"  {what:40} {cost:8.1f} ms")
     registers = {key: one.meaning for key, one in registry.load().items()}
-    city = median_us(lambda: catalogue.load(ROOT, registers), each=1, rounds=3) / 1e3
+    *loading, city, additions = (
+        one / 1e3
+        for one in least_us(
+            lambda: document.read(text, where="generated"),
+            lambda: limits(book),
+            lambda: Reference(book),
+            lambda: Engine(book).close(),
+            lambda: catalogue.load(ROOT, registers),
+            yardstick,
+            each=1,
+            rounds=rounds,
+        )
+    )
+    print(f"{REQUIREMENTS} requirements loaded                    {sum(loading):8.1f} ms")
+    parts = ("read and proven", "held against limits", "reference compiled", "engine compiled")
+    for what, cost in zip(parts, loading, strict=True):
+        print(f"  {what:40} {cost:8.1f} ms")
     print(f"every release of the city read             {city:8.1f} ms")
-    additions = median_us(yardstick, each=1, rounds=rounds) / 1e3
     print(f"yardstick: a million additions             {additions:8.1f} ms")
 
 

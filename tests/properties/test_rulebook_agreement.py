@@ -3,6 +3,7 @@
 import operator
 import random
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from decision_service.catalogue import Catalogue
 from decision_service.errors import EngineError
-from decision_service.model import Concept, Fact
+from decision_service.model import Concept, Fact, MatterId, Status
 from decision_service.rulebook import (
     circuit,
     compiling,
@@ -26,6 +28,7 @@ from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
 from decision_service.rulebook.tree import HitPolicy, Rulebook, VerdictKind
 from decision_service.rulebook.values import UNKNOWN
+from tests import agreement
 from tests.rulebooks import rulebooks, some_facts
 
 BOOKS = 250
@@ -75,6 +78,28 @@ def test_engine_reference_and_interpreter_agree() -> None:
 
     assert compared >= 20_000
     assert kinds == set(VerdictKind)
+
+
+def test_the_three_agree_on_generated_applications_to_every_matter(published: Catalogue) -> None:
+    """A short run of `tests.agreement`; every requirement comes out in all three ways."""
+    for release in published.releases:
+        tally = agreement.compare(release.book, range(1), cases=300)
+
+        assert set(tally.statuses) == {
+            (requirement.id, status)
+            for requirement in release.book.requirements
+            for status in Status
+        }
+
+
+def test_the_long_run_catches_a_mutant(
+    published: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(compiling._OPERATORS, ">=", ">")
+    release = published.release_on(MatterId("old_age_allowance"), date(2026, 1, 1))
+
+    with pytest.raises(AssertionError, match=r"reference: old_age_allowance@2019-10-01, batch 0"):
+        agreement.compare(release.book, range(1))
 
 
 @settings(generously, max_examples=60)
