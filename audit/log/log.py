@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import AuditError, NotFoundError, StoreRefusedError
 from audit.log import connections, store
@@ -119,13 +120,16 @@ class Log(Generic[Row]):
             undo.callback(reader.close)
             with reader.snapshot() as connection:
                 signer, _ = sound(connection, folder, place)
-            writer = Writer(
-                turns,
-                project,
-                anchor=Anchor(place),
-                signer=signer,
-                published=folder / CHECKPOINT_FILE,
-            )
+            try:
+                writer = Writer(
+                    turns,
+                    project,
+                    anchor=Anchor(place),
+                    signer=signer,
+                    published=folder / CHECKPOINT_FILE,
+                )
+            except SQLAlchemyError as error:
+                raise _unwritable(database.name) from error
             undo.pop_all()
         return cls(turns, reader, writer)
 
@@ -279,6 +283,16 @@ def no_entry(index: int) -> NotFoundError:
         zh=f"日志中没有第 {index} 条记录；序号从 0 起，小于日志总数",
         reason="ENTRY_NOT_FOUND",
         hint="The first entry is 0, the last one less than the size of the log.",
+    )
+
+
+def _unwritable(name: str) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"the store `{name}` cannot be written",
+        zh=f"记录库 `{name}` 不可写；请查账号权限（audit/log/roles.sql）、磁盘、是否只读副本",
+        reason="STORE_UNWRITABLE",
+        hint="Look at the account's roles (audit/log/roles.sql), the disk, and whether this is a"
+        " standby.",
     )
 
 

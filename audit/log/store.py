@@ -27,7 +27,7 @@ from audit.log.merkle import Frontier, Hash
 from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
 
 SCHEMA = 2
-"""Version of all tables of the store; another one is refused."""
+"""Version of all tables of the store; another one is refused, an older one can be migrated."""
 
 NUMBER = Integer().with_variant(BigInteger, "postgresql")
 TEXT = String().with_variant(String(collation="C"), "postgresql")
@@ -109,12 +109,7 @@ def read_head(connection: Connection, *, lock: bool = False) -> Checkpoint:
             raise
         raise unreadable() from None
     if row.schema != SCHEMA:
-        raise StoreRefusedError(
-            f"the store has schema {row.schema}, this program knows {SCHEMA}",
-            zh=f"记录库的结构版本是 {row.schema}，本程序只认 {SCHEMA}；请用写它的那个版本的程序",
-            reason="SCHEMA_UNKNOWN",
-            hint="Run the version of the program that wrote the store.",
-        )
+        raise _other_schema(row.schema)
     match row.origin, row.size, row.root:
         case str(origin), int(size), bytes(root):
             return Checkpoint(origin, size, root)
@@ -142,6 +137,34 @@ def load_tree(connection: Connection, head: Checkpoint) -> Tree:
     ):
         raise damaged()
     return tree
+
+
+def read_schema(connection: Connection) -> int:
+    """The version of the store's tables, whatever it is."""
+    return int(connection.execute(select(HEAD.c.schema)).scalar_one())
+
+
+def write_schema(connection: Connection) -> None:
+    """Say that the store's tables are those that this program knows."""
+    connection.execute(_MOVE_HEAD.values(schema=SCHEMA))
+
+
+def _other_schema(found: object) -> StoreRefusedError:
+    message = f"the store has schema {found}, this program knows {SCHEMA}"
+    if isinstance(found, int) and found < SCHEMA:
+        return StoreRefusedError(
+            message,
+            zh=f"记录库的结构版本是 {found}，本程序用 {SCHEMA}；请停服，留存一份副本，"
+            "再运行 `miaopi audit migrate`",
+            reason="SCHEMA_OLD",
+            hint="Stop the service, keep a copy of the store, then run `miaopi audit migrate`.",
+        )
+    return StoreRefusedError(
+        message,
+        zh=f"记录库的结构版本是 {found}，本程序只认 {SCHEMA}；请用写它的程序版本，或更新的版本",
+        reason="SCHEMA_UNKNOWN",
+        hint="Run the version of the program that wrote the store, or a newer one.",
+    )
 
 
 def unreadable() -> StoreRefusedError:

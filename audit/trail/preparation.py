@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from audit.errors import NotRecordedError
 from audit.trail.entries import Entry, Leaf, Links, case_json
-from audit.trail.projections import Row, entry_columns, entry_marks
+from audit.trail.projections import Projected, Row
 from audit.trail.seal import KEY_BYTES, Keyring, commitment
 
 _KEYS_AN_ENTRY = 64
@@ -42,14 +42,12 @@ def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[byte
         notice_commitment=sealed.notice_commitment,
         links_commitment=commitment(salt, content.decode()),
     )
-    columns, marks = entry_columns(leaf, links), entry_marks(leaf)
-    row = Row(columns, marks, entry.case, salt, content, sealed)
-    written = leaf.encode()
+    written, projected = leaf.encode(), Projected.of(leaf, links)
     case = () if entry.case is None else case_json(entry.case).values()
-    for text in (*columns, *(value for _, value in marks), *case, *keys):
+    for text in (*projected.columns, *(value for _, value in projected.marks), *case, *keys):
         if len(text) > _PROJECTED_CHARACTERS or "\0" in text:
             raise _not_projectable()
-    return written, row
+    return written, Row(projected, salt, content, sealed)
 
 
 def _not_projectable() -> NotRecordedError:

@@ -8,7 +8,7 @@ and links, and `audit.verify` derives it again.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import (
     Column,
@@ -18,9 +18,11 @@ from sqlalchemy import (
     MetaData,
     RowMapping,
     Table,
+    func,
     select,
 )
 
+from audit.log.store import ENTRIES as LOG_ENTRIES
 from audit.log.store import NUMBER, TEXT, insert_rows, latest, read_leaf
 from audit.trail.entries import (
     CaseRow,
@@ -130,18 +132,38 @@ _ROWS = 5_000
 """Marks a statement: three values each, and SQLite takes 32,766."""
 
 
+_SOME = 1_000
+"""Entries a statement: eleven values each."""
+
+
 @dataclass(frozen=True, slots=True)
-class Row:
-    """All that is kept of one entry beside its leaf.
+class Projected:
+    """What of an entry goes into projections, but for its index.
 
     Attributes:
-        columns, marks: Its projections, but for the index (`entry_columns`, `entry_marks`).
-        destroys: What the entry erases from what was there before it (`destruction.plan`).
+        columns: Its row of ``entries``; ``marks`` its rows of ``entry_marks``.
+        case: How it leaves its case; None if it does not change one.
     """
 
     columns: tuple[str, ...]
     marks: tuple[tuple[str, str], ...]
     case: CaseRow | None
+
+    @classmethod
+    def of(cls, leaf: Leaf, links: Links) -> Self:
+        """What follows from an entry's leaf and links."""
+        return cls(entry_columns(leaf, links), entry_marks(leaf), leaf.case)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """All that is kept of one entry beside its leaf.
+
+    Attributes:
+        destroys: What the entry erases from what was there before it (`destruction.plan`).
+    """
+
+    projected: Projected
     links_salt: bytes
     links_content: bytes
     sealed: Sealed
@@ -155,6 +177,30 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
         connection, SUBJECT_KEYS, [(k.id, k.tag, k.wrapped) for k in keys.values()], _KEEP_FIRST
     )
     insert_rows(connection, SEALED, [(index, *sealed_columns(row)) for index, row in rows])
+    _project(connection, [(index, row.projected) for index, row in rows])
+    for _, row in rows:
+        row.destroys(connection)
+
+
+def derive_again(connection: Connection) -> None:
+    """Make the projections anew, whatever they were, from leaves and links."""
+    tables = [ENTRIES, MARKS, CASES]
+    TABLES.drop_all(connection, tables)
+    TABLES.create_all(connection, tables)
+    size = connection.execute(select(func.count()).select_from(LOG_ENTRIES)).scalar_one()
+    beside = LOG_ENTRIES.join(SEALED, SEALED.c.idx == LOG_ENTRIES.c.idx, isouter=True)
+    query = select(LOG_ENTRIES.c.idx, LOG_ENTRIES.c.leaf, SEALED.c.links).select_from(beside)
+    for start in range(0, size, _SOME):
+        within = (LOG_ENTRIES.c.idx >= start) & (LOG_ENTRIES.c.idx < start + _SOME)
+        found = connection.execute(query.where(within).order_by(LOG_ENTRIES.c.idx)).all()
+        some = []
+        for index, content, linked in found:
+            links = Links("", ()) if linked is None else Links.decode(linked)
+            some.append((index, Projected.of(Leaf.decode(content), links)))
+        _project(connection, some)
+
+
+def _project(connection: Connection, rows: Sequence[tuple[int, Projected]]) -> None:
     insert_rows(connection, ENTRIES, [(index, *row.columns) for index, row in rows])
     marks = [(index, *mark) for index, row in rows for mark in row.marks]
     for start in range(0, len(marks), _ROWS):
@@ -166,8 +212,6 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
             cases[row.case.case_id] = (row.case, first, index)
     moved = [(*case_json(case).values(), first, newest) for case, first, newest in cases.values()]
     insert_rows(connection, CASES, moved, _MOVE_CASE)
-    for _, row in rows:
-        row.destroys(connection)
 
 
 def sealed_columns(row: Row) -> tuple[str | bytes, ...]:

@@ -13,8 +13,9 @@ import typer
 
 from audit import backup as copies
 from audit import export as exports
-from audit import reapplication, recovery, renewal
+from audit import migration, reapplication, recovery, renewal
 from audit.figures import Kinds, write_figures
+from audit.trail import Trail
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
 from decision_service.cli.audit import Anchor, Json, Store, err, out, print_json, refusals
@@ -70,6 +71,63 @@ def renew_key(store: Store, anchor: Anchor = None, *, as_json: Json = False) -> 
         f"✔ 主密钥已更换，记入第 {index} 条；请更新密钥备份，此前的备份须用其当日密钥才能打开 | the"
         f" master key is renewed, on record as entry {index}: back it up; a backup from before"
         " opens only with the key of its day",
+    )
+
+
+@app.command()
+def create(
+    store: Annotated[
+        Path, typer.Option(help="密钥与锚所在的新目录 | A new folder for keys and anchor.")
+    ],
+    origin: Annotated[
+        str, typer.Option(help="日志名称，终身唯一 | The log's name, unique for ever.")
+    ],
+    database: Annotated[
+        str,
+        typer.Option(
+            envvar="MIAOPI_DATABASE",
+            help="`postgresql://…`；不填则存于目录 | Where entries lie; empty: in the folder.",
+        ),
+    ] = "",
+    anchor: Anchor = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """建新的空记录库，用数据库属主账号 | Make a new, empty trail, as the database's owner."""
+    with refusals(as_json=as_json):
+        Trail.create(store, origin=origin, anchor=anchor, database=database)
+    if as_json:
+        print_json({"ok": True, "origin": origin})
+        return
+    out.print(
+        "✔ 已建立；数据库的权限见 audit/log/roles.sql，密钥请另行备份 | made; roles of a database"
+        " are in audit/log/roles.sql, and the keys want a backup of their own",
+        style="green",
+    )
+
+
+@app.command()
+def migrate(
+    store: Store,
+    operator: Annotated[
+        str, typer.Option(help="经办账号 | The account that does it.", show_default=False)
+    ] = "",
+    anchor: Anchor = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """升级旧版记录库；请先留存副本 | Bring an older store to this version; keep a copy first."""
+    with refusals(as_json=as_json):
+        done = migration.migrate(
+            store, operator=operator or getpass.getuser(), now=datetime.now(UTC), anchor=anchor
+        )
+    if as_json:
+        print_json({"ok": True, "from": done.schema, "index": done.index})
+        return
+    out.print(
+        f"✔ 已从版本 {done.schema} 升级并逐条查验，记入第 {done.index} 条 | migrated from schema"
+        f" {done.schema} and verified, on record as entry {done.index}",
+        style="green",
     )
 
 

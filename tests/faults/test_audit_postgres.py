@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from audit.errors import NotRecordedError, StoreRefusedError
 from audit.log import connections
 from audit.log.connections import Turns
-from audit.trail import Conflict, Entry, Receipt, Trail
+from audit.renewal import renew
+from audit.trail import CaseRow, Conflict, Entry, Receipt, Trail
 from audit.verify import verify_receipt, verify_store
+from decision_service.cli import app
 from tests.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +165,96 @@ async def test_a_database_that_went_back_is_refused_by_who_saw_more(
     with pytest.raises(StoreRefusedError) as refused:
         Trail.open(folder)
     assert refused.value.reason == "STORE_BEHIND_ANCHOR"
+
+
+# ── who may do what ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def roles(tmp_path: Path, postgres: Postgres) -> Path:
+    """A trail whose tables belong to somebody else, with a folder for each who works with it."""
+    database = postgres.new_database()
+    name = database.split("/")[3].split("?")[0]
+    typed = ["audit", "create", "--store", str(tmp_path / "owner"), "--origin", "test.invalid"]
+    made = CliRunner().invoke(app, [*typed, "--database", database])
+    assert made.exit_code == 0, made.output
+    postgres.run((ROOT / "audit" / "log" / "roles.sql").read_text(), name)
+    for role in ("appender", "keeper", "auditor"):
+        login = f"miaopi_test_{role}"
+        postgres.run(
+            f"DO $$ BEGIN CREATE ROLE {login} LOGIN IN ROLE miaopi_{role};"
+            " EXCEPTION WHEN duplicate_object THEN END $$",
+        )
+        shutil.copytree(tmp_path / "owner", tmp_path / role)
+        Trail.point(tmp_path / role, postgres.address(name, login))
+    return tmp_path
+
+
+async def test_a_service_can_append_and_erase_and_a_keeper_renew(roles: Path) -> None:
+    async with Trail.open(roles / "appender") as trail:
+        for i in range(3):
+            one = replace(entry(subject=GONE), case=CaseRow("c", "n", "p", "m", "o", "", NOW))
+            assert isinstance(await trail.append(one, expect={"k": i - 1 if i else None}), Receipt)
+        await trail.archive("d", b"content")
+        assert await trail.erase_entries([1], reason="r", time=NOW, told={}) is not None
+        assert await trail.erase(GONE, reason="r", time=NOW) is not None
+
+    (roles / "keeper" / "anchor").write_text((roles / "appender" / "anchor").read_text())
+    assert renew(roles / "keeper", now=NOW) == 5
+    shutil.copy(roles / "keeper" / "checkpoint", roles / "auditor")
+    shutil.copy(roles / "keeper" / "anchor", roles / "auditor")
+    (roles / "auditor" / "master.key").unlink()
+    (roles / "auditor" / "signing.key").unlink()
+    assert verify_store(roles / "auditor").problems == ()
+
+
+FORBIDDEN = {
+    "appender": (
+        "UPDATE log_entries SET leaf = leaf",
+        "UPDATE log_entries SET hash = hash",
+        "DELETE FROM log_entries",
+        "TRUNCATE log_entries",
+        "DELETE FROM log_tiles",
+        "UPDATE log_tiles SET hashes = hashes",
+        "UPDATE log_head SET origin = origin",
+        "DELETE FROM log_head",
+        "DELETE FROM log_latest",
+        "UPDATE sealed SET content = content",
+        "UPDATE entries SET outcome = outcome",
+        "DELETE FROM entries",
+        "DELETE FROM entry_marks",
+        "DELETE FROM cases",
+        "UPDATE archive SET content = content",
+        "UPDATE service_keys SET wrapped = wrapped",
+        "UPDATE subject_keys SET wrapped = wrapped",
+        "DROP TABLE entry_marks",
+        "CREATE TABLE public.more (x int)",
+    ),
+    "keeper": ("UPDATE log_entries SET leaf = leaf",),
+    "auditor": (
+        "INSERT INTO archive VALUES ('d', 's', '')",
+        "DELETE FROM sealed",
+    ),
+}
+
+
+def test_nobody_can_change_what_was_recorded(roles: Path) -> None:
+    def is_refused(role: str, statement: str) -> bool:
+        try:
+            sql(roles / role, statement)
+        except psycopg.errors.InsufficientPrivilege:
+            return True
+        return False
+
+    done = {(r, one) for r, ones in FORBIDDEN.items() for one in ones if not is_refused(r, one)}
+    assert done == set()
+
+
+def test_an_account_that_may_only_read_cannot_serve(roles: Path) -> None:
+    with pytest.raises(StoreRefusedError) as caught:
+        Trail.open(roles / "auditor")
+
+    assert caught.value.reason == "STORE_UNWRITABLE"
 
 
 # ── the way to the server breaks ─────────────────────────────────────────────────────────────────
