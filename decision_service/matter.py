@@ -29,11 +29,15 @@ Meanings: TypeAlias = Mapping[Concept, Meaning]
 Registers: TypeAlias = Mapping[EvidenceType, RegisterMeaning]
 
 
+_NEEDS_NO_DEVICE = frozenset({"counter", "phone"})
+
+
 def read_matter(text: str, where: str) -> Matter:
     """Read ``matter.toml``.
 
     Raises:
-        InvalidPublicationError: It is no matter, or a penalty that a machine would decide (law 5).
+        InvalidPublicationError: It is no matter, one that needs a device, or a penalty that a
+            machine would decide (law 5).
     """
     row = read_toml(text, where)
     name = {"zh": row.pop("zh", ""), "en": row.pop("en", "")}
@@ -46,7 +50,21 @@ def read_matter(text: str, where: str) -> Matter:
             [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()],
         ) from None
     _refuse_machine_that_takes(matter, where)
+    _refuse_without_a_counter(matter, where)
     return matter
+
+
+def _refuse_without_a_counter(matter: Matter, where: str) -> None:
+    """Who has no device, or cannot use one, applies at a window or by telephone (S21)."""
+    if not _NEEDS_NO_DEVICE & set(matter.channels):
+        raise InvalidPublicationError(
+            f"`{where}` cannot be published: every one of its channels needs a device",
+            zh=f"“{where}”不能发布：所有办理渠道都需要电子设备；请在 channels 中加上 "
+            "counter（窗口）或 phone（电话），让不会使用智能设备的人也能办理",
+            reason="CHANNELS_NEED_A_DEVICE",
+            hint="Add `counter` or `phone` to `channels`.",
+            where=where,
+        )
 
 
 def _refuse_machine_that_takes(matter: Matter, where: str) -> None:

@@ -94,7 +94,7 @@ kind = "confirmation"
 competent_authority = { zh = "登记机关", en = "registrar" }
 legal_resources = ["示例"]
 applicants = ["organisation"]
-channels = ["portal"]
+channels = ["portal", "counter"]
 modes = ["prefill", "instant"]
 assurance_level = "substantial"
 automatic_refusal = true
