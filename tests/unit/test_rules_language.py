@@ -1,5 +1,7 @@
 """The language: what an expression means, in Chinese and in English, and where it ends."""
 
+import subprocess
+import sys
 import time
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
@@ -386,6 +388,39 @@ def test_a_hostile_file_is_refused_in_bounded_time(text: str, code: str, en: str
     assert time.process_time() - begun < 10
     assert len(found) <= MOST_FINDINGS + 1
     assert any(one.code == code and en in one.message.en for one in found)
+
+
+def test_hostile_files_take_no_memory_worth_mentioning() -> None:
+    """Ten megabytes, and what is nested, endless or invisible; in a process of its own."""
+    reading = """
+import resource, sys
+from decision_service.rulebook import document
+from decision_service.rulebook.tree import RuleFileError
+
+def peak_mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+sound = sys.stdin.read()
+texts = [
+    "(" * 10_000_000, "字" * 3_400_000, "- " * 500_000, "> " * 500_000, "\u202e\\n" * 15_000,
+    "|a|b|\\n|-|-|\\n" + "|x|y|\\n" * 19_000, "# a | b\\n" + "#### x\\n" * 19_000,
+    sound.replace("工作月数 >= 6", "[" * 900_000), sound.replace("= 1500", "= " + "[" * 900_000),
+    sound.replace("月租金 = 1500", "；".join(["月租金 = 1"] * 60_000)),
+]
+begun = peak_mib()
+for text in texts:
+    try:
+        document.read(text, where="hostile")
+    except RuleFileError:
+        pass
+    else:
+        sys.exit("read")
+print(peak_mib() - begun)
+"""
+    run = [sys.executable, "-c", reading]
+    done = subprocess.run(run, input=SOUND, capture_output=True, text=True, check=True, timeout=120)
+
+    assert int(done.stdout) < 100
 
 
 def test_what_is_nested_as_deep_as_allowed_is_read() -> None:

@@ -1,5 +1,6 @@
 """What an author reads for every mistake, word for word, and that a sound file is left in peace."""
 
+import random
 import re
 import tomllib
 from pathlib import Path
@@ -13,7 +14,8 @@ from decision_service.rulebook.source import wordings
 from decision_service.rulebook.tree import Finding, RuleFileError
 from decision_service.rulebook.words import KEYWORDS
 
-FOLDER = Path(__file__).parent / "rule_mistakes"
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / "tests" / "unit" / "rule_mistakes"
 SOUND = (FOLDER / "sound.rules.md").read_text(encoding="utf-8")
 MISTAKES: list[dict[str, Any]] = tomllib.loads(
     (FOLDER / "mistakes.toml").read_text(encoding="utf-8")
@@ -64,6 +66,56 @@ def test_every_finding_points_into_the_text() -> None:
         for finding in findings(text):
             assert 1 <= finding.at.line <= len(lines)
             assert 1 <= finding.at.column <= len(lines[finding.at.line - 1]) + 1
+
+
+# ── slips of the pen in the published files ──────────────────────────────────────────────────────
+
+PUBLISHED = {
+    file: file.read_text(encoding="utf-8").split("\n")
+    for file in sorted((ROOT / "rules").glob("*/*.rules.md"))
+}
+SLIPS: list[dict[str, str]] = tomllib.loads((FOLDER / "slips.toml").read_text(encoding="utf-8"))[
+    "slip"
+]
+MOST_FILES = 5
+"""In which one slip is made; the dice take others for every slip."""
+
+
+def slipped(slip: dict[str, str], lines: list[str], at: int) -> tuple[str, int]:
+    """The file with the slip on one of its lines, and the line on which it must be found."""
+    changed = re.sub(slip["pattern"], slip["replacement"], lines[at], count=1)
+    assert changed != lines[at]
+    match slip.get("at"):
+        case "heading":
+            due = max(n for n in range(at) if lines[n].startswith("#"))
+        case below:
+            due = at + {"below": 1, "two below": 2, None: 0}[below]
+    return "\n".join([*lines[:at], changed, *lines[at + 1 :]]), due + 1
+
+
+def test_at_least_95_of_100_slips_in_published_files_are_found_on_their_line() -> None:
+    missed, made = [], 0
+    for slip in SLIPS:
+        dice = random.Random(slip["name"])  # noqa: S311  # dice, not secrets
+        fitting = {
+            file: places
+            for file, lines in PUBLISHED.items()
+            if (places := [n for n, line in enumerate(lines) if re.search(slip["pattern"], line)])
+        }
+        assert fitting, slip["name"]
+        for file in dice.sample(sorted(fitting), min(MOST_FILES, len(fitting))):
+            text, due = slipped(slip, PUBLISHED[file], dice.choice(fitting[file]))
+            made += 1
+            if due not in {finding.at.line for finding in findings(text)}:
+                missed.append((slip["name"], file.parent.name, due))
+
+    assert len(SLIPS) >= 60
+    assert len(missed) <= 0.05 * made, missed
+
+
+def test_the_published_files_are_left_in_peace() -> None:
+    for lines in PUBLISHED.values():
+        assert findings("\n".join(lines)) == ()
 
 
 def test_several_mistakes_are_found_at_once_in_the_order_of_the_file() -> None:
@@ -121,7 +173,7 @@ def test_every_wording_is_in_both_languages_and_says_what_to_do() -> None:
 
 # ── the page for policy staff ────────────────────────────────────────────────────────────────────
 
-PAGE = (Path(__file__).parent.parent.parent / "rules" / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "rules" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_page_has_an_entry_for_every_code() -> None:
