@@ -421,7 +421,7 @@ class Client:
             ClientError: The service said no.
         """
         asked = WithdrawCaseRequest(
-            case_id=case_id, request_id=request_id, person=_person(person), text=text
+            case_id=case_id, request_id=request_id, person=write_person(person), text=text
         )
         with translated():
             answer = await self._cases.WithdrawCase(
@@ -438,7 +438,7 @@ class Client:
             ClientError: The service said no.
         """
         asked = RequestReviewRequest(
-            case_id=case_id, request_id=request_id, person=_person(person), text=text
+            case_id=case_id, request_id=request_id, person=write_person(person), text=text
         )
         with translated():
             answer = await self._cases.RequestReview(
@@ -457,7 +457,7 @@ class Client:
         asked = ContestFactRequest(
             case_id=case_id,
             request_id=request_id,
-            person=_person(person),
+            person=write_person(person),
             contest=_contest(contest),
         )
         with translated():
@@ -739,7 +739,8 @@ def _contest(contest: model.Contest) -> Contest:
     return Contest(concept=contest.concept, claimed=contest.claimed, text=contest.text)
 
 
-def _person(person: Person) -> WirePerson:
+def write_person(person: Person) -> WirePerson:
+    """Who acts, as they have authenticated."""
     return WirePerson(
         documents=[_document(one) for one in person.documents],
         assurance_level=pb.AssuranceLevel.Value(f"ASSURANCE_LEVEL_{person.assurance_level.name}"),

@@ -1,5 +1,6 @@
 """`miaopi`: what people type. Rules and proofs need no service; the rest asks one."""
 
+import re
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -15,8 +16,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for command in (service.matters, service.prefill, service.decide, service.case):
+for command in (service.matters, service.prefill, service.decide):
     app.command()(command)
+
+
+_CASE_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class _Later(TyperGroup):
@@ -28,6 +32,20 @@ class _Later(TyperGroup):
         """Fetch the commands before anything is read as one of them."""
         self.commands = get_group(import_module(self.module).app).commands
         return super().parse_args(ctx, args)
+
+
+class _Case(_Later):
+    module = "decision_service.cli.case"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
+        """``miaopi case CASE`` shows the case."""
+        if args and _CASE_ID.match(args[0]):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+class _Aftercare(_Later):
+    module = "decision_service.cli.aftercare"
 
 
 class _Rules(_Later):
@@ -51,6 +69,12 @@ class _Audit(_Later):
 
 
 for name, group, meaning in (
+    (
+        "case",
+        _Case,
+        "办件：查看、撤回、要求人工、提出异议 | A case, and what its applicant can do.",
+    ),
+    ("aftercare", _Aftercare, "决定之后：送达、变更、校核、核查 | After the decision."),
     ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
     ("registers", _Registers, "登记册 | List, check and try the registers of the city."),
     ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),

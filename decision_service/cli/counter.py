@@ -248,8 +248,8 @@ def determine(
         result=result,
         zh=reason,
         en=reason_en,
-        findings=_values(finding, "--finding"),
-        outputs=_values(output, "--output"),
+        findings=read_values(finding, "--finding"),
+        outputs=read_values(output, "--output"),
         fields=field or (),
         ground=_ground(ground, citation, ticket),
         papers=paper or (),
@@ -286,8 +286,8 @@ def override(
         result=result,
         zh=reason,
         en=reason_en,
-        findings=_values(finding, "--finding"),
-        outputs=_values(output, "--output"),
+        findings=read_values(finding, "--finding"),
+        outputs=read_values(output, "--output"),
         ground=_ground(ground, citation, ticket),
         papers=paper or (),
     )
@@ -430,7 +430,8 @@ def _ground(reason: OverrideReason | None, citation: str, ticket: str) -> Ground
     return Ground(reason=reason, citation=citation, ticket=ticket) if reason else None
 
 
-def _values(typed: Iterable[str] | None, where: str) -> dict[str, Value]:
+def read_values(typed: Iterable[str] | None, where: str) -> dict[str, Value]:
+    """Pairs of a name and a value, as they are typed."""
     found: dict[str, Value] = {}
     for one in typed or ():
         key, equals, value = one.partition("=")

@@ -171,7 +171,7 @@ def decide(
 ) -> None:
     """秒批：申请并即时决定 | Hand in an application and have it decided at once."""
     named = request_id or str(uuid4())
-    contests = [_contest(typed) for typed in contest or ()]
+    contests = [read_contest(typed) for typed in contest or ()]
 
     async def ask(client: Client) -> None:
         found = await client.matter(matter)
@@ -190,18 +190,6 @@ def decide(
         show.out.print(as_json(decision) if json else show.decision(decision), soft_wrap=json)
 
     call(address, token, ask, named)
-
-
-def case(
-    case_id: CaseId, *, address: Address = LOCAL, token: Token = "", json: Json = False
-) -> None:
-    """查看办件 | Show a case and its decisions."""
-
-    async def ask(client: Client) -> None:
-        found = await client.case(case_id)
-        show.out.print(as_json(found) if json else show.case(found), soft_wrap=json)
-
-    call(address, token, ask)
 
 
 def receipt_get(
@@ -262,7 +250,7 @@ def _applicant(
     return _Asked(parties=parties, authority=authority)
 
 
-def _contest(typed: str) -> Contest:
+def read_contest(typed: str) -> Contest:
     """``concept=claimed``."""
     concept, equals, claimed = typed.partition("=")
     if not equals:

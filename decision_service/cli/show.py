@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import typer
+from google.protobuf.message import Message
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -193,11 +194,52 @@ def _by_person(one: Determination) -> str:
     return f"人工决定 Decided by a person ({how}){against}"
 
 
-def case(one: Case) -> RenderableType:
-    """A case with every decision, the newest last."""
+def case_head(one: Case) -> RenderableType:
+    """A case on one line: how far it is, and how its grant stands."""
     state = Case.State.Name(one.state).removeprefix("STATE_")
-    head = Words(f"办件 Case  {one.case_id}  {one.case_number}  {one.matter}  {state}")
-    return Group(head, *(decision(each) for each in one.decisions))
+    standing = Case.Standing.Name(one.standing).removeprefix("STANDING_")
+    stands = standing if one.standing > Case.STANDING_NONE else ""
+    parts = (f"办件 Case  {one.case_id}", one.case_number, one.matter, state, stands)
+    return Words("  ".join(part for part in parts if part))
+
+
+def case(one: Case) -> RenderableType:
+    """A case with every decision and all that has followed, the newest last."""
+    events = grid("时间 Time", "事件 Event", "内容 What")
+    for each in one.events:
+        kind = each.WhichOneof("event") or ""
+        told = getattr(each, kind)
+        words = (
+            f"{name}={value}"
+            for name in ("ticket", "channel", "act", "legal_basis", "text")
+            if (value := _told(told, name))
+        )
+        when = each.time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S UTC")
+        events.add_row(when, kind, "  ".join(words))
+    terms = [
+        f"#{served.decision_index} 送达 served {_day(served.served_date)}  "
+        f"行政复议至 reconsideration until {_day(served.reconsideration_until)}  "
+        f"行政诉讼至 litigation until {_day(served.litigation_until)}"
+        for served in one.served
+    ]
+    return Group(
+        case_head(one),
+        *(decision(each) for each in one.decisions),
+        *([events] if one.events else []),
+        *map(Words, terms),
+    )
+
+
+def _told(event: Message, name: str) -> str:
+    """What an event says under a name; empty if nothing."""
+    field = event.DESCRIPTOR.fields_by_name.get(name)
+    if field is None:
+        return ""
+    value = getattr(event, name)
+    if field.enum_type is not None:
+        word: str = field.enum_type.values_by_number[value].name
+        return word.lower().partition("_")[2]
+    return both(value) if isinstance(value, Text) else str(value)
 
 
 @contextmanager

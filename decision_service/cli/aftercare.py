@@ -1,0 +1,190 @@
+"""`miaopi aftercare …`: what staff record after a decision. Each takes a clerk's token."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from decision_service.aftercare_client import ACTS, CHANNELS, AftercareClient
+from decision_service.cli import show
+from decision_service.cli.counter import read_values
+from decision_service.cli.service import LOCAL, Address, CaseId, Json, RequestId, Token, call
+from decision_service.client import Case, Client, as_json
+from decision_service.model import Text
+
+app = typer.Typer(
+    help="决定之后：送达、变更、数据校核、核查 | After the decision: serve, change, check.",
+    no_args_is_help=True,
+)
+
+Index = Annotated[
+    int, typer.Option("--decision", min=0, help="决定的序号 | Receipt index of the decision.")
+]
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+
+
+@app.command()
+def delivered(
+    case_id: CaseId,
+    index: Index,
+    channel: Annotated[str, typer.Option(help=f"渠道 | One of {', '.join(CHANNELS)}.")],
+    reference: Annotated[str, typer.Option(help="送达回执编号 | The channel's own number.")],
+    *,
+    time: Annotated[
+        datetime | None,
+        typer.Option(help="送达时间，默认现在 | When; now, if it is not told. UTC."),
+    ] = None,
+    request_id: RequestId = None,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """登记送达 | A notice has reached the person."""
+    _one_of(channel, CHANNELS)
+    named, at = request_id or str(uuid4()), (time or datetime.now(UTC)).replace(tzinfo=UTC)
+
+    async def ask(client: Client) -> None:
+        found = await AftercareClient(client).delivered(
+            case_id, index, channel=channel, time=at, reference=reference, request_id=named
+        )
+        _print(found, json=json)
+
+    call(address, token, ask, named)
+
+
+@app.command()
+def change(
+    case_id: CaseId,
+    act: Annotated[str, typer.Argument(metavar="ACT", help=f"处理 | One of {', '.join(ACTS)}.")],
+    index: Index,
+    law: Annotated[str, typer.Option(help="法律依据条款 | The article that allows it.")],
+    effective: Day,
+    *,
+    reason: Annotated[str, typer.Option(help="理由 | Why, for the person to read.")],
+    reason_en: Annotated[str, typer.Option(help="理由英文 | The same in English.")] = "",
+    heard: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="听取陈述、申辩之日 | When the person could speak."
+        ),
+    ] = None,
+    value: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OUTPUT=VALUE", help="新内容，可重复 | What is granted instead."),
+    ] = None,
+    deceit: Annotated[
+        bool, typer.Option("--deceit", help="以欺骗等手段取得 | It was got by deceit.")
+    ] = False,
+    request_id: RequestId = None,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """中止、恢复、变更、更正、撤销、撤回、注销 | Do something about a grant, by the law."""
+    _one_of(act, ACTS)
+    named = request_id or str(uuid4())
+    values = read_values(value, "--value")
+
+    async def ask(client: Client) -> None:
+        found = await AftercareClient(client).change(
+            case_id,
+            index,
+            act=act,
+            legal_basis=law,
+            effective=effective.date(),
+            heard=heard.date() if heard else None,
+            text=Text(zh=reason, en=reason_en or reason),
+            values=values,
+            by_fault_of_applicant=deceit,
+            request_id=named,
+        )
+        _print(found, json=json)
+
+    call(address, token, ask, named)
+
+
+@app.command()
+def tickets(
+    register: Annotated[
+        str, typer.Argument(metavar="[REGISTER]", help="登记机关 | Of this register alone.")
+    ] = "",
+    *,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """待办的数据校核单 | The objections that no register has answered yet."""
+
+    async def ask(client: Client) -> None:
+        found = await AftercareClient(client).tickets(register)
+        if json:
+            for one in found:
+                show.out.print(as_json(one), soft_wrap=True)
+            return
+        table = show.grid("校核单 Ticket", "登记机关 Register", "信息项 Concept", "办件 Case")
+        for one in found:
+            table.add_row(one.ticket, one.evidence_type, one.concept, one.case_id)
+        show.out.print(table)
+
+    call(address, token, ask)
+
+
+@app.command()
+def resolve(
+    ticket: Annotated[str, typer.Argument(metavar="TICKET", help="校核单编号 | Its number.")],
+    text: Annotated[str, typer.Option(help="核查结果 | What was found.")],
+    *,
+    corrected: Annotated[
+        bool, typer.Option("--corrected/--stands", help="已更正或无误 | Corrected, or it stands.")
+    ],
+    request_id: RequestId = None,
+    address: Address = LOCAL,
+    token: Token = "",
+) -> None:
+    """办结数据校核 | The owner of a register has checked."""
+    named = request_id or str(uuid4())
+
+    async def ask(client: Client) -> None:
+        await AftercareClient(client).resolve(ticket, text, corrected=corrected, request_id=named)
+
+    call(address, token, ask, named)
+
+
+@app.command()
+def draw(
+    matter: Annotated[str, typer.Argument(metavar="MATTER", help="事项 | Id of the matter.")],
+    since: Day,
+    until: Day,
+    seed: Annotated[str, typer.Option(help="随机种子，如公开摇号编号 | Chosen beforehand.")],
+    *,
+    size: Annotated[int, typer.Option(min=1, max=500, help="抽取数 | How many.")] = 20,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """抽取事后核查的办件 | Draw approvals by lot, for a person to check."""
+
+    async def ask(client: Client) -> None:
+        drawn = await AftercareClient(client).draw(
+            matter, since.date(), until.date(), seed, size=size
+        )
+        if json:
+            show.out.print(as_json(drawn), soft_wrap=True)
+            return
+        table = show.grid("办件 Case", "决定 Decision", f"共 {drawn.drawn_from} 件中 of so many")
+        for one in drawn.cases:
+            when = one.time.ToDatetime(tzinfo=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            table.add_row(one.case_id, f"#{one.decision_index}", when)
+        show.out.print(table)
+
+    call(address, token, ask)
+
+
+def _one_of(typed: str, known: tuple[str, ...]) -> None:
+    if typed not in known:
+        raise typer.BadParameter(f"“{typed}”不在其中 | must be one of {', '.join(known)}")
+
+
+def _print(case: Case, *, json: bool) -> None:
+    show.out.print(as_json(case) if json else show.case(case), soft_wrap=json)
