@@ -57,6 +57,20 @@ def kind_in_words(kind: str) -> Text:
     return _KINDS[kind]
 
 
+_SPELT = {"日": "天", "个月": "月"}
+"""Units that have two names, by the rarer one."""
+
+
+def same_unit(left: str, right: str) -> bool:
+    """Whether two units are one, whatever a file calls it."""
+    return _SPELT.get(left, left) == _SPELT.get(right, right)
+
+
+def plain_unit(unit: str) -> str:
+    """The name of a unit that is not the rarer one."""
+    return _SPELT.get(unit, unit)
+
+
 # ── how many digits a number has ─────────────────────────────────────────────────────────────────
 
 _LIKE_ARGUMENTS = frozenset({"min", "max", "abs", "sum", "modulo", "mode"})
@@ -151,7 +165,7 @@ def fit(  # noqa: C901, PLR0911  # one case for each pair of kinds
         case (AnyType(), _) | (_, AnyType()):
             return expression
         case NumberType() as found, NumberType(unit=unit):
-            if found.unit == unit:
+            if same_unit(found.unit, unit):
                 return expression
             if not found.unit and is_fixed(expression):
                 return replace(expression, type=NumberType(unit=unit, scale=found.scale))
@@ -182,7 +196,7 @@ def _fit_list(
         items = tuple(one for one in fitted if one is not None)
         return replace(expression, items=items, type=ListOf(item))
     match found.item, item:
-        case NumberType(unit=unit), NumberType(unit=wanted) if unit != wanted:
+        case NumberType(unit=unit), NumberType(unit=wanted) if not same_unit(unit, wanted):
             _disagree("E032", expression.at, found.item, item, report)
         case OptionType(), OptionType() if found.item != item:
             report.add("E031.options", expression.at)

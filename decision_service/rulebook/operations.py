@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from decision_service.model import DateType, NumberType, TextType
-from decision_service.rulebook.agreement import as_scaled
+from decision_service.rulebook.agreement import as_scaled, plain_unit
 from decision_service.rulebook.tree import Arithmetic, Expression, Operator
 from decision_service.rulebook.values import ANY, DAY, TEXT, AnyType, DaysType, MonthsType, Type
 
@@ -21,13 +21,22 @@ def scaled(op: Operator, left: Expression, right: Expression, unit: str) -> Arit
     return replace(made, type=as_scaled(made))
 
 
+_PRODUCTS = {("米", "米"): "平方米", ("平方米", "米"): "立方米", ("米", "平方米"): "立方米"}
+"""Units that are made of others."""
+
+_QUOTIENTS = {(product, one): other for (one, other), product in _PRODUCTS.items()}
+
+
 def unit_of(op: Operator, left: str, right: str) -> str | None:
     """The unit of a product, quotient or power; None where the law knows no such unit."""
-    if op == "*" and not (left and right):
-        return left or right
-    if op == "/" and not (right and left != right):
-        return "" if left == right else left
-    return "" if op == "**" and not (left or right) else None
+    pair = plain_unit(left), plain_unit(right)
+    if op == "*":
+        return _PRODUCTS.get(pair) if left and right else left or right
+    if op == "/" and right:
+        return "" if pair[0] == pair[1] else _QUOTIENTS.get(pair)
+    if op == "/":
+        return left
+    return "" if not (left or right) else None
 
 
 def other_result(  # noqa: PLR0911  # one case for each pair of kinds

@@ -57,6 +57,11 @@ def scope() -> Scope:
     scope.add(Concept("年龄上限"), NumberType(unit="岁"), "年龄上限")
     scope.add(Concept("收入"), NumberType(unit="元", scale=2), "收入")
     scope.add(Concept("人数"), NumberType(unit="人"), "人数")
+    for name in ("宽", "深", "高"):
+        scope.add(Concept(name), NumberType(unit="米", scale=1), name)
+    scope.add(Concept("面积"), NumberType(unit="平方米", scale=2), "面积")
+    scope.add(Concept("宽限"), NumberType(unit="天"), "宽限")
+    scope.add(Concept("逾期"), NumberType(unit="日"), "逾期")
     scope.add(Concept("系数"), NumberType(scale=1), "系数")
     scope.add(Concept("户籍市"), CITY, "户籍市")
     scope.add(Concept("非本市户籍"), BooleanType(), "非本市户籍")
@@ -179,6 +184,13 @@ def test_a_number_takes_the_unit_and_an_option_the_code_of_what_it_is_held_again
         pytest.param("如果 本市户籍 那么 收入 否则 100", "元", 2, id="one of two amounts"),
         pytest.param("如果 本市户籍 那么 100 否则 收入", "元", 2, id="the other of two amounts"),
         pytest.param("-收入", "元", 2, id="a negative"),
+        pytest.param("宽 * 深", "平方米", 2, id="a width by a depth is an area"),
+        pytest.param("宽 * 深 * 高", "立方米", 3, id="an area by a height is a volume"),
+        pytest.param("高 * (宽 * 深)", "立方米", 3, id="a height by an area is one too"),
+        pytest.param("面积 / 宽", "米", 9, id="an area by a width is a depth"),
+        pytest.param("面积 - 宽 * 深", "平方米", 2, id="an area less another"),
+        pytest.param("宽限 + 逾期", "天", 0, id="days by either name"),
+        pytest.param("逾期 / 宽限", "", 9, id="days by days are a plain number"),
     ],
 )
 def test_units_and_digits_follow_from_the_parts(
@@ -199,6 +211,9 @@ def test_units_and_digits_follow_from_the_parts(
         pytest.param("收入 + 年龄 > 1", [(6, "E032")], id="yuan plus years"),
         pytest.param("收入 * 年龄 > 1", [(4, "E032")], id="yuan times years"),
         pytest.param("1 / 年龄 > 1", [(3, "E032")], id="one by years"),
+        pytest.param("面积 * 面积 > 1", [(4, "E032")], id="an area by an area"),
+        pytest.param("面积 > 宽", [(6, "E032")], id="an area with a width"),
+        pytest.param("宽限 > 年龄", [(6, "E032")], id="days with years"),
         pytest.param("收入 ** 2 > 1", [(4, "E032")], id="yuan squared"),
         pytest.param("收入 > 100元", [(9, "E032")], id="a unit that is written"),
         pytest.param('户籍市 = "北京市"', [(7, "E034")], id="an option that is not there"),
