@@ -243,6 +243,7 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
     due = office.promised_by(draft.matter.promised_limit, draft.filing_date)
     match await office.record.decided(draft, expect=claims, promised_by=due):
         case Decision() as decision:
+            office.decided(decision)
             if ENGINE_DISAGREES in decision.outcome.reasons:
                 office.alarm(decision)
             return decision

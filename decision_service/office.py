@@ -26,6 +26,7 @@ class Office:
         zone: The city's; its midnight divides filing days.
         alarm: Called once with every decision that was referred because the two ways of applying
             the rules did not agree, as soon as it is recorded (law 3).
+        decided: Called once with every decision, as soon as it is recorded.
         running: Decisions being made in this process, by request key, with the digest of the
             request: a twin joins instead of deciding again. Each task is named after its caller.
         workdays: When the counter is open.
@@ -40,6 +41,7 @@ class Office:
     zone: ZoneInfo
     alarm: Callable[[Decision], None]
     running: dict[str, tuple[str, "asyncio.Task[Decision]"]] = field(default_factory=dict)
+    decided: Callable[[Decision], None] = lambda _: None
     workdays: Workdays = field(default_factory=Workdays)
     terms: Terms = field(default_factory=Terms)
     staff_key: bytes = b""

@@ -1,7 +1,8 @@
 """The only place where our types become audit entries, and entries our types again."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -133,10 +134,14 @@ class Record:
 
     Args:
         trail: The open trail.
+        appended: Told of every entry in how many seconds it was recorded, or None if it was not.
     """
 
-    def __init__(self, trail: Trail) -> None:
+    def __init__(
+        self, trail: Trail, *, appended: Callable[[float | None], None] = lambda _: None
+    ) -> None:
         self._trail = trail
+        self._appended = appended
 
     # ── keys: what can be claimed once ───────────────────────────────────────────────────────────
 
@@ -408,13 +413,18 @@ class Record:
         Raises:
             NotRecordedError: It could not be recorded.
         """
+        time = asyncio.get_running_loop().time
+        began = time()
         try:
-            match await self._trail.append(entry, expect=expect):
+            written = await self._trail.append(entry, expect=expect)
+            self._appended(time() - began)
+            match written:
                 case AuditReceipt(index=index, leaf_hash=leaf_hash):
                     return Receipt(index=index, leaf_hash=leaf_hash.hex())
                 case Conflict(key=key, index=index):
                     return Taken(key=key, index=index)
         except AuditNotRecordedError as error:
+            self._appended(None)
             raise NotRecordedError(
                 "it could not be recorded, so it did not happen",
                 zh="系统未能记录本次请求，未作出任何决定，请稍后用同一请求编号重试。",

@@ -5,18 +5,27 @@ import gc
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from ssl import SSLContext
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
 import uvloop
 
+from audit.errors import AuditError
 from audit.trail import Trail
 from decision_service import catalogue, retention, workdays
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
@@ -38,6 +47,7 @@ from decision_service.server import (
     public_jwks,
 )
 from decision_service.settings import PREFIX, Settings, read_settings
+from decision_service.vitals import Vitals
 from decision_service.waiting import watch
 from evidence_adapters import gateway, registry, sandbox
 from evidence_adapters.credentials import Credentials
@@ -46,6 +56,11 @@ from evidence_adapters.credentials import read as read_credentials
 from evidence_adapters.intake import Report
 from evidence_adapters.register import Register
 from evidence_adapters.tally import Tally
+
+if TYPE_CHECKING:
+    from decision_service.server.metrics import Metrics
+
+_T = TypeVar("_T")
 
 log = structlog.get_logger()
 
@@ -250,6 +265,18 @@ async def service(
     elif settings.database:
         Trail.point(settings.store, settings.database)
     tally = Tally()
+    vitals = Vitals(list(addresses), lambda: tally.away)
+
+    def gauges() -> Mapping[str, float]:
+        """What stands at some number now; see `Metrics`."""
+        return {
+            "calls_in_flight": server.load.calls,
+            "event_loop_lag_seconds": server.load.lag_s,
+            "log_entries": trail.size(),
+        }
+
+    metrics = _metrics(settings, tally, vitals, gauges)
+    told = (vitals, metrics) if metrics else (vitals,)
     async with (
         Trail.open(settings.store) as trail,
         gateway.connect(
@@ -265,9 +292,10 @@ async def service(
         office = Office(
             catalogue=published,
             sources=sources,
-            record=Record(trail),
+            record=Record(trail, appended=_each(one.appended for one in told)),
             zone=ZoneInfo(settings.zone),
             alarm=raise_alarm,
+            decided=_each(one.decided for one in told),
             workdays=workdays.load(settings.city),
             terms=retention.load(settings.city),
             staff_key=_staff_key(settings),
@@ -293,12 +321,15 @@ async def service(
             ),
             origins=settings.http_origins,
             renew=keys.renew if keys else None,
+            observe=metrics.handled if metrics else lambda *_: None,
+            works=vitals.dependencies,
             tls=tls,
             limits=limits(settings),
             drain_s=settings.drain_s,
             pause_s=settings.pause_s,
         )
         async with (
+            _operations(settings, metrics, vitals, server, office),  # until the server has ended
             server,
             _meanwhile(
                 _watch(office),
@@ -312,6 +343,59 @@ async def service(
             gc.freeze()  # what was composed stays: walking it again would hold up everybody
             gc.enable()
             yield server, office
+
+
+def _each(told: Iterable[Callable[[_T], None]]) -> Callable[[_T], None]:
+    """All of them at once."""
+    everybody = tuple(told)
+
+    def tell(what: _T) -> None:
+        for one in everybody:
+            one(what)
+
+    return tell
+
+
+def _metrics(
+    settings: Settings, tally: Tally, vitals: Vitals, gauges: Callable[[], Mapping[str, float]]
+) -> "Metrics | None":
+    """Numbers for Prometheus, if anybody is to read them."""
+    if settings.metrics_port is None:
+        return None
+    from decision_service.server.metrics import Metrics  # noqa: PLC0415 - see above
+
+    return Metrics(counted=tally.totals, works=vitals.dependencies, gauges=gauges)
+
+
+@asynccontextmanager
+async def _operations(
+    settings: Settings,
+    metrics: "Metrics | None",
+    vitals: Vitals,
+    server: Server,
+    office: Office,
+) -> AsyncIterator[None]:
+    """The port for whoever runs the service, if there is one."""
+    if metrics is None or settings.metrics_port is None:
+        yield
+        return
+    from decision_service.server.operations import Operations  # noqa: PLC0415 - see above
+
+    async def text() -> bytes:
+        with suppress(AuditError, DecisionServiceError):  # what can be told is told
+            metrics.waiting(len(await office.record.waiting()))
+        return metrics.text()
+
+    operations = Operations(
+        settings.metrics_host,
+        settings.metrics_port,
+        metrics=text,
+        works=vitals.dependencies,
+        is_ready=lambda: server.is_serving and vitals.is_ready,
+    )
+    async with operations:
+        log.info("metrics.served", port=operations.port)
+        yield
 
 
 def registers_of(settings: Settings) -> Mapping[EvidenceType, Register]:

@@ -101,6 +101,8 @@ class Settings(BaseModel):
         http_port: Where the same is served as JSON over HTTP, on the same host; without it not at
             all.
         http_origins: Origins of web pages that may call it from a browser, apart by commas.
+        metrics_port, metrics_host: Where ``/metrics`` for Prometheus, ``/livez`` and ``/readyz``
+            are, in plain text; without a port nowhere.
         zone: The city's time zone; its midnight divides filing days.
         domain: Name of the city in error details: ``decision-service.<domain>`` (AIP-193).
         jwks: File with the public keys that callers' tokens are signed with (RFC 7517).
@@ -130,6 +132,8 @@ class Settings(BaseModel):
     port: int = Field(default=50051, ge=0, le=65535)
     http_port: int | None = Field(default=None, ge=0, le=65535)
     http_origins: Annotated[tuple[Origin, ...], BeforeValidator(_apart)] = ()
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
     zone: str = "Asia/Shanghai"
     domain: str = Field(default="sandbox", pattern=r"^[a-z0-9-]+$")
     jwks: Path | None = None

@@ -107,7 +107,8 @@ class GuardedSource:
         self._clock = clock
         self._places = asyncio.Semaphore(AT_ONCE)
         self._breaker = Breaker()
-        self._counts = (tally or Tally()).of(register.key)
+        self._tally = tally or Tally()
+        self._counts = self._tally.of(register.key)
         keep_for = timedelta(seconds=register.keep_for_s)
         self._kept = Kept(keep_for, clock=clock) if keep_for else None
 
@@ -172,6 +173,9 @@ class GuardedSource:
             return evidence
         finally:
             self._breaker.settle(admission, away=away, now=time())
+            (self._tally.away.add if self._breaker.is_open else self._tally.away.discard)(
+                self._register.key
+            )
 
     async def _answer(self, query: Query, until: float) -> Evidence:
         """What the register says; what it does to us in place of that is a status as well."""

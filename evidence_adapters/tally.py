@@ -22,10 +22,16 @@ CACHE_HIT = "cache_hit"
 
 
 class Tally:
-    """The counts of all registers since they were last taken."""
+    """The counts of all registers since they were last taken.
+
+    Attributes:
+        away: Registers that are taken to be away, until one question finds them back.
+    """
 
     def __init__(self) -> None:
+        self.away: set[EvidenceType] = set()
         self._counts: dict[EvidenceType, Counter[str]] = {}
+        self._taken: dict[EvidenceType, Counter[str]] = {}
 
     def of(self, register: EvidenceType) -> Counter[str]:
         """Where the register's guard counts; the words above, and evidence statuses."""
@@ -34,6 +40,14 @@ class Tally:
     def take(self) -> Mapping[EvidenceType, Mapping[str, int]]:
         """What was counted since the last time, of registers that were asked; begins anew."""
         taken = {key: dict(counts) for key, counts in sorted(self._counts.items()) if counts}
-        for counts in self._counts.values():
+        for key, counts in self._counts.items():
+            self._taken[key] = self._taken.get(key, Counter()) + counts
             counts.clear()
         return taken
+
+    def totals(self) -> Mapping[EvidenceType, Mapping[str, int]]:
+        """What was counted since the beginning, whatever was taken meanwhile."""
+        return {
+            key: self._taken.get(key, Counter()) + counts
+            for key, counts in sorted(self._counts.items())
+        }

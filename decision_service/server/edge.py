@@ -110,6 +110,7 @@ class Edge:
         city: Ends the error domain, ``decision-service.<city>``.
         renew: Looks for a key that a token names and nobody knows; whether to try the token again.
         deciding: See `Load`.
+        observe: Told of every call that ended: its method, code, role and how many seconds it took.
     """
 
     def __init__(
@@ -121,10 +122,12 @@ class Edge:
         limits: Limits,
         renew: Callable[[], Awaitable[bool]] | None = None,
         deciding: Callable[[], Sequence[str]] = tuple,
+        observe: Callable[[str, str, str, float], None] = lambda *_: None,
     ) -> None:
         self.load = Load(limits, deciding=deciding)
         self._verifier = verifier
         self._renew = renew
+        self._observe = observe
         self._clock = clock
         self._city = city
         self._longest_s = limits.longest_call_s
@@ -181,13 +184,15 @@ class Edge:
             raise
         finally:
             self._close(line)
+            took_s = time.monotonic() - started
+            self._observe(arrival.method, line.code, line.role, took_s)
             if not refused:
                 log.info(
                     "request.handled",
                     method=arrival.method,
                     code=line.code,
                     reason=line.reason,
-                    duration_ms=round(1000 * (time.monotonic() - started)),
+                    duration_ms=round(1000 * took_s),
                     caller=line.caller,
                     role=line.role,
                 )

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -25,7 +25,7 @@ from decision_service.server.decision import DecisionServicer
 from decision_service.server.edge import SERVICES, Edge
 from decision_service.server.identity import Verifier
 from decision_service.server.interceptor import Interceptor
-from decision_service.server.load import Limits
+from decision_service.server.load import Limits, Load
 from decision_service.server.matter import MatterServicer
 from decision_service.server.prefill import PrefillServicer
 from decision_service.server.retention import RetentionServicer
@@ -60,6 +60,14 @@ _OPTIONS: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
     ("grpc.http2.max_ping_strikes", 2),  # who pings faster than that is cut off
 )
+
+_LOOK_EVERY_S: Final = 1.0
+"""Between two looks at what is depended on, in seconds."""
+
+_SERVING: Final = {
+    True: health_pb2.HealthCheckResponse.SERVING,
+    False: health_pb2.HealthCheckResponse.NOT_SERVING,
+}
 
 _LAST_S: Final = 1.0
 """For answers on their way out, when every call has ended."""
@@ -124,7 +132,9 @@ class Server:
         address: ``host:port`` for gRPC; port 0 takes a free one.
         web_address: The same for JSON over HTTP; empty leaves that out.
         origins: See `Web`.
-        renew: See `Edge`.
+        renew, observe: See `Edge`.
+        works: Whether each thing that the service depends on works; health tells it of each as
+            ``miaopi.<name>``. What the service itself says of its own services is no part of it.
         tls: None serves plain text, which only the loopback may hear.
         drain_s: How long calls in flight may go on after the pause, in seconds.
         pause_s: How long new calls are still taken after the block has ended and health has said
@@ -149,6 +159,8 @@ class Server:
         web_address: str = "",
         origins: Collection[str] = (),
         renew: Callable[[], Awaitable[bool]] | None = None,
+        observe: Callable[[str, str, str, float], None] = lambda *_: None,
+        works: Callable[[], Mapping[str, bool]] = dict,
         tls: Tls | None = None,
         limits: Limits | None = None,
         drain_s: float = 10.0,
@@ -170,12 +182,15 @@ class Server:
             city=city,
             limits=limits or Limits(),
             renew=renew,
+            observe=observe,
             deciding=lambda: [task.get_name() for _, task in office.running.values()],
         )
         self._server: grpc.aio.Server | None = None
         self._web: Web | None = None
         self._web_context: ssl.SSLContext | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._works = works
+        self._is_stopping = False
+        self._watches: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         server = grpc.aio.server(interceptors=[Interceptor(self._edge)], options=_OPTIONS)
@@ -219,8 +234,31 @@ class Server:
         for service in SERVICES:
             await self._health.set(service.full_name, health_pb2.HealthCheckResponse.SERVING)
         self._server = server
-        self._watch = asyncio.create_task(self._edge.load.watch())
+        self._watches = [
+            asyncio.create_task(self._edge.load.watch()),
+            asyncio.create_task(self._tell_health()),
+        ]
         return self
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether calls should be sent here: from when it listens until it is told to stop."""
+        return self._server is not None and not self._is_stopping
+
+    @property
+    def load(self) -> Load:
+        """What is in flight."""
+        return self._edge.load
+
+    async def _tell_health(self) -> None:
+        """Say of each thing that the service depends on whether it works, until cancelled."""
+        told: dict[str, bool] = {}
+        while True:
+            for name, works in self._works().items():
+                if told.get(name) is not works:
+                    told[name] = works
+                    await self._health.set(f"miaopi.{name}", _SERVING[works])
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     def believe(self, jwks: str | bytes) -> None:
         """Believe these callers' keys from now on; see `Verifier.believe`.
@@ -243,8 +281,9 @@ class Server:
         trace: TracebackType | None,
     ) -> None:
         """Say NOT_SERVING and let it be heard; refuse new calls; let those in flight end."""
-        if self._server is None or self._watch is None:
+        if self._server is None:
             return
+        self._is_stopping = True
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._pause_s)
         until = asyncio.get_running_loop().time() + self._drain_s
@@ -254,8 +293,9 @@ class Server:
         if self._web is not None:
             await self._web.stop(_LAST_S)
         await self._server.stop(_LAST_S)
-        self._watch.cancel()
-        await asyncio.wait([self._watch])
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.wait(self._watches)
 
     async def _finish_decisions(self, until: float) -> None:
         """Let the decisions end whose callers hung up: each is recorded, or was never made."""
@@ -282,7 +322,7 @@ class Server:
             credentials = grpc.dynamic_ssl_server_credentials(tls.pair(), current)
             return server.add_secure_port(self._address, credentials)
         except RuntimeError:
-            raise _unavailable(self._address) from None
+            raise unavailable(self._address) from None
 
     async def _listen(self, face: "Web") -> int:
         """The same for JSON over HTTP."""
@@ -295,7 +335,7 @@ class Server:
         try:
             return await face.listen(host.strip("[]"), int(port), self._web_context)
         except OSError:
-            raise _unavailable(self._web_address) from None
+            raise unavailable(self._web_address) from None
 
     def _refuse_plain(self, address: str) -> None:
         """Refuse plain text where others can listen."""
@@ -309,7 +349,8 @@ class Server:
             )
 
 
-def _unavailable(address: str) -> NotListeningError:
+def unavailable(address: str) -> NotListeningError:
+    """Say that an address cannot be had."""
     return NotListeningError(
         f"`{address}` cannot be listened on",
         zh=f"无法监听地址 {address}，可能已被占用。",

@@ -103,6 +103,16 @@ class Load:
         self._late: deque[float] = deque(maxlen=_BEATS)
         self._refused: Counter[tuple[str, str]] = Counter()
 
+    @property
+    def calls(self) -> int:
+        """How many calls hold a place."""
+        return self._calls
+
+    @property
+    def lag_s(self) -> float:
+        """How late the event loop ran at best, in the last beats, in seconds."""
+        return max(min(self._late, default=0.0), 0.0)
+
     def refuse_if_full(self) -> None:
         """Refuse a call of which nothing is known yet.
 

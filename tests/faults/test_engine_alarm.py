@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from decision_service.office import Office
 from decision_service.release import Release
 from decision_service.replay import NotReplayable, replay
 from decision_service.rulebook.engine import Engine
+from decision_service.vitals import Vitals
 from decision_service.waiting import decide_again
 from evidence_adapters.sandbox import City, Misconduct, Person, Running
 from tests.seam import Fault, Seam, fails
@@ -90,6 +92,20 @@ async def test_a_decision_that_the_engine_failed_is_referred_with_one_alarm(
     release = office.catalogue.release_on(ALLOWANCE, office.today(clock()))
     assert [_is_alarm(line, decision, release, person) for line in logs] == [True]
     assert await replay(decision.receipt.index, office=office) == NotReplayable("engine")
+
+
+async def test_the_health_of_the_engine_is_that_of_the_newest_decision(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any, seams: dict[MatterId, Seam]
+) -> None:
+    vitals = Vitals([], tuple)
+    told = replace(office, decided=vitals.decided)
+    seams[ALLOWANCE].faults["assert_fact"] = fails
+
+    await _decide(apply_for(cast["aged_75"], ALLOWANCE), told, clock)
+    assert vitals.dependencies() == {"store": True, "engine": False}
+
+    await _decide(apply_for(cast["aged_95"], ALLOWANCE), told, clock)
+    assert vitals.dependencies() == {"store": True, "engine": True}
 
 
 async def test_a_second_decision_that_the_engine_failed_raises_the_alarm_too(
