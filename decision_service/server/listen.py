@@ -69,8 +69,8 @@ _SERVING: Final = {
     False: health_pb2.HealthCheckResponse.NOT_SERVING,
 }
 
-_LAST_S: Final = 1.0
-"""For answers on their way out, when every call has ended."""
+_LAST_S: Final = 3.0
+"""For answers on their way out, when every call has ended, on a machine that is busy."""
 
 
 class NotListeningError(DecisionServiceError):

@@ -16,7 +16,7 @@ from decision_service.server import Server, Verifier, public_jwks
 from decision_service.v1.decision_pb2 import DecideResponse
 from decision_service.v1.prefill_pb2 import PrefillResponse
 from evidence_adapters.sandbox import Misconduct, Running
-from tests.service import PRIVATE, Answer, Wire, application, message, request_to_prefill
+from tests.service import PRIVATE, Answer, GrpcWire, application, message, request_to_prefill
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PREFILL = "/decision_service.v1.PrefillService/Prefill"
@@ -24,7 +24,7 @@ LIST = "/decision_service.v1.MatterService/ListMatters"
 POPULATION = EvidenceType("population_register")
 
 
-class Line(Wire):
+class Line(GrpcWire):
     """A wire, and the service at its end."""
 
     def __init__(self, channel: grpc.aio.Channel, clock: Any, server: Server) -> None:

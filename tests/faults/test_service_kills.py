@@ -20,7 +20,7 @@ from decision_service.v1.decision_pb2 import DecideRequest, DecideResponse
 from decision_service.v1.vocabulary_pb2 import Decision
 from evidence_adapters.sandbox import City, serve
 from tests import process
-from tests.service import PRIVATE, Wire, application, message
+from tests.service import PRIVATE, GrpcWire, Wire, application, message
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PORTALS = 24
@@ -127,7 +127,7 @@ async def storm(
             continue
         port = await service.port()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            wire = Wire(channel, now, port)
+            wire = GrpcWire(channel, now, port)
             calling = [asyncio.create_task(crowd.call(wire, new=not last)) for _ in range(PORTALS)]
             if not last:
                 await crowd.answers(dice.randint(0, 40), within_s=0.4)

@@ -16,7 +16,7 @@ from decision_service.model import EvidenceType
 from decision_service.server import public_jwks
 from evidence_adapters.sandbox import City, Misconduct, Running, serve
 from tests import process
-from tests.service import PRIVATE, Answer, Wire, application, message
+from tests.service import PRIVATE, Answer, GrpcWire, Wire, application, message
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PLACES = 32
@@ -102,7 +102,7 @@ async def test_ten_times_too_much_is_refused_in_good_order_and_leaves_nothing_be
             for _ in range(connections):
                 channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options)
                 await stack.enter_async_context(channel)
-                wires.append(Wire(channel, now, port))
+                wires.append(GrpcWire(channel, now, port))
             return Portal(wires, name, people)
 
         greedy, modest = await portal("portal-greedy", 4), await portal("portal-modest", 1)

@@ -21,7 +21,7 @@ from decision_service.server import new_private_key, public_jwks
 from decision_service.v1.decision_pb2 import DecideResponse
 from evidence_adapters.sandbox import City, Misconduct, Running, serve
 from tests.process import ROOT, Process
-from tests.service import PRIVATE, Answer, Wire, application, message, request_to_prefill
+from tests.service import PRIVATE, Answer, GrpcWire, Wire, application, message, request_to_prefill
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PREFILL = "/decision_service.v1.PrefillService/Prefill"
@@ -65,7 +65,7 @@ async def miaopi(environment: dict[str, str], log: Path) -> AsyncIterator[tuple[
         )
     try:
         port = await Process(process.pid, log).port()
-        yield Wire(grpc.aio.insecure_channel(f"127.0.0.1:{port}"), now, port), process
+        yield GrpcWire(grpc.aio.insecure_channel(f"127.0.0.1:{port}"), now, port), process
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(30):
             assert await process.wait() == 0
