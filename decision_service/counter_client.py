@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from google.type.date_pb2 import Date
 
@@ -92,13 +92,23 @@ class CounterClient:
         self._timeout_s = client.timeout_s
 
     async def referrals(
-        self, matter: str = "", whose: str = "all", *, page_size: int = 0
+        self,
+        matter: str = "",
+        whose: str = "all",
+        *,
+        promised_before: datetime | None = None,
+        referred_before: datetime | None = None,
+        page_size: int = 0,
     ) -> AsyncIterator[Referral]:
         """The queue, those due earliest first; pages are fetched as they are read."""
         value = "WHOSE_UNSPECIFIED" if whose == "all" else f"WHOSE_{whose.upper()}"
         asked = ListReferralsRequest(
             matter=matter, whose=ListReferralsRequest.Whose.Value(value), page_size=page_size
         )
+        if promised_before is not None:
+            asked.promised_before_time.FromDatetime(promised_before)
+        if referred_before is not None:
+            asked.referred_before_time.FromDatetime(referred_before)
         while True:
             with translated():
                 page = await self._stub.ListReferrals(

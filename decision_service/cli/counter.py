@@ -6,7 +6,7 @@ Deciding takes the etag that `show` or `claim` printed: who has not looked canno
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -105,6 +105,12 @@ def queue(
     whose: Annotated[
         str, typer.Option(help="all、free 无人认领、mine 我认领的、proposed 待复核")
     ] = "all",
+    due_within: Annotated[
+        int | None, typer.Option(metavar="HOURS", help="几小时内到期（含超期） | Due by then.")
+    ] = None,
+    older_than: Annotated[
+        int | None, typer.Option(min=0, metavar="HOURS", help="转来已超过几小时 | Waiting so long.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="至多几条 | At most so many.")] = 50,
     address: Address = LOCAL,
     token: Token = "",
@@ -115,7 +121,14 @@ def queue(
 
     async def ask(client: Client) -> None:
         found: list[Referral] = []
-        async for one in CounterClient(client).referrals(matter, whose, page_size=limit):
+        queued = CounterClient(client).referrals(
+            matter,
+            whose,
+            promised_before=_hours_from_now(due_within),
+            referred_before=_hours_from_now(None if older_than is None else -older_than),
+            page_size=limit,
+        )
+        async for one in queued:
             found.append(one)
             if len(found) == limit:
                 break
@@ -424,6 +437,10 @@ def _month(typed: str) -> date:
         return date.fromisoformat(f"{typed}-01")
     except ValueError:
         raise typer.BadParameter("月份应写成 2026-11 | a month is e.g. 2026-11") from None
+
+
+def _hours_from_now(hours: int | None) -> datetime | None:
+    return None if hours is None else datetime.now(UTC) + timedelta(hours=hours)
 
 
 def _ground(reason: OverrideReason | None, citation: str, ticket: str) -> Ground | None:

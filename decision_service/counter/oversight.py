@@ -69,12 +69,21 @@ class QueueAsk:
         matter: Empty for every.
         size: Referrals a page at most.
         token: Of the page before, or empty.
+        promised_before, referred_before: Those alone; None for all.
     """
 
     matter: str
     whose: Whose
     size: int
     token: str
+    promised_before: datetime | None = None
+    referred_before: datetime | None = None
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """What a page token is good for."""
+        limits = (self.promised_before, self.referred_before)
+        return (self.matter, self.whose, *(one.isoformat() if one else "" for one in limits))
 
 
 async def queue(ask: QueueAsk, *, clerk: Clerk, office: Office) -> tuple[tuple[Referral, ...], str]:
@@ -84,7 +93,7 @@ async def queue(ask: QueueAsk, *, clerk: Clerk, office: Office) -> tuple[tuple[R
         InvalidRequestError: The token is not of this question.
         NotRecordedError: The question could not be recorded, so it is not answered.
     """
-    bound, tag = ("ListReferrals", clerk.caller, ask.matter, ask.whose), office.record.tag
+    bound, tag = ("ListReferrals", clerk.caller, *ask.bounds), office.record.tag
     if ask.token:
         due, case_id = map(str, read_token(ask.token, bound=bound, tag=tag))
     else:
@@ -106,7 +115,7 @@ async def queue(ask: QueueAsk, *, clerk: Clerk, office: Office) -> tuple[tuple[R
             referral = referrals.get(one.case.case_id)
             if referral is not None:
                 shown = referral(one.case, one.due_time, clerk.now)
-                if _is_wanted(shown, ask.whose, clerk):
+                if _is_wanted(shown, ask, clerk):
                     found.append(shown)
             place, scanned = one.place, scanned + 1
             if len(found) == ask.size:
@@ -116,8 +125,13 @@ async def queue(ask: QueueAsk, *, clerk: Clerk, office: Office) -> tuple[tuple[R
     return tuple(found), write_token(place, bound=bound, tag=tag)
 
 
-def _is_wanted(referral: Referral, whose: Whose, clerk: Clerk) -> bool:
-    match whose:
+def _is_wanted(referral: Referral, ask: QueueAsk, clerk: Clerk) -> bool:
+    due, limit = referral.due_time, ask.promised_before
+    if limit is not None and (due is None or due >= limit):
+        return False
+    if ask.referred_before is not None and referral.referred_time >= ask.referred_before:
+        return False
+    match ask.whose:
         case "free":
             return not referral.clerk and not referral.proposed
         case "mine":
@@ -154,7 +168,7 @@ async def _referrals(case_ids: tuple[CaseId, ...], office: Office) -> Mapping[Ca
     return {
         case_id: shown(newest, standings[case_id])
         for case_id in case_ids
-        if (newest := decided.get(record.case_key(case_id))) is not None
+        if (newest := decided.get(record.case_key(case_id))) is not None and not newest.erased
     }
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from decision_service.counter.determination import Instruction, Result
@@ -80,6 +81,16 @@ def read_queue(request: pb.ListReferralsRequest) -> QueueAsk:
         whose=_WHOSE.get(request.whose, ""),
         size=reader.page_size(request.page_size, default=50, most=200),
         token=request.page_token,
+        promised_before=_before(
+            reader,
+            "promised_before_time",
+            request.promised_before_time if request.HasField("promised_before_time") else None,
+        ),
+        referred_before=_before(
+            reader,
+            "referred_before_time",
+            request.referred_before_time if request.HasField("referred_before_time") else None,
+        ),
     )
     reader.finish()
     return ask
@@ -323,6 +334,10 @@ def _words(reader: Reader, at: str, found: str, longest: int) -> str:
     if not found.strip():
         reader.refuse(at, "REQUIRED", "is missing", "为必填项")
     return reader.text(at, found, longest)
+
+
+def _before(reader: Reader, at: str, found: Timestamp | None) -> datetime | None:
+    return None if found is None else reader.time(at, found, given=True)
 
 
 def _month(reader: Reader, found: Date) -> date:

@@ -89,6 +89,8 @@ class ListReferralsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     MATTER_FIELD_NUMBER: _builtins.int
     WHOSE_FIELD_NUMBER: _builtins.int
+    PROMISED_BEFORE_TIME_FIELD_NUMBER: _builtins.int
+    REFERRED_BEFORE_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many referrals; 0 means 50, more than 200 means 200. A page can have fewer, and
     still not be the last.
@@ -99,6 +101,14 @@ class ListReferralsRequest(_message.Message):
     """Of this matter alone; empty for every."""
     whose: Global___ListReferralsRequest.Whose.ValueType
     """Whose referrals."""
+    @_builtins.property
+    def promised_before_time(self) -> _timestamp_pb2.Timestamp:
+        """Those alone whose promised limit ends before this; unset for all."""
+
+    @_builtins.property
+    def referred_before_time(self) -> _timestamp_pb2.Timestamp:
+        """Those alone that were referred before this; unset for all."""
+
     def __init__(
         self,
         *,
@@ -106,10 +116,12 @@ class ListReferralsRequest(_message.Message):
         page_token: _builtins.str = ...,
         matter: _builtins.str = ...,
         whose: Global___ListReferralsRequest.Whose.ValueType = ...,
+        promised_before_time: _timestamp_pb2.Timestamp | None = ...,
+        referred_before_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["promised_before_time", b"promised_before_time", "referred_before_time", b"referred_before_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matter", b"matter", "page_size", b"page_size", "page_token", b"page_token", "whose", b"whose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matter", b"matter", "page_size", b"page_size", "page_token", b"page_token", "promised_before_time", b"promised_before_time", "referred_before_time", b"referred_before_time", "whose", b"whose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -128,7 +128,8 @@ class CounterServiceServicer:
     """
 
     def ListReferrals(self, request, context):
-        """Lists the referrals, those whose promised limit ends earliest first.
+        """Lists the referrals, those whose promised limit ends earliest first. What was erased on the
+        person's demand is left out: there is nothing left to decide on.
 
         Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`.
         """

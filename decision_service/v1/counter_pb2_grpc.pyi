@@ -26,7 +26,8 @@ class CounterServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListReferrals: _aio.UnaryUnaryMultiCallable[_counter_pb2.ListReferralsRequest, _counter_pb2.ListReferralsResponse]
-    """Lists the referrals, those whose promised limit ends earliest first.
+    """Lists the referrals, those whose promised limit ends earliest first. What was erased on the
+    person's demand is left out: there is nothing left to decide on.
 
     Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`.
     """
@@ -132,7 +133,8 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _counter_pb2.ListReferralsRequest,
         context: _aio.ServicerContext[_counter_pb2.ListReferralsRequest, _abc.Awaitable[_counter_pb2.ListReferralsResponse]],
     ) -> _abc.Awaitable[_counter_pb2.ListReferralsResponse]:
-        """Lists the referrals, those whose promised limit ends earliest first.
+        """Lists the referrals, those whose promised limit ends earliest first. What was erased on the
+        person's demand is left out: there is nothing left to decide on.
 
         Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`.
         """

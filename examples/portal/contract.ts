@@ -880,6 +880,10 @@ export interface ListReferralsRequest {
   matter?: string;
   /** Whose referrals. */
   whose?: ListReferralsRequestWhose;
+  /** Those alone whose promised limit ends before this; unset for all. */
+  promisedBeforeTime?: Timestamp;
+  /** Those alone that were referred before this; unset for all. */
+  referredBeforeTime?: Timestamp;
 }
 
 /** What `ListReferrals` answers. */

@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,8 @@ from audit import recovery, renewal
 from audit.doctor import diagnose
 from audit.errors import ErasedError, NotFoundError, NotRecordedError, StoreRefusedError
 from audit.export import export
-from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
+from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail, queries
+from audit.trail.entries import time_text
 from audit.verify import verify_entry, verify_export, verify_receipt, verify_store
 from decision_service.cli import app
 
@@ -277,3 +279,48 @@ async def test_the_command_line_verifies_and_shows(folder: Path) -> None:
         verified, shown = await asyncio.to_thread(lambda: (run("verify"), run("show", "1")))
 
     assert (verified["ok"], verified["size"], shown["permanent"]["matter"]) == (True, 2, "m")
+
+
+async def test_a_queue_is_in_the_order_of_what_is_due_and_goes_on_where_it_ended(
+    trail: Trail,
+) -> None:
+    due = {"late": 3, "soon": 1, "later": 5, "also soon": 1}
+    for name, days in due.items():
+        row = replace(case("referred", name=name), due_time=NOW + timedelta(days=days))
+        await append(trail, 1, case=row)
+    await append(trail, 1, case=case("approved", name="done"))
+    await append(trail, 1, case=replace(case("referred", name="other"), matter="n"))
+
+    async def page(matter: str, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+        found = await trail.ask(
+            lambda c: queries.cases(c, "referred", matter, after=after, limit=limit)
+        )
+        return [(time_text(one.due_time) if one.due_time else "", one.case_id) for one in found]
+
+    first = await page("m", ("", ""), 3)
+    rest = await page("m", first[-1], 3)
+
+    assert [name for _, name in (*first, *rest)] == ["also soon", "soon", "late", "later"]
+    assert next(name for _, name in await page("", ("", ""), 9)) == "other"
+
+
+async def test_the_newest_under_many_keys_and_counts_by_outcome(trail: Trail) -> None:
+    written = {}
+    for key, before in (("a", None), ("b", None), ("a", 0)):
+        done = await trail.append(entry(permanent=PERSONS), expect={f"counter:{key}": before})
+        assert isinstance(done, Receipt)
+        written[key] = done.index
+
+    found = await trail.ask(lambda c: queries.newest(c, ["counter:a", "counter:b", "counter:c"]))
+    none = await trail.ask(lambda c: queries.newest(c, []))
+    counted = await trail.ask(lambda c: queries.outcomes(c, queries.Is("type", "=", "decision/1")))
+
+    assert {key: one.index for key, one in found.items()} == {
+        "counter:a": written["a"],
+        "counter:b": written["b"],
+    }
+    assert not none
+    assert counted == {("m", "d"): {("decision/1", "refused"): 3}}
+
+
+PERSONS = {"matter": "m", "release_digest": "d", "outcome": "refused"}

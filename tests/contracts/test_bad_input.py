@@ -486,6 +486,9 @@ REQUESTS = [
     at_counter("referrals by less than nothing", REFERRALS, (("page_size",), -1)),
     at_counter("referrals on a page of nobody", REFERRALS, (("page_token",), "WzEsIDJd")),
     at_counter("referrals of a matter in capitals", REFERRALS, (("matter",), "CARD")),
+    at_counter(
+        "referrals due before 1970", REFERRALS, (("promised_before_time",), "1969-12-31T00:00:00Z")
+    ),
     at_counter("the dossier of a case of nobody", DOSSIER, (("case_id",), "f" * 32)),
     at_counter("a claim without an etag", CLAIM, (("etag",), "")),
     at_counter("a claim with an etag in brackets", CLAIM, (("etag",), 'W/"1"')),

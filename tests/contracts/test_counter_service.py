@@ -142,6 +142,14 @@ async def test_the_queue_has_referrals_alone_those_due_first_before_the_others(
     assert found[0].promised_time.ToDatetime(tzinfo=UTC) == datetime(2026, 12, 1, 10, tzinfo=UTC)
     assert found[1].promised_time.ToDatetime(tzinfo=UTC) == datetime(2026, 12, 2, 10, tzinfo=UTC)
     assert not (await li.ask(REFERRALS, matter="library_card")).referrals
+    for limits, expected in (
+        ({"promised_before_time": "2026-12-01T10:00:00Z"}, []),
+        ({"promised_before_time": "2026-12-01T10:00:01Z"}, [first.case_id]),
+        ({"referred_before_time": "2026-11-25T01:02:03Z"}, [first.case_id]),
+        ({"referred_before_time": "2026-11-25T01:02:04Z"}, [first.case_id, second.case_id]),
+    ):
+        narrowed = (await li.ask(REFERRALS, **limits)).referrals
+        assert [one.case_id for one in narrowed if one.case_id in ours] == expected, limits
     paged: list[str] = []
     page = await li.ask(REFERRALS, page_size=1)
     while True:
@@ -211,6 +219,22 @@ async def test_a_look_at_the_counter_is_an_entry_about_the_person(
 
     said = json.loads(looked[0].permanent_json)
     assert (said["flow"], said["method"], said["caller"]) == ("counter", "GetDossier", "clerk-li")
+
+
+@module
+async def test_who_is_erased_is_in_no_queue_and_no_clerk_opens_what_is_left(
+    town: Town, at: Moved, cast: Cast, li: AtCounter
+) -> None:
+    person = cast["outside_hukou"]
+    case_id = (await apply(town, person)).case_id
+    before = {one.case_id for one in (await li.ask(REFERRALS)).referrals}
+    await town.trail.erase(f"resident_id:{person.id_number}", reason="demand", time=at.now)
+
+    after = {one.case_id for one in (await li.ask(REFERRALS)).referrals}
+    opened = await li.call(DOSSIER, case_id=case_id)
+
+    assert before - after == {case_id}
+    assert (opened.code, opened.reason) == ("FAILED_PRECONDITION", "ERASED")
 
 
 # ── claims ───────────────────────────────────────────────────────────────────────────────────────
