@@ -15,6 +15,7 @@ from decision_service.judge import (
     ALREADY_GRANTED,
     ENGINE_DISAGREES,
     FACT_CONTESTED,
+    GRANTS_UNKNOWN,
     INTERRUPTED,
     PERSON_REQUESTED,
     Judgement,
@@ -238,6 +239,8 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
     claims = {**expect, case: draft.follows}
     await office.record.ticketed(draft)
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
+        if not office.record.knows_grants:
+            return await commit(referred(draft, GRANTS_UNKNOWN), expect, office)
         grant = office.record.grant_key(draft.matter.id, draft.application.subject)
         claims[grant] = await office.casebook.free_at(grant)
     due = office.promised_by(draft.matter.promised_limit, draft.filing_date)

@@ -218,6 +218,13 @@ ALREADY_GRANTED = _reason(
     "This can be granted once only, and our records show a grant; a person checks.",
 )
 
+GRANTS_UNKNOWN = _reason(
+    "GRANTS_UNKNOWN",
+    "本事项每个申请人只能批准一次，系统无法确认以前是否批准过，已转人工核对，不影响您的权益。",
+    "This can be granted once only, and we cannot tell whether it was; a person checks, and you"
+    " lose nothing.",
+)
+
 FACT_CONTESTED = _reason(
     "FACT_CONTESTED",
     "对所用数据提出的异议尚在核查，已转人工办理，不影响您的权益。",

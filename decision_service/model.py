@@ -764,7 +764,7 @@ class Reason(Frozen):
         code: ``REQUIREMENT_MET``, ``REQUIREMENT_NOT_MET``, ``REQUIREMENT_UNKNOWN``,
             ``OUTPUT_UNKNOWN``, ``SOURCES_CONTRADICT``, ``ANSWER_MISSING``, ``ANSWER_INVALID``,
             ``SOURCE_AWAY``, ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED``,
-            ``FACT_CONTESTED`` or ``PERSON_REQUESTED``.
+            ``GRANTS_UNKNOWN``, ``FACT_CONTESTED`` or ``PERSON_REQUESTED``.
         requirement: ``R1``, or empty where no requirement is meant.
         field: Key in the form to correct, or empty.
         text: What the applicant reads.

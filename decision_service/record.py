@@ -153,6 +153,11 @@ class Record:
         """Names what can be granted to one subject once, as `Request.subject` says who that is."""
         return "grant:" + self._trail.tag(f"{matter}\n{subject}")
 
+    @property
+    def knows_grants(self) -> bool:
+        """Whether what was granted once is known; not once a master key was lost."""
+        return self._trail.knows_all_tags
+
     @staticmethod
     def case_key(case_id: CaseId) -> str:
         """Points at the newest decision of a case; guards against two at once."""

@@ -13,6 +13,7 @@ from decision_service.errors import ErasedError, RecordDamagedError
 from decision_service.judge import (
     ALREADY_GRANTED,
     ENGINE_DISAGREES,
+    GRANTS_UNKNOWN,
     INTERRUPTED,
     PERSON_REQUESTED,
 )
@@ -102,7 +103,8 @@ def _again(before: Draft, admission: Admission) -> Draft:
         now=before.decide_time,
         wait_until=before.wait_until,
     )
-    return referred(again, ALREADY_GRANTED) if before.because == ALREADY_GRANTED.code else again
+    grants = {reason.code: reason for reason in (ALREADY_GRANTED, GRANTS_UNKNOWN)}
+    return referred(again, grants[before.because]) if before.because in grants else again
 
 
 def _compare(before: Draft, again: Draft, told: object) -> Replay:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from audit.errors import StoreRefusedError
 from audit.log import sqlite
 from audit.log.files import replace
+from audit.log.making import MARK
 
 STORE_FILE = "store.sqlite"
 DATABASE_FILE = "database"
@@ -111,8 +112,12 @@ def at(folder: Path) -> Database:
 
 
 def is_in(folder: Path) -> bool:
-    """Whether that folder is a log's; not whether its store can be opened."""
-    return any((folder / name).exists() for name in (STORE_FILE, DATABASE_FILE))
+    """Whether that folder is a log's; not whether its store can be opened.
+
+    One that was left half made is none yet (`making`).
+    """
+    stores = (STORE_FILE, DATABASE_FILE)
+    return any((folder / name).exists() for name in stores) and not (folder / MARK).exists()
 
 
 def point(folder: Path, database: str) -> None:

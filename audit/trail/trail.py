@@ -9,15 +9,24 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from audit.errors import ErasedError, TamperedError
+from audit.errors import ErasedError, StoreRefusedError, TamperedError
 from audit.log import Conflict, Log, Receipt, connections
 from audit.log import store as log_store
-from audit.log.checkpoint import to_base64
-from audit.log.files import create_private, refuse_existing
+from audit.log.checkpoint import Checkpoint, to_base64
+from audit.log.connections import DATABASE_FILE, STORE_FILE
+from audit.log.files import create_private
 from audit.log.inflight import Inflight
 from audit.log.log import no_entry
+from audit.log.making import making
 from audit.log.merkle import leaf_hash
+from audit.log.standing import (
+    ANCHOR_FILE,
+    CHECKPOINT_FILE,
+    SIGNING_KEY_FILE,
+    VERIFIER_KEY_FILE,
+)
 from audit.trail import projections
 from audit.trail.canonical import Json
 from audit.trail.entries import ERASED, Entry, Leaf, Recorded, RecordedCase
@@ -69,6 +78,8 @@ class Trail:
     ) -> None:
         """Make a new, empty trail in that folder, with its keys and anchor.
 
+        What a process that died on the way left half made is made anew.
+
         Args:
             origin: Name of the log, unique for ever, e.g. ``audit.example.gov.cn/2026``.
             anchor: Where the anchor lies, best on another disk; by default in the folder.
@@ -76,21 +87,34 @@ class Trail:
                 the folder, too (`Log.create`).
 
         Raises:
-            StoreRefusedError: There is a trail already, or a part of one; or the database cannot
-                be reached.
+            StoreRefusedError: There is a trail already (``STORE_EXISTS``), or what is left of one
+                whose store is gone (``STORE_LOST``); or the database cannot be reached.
         """
-        refuse_existing(folder / MASTER_KEY_FILE)
-        master = secrets.token_bytes(KEY_BYTES)
-        tag_key = (TAG_KEY, Keyring.new_tag_key(master))
-        Log.create(
+        Checkpoint.empty(origin)
+        place = anchor or folder / ANCHOR_FILE
+        stores = [folder / name for name in (STORE_FILE, DATABASE_FILE)]
+        beside = [folder / f"{STORE_FILE}{end}" for end in ("-wal", "-shm")]
+        keys = [folder / one for one in (MASTER_KEY_FILE, SIGNING_KEY_FILE, VERIFIER_KEY_FILE)]
+        with making(
             folder,
-            origin=origin,
-            tables=[projections.TABLES],
-            fill=lambda c: log_store.insert_rows(c, projections.SERVICE_KEYS, [tag_key]),
-            anchor=anchor,
-            database=database,
-        )
-        create_private(folder / MASTER_KEY_FILE, to_base64(master) + "\n")
+            [*stores, *beside, *keys, place],
+            stores=stores,
+            anchor=place,
+            testimony=folder / CHECKPOINT_FILE,
+            is_made=lambda: _is_whole(folder),
+        ) as has_to_be_made:
+            if has_to_be_made:
+                master = secrets.token_bytes(KEY_BYTES)
+                tag_key = (TAG_KEY, Keyring.new_tag_key(master))
+                create_private(folder / MASTER_KEY_FILE, to_base64(master) + "\n")
+                Log.create(
+                    folder,
+                    origin=origin,
+                    tables=[projections.TABLES],
+                    fill=lambda c: log_store.insert_rows(c, projections.SERVICE_KEYS, [tag_key]),
+                    anchor=anchor,
+                    database=database,
+                )
 
     @staticmethod
     def is_in(folder: Path) -> bool:
@@ -239,6 +263,11 @@ class Trail:
         """Ask one of `queries` of the trail, as it stands in one instant."""
         return await self._log.read(question)
 
+    @property
+    def knows_all_tags(self) -> bool:
+        """Whether what was ever tagged is found again; not once a master key was lost."""
+        return self._opens_from == 0
+
     def tag(self, text: str) -> str:
         """Keyed tag of a text: equal texts have equal tags, and nothing else can be told."""
         return self._keyring.tag(text)
@@ -336,3 +365,20 @@ class Trail:
             raise no_entry(index)
         row = sealed_row(connection, index) if index >= self._opens_from else None
         return leaf, None if row is None else unseal(self._keyring, leaf, row)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a trail that was being made is there with everything that belongs to it.
+
+    Raises:
+        StoreRefusedError: Its database cannot be reached, so nobody can say.
+    """
+    try:
+        connections.at(folder).look(lambda c: read_keyring(folder, c))
+    except StoreRefusedError as refusal:
+        if (folder / DATABASE_FILE).exists() and not refusal.reason.startswith(("KEY_", "STORE_D")):
+            raise
+        return False
+    except (OSError, SQLAlchemyError):
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""Making a trail so that a process that dies on the way leaves nothing that stops the next one.
+
+A mark is the first file that is written and the last that goes. While it is there nothing was ever
+recorded, so what lies half made is made anew. Without it nothing is ever overwritten.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from audit.errors import StoreRefusedError
+from audit.log.anchor import Anchor
+from audit.log.files import create_private, sync_folder
+
+MARK = "unfinished"
+
+
+@contextmanager
+def making(
+    folder: Path,
+    files: Sequence[Path],
+    *,
+    stores: Sequence[Path],
+    anchor: Path,
+    testimony: Path,
+    is_made: Callable[[], bool],
+) -> Iterator[bool]:
+    """Around the making of everything; yields whether it has to be made.
+
+    Args:
+        files: All that is made, but what is in a database.
+        stores: Those of them that are, or name, the store.
+        anchor: The one of them that tells how far the log had come.
+        testimony: A file that is there once something was signed.
+        is_made: Whether all of it is whole, so that only the mark was left.
+
+    Raises:
+        StoreRefusedError: Something is there, and it was not left half made (``STORE_EXISTS``),
+            or it is what remains of a trail whose store is gone (``STORE_LOST``).
+    """
+    there = [path for path in (*files, testimony) if path.exists()]
+    if (folder / MARK).exists():
+        if testimony.exists() or _has_grown(anchor):
+            raise _lost(there[0])
+        has_to_be_made = not is_made()
+        if has_to_be_made:
+            for path in there:
+                path.unlink()
+    elif there:
+        raise _exists(there[0]) if any(path.exists() for path in stores) else _lost(there[0])
+    else:
+        has_to_be_made = True
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private(folder / MARK, "")
+    yield has_to_be_made
+    (folder / MARK).unlink()
+    sync_folder(folder)
+
+
+def _has_grown(anchor: Path) -> bool:
+    try:
+        return Anchor(anchor).read().size > 0
+    except StoreRefusedError:
+        return False  # it is not there yet, or half written
+
+
+def _exists(path: Path) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"`{path.name}` is there already, so this is a trail, or a part of one",
+        zh=f"`{path.name}` 已存在，该目录已是（或曾是）决定记录；请打开它，或另选空目录，绝不覆盖",
+        reason="STORE_EXISTS",
+        hint="Open it, or choose an empty folder; nothing is ever overwritten.",
+    )
+
+
+def _lost(path: Path) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"the store is gone, and `{path.name}` of its trail is still here",
+        zh=f"记录库不见了，而同一记录的 `{path.name}` 还在；请用 `miaopi audit restore` 放回备份，"
+        "或另选空目录，绝不覆盖",
+        reason="STORE_LOST",
+        hint="Put a backup in its place with `miaopi audit restore`; for a new trail choose an"
+        " empty folder. Nothing is ever overwritten.",
+    )
