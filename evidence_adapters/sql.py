@@ -6,26 +6,40 @@ from the register's file alone; what a question says travels as parameters.
 
 import asyncio
 import ipaddress
+import sqlite3
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from sqlalchemy import (
     URL,
+    Connection,
     Engine,
     RowMapping,
     Select,
     String,
     bindparam,
+    case,
+    cast,
     column,
     create_engine,
     false,
     func,
     literal,
+    literal_column,
     select,
     table,
     true,
@@ -68,7 +82,7 @@ _SET: Final = select(
 )
 """What a session says of the question that comes next."""
 
-_AS_OF, _FOUND = "miaopi_as_of", "miaopi_found"
+_AS_OF, _FOUND, _SIZE = "miaopi_as_of", "miaopi_found", "miaopi_size"
 
 
 @asynccontextmanager
@@ -105,15 +119,16 @@ async def connect(
     async with AsyncExitStack() as stack:
         sources = {}
         for key, address in addresses.items():
+            register = registers[key]
             if address.startswith("sqlite:"):
-                read = _from_file(_file(address))
+                read = _from_file(Path(unquote(urlsplit(address).path)), register.max_bytes)
             else:
                 engine = _server(address, (credentials or {}).get(key, NOBODY))
                 stack.push_async_callback(engine.dispose)
-                read = _from_server(engine)
-            view = _View(registers[key], read, clock=clock)
+                read = _from_server(engine, register.max_bytes)
+            view = _View(register, read, clock=clock)
             sources[key] = GuardedSource(
-                registers[key], view.ask, clock=clock, tally=tally, describe=view.describe
+                register, view.ask, clock=clock, tally=tally, describe=view.describe
             )
         yield sources
 
@@ -182,15 +197,19 @@ def _statement(register: Register) -> _Select:
     return select(stamped, lines).select_from(stamped.outerjoin(lines, true()))
 
 
-def _from_file(engine: Engine) -> _Read:
+def _from_file(path: Path, most: int) -> _Read:
     """SQLite, in a thread; should nobody wait any more, it gives up at the deadline by itself."""
+    engine = _file(path)
 
     def read(statement: _Select, said: Mapping[str, str], left_s: float) -> _Lines:
         until = time.monotonic() + left_s
         with engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
-            return connection.execute(statement, said).mappings().all()
+            raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {max(int(left_s * 1_000), 1)}")
+            _refuse_cut_off(connection, path)
+            return _within(connection.execute(statement, said).mappings(), most)
 
     async def in_a_thread(
         statement: _Select, _query: Query, said: Mapping[str, str], left_s: float
@@ -200,12 +219,52 @@ def _from_file(engine: Engine) -> _Read:
     return in_a_thread
 
 
-def _from_server(engine: AsyncEngine) -> _Read:
+def _refuse_cut_off(connection: Connection, path: Path) -> None:
+    """A file that broke off on its way reads like one without the rows that it has lost."""
+    pages, page_bytes = (
+        connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+        for name in ("page_count", "page_size")
+    )
+    ahead = path.with_name(f"{path.name}-wal")
+    if path.stat().st_size < pages * page_bytes and not (ahead.exists() and ahead.stat().st_size):
+        raise FaultError(EvidenceStatus.UNAVAILABLE, "the file is cut off", again_after_s=0)
+
+
+def _within(found: Iterable[RowMapping], most: int) -> _Lines:
+    """The rows, read one by one and no further than the register's limit."""
+    kept, size = [], 0
+    for row in found:
+        size += sum(len(cell) for cell in row.values() if isinstance(cell, str | bytes))
+        if size > most:
+            raise _too_long()
+        kept.append(row)
+    return kept
+
+
+def _too_long() -> FaultError:
+    return FaultError(EvidenceStatus.MALFORMED, "the answer is longer than the contract allows")
+
+
+def _sized(statement: _Select, most: int) -> _Select:
+    """The statement as PostgreSQL runs it: what is too long stays there, and only its size comes.
+
+    Its driver would have all of it in memory before the first row could be looked at.
+    """
+    found = statement.subquery("found")
+    bytes_ = func.octet_length(cast(literal_column("found"), String))
+    sized = select(found, func.sum(bytes_).over().label(_SIZE)).subquery("sized")
+    size = sized.c[_SIZE]
+    kept = (case((size <= most, sized.c[name])).label(name) for name in found.c.keys())  # noqa: SIM118 - it is no dict
+    return select(*kept, size)
+
+
+def _from_server(engine: AsyncEngine, most: int) -> _Read:
     """PostgreSQL, which gives up at the deadline too, should cancelling not reach it.
 
     The session says of every question what it says over HTTP, as ``miaopi.purpose`` and so on:
     the owner's log has it, and a view can ask for it (``current_setting``).
     """
+    sized = cache(partial(_sized, most=most))
 
     async def read(
         statement: _Select, query: Query, said: Mapping[str, str], left_s: float
@@ -220,7 +279,10 @@ def _from_server(engine: AsyncEngine) -> _Read:
         }
         async with engine.connect() as connection:
             await connection.execute(_SET, settings)
-            return (await connection.execute(statement, said)).mappings().all()
+            found = (await connection.execute(sized(statement), said)).mappings().all()
+        if found and (found[0][_SIZE] or 0) > most:
+            raise _too_long()
+        return found
 
     return read
 
@@ -232,6 +294,8 @@ def _fault(error: DBAPIError) -> FaultError:
     told = f"the database says {code or name or type(error).__name__}"
     if code == "57014" or name == "SQLITE_INTERRUPT":
         return FaultError(EvidenceStatus.UNAVAILABLE, "no answer within the deadline")
+    if name == "SQLITE_TOOBIG":
+        return _too_long()
     if code == "42501" or code.startswith("28") or name in {"SQLITE_AUTH", "SQLITE_PERM"}:
         return FaultError(EvidenceStatus.DENIED, told)
     if code.startswith(("22", "3F", "42")) or name in {"SQLITE_ERROR", "SQLITE_NOTADB"}:
@@ -239,10 +303,9 @@ def _fault(error: DBAPIError) -> FaultError:
     return FaultError(EvidenceStatus.UNAVAILABLE, told, again_after_s=0)
 
 
-def _file(address: str) -> Engine:
+def _file(path: Path) -> Engine:
     """A file opened read-only, anew for every question."""
-    file = f"file:{quote(unquote(urlsplit(address).path))}?mode=ro"
-    url = URL.create("sqlite", database=file, query={"uri": "true"})
+    url = URL.create("sqlite", database=f"file:{quote(str(path))}?mode=ro", query={"uri": "true"})
     return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
 

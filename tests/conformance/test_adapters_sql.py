@@ -379,7 +379,7 @@ async def test_nothing_can_be_written_through_the_way_in(
 async def write(database: Database, insert: str) -> None:
     """Run a statement over the connections that the transport opens."""
     if database.kind == "sqlite":
-        with sql._file(database.address).connect() as connection:
+        with sql._file(Path(database.address.removeprefix("sqlite://"))).connect() as connection:
             connection.execute(statement(insert))
         return
     engine = sql._server(database.address, Credentials())
