@@ -306,7 +306,7 @@ def _said(instruction: Instruction) -> Reason:
         code=ground.reason.name,
         text=Text(
             zh=f"工作人员审查认定（{label.zh}）：{text.zh}",
-            en=f"A clerk has found, because {label.en}: {text.en}",
+            en=f"A clerk has found ({label.en}): {text.en}",
         ),
         legal_basis=(law,) if ground.citation else (),
     )

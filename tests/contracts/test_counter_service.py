@@ -436,6 +436,8 @@ async def test_what_the_rules_cannot_tell_a_clerk_says_and_answers_for(
     assert decision.determination.ground == "hardship"
     assert decision.approved.grant[0].value.number == "300.00"
     assert decision.approved.reasons[0].code == "HARDSHIP"
+    assert "（确有特殊困难）：核对了全部材料" in decision.notice.zh
+    assert "A clerk has found (hardship): all papers were checked" in decision.notice.en
 
 
 # ── two persons ──────────────────────────────────────────────────────────────────────────────────
