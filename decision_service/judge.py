@@ -369,8 +369,8 @@ def _contradiction_reason(found: Contradiction) -> Reason:
         text=Text(
             zh=f"“{found.name.zh}”在各登记机关的记载不一致（{zh}），"
             f"已请{found.owner.zh}核实，并转人工办理，不影响您的权益。",
-            en=f"Registers do not agree on “{found.name.en}” ({en}); {found.owner.en} is asked "
-            "to check, and a person decides; you lose nothing.",
+            en=f"Registers do not agree on “{found.name.en}” ({en}); asked to check: "
+            f"{found.owner.en}. A person decides; you lose nothing.",
         ),
         used=tuple(
             Used(
