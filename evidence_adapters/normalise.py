@@ -6,6 +6,7 @@ required, a renamed field over another one. It refuses to run under ``python -OO
 """
 
 import re
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from evidence_adapters import strict_json
 from evidence_adapters.conversions import COERCIONS, blank_is_null
 from evidence_adapters.register import (
     CellRule,
+    Coercion,
     ConceptRule,
     FieldRules,
     Register,
@@ -61,6 +63,7 @@ class Reader:
         self._register = register
         self._around = _Shape(register.envelope.fields)
         self._record = _Shape(register.normalise)
+        self._says = register.says
         names = our_names(register.normalise)
         self._bounds = tuple(
             (names[field], rules.at_most)
@@ -146,7 +149,7 @@ class Reader:
             return _reading(EvidenceStatus.DISPUTED, said, detail="an objection is open")
         values = {
             concept: value
-            for concept, rule in self._register.says.items()
+            for concept, rule in self._says.items()
             if (value := _value(rule, record)) is not None
         }
         return _reading(EvidenceStatus.MATCH, said, values=values)
@@ -265,11 +268,6 @@ class _Validator(cerberus.Validator):  # type: ignore[misc]  # Cerberus ships no
         if isinstance(value, str) and not re.fullmatch(pattern, value):
             self._error(field, cerberus.errors.REGEX_MISMATCH)
 
-    def _check_with_not_blank(self, field: str, value: object) -> None:
-        """A text of nothing but space is no text; Cerberus's ``required`` would take it."""
-        if isinstance(value, str) and not value.strip():
-            self._error(field, "blank")
-
 
 class _Shape:
     """The fields that are read from one object, checked and under our names."""
@@ -280,9 +278,12 @@ class _Shape:
         self._rows = {
             name: _Shape(rules.columns) for name, rules in fields.items() if rules.columns
         }
+        self._required = {name for name, rules in fields.items() if rules.required}
+        self._left = {name for name, rules in fields.items() if not _is_proven(rules)}
         schema = {name: _cerberus_rules(rules) for name, rules in fields.items()}
         # The constructor checks the schema; reading with it then costs a quarter (ADAPTERS.md).
         self._schema = UnvalidatedSchema(_Validator(schema).schema.schema)
+        self._own = threading.local()  # a validator keeps what it is validating
 
     def read(self, document: Mapping[str, object]) -> dict[str, object]:
         """The named fields, converted, renamed; all others are dropped unread.
@@ -300,11 +301,24 @@ class _Shape:
                 known[name] = self._records(name, told) if name in self._rows else told
             except (ValueError, TypeError, LookupError, OffContractError):
                 wrong.add(name)
-        validator = _Validator(self._schema)
-        if not validator.validate(known, normalize=False) or wrong:
-            fields = ", ".join(f"`{name}`" for name in sorted(wrong.union(validator.errors)))
+        wrong |= self._required - known.keys()
+        left = {name: value for name, value in known.items() if value is None or name in self._left}
+        if left:
+            validator = self._validator()
+            if not validator.validate(left, normalize=False, update=True):
+                wrong |= validator.errors.keys()
+        if wrong:
+            fields = ", ".join(f"`{name}`" for name in sorted(wrong))
             raise OffContractError(f"off contract in {fields}")
         return {self._names[name]: value for name, value in known.items()}
+
+    def _validator(self) -> _Validator:
+        """This thread's own."""
+        try:
+            found: _Validator = self._own.validator
+        except AttributeError:
+            found = self._own.validator = _Validator(self._schema)
+        return found
 
     def _records(self, name: str, told: object) -> object:
         """A list of flat records, every one of them read; one that is wrong spoils the list."""
@@ -322,7 +336,10 @@ def _converted(told: object, rules: FieldRules) -> object:
     """
     if rules.nullable and blank_is_null(told) is None:
         return None
-    return told if rules.coerce is None else COERCIONS[rules.coerce](told)
+    value = told if rules.coerce is None else COERCIONS[rules.coerce](told)
+    if isinstance(value, str) and (len(value) > rules.maxlength or not value.strip()):
+        raise ValueError("a text that is blank or too long")
+    return value
 
 
 class RowCheck:
@@ -390,6 +407,22 @@ def _cell_of(column: str, shape: _Shape, value: Any) -> Any:  # noqa: ANN401 - w
     return told
 
 
+_PROVEN: Final[Mapping[Coercion | None, str]] = {
+    "cn_date": "date",
+    "cn_datetime": "datetime",
+    "flag": "boolean",
+    "resident_id": "string",
+    "organisation_code": "string",
+}
+"""The type that what a conversion gives always has; texts among them have eighteen characters."""
+
+
+def _is_proven(rules: FieldRules) -> bool:
+    """Whether a field's conversion leaves nothing for Cerberus to find out, but for null."""
+    asks_more = rules.allowed or rules.regex or {rules.min, rules.max} != {None}
+    return _PROVEN.get(rules.coerce) == rules.type and not asks_more and rules.maxlength >= 18
+
+
 def schema_faults(register: Register) -> Iterator[str]:
     """What Cerberus finds wrong with the register's schemas."""
     for place, fields in (
@@ -410,8 +443,6 @@ def _cerberus_rules(rules: FieldRules) -> dict[str, object]:
     said = rules.model_dump(
         exclude_defaults=True, exclude={"rename", "coerce", "maxlength", "at_most", "columns"}
     )
-    if rules.type == "string":
-        said |= {"check_with": "not_blank", "maxlength": rules.maxlength}
     if rules.allowed:
         said["allowed"] = list(rules.allowed)
     return said

@@ -257,7 +257,7 @@ class Register(Frozen):
         """The register's name in both languages."""
         return Text(zh=self.zh, en=self.en)
 
-    @cached_property
+    @property
     def says(self) -> Mapping[Concept, ConceptRule]:
         """Everything that an answer of it can say something of."""
         return {**self.concepts, **self.doubts}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -463,3 +464,22 @@ def test_one_wrong_row_spoils_the_list(rows: list[object]) -> None:
 @pytest.mark.parametrize("told", [None, {}, "[]", {"0": row()}])
 def test_what_is_no_list_is_not_taken_for_one(told: object) -> None:
     assert barred(限制事项=told).detail == "off contract in `限制事项`"
+
+
+def test_threads_that_share_a_reader_get_each_their_own_answer() -> None:
+    reader = Reader(REGISTERS[EvidenceType("population_register")])
+    answers = {
+        f"19{year}-01-01": json.dumps(with_record(csrq=f"19{year}0101")).encode()
+        for year in range(50, 66)
+    }
+
+    def reads(day: str) -> bool:
+        wrong = json.dumps(with_record(csrq=day, yyzt="maybe")).encode()
+        return all(
+            str(reader.read(query(), answers[day]).values["applicant.birth_date"]) == day  # type: ignore[index]  # a Concept is a str
+            and reader.read(query(), wrong).detail == "off contract in `yyzt`"
+            for _ in range(25)
+        )
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(reads, answers))
