@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ import grpc
 import uvloop
 
 from decision_service import __main__ as miaopi
+from decision_service.model import EvidenceType
 from decision_service.server import issue, listen, new_private_key, public_jwks
 from decision_service.service import SEED
 from evidence_adapters import registry
@@ -113,6 +114,13 @@ def service() -> Iterator[Service]:
         }
         with _started("service", folder, environment) as process:
             yield Service(process, registers, token, folder / "profile")
+
+
+@contextmanager
+def registers() -> Iterator[Mapping[EvidenceType, str]]:
+    """The sandbox city's registers in a process of their own: where each of them answers."""
+    with tempfile.TemporaryDirectory() as name, _started("registers", Path(name)) as process:
+        yield {key: f"http://127.0.0.1:{process.port}/{key}" for key in registry.load()}
 
 
 @contextmanager
