@@ -1,65 +1,133 @@
-"""How many entries a second the trail records durably, and whether its memory stays flat.
+"""How many entries a second the trail records durably, and what it costs to prove, find and verify.
 
-64 callers, each waiting for its receipt, append entries of about 3 KB; beside it, in the same run
-and in batches as large as 64 callers can make, bare `sqlite3` inserts of as many bytes (WAL,
-synchronous=FULL): the floor that disk and interpreter set. Medians of the rounds.
+*Append*: callers, each waiting for its receipt, append entries of about 3 KB from as many processes
+as are asked for (one where the store is a file). Beside it, in the same run and in batches as large
+as the callers can make, bare `sqlite3` inserts of as many bytes (WAL, synchronous=FULL): the floor
+that disk and interpreter set. Medians of the rounds; memory after each.
 
-    python benchmarks/audit_log.py [entries a round] [rounds]
+*Large* (``--large N``, for a quiet machine; a million takes its time): a store of N entries is
+filled without callers, and then proofs, filtered pages and the whole verification are measured.
+
+    python benchmarks/audit_log.py [--database postgresql] [--processes 4] [--large 1000000]
+
+``--database postgresql`` starts a server of its own; an address uses that one.
 """
 
+import argparse
 import asyncio
+import json
 import os
+import random
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import stand
 
-from audit.trail import Entry, Receipt, Trail
+from audit.log import connections, store
+from audit.log.merkle import leaf_hash
+from audit.trail import CaseRow, Entry, Receipt, Trail, projections
+from audit.trail.preparation import prepare
+from audit.trail.queries import All, Condition, Either, Is, Marked, find
+from audit.trail.unsealing import read_keyring
 from audit.verify import verify_store
 
+ROOT = Path(__file__).parents[1]
 CALLERS = 64
+BATCH = 256
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def entry(caller: int) -> Entry:
+def entry(number: int) -> Entry:
     """About 3 KB, as a decision with nine facts and its explanation has them."""
     fact = {"value": "x" * 160, "source": "population_register", "as_of": "2026-01-01T00:00:00Z"}
+    case = CaseRow(f"case-{number}", str(number), "portal", "m", "approved", "2026-01-01", FIRST)
     return Entry(
         type="decision/1",
         id=str(uuid4()),
-        time=datetime.now(UTC),
+        time=FIRST + timedelta(seconds=number),
         permanent={
-            "matter": "old_age_allowance",
-            "release_digest": "0" * 64,
-            "outcome": "approved",
-            "channel": "portal",
-            "statuses": {f"r{i}": "met" for i in range(8)},
+            "matter": f"matter_{number % 12}",
+            "release_digest": f"{number % 30:064x}",
+            "outcome": "referred" if number % 10 == 0 else "approved",
+            "channel": ("portal", "counter", "device")[number % 3],
+            "caller": f"portal-{number % 5}",
+            "reasons": [f"REASON_{number % 40}"],
+            "statuses": [[f"r{i}", "unknown" if number % 997 == i else "met"] for i in range(8)],
         },
         sealed={"facts": {f"applicant.fact_{i}": fact for i in range(9)}},
-        subject=f"resident_id:99000019900101{caller:04d}",
+        subject=f"resident_id:9900001990010{number % 9_973:05d}",
         notice="您的申请已批准。",
+        case=case,
     )
 
 
-async def trail_round(trail: Trail, entries: int, turn: int) -> tuple[float, list[float]]:
+# ── appending ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def append_round(trail: Trail, callers: int, entries: int) -> tuple[float, list[float]]:
     """Entries a second of one round, and each caller's waits in milliseconds."""
     waits: list[float] = []
 
     async def caller(number: int) -> None:
-        for i in range(entries // CALLERS):
+        for i in range(entries // callers):
             started = time.perf_counter()
-            keys = {f"request:{turn}-{number}-{i}": None}
-            assert isinstance(await trail.append(entry(number), expect=keys), Receipt)
+            keys = {f"request:{uuid4()}": None}
+            assert isinstance(await trail.append(entry(number * 997 + i), expect=keys), Receipt)
             waits.append(1_000 * (time.perf_counter() - started))
 
     started = time.perf_counter()
-    await asyncio.gather(*(caller(number) for number in range(CALLERS)))
+    await asyncio.gather(*(caller(number) for number in range(callers)))
     return len(waits) / (time.perf_counter() - started), waits
+
+
+async def worker(folder: Path, callers: int, entries: int) -> None:
+    """One of several processes: a line in says begin, a line out says what came of it."""
+    async with Trail.open(folder) as trail:
+        print("ready", flush=True)
+        while await asyncio.to_thread(sys.stdin.readline):
+            used = time.process_time()
+            _, waits = await append_round(trail, callers, entries)
+            told = {"waits": waits, "cpu_s": time.process_time() - used}
+            print(json.dumps({**told, "mib": stand.resident_mib(os.getpid())}), flush=True)
+
+
+@contextmanager
+def workers(folder: Path, processes: int, entries: int) -> Iterator[Callable[[], list[dict]]]:
+    """So many processes; what is yielded makes one round of all of them."""
+    typed = [sys.executable, __file__, "--worker", str(folder), str(CALLERS // processes)]
+    started = [
+        subprocess.Popen(  # noqa: S603  # this very file
+            [*typed, str(entries // processes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(processes)
+    ]
+
+    def round_() -> list[dict]:
+        for one in started:
+            one.stdin.write("\n")
+            one.stdin.flush()
+        return [json.loads(one.stdout.readline()) for one in started]
+
+    try:
+        for one in started:
+            assert one.stdout.readline() == "ready\n"
+        yield round_
+    finally:
+        for one in started:
+            one.stdin.close()
+            one.wait()
 
 
 def bare_round(path: Path, entries: int, size: int) -> float:
@@ -80,32 +148,136 @@ def bare_round(path: Path, entries: int, size: int) -> float:
     return entries / elapsed
 
 
-async def main(entries: int, rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        Trail.create(Path(folder) / "store", origin="benchmark.invalid")
-        print(f"{'round':>5} {'trail/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'bare/s':>9} {'MiB':>7}")
-        recorded, bare = [], []
-        async with Trail.open(Path(folder) / "store") as trail:
-            for turn in range(rounds):
-                rate, waits = await trail_round(trail, entries, turn)
-                recorded.append(rate)
-                bare.append(bare_round(Path(folder) / "bare.sqlite", entries, 4_000))
-                cuts = statistics.quantiles(waits, n=100)
-                print(
-                    f"{turn:>5} {rate:>9.0f} {cuts[49]:>8.1f} {cuts[98]:>8.1f} {bare[-1]:>9.0f}"
-                    f" {stand.resident_mib(os.getpid()):>7.1f}"
-                )
-        print(
-            f"median {statistics.median(recorded):>8.0f} {'':>17} {statistics.median(bare):>9.0f}"
+def measure_appending(folder: Path, typed: argparse.Namespace) -> None:
+    head = (
+        f"{'round':>5} {'trail/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'CPU µs':>8} {'bare/s':>9} MiB"
+    )
+    print(head)
+    rates, floors = [], []
+    with workers(folder, typed.processes, typed.entries) as round_:
+        for turn in range(typed.rounds):
+            started = time.perf_counter()
+            told = round_()
+            waits = [wait for one in told for wait in one["waits"]]
+            rates.append(len(waits) / (time.perf_counter() - started))
+            floors.append(bare_round(folder / "bare", typed.entries, 4_000))
+            cuts = statistics.quantiles(waits, n=100)
+            used = sum(one["cpu_s"] for one in told) / len(waits)
+            print(
+                f"{turn:>5} {rates[-1]:>9.0f} {cuts[49]:>8.1f} {cuts[98]:>8.1f} {1e6 * used:>8.0f}"
+                f" {floors[-1]:>9.0f} {max(one['mib'] for one in told):.1f}"
+            )
+    ratio = statistics.median(f / r for f, r in zip(floors, rates, strict=True))
+    print(f"median {statistics.median(rates):>8.0f}; bare / trail {ratio:.1f}")
+
+
+# ── a large store ────────────────────────────────────────────────────────────────────────────────
+
+PAGES: dict[str, Condition] = {
+    "everything": All(()),
+    "a matter": Is("matter", "=", "matter_7"),
+    "a matter's referrals": All((Is("matter", "=", "matter_7"), Is("outcome", "=", "referred"))),
+    "a reason": Marked("reason", "REASON_39"),
+    "a rare status": Marked("requirement", "r3=unknown"),
+    "a matter's rare status": All(
+        (Is("matter", "=", "matter_7"), Marked("requirement", "r3=unknown"))
+    ),
+    "an early day": All(
+        (
+            Is("time", ">=", FIRST + timedelta(minutes=20)),
+            Is("time", "<", FIRST + timedelta(minutes=40)),
         )
-        ratios = [floor / rate for floor, rate in zip(bare, recorded, strict=True)]
-        print(f"bare / trail {statistics.median(ratios):.1f}")
-        started = time.perf_counter()
-        report = verify_store(Path(folder) / "store")
-        rate = report.derived.size / (time.perf_counter() - started)
-        print(f"verify {rate:>8.0f} entries/s, {len(report.problems)} problems")
+    ),
+    "one of two": Either((Is("channel", "=", "counter"), Marked("reason", "REASON_1"))),
+    "a case": Is("case_id", "=", "case-1234"),
+}
+
+
+def fill(folder: Path, entries: int) -> None:
+    """Entries as the service writes them, without callers, anchor or a wait for the disk each."""
+    with connections.at(folder).alone() as connection:
+        with connection.begin():
+            keyring = read_keyring(folder, connection)
+        for first in range(0, entries, BATCH):
+            with connection.begin():
+                head = store.read_head(connection)
+                tree = store.load_tree(connection, head)
+                numbers = range(first, min(first + BATCH, entries))
+                made = [prepare(keyring, entry(i), [f"request:{i}"]) for i in numbers]
+                appended = [(leaf_hash(leaf), leaf) for leaf, _ in made]
+                tiles = list(tree.grow(hashed for hashed, _ in appended))
+                keys = {f"request:{i}": i for i in numbers}
+                store.extend(connection, tree, appended, tiles, keys)
+                rows = [(first + i, row) for i, (_, row) in enumerate(made)]
+                projections.write(connection, rows)
+
+
+async def measure_large(folder: Path, entries: int) -> None:
+    started = time.perf_counter()
+    fill(folder, entries)
+    print(f"filled with {entries} in {time.perf_counter() - started:.0f} s")
+    chance = random.Random(755)  # noqa: S311
+    async with Trail.open(folder) as trail:
+        waits = []
+        for _ in range(500):
+            began = time.perf_counter()
+            await trail._log.prove(chance.randrange(entries))  # noqa: SLF001
+            waits.append(1_000 * (time.perf_counter() - began))
+        tell("proof", waits)
+        for name, condition in PAGES.items():
+            waits = []
+            for _ in range(40):
+                began = time.perf_counter()
+                await trail.ask(lambda c, w=condition: find(c, w, before=1 << 40, limit=100))
+                waits.append(1_000 * (time.perf_counter() - began))
+            tell(f"page of {name}", waits)
+    before = stand.resident_mib(os.getpid())
+    started = time.perf_counter()
+    report = verify_store(folder)
+    rate = report.derived.size / (time.perf_counter() - started)
+    grown = stand.resident_mib(os.getpid()) - before
+    print(f"verify {rate:.0f} entries/s, {len(report.problems)} problems, +{grown:.1f} MiB")
+
+
+def tell(what: str, waits: list[float]) -> None:
+    cuts = statistics.quantiles(waits, n=100)
+    print(f"{what:>30}: p50 {cuts[49]:.2f} ms, p99 {cuts[98]:.2f} ms")
+
+
+@contextmanager
+def database(typed: str) -> Iterator[str]:
+    """The address; of a server of our own where none is named."""
+    if typed != "postgresql":
+        yield typed
+        return
+    sys.path.insert(0, str(ROOT))
+    from tests.postgres import Postgres  # noqa: PLC0415
+
+    with Postgres() as server:
+        yield server.address()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--entries", type=int, default=6_400, help="a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--database", default="")
+    parser.add_argument("--large", type=int, default=0)
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    typed = parser.parse_args()
+    if typed.worker:
+        folder, callers, entries = typed.worker
+        asyncio.run(worker(Path(folder), int(callers), int(entries)))
+        return
+    with tempfile.TemporaryDirectory() as temporary, database(typed.database) as address:
+        folder = Path(temporary) / "store"
+        Trail.create(folder, origin="benchmark.invalid", database=address)
+        if typed.large:
+            asyncio.run(measure_large(folder, typed.large))
+        else:
+            measure_appending(folder, typed)
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    asyncio.run(main(*given, *[6_400, 5][len(given) :]))
+    main()

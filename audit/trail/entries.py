@@ -238,7 +238,8 @@ def time_text(instant: datetime) -> str:
             reason="ENTRY_INVALID",
             hint="Give every instant its zone, best UTC.",
         )
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Half the time of `strftime`; a decision writes four instants.
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def case_json(case: CaseRow) -> dict[str, str]:

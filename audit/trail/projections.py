@@ -244,7 +244,8 @@ def entry_marks(leaf: Leaf) -> tuple[tuple[str, str], ...]:
     for pair in _list(leaf.permanent.get("statuses")):
         match pair:
             case [str(requirement), str(status)]:
-                found |= {(REQUIREMENT, requirement), (REQUIREMENT, f"{requirement}={status}")}
+                found.add((REQUIREMENT, requirement))
+                found.add((REQUIREMENT, f"{requirement}={status}"))
             case _:
                 pass
     return tuple(sorted(found))

@@ -8,6 +8,8 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
+from math import prod
 from typing import Any, Final, TypeAlias, assert_never
 
 from sqlalchemy import (
@@ -24,12 +26,16 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
+    union,
 )
 
 from audit.log import store
 from audit.log.merkle import Hash
 from audit.trail.entries import Leaf, RecordedCase, time_text
 from audit.trail.projections import CASES, ENTRIES, MARKS, REASON, SEALED, recorded_case
+
+_ALTERNATIVES: Final = 16
+"""So many are looked for one by one; more are asked for as one."""
 
 _RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "=": operator.eq,
@@ -126,8 +132,9 @@ def find(
     connection: Connection, condition: Condition, *, before: int, limit: int
 ) -> tuple[Found, ...]:
     """The newest entries below an index for which the condition holds, newest first."""
-    where = and_(ENTRIES.c.idx < before, _clause(condition))
-    return _found(connection, _ENTRIES.where(where).order_by(ENTRIES.c.idx.desc()).limit(limit))
+    chosen = _first(condition, ENTRIES.c.idx < before, limit, newest_first=True)
+    query = _ENTRIES.where(ENTRIES.c.idx.in_(chosen)).order_by(ENTRIES.c.idx.desc())
+    return _found(connection, query)
 
 
 def outcomes(
@@ -172,17 +179,17 @@ def following(
     connection: Connection, condition: Condition, *, after: int, limit: int
 ) -> tuple[int, ...]:
     """Indices of the oldest entries above an index for which the condition holds, oldest first."""
-    where = and_(ENTRIES.c.idx > after, _clause(condition))
-    query = select(ENTRIES.c.idx).where(where).order_by(ENTRIES.c.idx).limit(limit)
-    return tuple(connection.execute(query).scalars())
+    chosen = _first(condition, ENTRIES.c.idx > after, limit)
+    return tuple(sorted(connection.execute(chosen).scalars()))
 
 
 def find_oldest(
     connection: Connection, condition: Condition, *, after: int, until: int, limit: int
 ) -> tuple[Found, ...]:
     """The oldest entries above an index, up to another, for which it holds, oldest first."""
-    within = and_(ENTRIES.c.idx > after, ENTRIES.c.idx <= until, _clause(condition))
-    return _found(connection, _ENTRIES.where(within).order_by(ENTRIES.c.idx).limit(limit))
+    chosen = _first(condition, ENTRIES.c.idx.between(after + 1, until), limit)
+    query = _ENTRIES.where(ENTRIES.c.idx.in_(chosen)).order_by(ENTRIES.c.idx)
+    return _found(connection, query)
 
 
 def _found(connection: Connection, query: Select[Any]) -> tuple[Found, ...]:
@@ -276,6 +283,43 @@ _ENTRIES = (
     .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
     .join(SEALED, SEALED.c.idx == ENTRIES.c.idx, isouter=True)
 )
+
+
+def _first(
+    condition: Condition, bound: ColumnElement[bool], limit: int, *, newest_first: bool = False
+) -> Select[int]:
+    """The first indices within the bound for which the condition holds.
+
+    Each alternative is followed along an index of its own, for as long as the page is not full;
+    asked as one, a database would gather all that any of them finds, and sort it.
+    """
+
+    def first(among: Select[int]) -> Select[int]:
+        (index,) = among.selected_columns
+        return among.order_by(index.desc() if newest_first else index.asc()).limit(limit)
+
+    pages = [
+        first(select(ENTRIES.c.idx).where(bound, _clause(term)))
+        for term in _alternatives(condition)
+    ]
+    if len(pages) == 1:
+        return pages[0]
+    found = union(*(select(page.subquery().c.idx) for page in pages)).subquery()
+    return first(select(found.c.idx))
+
+
+def _alternatives(condition: Condition) -> tuple[Condition, ...]:
+    """Conditions one of which holds where this one does, each to be looked for on its own."""
+    match condition:
+        case Either(conditions) if conditions:
+            found = [term for one in conditions for term in _alternatives(one)]
+        case All(conditions):
+            parts = [_alternatives(one) for one in conditions]
+            few = prod(map(len, parts)) <= _ALTERNATIVES
+            found = [All(one) for one in product(*parts)] if few else []
+        case _:
+            found = []
+    return tuple(found) if 0 < len(found) <= _ALTERNATIVES else (condition,)
 
 
 def _clause(condition: Condition) -> ColumnElement[bool]:
