@@ -36,7 +36,7 @@ DEADLINE_S = 3.0
 SHORT_S = 0.3
 """For registers that never answer; the others have time, however busy the machine is."""
 
-STALL_S = 0.1
+STALL_S = 0.5
 """What a busy machine may take from us after a deadline."""
 
 PACKAGED = registry.load()

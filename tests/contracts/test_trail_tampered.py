@@ -81,9 +81,9 @@ async def test_a_decision_that_the_rules_do_not_make_diverges_and_tells_where(
     seen = await replay(town, index, role="operator")
     assert (seen.difference, seen.recorded_json) == (AMOUNT, "")
     answer = await town.wire.call(REPLAYS, b"", role="auditor")
-    told = trail_pb2.ReplayDecisionsResponse.FromString(answer.responses[-1])
-    assert (told.done, told.reproduced) == (1, 0)
-    assert [one.index for one in told.found] == [index]
+    told = [trail_pb2.ReplayDecisionsResponse.FromString(one) for one in answer.responses]
+    assert (told[-1].done, told[-1].reproduced) == (1, 0)
+    assert [one.index for message in told for one in message.found] == [index]
 
 
 async def test_an_entry_that_says_for_ever_what_was_not_decided_diverges(

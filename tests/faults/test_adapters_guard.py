@@ -20,7 +20,7 @@ from evidence_adapters.guard import AT_ONCE, PAUSES_S, Ask, FaultError, GuardedS
 DEATHS = registry.load()[EvidenceType("death_register")]
 PERSON = "990000195012010014"
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
-STALL_S = 0.1
+STALL_S = 0.5
 """What a busy machine may take from us after a deadline."""
 
 

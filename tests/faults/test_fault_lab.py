@@ -72,7 +72,7 @@ PATIENT_S = 5.0
 SHORT_S = 0.5
 """For what never ends; it still pays to ask a second time."""
 
-STALL_S = 0.3
+STALL_S = 0.5
 """What a busy machine may take from us after a deadline."""
 
 MOST_BYTES = 6_000_000
