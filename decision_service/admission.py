@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -300,6 +300,31 @@ def not_the_applicant() -> NotAuthorizedError:
         reason="NO_AUTHORITY_FOR_PARTY",
         hint="Agents and guardians are served at the counter, where their papers are seen.",
     )
+
+
+def refuse_own_case(person: str, parties: Iterable[Party], office: Office) -> None:
+    """No clerk decides about themselves, or about what they filed for another (回避).
+
+    Args:
+        person: Who the clerk is, as the issuer of tokens tags people (`Office.person_tag`).
+
+    Raises:
+        NotAuthorizedError: They do, or nobody can say that they do not.
+    """
+    if not person or not office.staff_key:
+        raise NotAuthorizedError(
+            "the token does not say which person the clerk is",
+            zh="令牌未注明工作人员的身份标签，无法核对回避，请联系管理员。",
+            reason="CLERK_UNKNOWN",
+            hint="Let the issuer put the claim `person` into clerks' tokens; see the README.",
+        )
+    if person in {office.person_tag(one) for party in parties for one in party.documents}:
+        raise NotAuthorizedError(
+            "the clerk takes part in this case",
+            zh="您是该办件的当事人，应当回避，请由其他工作人员办理。",
+            reason="OWN_CASE",
+            hint="Let another clerk take it.",
+        )
 
 
 def refuse_future(field: str, time: datetime, now: datetime) -> None:

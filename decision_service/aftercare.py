@@ -7,18 +7,19 @@ itself, and nothing claims back what was paid (S19).
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from audit.trail import Recorded
+from audit.trail import ERASED, Recorded
 from audit.trail.queries import All, Either, Found, Is
-from decision_service.admission import no_such_case
-from decision_service.casebook import By
+from decision_service.admission import no_such_case, refuse_own_case
+from decision_service.casebook import PROPOSAL, By, read
 from decision_service.casework import file_of
 from decision_service.decide import refuse_reuse
 from decision_service.errors import (
     FieldViolation,
     InvalidRequestError,
+    NotAuthorizedError,
     NotFoundError,
     PreconditionError,
 )
@@ -27,8 +28,11 @@ from decision_service.followup import (
     CaseFile,
     Delivery,
     FollowUp,
+    Happened,
     Resolution,
     StandingChange,
+    StandingProposal,
+    StandingReturn,
 )
 from decision_service.model import CaseId, Concept, Matter, MatterId, Text
 from decision_service.office import Office
@@ -55,6 +59,7 @@ class Task:
         caller, role: Of the token.
         method: The contract's name for it; with ``request_id`` it names the request.
         content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
+        person: Which person a clerk is, as the issuer of tokens tags people.
     """
 
     caller: str
@@ -63,6 +68,7 @@ class Task:
     request_id: str
     content_digest: str
     now: datetime
+    person: str = ""
 
 
 async def record_delivery(
@@ -112,41 +118,122 @@ async def record_delivery(
 
 async def change_standing(
     task: Task, case_id: str, change: StandingChange, *, office: Office
-) -> CaseFile:
+) -> tuple[CaseFile, int | None]:
     """Record what a person of the authority has done about a grant, with its notice.
+
+    What takes back a grant is only proposed by this; a second person confirms it.
+
+    Returns:
+        The case, and the index of the proposal if it is one.
 
     Raises:
         NotFoundError: There is no such case, or the grant is of another decision.
         PreconditionError: The table of `standing` does not allow the act now.
         InvalidRequestError: Something that the act needs is missing or does not fit.
+        NotAuthorizedError: The clerk takes part in the case.
         DecisionServiceError: As `_once`.
     """
 
     async def step(case_id: str) -> _Written:
-        key = office.record.case_key(CaseId(case_id))
-        newest = await office.record.latest(key)
-        case = await _file(case_id, office)
-        grant = grant_of(case.decisions, case.events)
-        if grant.decision is None or grant.standing not in RULES[change.act].after:
-            raise _not_now(change.act, grant)
-        if change.decision != grant.decision:
-            raise _no_such_notice()
-        if wrong := unfit(change, grant, office.today(task.now)):
-            raise InvalidRequestError(wrong)
-        digest = str((await office.record.recorded(grant.decision)).permanent["release_digest"])
-        matter = (await office.release(digest)).matter
-        subject = await office.record.subject(case_id)
-        return _Written(
-            change,
-            subject=subject,
-            matter=matter.id,
-            release_digest=digest,
-            notice=write_notice(change, case, matter),
-            claims={key: newest, **await _ended(change, matter, subject, office)},
-        )
+        found = await _changeable(task, case_id, change, office)
+        if not RULES[change.act].two_persons:
+            return found
+        proposal = StandingProposal(change=change, person=office.record.tag(task.person))
+        return replace(found, step=proposal, notice=None, claims={})
+
+    index = await _once(task, case_id, step, office)
+    return await _file(case_id, office), index if RULES[change.act].two_persons else None
+
+
+async def answer_proposal(
+    task: Task, index: int, *, confirmed: bool, text: str, office: Office
+) -> CaseFile:
+    """A second person confirms what one has proposed about a grant, or returns it.
+
+    Raises:
+        NotFoundError: There is no such proposal.
+        PreconditionError: It is answered already, or the table does not allow the act any more.
+        NotAuthorizedError: It is the same person, or one who takes part in the case.
+        DecisionServiceError: As `_once`.
+    """
+    try:
+        entry = await office.record.recorded(index)
+    except NotFoundError:
+        raise _no_such_proposal() from None
+    if entry.type != PROPOSAL or entry.sealed is ERASED:
+        raise _no_such_proposal()
+    proposal = read(entry).step
+    assert isinstance(proposal, StandingProposal), "the type says so"  # noqa: S101
+    case_id = str(entry.permanent["case_id"])
+    key = office.casebook.proposal_key(index)
+
+    async def step(case_id: str) -> _Written:
+        if await office.record.latest(key) is not None:
+            raise PreconditionError(
+                "the proposal is answered already",
+                zh="该提议已有答复，请查询办件。",
+                reason="PROPOSAL_ANSWERED",
+                hint="Read the case.",
+            )
+        if entry.permanent["caller"] == task.caller or (
+            proposal.person == office.record.tag(task.person)
+        ):
+            raise NotAuthorizedError(
+                "it was proposed by the same person",
+                zh="该处理由您本人提出，须由另一名工作人员复核。",
+                reason="SECOND_PERSON_REQUIRED",
+                hint="Let another clerk confirm it or return it.",
+            )
+        change = proposal.change.model_copy(update={"proposal": index})
+        found = await _changeable(task, case_id, change, office)
+        if not confirmed:
+            returned = StandingReturn(proposal=index, text=text)
+            return replace(found, step=returned, notice=None, claims={key: None})
+        return replace(found, claims={**found.claims, key: None})
 
     await _once(task, case_id, step, office)
     return await _file(case_id, office)
+
+
+async def open_proposals(
+    *, caller: str, role: str, now: datetime, office: Office
+) -> tuple[Happened, ...]:
+    """What clerks have proposed and no second one has answered, the newest first.
+
+    Raises:
+        NotRecordedError: The look could not be recorded.
+    """
+    look = Look(caller=caller, role=role, method="ListProposals")
+    await office.record.looked(look, now=now)
+    return tuple(read(one) for one in await office.casebook.open_proposals(MOST_TICKETS))
+
+
+async def _changeable(
+    task: Task, case_id: str, change: StandingChange, office: Office
+) -> "_Written":
+    """The act with its notice and claims, if it may be done now, by this clerk."""
+    key = office.record.case_key(CaseId(case_id))
+    newest = await office.record.latest(key)
+    case = await _file(case_id, office)
+    opening = await office.record.opening(case_id)
+    refuse_own_case(task.person, opening.parties, office)
+    grant = grant_of(case.decisions, case.events)
+    if grant.decision is None or grant.standing not in RULES[change.act].after:
+        raise _not_now(change.act, grant)
+    if change.decision != grant.decision:
+        raise _no_such_notice()
+    if wrong := unfit(change, grant, office.today(task.now)):
+        raise InvalidRequestError(wrong)
+    digest = str((await office.record.recorded(grant.decision)).permanent["release_digest"])
+    matter = (await office.release(digest)).matter
+    return _Written(
+        change,
+        subject=opening.subject,
+        matter=matter.id,
+        release_digest=digest,
+        notice=write_notice(change, case, matter),
+        claims={key: newest, **await _ended(change, matter, opening.subject, office)},
+    )
 
 
 async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office: Office) -> None:
@@ -272,8 +359,11 @@ class _Written:
 
 async def _once(
     task: Task, case_id: str, step: Callable[[str], Awaitable[_Written]], office: Office
-) -> None:
+) -> int:
     """Record a step on a case as it stands; the same request is done once.
+
+    Returns:
+        Index of its entry.
 
     Raises:
         RequestReusedError: The ``request_id`` came before, with another body.
@@ -285,7 +375,7 @@ async def _once(
     while True:
         if (earlier := await office.record.latest(key)) is not None:
             refuse_reuse(task.content_digest, await casebook.content_digest(earlier))
-            return
+            return earlier
         written = await step(case_id)
         recorded = await casebook.add(
             written.step,
@@ -304,7 +394,7 @@ async def _once(
             notice=written.notice,
         )
         if not isinstance(recorded, Taken):
-            return  # else the case has moved meanwhile: see how it stands now
+            return recorded.index  # else the case has moved meanwhile: see how it stands now
 
 
 async def _file(case_id: str, office: Office) -> CaseFile:
@@ -334,6 +424,15 @@ def _no_such_notice() -> NotFoundError:
         zh="该办件没有这一决定，请先查询办件，再用其中决定的 receipt.index。",
         reason="DECISION_NOT_FOUND",
         hint="Read the case; `receipt.index` of one of its decisions names it.",
+    )
+
+
+def _no_such_proposal() -> NotFoundError:
+    return NotFoundError(
+        "there is no such proposal",
+        zh="没有找到该提议，请核对序号。",
+        reason="PROPOSAL_NOT_FOUND",
+        hint="`ListProposals` tells which are open.",
     )
 
 

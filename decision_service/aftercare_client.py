@@ -11,12 +11,16 @@ from decision_service.client import Client, translated, write_person, write_valu
 from decision_service.followup import Person
 from decision_service.v1 import aftercare_pb2_grpc, case_pb2_grpc
 from decision_service.v1.aftercare_pb2 import (
+    AnswerProposalRequest,
     ChangeStandingRequest,
+    ChangeStandingResponse,
     DrawAfterChecksRequest,
     DrawAfterChecksResponse,
+    ListProposalsRequest,
     ListTicketsRequest,
     RecordDeliveryRequest,
     ResolveTicketRequest,
+    StandingProposal,
     Ticket,
 )
 from decision_service.v1.case_pb2 import (
@@ -37,6 +41,7 @@ __all__ = [
     "DrawAfterChecksResponse",
     "OwnAccess",
     "OwnEntry",
+    "StandingProposal",
     "Ticket",
 ]
 
@@ -133,8 +138,8 @@ class AftercareClient:
         values: Mapping[str, model.Value],
         by_fault_of_applicant: bool,
         request_id: str,
-    ) -> Case:
-        """One of `ACTS` is done about a grant."""
+    ) -> ChangeStandingResponse:
+        """One of `ACTS` is done about a grant, or proposed where it takes two persons."""
         asked = ChangeStandingRequest(
             case_id=case_id,
             request_id=request_id,
@@ -148,7 +153,25 @@ class AftercareClient:
             values={output: write_value(value) for output, value in values.items()},
         )
         with translated():
-            answer = await self._stub.ChangeStanding(
+            return await self._stub.ChangeStanding(
+                asked, metadata=self._metadata, timeout=self._timeout_s
+            )
+
+    async def proposals(self) -> tuple[StandingProposal, ...]:
+        """What waits for a second person."""
+        with translated():
+            answer = await self._stub.ListProposals(
+                ListProposalsRequest(), metadata=self._metadata, timeout=self._timeout_s
+            )
+        return tuple(answer.proposals)
+
+    async def answer(self, proposal: int, text: str, *, confirmed: bool, request_id: str) -> Case:
+        """Confirm what another clerk has proposed, or return it."""
+        asked = AnswerProposalRequest(
+            proposal_index=proposal, request_id=request_id, confirmed=confirmed, text=text
+        )
+        with translated():
+            answer = await self._stub.AnswerProposal(
                 asked, metadata=self._metadata, timeout=self._timeout_s
             )
         return answer.case

@@ -20,6 +20,8 @@ from decision_service.followup import (
     Resolution,
     ReviewRequest,
     StandingChange,
+    StandingProposal,
+    StandingReturn,
     Step,
     Withdrawal,
 )
@@ -33,7 +35,12 @@ _CLASSES: Mapping[str, type[Step]] = {
 }
 
 TYPES = frozenset(f"{kind}/1" for kind in _CLASSES)
-"""Of the entries of everything that can follow."""
+"""Of the entries of everything that can follow and that the person may know."""
+
+_INSIDE: Mapping[str, type[Step]] = {
+    one.model_fields["kind"].default: one for one in (StandingProposal, StandingReturn)
+}
+PROPOSAL = "standing_proposal/1"
 
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
 _ALL = 1 << 62
@@ -147,6 +154,23 @@ class Casebook:
         free = permanent.get("act") == Act.REVOKE and permanent["by_fault_of_applicant"] is False
         return index if free else None
 
+    @staticmethod
+    def proposal_key(index: int) -> str:
+        """Points at the answer to a proposal, once there is one."""
+        return f"standing_proposal:{index}"
+
+    async def open_proposals(self, limit: int) -> tuple[Recorded, ...]:
+        """What clerks have proposed and no second one has answered, the newest first."""
+        found = await self._record.find(Is("type", "=", PROPOSAL), before=_ALL, limit=limit)
+        return tuple(
+            [
+                await self._record.recorded(one.index)
+                for one in found
+                if not one.erased
+                and await self._record.latest(self.proposal_key(one.index)) is None
+            ]
+        )
+
     async def open_tickets(self, limit: int) -> tuple[Recorded, ...]:
         """The objections that no register has answered yet, the newest first."""
         found = await self._record.find(Is("type", "=", OBJECTION), before=_ALL, limit=limit)
@@ -192,9 +216,10 @@ def read(entry: Recorded) -> Happened:
     kind, _, _ = entry.type.partition("/")
     known = {**entry.permanent, **({} if entry.sealed is ERASED else entry.sealed), "kind": kind}
     zh, _, en = entry.notice.partition("\n\n")
-    fields = {name: known[name] for name in _CLASSES[kind].model_fields}
+    fields = {name: known[name] for name in {**_CLASSES, **_INSIDE}[kind].model_fields}
     return Happened(
         step=_STEPS.validate_json(json.dumps(fields)),
+        case_id=str(entry.permanent["case_id"]),
         time=entry.time,
         caller=str(entry.permanent["caller"]),
         role=str(entry.permanent["role"]),

@@ -148,10 +148,11 @@ class StandingChange(Step):
             taken.
         text: The reason, for the person to read.
         values: New values of what was granted, by output; for a change and a correction alone.
+        proposal: Index of the entry by which another clerk proposed it; None where one suffices.
     """
 
     permanent: ClassVar[frozenset[str]] = frozenset(
-        {"decision", "act", "by_fault_of_applicant", "effective_date", "legal_basis"}
+        {"decision", "act", "by_fault_of_applicant", "effective_date", "legal_basis", "proposal"}
     )
 
     kind: Literal["standing"] = "standing"
@@ -163,10 +164,42 @@ class StandingChange(Step):
     heard_date: date | None = None
     text: Text
     values: Mapping[str, Value] = Field(default_factory=dict)
+    proposal: int | None = None
+
+
+class StandingProposal(Step):
+    """A clerk proposes an act that takes two; nothing is done yet, and nobody is told.
+
+    Attributes:
+        person: Who the clerk is, as the issuer of tokens tags people.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"person"})
+
+    kind: Literal["standing_proposal"] = "standing_proposal"
+    change: StandingChange
+    person: str
+
+
+class StandingReturn(Step):
+    """The second clerk does not confirm what was proposed; nothing is done."""
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"proposal"})
+
+    kind: Literal["standing_return"] = "standing_return"
+    proposal: int = Field(ge=0)
+    text: str
 
 
 FollowUp: TypeAlias = Annotated[
-    Withdrawal | ReviewRequest | Objection | Resolution | Delivery | StandingChange,
+    Withdrawal
+    | ReviewRequest
+    | Objection
+    | Resolution
+    | Delivery
+    | StandingChange
+    | StandingProposal
+    | StandingReturn,
     Field(discriminator="kind"),
 ]
 
@@ -180,6 +213,7 @@ class Happened(Frozen):
     """
 
     step: FollowUp
+    case_id: str
     time: datetime
     caller: str
     role: str

@@ -26,6 +26,7 @@ class Rule:
         then: How it stands afterwards; None leaves it as it is.
         takes: Whether something is taken from the person, who must have been heard before.
         sets_values: Whether it gives outputs new values.
+        two_persons: Whether it takes back what was granted, so that no clerk does it alone (S11).
     """
 
     name: Text
@@ -33,6 +34,7 @@ class Rule:
     then: Standing | None
     takes: bool = False
     sets_values: bool = False
+    two_persons: bool = False
 
 
 _LIVE = frozenset({Standing.IN_FORCE, Standing.SUSPENDED})
@@ -61,17 +63,26 @@ RULES: Mapping[Act, Rule] = {
     ),
     Act.CHANGE: Rule(Text(zh="变更", en="changed"), _LIVE, None, takes=True, sets_values=True),
     Act.CORRECT: Rule(Text(zh="更正", en="corrected"), _LIVE, None, sets_values=True),
-    Act.REVOKE: Rule(Text(zh="撤销", en="revoked"), _LIVE, Standing.REVOKED, takes=True),
+    Act.REVOKE: Rule(
+        Text(zh="撤销", en="revoked"), _LIVE, Standing.REVOKED, takes=True, two_persons=True
+    ),
     Act.WITHDRAW: Rule(
         Text(zh="撤回", en="withdrawn by the authority"),
         _LIVE,
         Standing.WITHDRAWN_BY_AUTHORITY,
         takes=True,
+        two_persons=True,
     ),
     Act.CANCEL: Rule(Text(zh="注销", en="cancelled"), _LIVE, Standing.CANCELLED),
     Act.EXPIRE: Rule(Text(zh="有效期届满", en="expired"), _LIVE, Standing.EXPIRED),
 }
 """The whole table. What is not in it is not allowed; what has ended stays ended."""
+
+
+_BY = {
+    False: Text(zh="工作人员", en="a person"),
+    True: Text(zh="两名工作人员", en="two persons"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +194,7 @@ def write_notice(change: StandingChange, case: CaseFile, matter: Matter) -> Text
             if change.heard_date is not None
             else []
         ),
-        f"决定机关：{matter.competent_authority.zh}（由工作人员作出）",
+        f"决定机关：{matter.competent_authority.zh}（由{_BY[rule.two_persons].zh}作出）",
         (
             f"对本决定不服的，可自收到之日起{remedies.reconsideration.days}日内向"
             f"{remedies.reconsideration.organ.zh}申请行政复议"
@@ -201,7 +212,7 @@ def write_notice(change: StandingChange, case: CaseFile, matter: Matter) -> Text
             if change.heard_date is not None
             else []
         ),
-        f"Decided by: {matter.competent_authority.en} (by a person)",
+        f"Decided by: {matter.competent_authority.en} (by {_BY[rule.two_persons].en})",
         (
             f"You can ask {remedies.reconsideration.organ.en} to reconsider within "
             f"{remedies.reconsideration.days} days of receiving this "

@@ -64,6 +64,7 @@ OWN, EXPORT = f"{CASES}/ListOwnAccesses", f"{CASES}/ExportOwnData"
 REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
 AFTERCARE = "/decision_service.v1.AftercareService"
 DELIVERY, STANDING = f"{AFTERCARE}/RecordDelivery", f"{AFTERCARE}/ChangeStanding"
+ANSWER = f"{AFTERCARE}/AnswerProposal"
 RESOLVE, DRAW = f"{AFTERCARE}/ResolveTicket", f"{AFTERCARE}/DrawAfterChecks"
 TRAIL = "/decision_service.v1.TrailService"
 ENTRIES, ENTRY = f"{TRAIL}/ListEntries", f"{TRAIL}/GetEntry"
@@ -464,6 +465,7 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
             "heard_date": {"year": 2026, "month": 11, "day": 23},
             "text": {"zh": "资格待核实", "en": "to be verified"},
         },
+        ANSWER: lambda: {"request_id": str(uuid4()), "confirmed": True, "text": "已核对"},
         RESOLVE: lambda: {"ticket": "00000-00000", "request_id": str(uuid4()), "text": "无误"},
         DRAW: lambda: {
             "matter": MATTER,

@@ -99,6 +99,58 @@ def change(
             by_fault_of_applicant=deceit,
             request_id=named,
         )
+        if json:
+            show.out.print(as_json(found), soft_wrap=True)
+            return
+        show.out.print(show.case(found.case))
+        if found.HasField("proposal_index"):
+            told = f"提议 #{found.proposal_index}，待另一名工作人员复核"
+            show.out.print(f"{told} | proposed, a second person confirms it")
+
+    call(address, token, ask, named)
+
+
+@app.command()
+def proposals(*, address: Address = LOCAL, token: Token = "", json: Json = False) -> None:
+    """待复核的提议 | What waits for a second person."""
+
+    async def ask(client: Client) -> None:
+        found = await AftercareClient(client).proposals()
+        if json:
+            for one in found:
+                show.out.print(as_json(one), soft_wrap=True)
+            return
+        table = show.grid("提议 Proposal", "办件 Case", "依据 Law", "理由 Why", "提议人 By")
+        for one in found:
+            why = show.both(one.change.text)
+            table.add_row(
+                f"#{one.proposal_index}", one.case_id, one.change.legal_basis, why, one.clerk
+            )
+        show.out.print(table)
+
+    call(address, token, ask)
+
+
+@app.command()
+def answer(
+    proposal: Annotated[int, typer.Argument(min=0, metavar="PROPOSAL", help="提议 | Its index.")],
+    reason: Annotated[str, typer.Option(help="理由 | Why, in your own words.")],
+    *,
+    confirmed: Annotated[
+        bool, typer.Option("--confirm/--return", help="复核同意或退回 | Confirm it, or return it.")
+    ],
+    request_id: RequestId = None,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """复核他人的提议 | Confirm what another clerk has proposed, or return it."""
+    named = request_id or str(uuid4())
+
+    async def ask(client: Client) -> None:
+        found = await AftercareClient(client).answer(
+            proposal, reason, confirmed=confirmed, request_id=named
+        )
         _print(found, json=json)
 
     call(address, token, ask, named)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from decision_service.admission import Admission, no_such_case
+from decision_service.admission import Admission, no_such_case, refuse_own_case
 from decision_service.counter.determination import Basis
 from decision_service.counter.docket import (
     DOSSIER,
@@ -157,23 +157,9 @@ def seconds_since_claim(found: Dossier, clerk: Clerk) -> int:
 
 def refuse_own(before: Draft, clerk: Clerk, office: Office) -> None:
     """Nobody decides about themselves, or about what they filed for another (回避)."""
-    if not clerk.person or not office.staff_key:
-        raise NotAuthorizedError(
-            "the token does not say which person the clerk is",
-            zh="令牌未注明工作人员的身份标签，无法核对回避，请联系管理员。",
-            reason="CLERK_UNKNOWN",
-            hint="Let the issuer put the claim `person` into clerks' tokens; see the README.",
-        )
     application = before.application
     parties = (*application.parties, application.authority.person)
-    tags = {office.person_tag(document) for party in parties for document in party.documents}
-    if clerk.person in tags:
-        raise NotAuthorizedError(
-            "the clerk takes part in this case",
-            zh="您是该办件的当事人，应当回避，请由其他工作人员办理。",
-            reason="OWN_CASE",
-            hint="Let another clerk take it.",
-        )
+    refuse_own_case(clerk.person, parties, office)
 
 
 def refuse_same_person(proposal: Proposal, clerk: Clerk, office: Office) -> None:

@@ -8,13 +8,20 @@ import grpc
 
 from decision_service import aftercare
 from decision_service.aftercare import Draw, Task
-from decision_service.followup import Act, Channel, Delivery, StandingChange
+from decision_service.followup import (
+    Act,
+    Channel,
+    Delivery,
+    Happened,
+    StandingChange,
+    StandingProposal,
+)
 from decision_service.model import MatterId, Text
 from decision_service.office import Office
 from decision_service.server import shapes
 from decision_service.server.call import current
 from decision_service.server.fields import Reader
-from decision_service.server.writing import write_case, write_time
+from decision_service.server.writing import write_case, write_standing_change, write_time
 from decision_service.v1 import aftercare_pb2 as pb
 from decision_service.v1 import aftercare_pb2_grpc, case_pb2
 
@@ -25,7 +32,12 @@ _CHANNELS: Final = {
 }
 _ACTS: Final = {int(case_pb2.StandingChanged.Act.Value(f"ACT_{one.name}")): one for one in Act}
 
-_Named: TypeAlias = pb.RecordDeliveryRequest | pb.ChangeStandingRequest | pb.ResolveTicketRequest
+_Named: TypeAlias = (
+    pb.RecordDeliveryRequest
+    | pb.ChangeStandingRequest
+    | pb.AnswerProposalRequest
+    | pb.ResolveTicketRequest
+)
 
 
 class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
@@ -80,8 +92,36 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
             values=reader.answers(request.values, "values"),
         )
         reader.finish()
-        case = await aftercare.change_standing(task, case_id, change, office=self._office)
-        return pb.ChangeStandingResponse(case=write_case(case))
+        case, proposed = await aftercare.change_standing(task, case_id, change, office=self._office)
+        return pb.ChangeStandingResponse(case=write_case(case), proposal_index=proposed)
+
+    async def ListProposals(  # noqa: N802 - the contract's name
+        self,
+        request: pb.ListProposalsRequest,  # noqa: ARG002 - it asks nothing
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.ListProposalsResponse:
+        """What waits for a second person."""
+        call = current.get()
+        found = await aftercare.open_proposals(
+            caller=call.caller.subject, role=call.caller.role, now=call.now, office=self._office
+        )
+        return pb.ListProposalsResponse(proposals=[_proposal(one) for one in found])
+
+    async def AnswerProposal(  # noqa: N802 - the contract's name
+        self,
+        request: pb.AnswerProposalRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.AnswerProposalResponse:
+        """A second person confirms or returns."""
+        reader = Reader()
+        task = _task(reader, request, "AnswerProposal")
+        index = reader.index(request.proposal_index, "proposal_index")
+        text = reader.given("text", request.text)
+        reader.finish()
+        case = await aftercare.answer_proposal(
+            task, index, confirmed=request.confirmed, text=text, office=self._office
+        )
+        return pb.AnswerProposalResponse(case=write_case(case))
 
     async def ListTickets(  # noqa: N802 - the contract's name
         self,
@@ -171,4 +211,17 @@ def _task(reader: Reader, request: _Named, method: str) -> Task:
         request_id=reader.request_id(request.request_id),
         content_digest=hashlib.sha256(canonical.SerializeToString(deterministic=True)).hexdigest(),
         now=call.now,
+        person=call.caller.person,
+    )
+
+
+def _proposal(happened: Happened) -> pb.StandingProposal:
+    step = happened.step
+    assert isinstance(step, StandingProposal), "it was asked for"  # noqa: S101
+    return pb.StandingProposal(
+        proposal_index=happened.receipt.index,
+        case_id=happened.case_id,
+        change=write_standing_change(step.change),
+        clerk=happened.caller,
+        time=write_time(happened.time),
     )

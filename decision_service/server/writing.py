@@ -19,6 +19,8 @@ from decision_service.followup import (
     Resolution,
     ReviewRequest,
     StandingChange,
+    StandingProposal,
+    StandingReturn,
     Withdrawal,
 )
 from decision_service.release import Release
@@ -261,6 +263,19 @@ def write_case(case: model.CaseSummary) -> case_pb2.Case:
     return written
 
 
+def write_standing_change(change: StandingChange) -> case_pb2.StandingChanged:
+    """Write what is done about a grant."""
+    return case_pb2.StandingChanged(
+        decision_index=change.decision,
+        act=case_pb2.StandingChanged.Act.Value(f"ACT_{change.act.name}"),
+        by_fault_of_applicant=change.by_fault_of_applicant,
+        legal_basis=change.legal_basis,
+        effective_date=write_day(change.effective_date),
+        heard_date=write_day(change.heard_date) if change.heard_date else None,
+        text=write_text(change.text),
+    )
+
+
 def _event(happened: Happened) -> case_pb2.CaseEvent:
     """Something that has followed. A new kind does not type-check until it has its case here."""
     written = case_pb2.CaseEvent(time=write_time(happened.time), receipt=_receipt(happened.receipt))
@@ -297,18 +312,11 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
                 )
             )
         case StandingChange() as step:
-            written.standing_changed.CopyFrom(
-                case_pb2.StandingChanged(
-                    decision_index=step.decision,
-                    act=case_pb2.StandingChanged.Act.Value(f"ACT_{step.act.name}"),
-                    by_fault_of_applicant=step.by_fault_of_applicant,
-                    legal_basis=step.legal_basis,
-                    effective_date=write_day(step.effective_date),
-                    heard_date=write_day(step.heard_date) if step.heard_date else None,
-                    text=write_text(step.text),
-                    notice=write_text(happened.notice),
-                )
-            )
+            changed = write_standing_change(step)
+            changed.notice.CopyFrom(write_text(happened.notice))
+            written.standing_changed.CopyFrom(changed)
+        case StandingProposal() | StandingReturn():
+            raise AssertionError("no case tells how clerks work among themselves")
         case _ as never:
             assert_never(never)
     return written

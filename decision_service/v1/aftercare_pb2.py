@@ -30,7 +30,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#decision_service/v1/aftercare.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1e\x64\x65\x63ision_service/v1/case.proto\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x81\x01\n\x15RecordDeliveryRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\tdelivered\x18\x03 \x01(\x0b\x32\x1e.decision_service.v1.DeliveredB\x04\xe2\x41\x01\x02\"A\n\x16RecordDeliveryResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"\xf7\x03\n\x15\x43hangeStandingRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0e\x64\x65\x63ision_index\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12;\n\x03\x61\x63t\x18\x04 \x01(\x0e\x32(.decision_service.v1.StandingChanged.ActB\x04\xe2\x41\x01\x02\x12\x1d\n\x15\x62y_fault_of_applicant\x18\x05 \x01(\x08\x12\x19\n\x0blegal_basis\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12/\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x07 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12%\n\nheard_date\x18\x08 \x01(\x0b\x32\x11.google.type.Date\x12-\n\x04text\x18\t \x01(\x0b\x32\x19.decision_service.v1.TextB\x04\xe2\x41\x01\x02\x12\x46\n\x06values\x18\n \x03(\x0b\x32\x36.decision_service.v1.ChangeStandingRequest.ValuesEntry\x1aI\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.decision_service.v1.Value:\x02\x38\x01\"A\n\x16\x43hangeStandingResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"+\n\x12ListTicketsRequest\x12\x15\n\revidence_type\x18\x01 \x01(\t\"C\n\x13ListTicketsResponse\x12,\n\x07tickets\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Ticket\"{\n\x06Ticket\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x0f\n\x07\x63oncept\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x14ResolveTicketRequest\x12\x14\n\x06ticket\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tcorrected\x18\x03 \x01(\x08\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"\x17\n\x15ResolveTicketResponse\"\xa5\x01\n\x16\x44rawAfterChecksRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x05since\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12&\n\x05until\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\x04seed\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\"\\\n\x17\x44rawAfterChecksResponse\x12\x12\n\ndrawn_from\x18\x01 \x01(\x05\x12-\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1e.decision_service.v1.DrawnCase\"^\n\tDrawnCase\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x65\x63ision_index\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xc5\x04\n\x10\x41\x66tercareService\x12q\n\x0eRecordDelivery\x12*.decision_service.v1.RecordDeliveryRequest\x1a+.decision_service.v1.RecordDeliveryResponse\"\x06\xca\xb9\x19\x02\x01\x02\x12p\n\x0e\x43hangeStanding\x12*.decision_service.v1.ChangeStandingRequest\x1a+.decision_service.v1.ChangeStandingResponse\"\x05\xca\xb9\x19\x01\x02\x12g\n\x0bListTickets\x12\'.decision_service.v1.ListTicketsRequest\x1a(.decision_service.v1.ListTicketsResponse\"\x05\xca\xb9\x19\x01\x02\x12m\n\rResolveTicket\x12).decision_service.v1.ResolveTicketRequest\x1a*.decision_service.v1.ResolveTicketResponse\"\x05\xca\xb9\x19\x01\x02\x12t\n\x0f\x44rawAfterChecks\x12+.decision_service.v1.DrawAfterChecksRequest\x1a,.decision_service.v1.DrawAfterChecksResponse\"\x06\xca\xb9\x19\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#decision_service/v1/aftercare.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1e\x64\x65\x63ision_service/v1/case.proto\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\x81\x01\n\x15RecordDeliveryRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\tdelivered\x18\x03 \x01(\x0b\x32\x1e.decision_service.v1.DeliveredB\x04\xe2\x41\x01\x02\"A\n\x16RecordDeliveryResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"\xf7\x03\n\x15\x43hangeStandingRequest\x12\x15\n\x07\x63\x61se_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1c\n\x0e\x64\x65\x63ision_index\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12;\n\x03\x61\x63t\x18\x04 \x01(\x0e\x32(.decision_service.v1.StandingChanged.ActB\x04\xe2\x41\x01\x02\x12\x1d\n\x15\x62y_fault_of_applicant\x18\x05 \x01(\x08\x12\x19\n\x0blegal_basis\x18\x06 \x01(\tB\x04\xe2\x41\x01\x02\x12/\n\x0e\x65\x66\x66\x65\x63tive_date\x18\x07 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12%\n\nheard_date\x18\x08 \x01(\x0b\x32\x11.google.type.Date\x12-\n\x04text\x18\t \x01(\x0b\x32\x19.decision_service.v1.TextB\x04\xe2\x41\x01\x02\x12\x46\n\x06values\x18\n \x03(\x0b\x32\x36.decision_service.v1.ChangeStandingRequest.ValuesEntry\x1aI\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.decision_service.v1.Value:\x02\x38\x01\"q\n\x16\x43hangeStandingResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\x12\x1b\n\x0eproposal_index\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_proposal_index\"\x16\n\x14ListProposalsRequest\"Q\n\x15ListProposalsResponse\x12\x38\n\tproposals\x18\x01 \x03(\x0b\x32%.decision_service.v1.StandingProposal\"\xaa\x01\n\x10StandingProposal\x12\x16\n\x0eproposal_index\x18\x01 \x01(\x03\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x34\n\x06\x63hange\x18\x03 \x01(\x0b\x32$.decision_service.v1.StandingChanged\x12\r\n\x05\x63lerk\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"v\n\x15\x41nswerProposalRequest\x12\x1c\n\x0eproposal_index\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tconfirmed\x18\x03 \x01(\x08\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"A\n\x16\x41nswerProposalResponse\x12\'\n\x04\x63\x61se\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Case\"+\n\x12ListTicketsRequest\x12\x15\n\revidence_type\x18\x01 \x01(\t\"C\n\x13ListTicketsResponse\x12,\n\x07tickets\x18\x01 \x03(\x0b\x32\x1b.decision_service.v1.Ticket\"{\n\x06Ticket\x12\x0e\n\x06ticket\x18\x01 \x01(\t\x12\x15\n\revidence_type\x18\x02 \x01(\t\x12\x0f\n\x07\x63oncept\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x04 \x01(\t\x12(\n\x04time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"m\n\x14ResolveTicketRequest\x12\x14\n\x06ticket\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tcorrected\x18\x03 \x01(\x08\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\"\x17\n\x15ResolveTicketResponse\"\xa5\x01\n\x16\x44rawAfterChecksRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12&\n\x05since\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12&\n\x05until\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\x04seed\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\"\\\n\x17\x44rawAfterChecksResponse\x12\x12\n\ndrawn_from\x18\x01 \x01(\x05\x12-\n\x05\x63\x61ses\x18\x02 \x03(\x0b\x32\x1e.decision_service.v1.DrawnCase\"^\n\tDrawnCase\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x65\x63ision_index\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xa6\x06\n\x10\x41\x66tercareService\x12q\n\x0eRecordDelivery\x12*.decision_service.v1.RecordDeliveryRequest\x1a+.decision_service.v1.RecordDeliveryResponse\"\x06\xca\xb9\x19\x02\x01\x02\x12p\n\x0e\x43hangeStanding\x12*.decision_service.v1.ChangeStandingRequest\x1a+.decision_service.v1.ChangeStandingResponse\"\x05\xca\xb9\x19\x01\x02\x12m\n\rListProposals\x12).decision_service.v1.ListProposalsRequest\x1a*.decision_service.v1.ListProposalsResponse\"\x05\xca\xb9\x19\x01\x02\x12p\n\x0e\x41nswerProposal\x12*.decision_service.v1.AnswerProposalRequest\x1a+.decision_service.v1.AnswerProposalResponse\"\x05\xca\xb9\x19\x01\x02\x12g\n\x0bListTickets\x12\'.decision_service.v1.ListTicketsRequest\x1a(.decision_service.v1.ListTicketsResponse\"\x05\xca\xb9\x19\x01\x02\x12m\n\rResolveTicket\x12).decision_service.v1.ResolveTicketRequest\x1a*.decision_service.v1.ResolveTicketResponse\"\x05\xca\xb9\x19\x01\x02\x12t\n\x0f\x44rawAfterChecks\x12+.decision_service.v1.DrawAfterChecksRequest\x1a,.decision_service.v1.DrawAfterChecksResponse\"\x06\xca\xb9\x19\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +59,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGESTANDINGREQUEST'].fields_by_name['effective_date']._serialized_options = b'\342A\001\002'
   _globals['_CHANGESTANDINGREQUEST'].fields_by_name['text']._loaded_options = None
   _globals['_CHANGESTANDINGREQUEST'].fields_by_name['text']._serialized_options = b'\342A\001\002'
+  _globals['_ANSWERPROPOSALREQUEST'].fields_by_name['proposal_index']._loaded_options = None
+  _globals['_ANSWERPROPOSALREQUEST'].fields_by_name['proposal_index']._serialized_options = b'\342A\001\002'
+  _globals['_ANSWERPROPOSALREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ANSWERPROPOSALREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_ANSWERPROPOSALREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_ANSWERPROPOSALREQUEST'].fields_by_name['text']._serialized_options = b'\342A\001\002'
   _globals['_RESOLVETICKETREQUEST'].fields_by_name['ticket']._loaded_options = None
   _globals['_RESOLVETICKETREQUEST'].fields_by_name['ticket']._serialized_options = b'\342A\001\002'
   _globals['_RESOLVETICKETREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -77,6 +83,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AFTERCARESERVICE'].methods_by_name['RecordDelivery']._serialized_options = b'\312\271\031\002\001\002'
   _globals['_AFTERCARESERVICE'].methods_by_name['ChangeStanding']._loaded_options = None
   _globals['_AFTERCARESERVICE'].methods_by_name['ChangeStanding']._serialized_options = b'\312\271\031\001\002'
+  _globals['_AFTERCARESERVICE'].methods_by_name['ListProposals']._loaded_options = None
+  _globals['_AFTERCARESERVICE'].methods_by_name['ListProposals']._serialized_options = b'\312\271\031\001\002'
+  _globals['_AFTERCARESERVICE'].methods_by_name['AnswerProposal']._loaded_options = None
+  _globals['_AFTERCARESERVICE'].methods_by_name['AnswerProposal']._serialized_options = b'\312\271\031\001\002'
   _globals['_AFTERCARESERVICE'].methods_by_name['ListTickets']._loaded_options = None
   _globals['_AFTERCARESERVICE'].methods_by_name['ListTickets']._serialized_options = b'\312\271\031\001\002'
   _globals['_AFTERCARESERVICE'].methods_by_name['ResolveTicket']._loaded_options = None
@@ -92,23 +102,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGESTANDINGREQUEST_VALUESENTRY']._serialized_start=883
   _globals['_CHANGESTANDINGREQUEST_VALUESENTRY']._serialized_end=956
   _globals['_CHANGESTANDINGRESPONSE']._serialized_start=958
-  _globals['_CHANGESTANDINGRESPONSE']._serialized_end=1023
-  _globals['_LISTTICKETSREQUEST']._serialized_start=1025
-  _globals['_LISTTICKETSREQUEST']._serialized_end=1068
-  _globals['_LISTTICKETSRESPONSE']._serialized_start=1070
-  _globals['_LISTTICKETSRESPONSE']._serialized_end=1137
-  _globals['_TICKET']._serialized_start=1139
-  _globals['_TICKET']._serialized_end=1262
-  _globals['_RESOLVETICKETREQUEST']._serialized_start=1264
-  _globals['_RESOLVETICKETREQUEST']._serialized_end=1373
-  _globals['_RESOLVETICKETRESPONSE']._serialized_start=1375
-  _globals['_RESOLVETICKETRESPONSE']._serialized_end=1398
-  _globals['_DRAWAFTERCHECKSREQUEST']._serialized_start=1401
-  _globals['_DRAWAFTERCHECKSREQUEST']._serialized_end=1566
-  _globals['_DRAWAFTERCHECKSRESPONSE']._serialized_start=1568
-  _globals['_DRAWAFTERCHECKSRESPONSE']._serialized_end=1660
-  _globals['_DRAWNCASE']._serialized_start=1662
-  _globals['_DRAWNCASE']._serialized_end=1756
-  _globals['_AFTERCARESERVICE']._serialized_start=1759
-  _globals['_AFTERCARESERVICE']._serialized_end=2340
+  _globals['_CHANGESTANDINGRESPONSE']._serialized_end=1071
+  _globals['_LISTPROPOSALSREQUEST']._serialized_start=1073
+  _globals['_LISTPROPOSALSREQUEST']._serialized_end=1095
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_start=1097
+  _globals['_LISTPROPOSALSRESPONSE']._serialized_end=1178
+  _globals['_STANDINGPROPOSAL']._serialized_start=1181
+  _globals['_STANDINGPROPOSAL']._serialized_end=1351
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_start=1353
+  _globals['_ANSWERPROPOSALREQUEST']._serialized_end=1471
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_start=1473
+  _globals['_ANSWERPROPOSALRESPONSE']._serialized_end=1538
+  _globals['_LISTTICKETSREQUEST']._serialized_start=1540
+  _globals['_LISTTICKETSREQUEST']._serialized_end=1583
+  _globals['_LISTTICKETSRESPONSE']._serialized_start=1585
+  _globals['_LISTTICKETSRESPONSE']._serialized_end=1652
+  _globals['_TICKET']._serialized_start=1654
+  _globals['_TICKET']._serialized_end=1777
+  _globals['_RESOLVETICKETREQUEST']._serialized_start=1779
+  _globals['_RESOLVETICKETREQUEST']._serialized_end=1888
+  _globals['_RESOLVETICKETRESPONSE']._serialized_start=1890
+  _globals['_RESOLVETICKETRESPONSE']._serialized_end=1913
+  _globals['_DRAWAFTERCHECKSREQUEST']._serialized_start=1916
+  _globals['_DRAWAFTERCHECKSREQUEST']._serialized_end=2081
+  _globals['_DRAWAFTERCHECKSRESPONSE']._serialized_start=2083
+  _globals['_DRAWAFTERCHECKSRESPONSE']._serialized_end=2175
+  _globals['_DRAWNCASE']._serialized_start=2177
+  _globals['_DRAWNCASE']._serialized_end=2271
+  _globals['_AFTERCARESERVICE']._serialized_start=2274
+  _globals['_AFTERCARESERVICE']._serialized_end=3080
 # @@protoc_insertion_point(module_scope)

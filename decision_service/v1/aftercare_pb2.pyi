@@ -174,6 +174,153 @@ class ChangeStandingResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CASE_FIELD_NUMBER: _builtins.int
+    PROPOSAL_INDEX_FIELD_NUMBER: _builtins.int
+    proposal_index: _builtins.int
+    """Index of the proposal; unset if the act is done."""
+    @_builtins.property
+    def case(self) -> _case_pb2.Case:
+        """The case."""
+
+    def __init__(
+        self,
+        *,
+        case: _case_pb2.Case | None = ...,
+        proposal_index: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_proposal_index", b"_proposal_index", "case", b"case", "proposal_index", b"proposal_index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_proposal_index", b"_proposal_index", "case", b"case", "proposal_index", b"proposal_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__proposal_index: _TypeAlias = _typing.Literal["proposal_index"]  # noqa: Y015
+    _WhichOneofArgType__proposal_index: _TypeAlias = _typing.Literal["_proposal_index", b"_proposal_index"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__proposal_index) -> _WhichOneofReturnType__proposal_index | None: ...
+
+Global___ChangeStandingResponse: _TypeAlias = ChangeStandingResponse  # noqa: Y015
+
+@_typing.final
+class ListProposalsRequest(_message.Message):
+    """What `ListProposals` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposalsRequest: _TypeAlias = ListProposalsRequest  # noqa: Y015
+
+@_typing.final
+class ListProposalsResponse(_message.Message):
+    """What `ListProposals` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___StandingProposal]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        proposals: _abc.Iterable[Global___StandingProposal] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposals", b"proposals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProposalsResponse: _TypeAlias = ListProposalsResponse  # noqa: Y015
+
+@_typing.final
+class StandingProposal(_message.Message):
+    """An act that a clerk has proposed about a grant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_INDEX_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    CLERK_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    proposal_index: _builtins.int
+    """Its index."""
+    case_id: _builtins.str
+    """The case."""
+    clerk: _builtins.str
+    """Who has proposed it."""
+    @_builtins.property
+    def change(self) -> _case_pb2.StandingChanged:
+        """What is proposed; without a notice, because nobody is told yet."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        proposal_index: _builtins.int = ...,
+        case_id: _builtins.str = ...,
+        change: _case_pb2.StandingChanged | None = ...,
+        clerk: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "change", b"change", "clerk", b"clerk", "proposal_index", b"proposal_index", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StandingProposal: _TypeAlias = StandingProposal  # noqa: Y015
+
+@_typing.final
+class AnswerProposalRequest(_message.Message):
+    """What `AnswerProposal` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSAL_INDEX_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    proposal_index: _builtins.int
+    """The proposal."""
+    request_id: _builtins.str
+    """A UUID4 of the caller; it names this request for ever."""
+    confirmed: _builtins.bool
+    """Whether it is confirmed; otherwise it is returned."""
+    text: _builtins.str
+    """Why, in the second person's own words; at most 2,000 characters."""
+    def __init__(
+        self,
+        *,
+        proposal_index: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        confirmed: _builtins.bool = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "proposal_index", b"proposal_index", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerProposalRequest: _TypeAlias = AnswerProposalRequest  # noqa: Y015
+
+@_typing.final
+class AnswerProposalResponse(_message.Message):
+    """What `AnswerProposal` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def case(self) -> _case_pb2.Case:
         """The case."""
@@ -189,7 +336,7 @@ class ChangeStandingResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ChangeStandingResponse: _TypeAlias = ChangeStandingResponse  # noqa: Y015
+Global___AnswerProposalResponse: _TypeAlias = AnswerProposalResponse  # noqa: Y015
 
 @_typing.final
 class ListTicketsRequest(_message.Message):

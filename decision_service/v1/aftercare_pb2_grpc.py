@@ -54,6 +54,16 @@ class AftercareServiceStub:
                 request_serializer=decision__service_dot_v1_dot_aftercare__pb2.ChangeStandingRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_aftercare__pb2.ChangeStandingResponse.FromString,
                 _registered_method=True)
+        self.ListProposals = channel.unary_unary(
+                '/decision_service.v1.AftercareService/ListProposals',
+                request_serializer=decision__service_dot_v1_dot_aftercare__pb2.ListProposalsRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_aftercare__pb2.ListProposalsResponse.FromString,
+                _registered_method=True)
+        self.AnswerProposal = channel.unary_unary(
+                '/decision_service.v1.AftercareService/AnswerProposal',
+                request_serializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerProposalRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerProposalResponse.FromString,
+                _registered_method=True)
         self.ListTickets = channel.unary_unary(
                 '/decision_service.v1.AftercareService/ListTickets',
                 request_serializer=decision__service_dot_v1_dot_aftercare__pb2.ListTicketsRequest.SerializeToString,
@@ -98,12 +108,33 @@ class AftercareServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangeStanding(self, request, context):
-        """Records what a person of the authority has done about a grant, and writes its notice. A
+        """Records what a person of the authority has done about a grant, and writes its notice.
+        `ACT_REVOKE` and `ACT_WITHDRAW` are only proposed by this: a second person confirms them. A
         revocation that is not the applicant's fault frees a once-only grant.
 
         Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;
         `FAILED_PRECONDITION` with reason `STANDING_DOES_NOT_ALLOW` if the act does not follow on how
         the grant stands; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for what it lacks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProposals(self, request, context):
+        """Lists what clerks have proposed about grants and no second one has answered, the newest first,
+        at most 500.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerProposal(self, request, context):
+        """A second person confirms what one has proposed about a grant, or returns it. Only what is
+        confirmed is done, and has its notice.
+
+        Errors: `NOT_FOUND` with reason `PROPOSAL_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+        `PROPOSAL_ANSWERED` or `STANDING_DOES_NOT_ALLOW`; `PERMISSION_DENIED` with reason
+        `SECOND_PERSON_REQUIRED`, `OWN_CASE` or `CLERK_UNKNOWN`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,6 +179,16 @@ def add_AftercareServiceServicer_to_server(servicer, server):
                     servicer.ChangeStanding,
                     request_deserializer=decision__service_dot_v1_dot_aftercare__pb2.ChangeStandingRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_aftercare__pb2.ChangeStandingResponse.SerializeToString,
+            ),
+            'ListProposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProposals,
+                    request_deserializer=decision__service_dot_v1_dot_aftercare__pb2.ListProposalsRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_aftercare__pb2.ListProposalsResponse.SerializeToString,
+            ),
+            'AnswerProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerProposal,
+                    request_deserializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerProposalRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerProposalResponse.SerializeToString,
             ),
             'ListTickets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTickets,
@@ -229,6 +270,60 @@ class AftercareService:
             '/decision_service.v1.AftercareService/ChangeStanding',
             decision__service_dot_v1_dot_aftercare__pb2.ChangeStandingRequest.SerializeToString,
             decision__service_dot_v1_dot_aftercare__pb2.ChangeStandingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.AftercareService/ListProposals',
+            decision__service_dot_v1_dot_aftercare__pb2.ListProposalsRequest.SerializeToString,
+            decision__service_dot_v1_dot_aftercare__pb2.ListProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.AftercareService/AnswerProposal',
+            decision__service_dot_v1_dot_aftercare__pb2.AnswerProposalRequest.SerializeToString,
+            decision__service_dot_v1_dot_aftercare__pb2.AnswerProposalResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,12 +36,25 @@ class AftercareServiceStub:
     with reason `REQUEST_INVALID` for a time before the notice or in the future.
     """
     ChangeStanding: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.ChangeStandingRequest, _aftercare_pb2.ChangeStandingResponse]
-    """Records what a person of the authority has done about a grant, and writes its notice. A
+    """Records what a person of the authority has done about a grant, and writes its notice.
+    `ACT_REVOKE` and `ACT_WITHDRAW` are only proposed by this: a second person confirms them. A
     revocation that is not the applicant's fault frees a once-only grant.
 
     Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;
     `FAILED_PRECONDITION` with reason `STANDING_DOES_NOT_ALLOW` if the act does not follow on how
     the grant stands; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for what it lacks.
+    """
+    ListProposals: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.ListProposalsRequest, _aftercare_pb2.ListProposalsResponse]
+    """Lists what clerks have proposed about grants and no second one has answered, the newest first,
+    at most 500.
+    """
+    AnswerProposal: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.AnswerProposalRequest, _aftercare_pb2.AnswerProposalResponse]
+    """A second person confirms what one has proposed about a grant, or returns it. Only what is
+    confirmed is done, and has its notice.
+
+    Errors: `NOT_FOUND` with reason `PROPOSAL_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+    `PROPOSAL_ANSWERED` or `STANDING_DOES_NOT_ALLOW`; `PERMISSION_DENIED` with reason
+    `SECOND_PERSON_REQUIRED`, `OWN_CASE` or `CLERK_UNKNOWN`.
     """
     ListTickets: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.ListTicketsRequest, _aftercare_pb2.ListTicketsResponse]
     """Lists the objections that no register has answered yet, the newest first, at most 500. Who
@@ -93,12 +106,37 @@ class AftercareServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _aftercare_pb2.ChangeStandingRequest,
         context: _aio.ServicerContext[_aftercare_pb2.ChangeStandingRequest, _abc.Awaitable[_aftercare_pb2.ChangeStandingResponse]],
     ) -> _abc.Awaitable[_aftercare_pb2.ChangeStandingResponse]:
-        """Records what a person of the authority has done about a grant, and writes its notice. A
+        """Records what a person of the authority has done about a grant, and writes its notice.
+        `ACT_REVOKE` and `ACT_WITHDRAW` are only proposed by this: a second person confirms them. A
         revocation that is not the applicant's fault frees a once-only grant.
 
         Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;
         `FAILED_PRECONDITION` with reason `STANDING_DOES_NOT_ALLOW` if the act does not follow on how
         the grant stands; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for what it lacks.
+        """
+
+    @_abc_1.abstractmethod
+    def ListProposals(
+        self,
+        request: _aftercare_pb2.ListProposalsRequest,
+        context: _aio.ServicerContext[_aftercare_pb2.ListProposalsRequest, _abc.Awaitable[_aftercare_pb2.ListProposalsResponse]],
+    ) -> _abc.Awaitable[_aftercare_pb2.ListProposalsResponse]:
+        """Lists what clerks have proposed about grants and no second one has answered, the newest first,
+        at most 500.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerProposal(
+        self,
+        request: _aftercare_pb2.AnswerProposalRequest,
+        context: _aio.ServicerContext[_aftercare_pb2.AnswerProposalRequest, _abc.Awaitable[_aftercare_pb2.AnswerProposalResponse]],
+    ) -> _abc.Awaitable[_aftercare_pb2.AnswerProposalResponse]:
+        """A second person confirms what one has proposed about a grant, or returns it. Only what is
+        confirmed is done, and has its notice.
+
+        Errors: `NOT_FOUND` with reason `PROPOSAL_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+        `PROPOSAL_ANSWERED` or `STANDING_DOES_NOT_ALLOW`; `PERMISSION_DENIED` with reason
+        `SECOND_PERSON_REQUIRED`, `OWN_CASE` or `CLERK_UNKNOWN`.
         """
 
     @_abc_1.abstractmethod

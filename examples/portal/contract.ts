@@ -785,6 +785,50 @@ export interface ChangeStandingRequest {
 export interface ChangeStandingResponse {
   /** The case. */
   case?: Case;
+  /** Index of the proposal; unset if the act is done. */
+  proposalIndex?: Int64;
+}
+
+/** What `ListProposals` is asked. */
+export interface ListProposalsRequest {
+}
+
+/** What `ListProposals` answers. */
+export interface ListProposalsResponse {
+  /** The newest first. */
+  proposals?: StandingProposal[];
+}
+
+/** An act that a clerk has proposed about a grant. */
+export interface StandingProposal {
+  /** Its index. */
+  proposalIndex?: Int64;
+  /** The case. */
+  caseId?: string;
+  /** What is proposed; without a notice, because nobody is told yet. */
+  change?: StandingChanged;
+  /** Who has proposed it. */
+  clerk?: string;
+  /** When. */
+  time?: Timestamp;
+}
+
+/** What `AnswerProposal` is asked. */
+export interface AnswerProposalRequest {
+  /** The proposal. */
+  proposalIndex: Int64;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Whether it is confirmed; otherwise it is returned. */
+  confirmed?: boolean;
+  /** Why, in the second person's own words; at most 2,000 characters. */
+  text: string;
+}
+
+/** What `AnswerProposal` answers. */
+export interface AnswerProposalResponse {
+  /** The case. */
+  case?: Case;
 }
 
 /** What `ListTickets` is asked. */

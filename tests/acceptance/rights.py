@@ -12,6 +12,7 @@ from decision_service.model import Application, AssuranceLevel, Decision, Docume
 from decision_service.office import Office
 from decision_service.rights import Ask
 from evidence_adapters.sandbox import Person as Citizen
+from tests.service import person_tag
 
 ALLOWANCE = "old_age_allowance"
 
@@ -55,6 +56,7 @@ def task(method: str, clock: Any, **changes: Any) -> Task:
         "request_id": str(uuid4()),
         "content_digest": uuid4().hex,
         "now": clock(),
+        "person": person_tag("a clerk"),
     }
     return Task(**{**parts, **changes})
 

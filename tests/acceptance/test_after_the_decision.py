@@ -33,6 +33,7 @@ from decision_service.waiting import watch
 from decision_service.workdays import Workdays
 from evidence_adapters.sandbox import City
 from tests.acceptance.rights import ALLOWANCE, act, ask, decided, delivery, task
+from tests.service import person_tag
 
 ApplyFor = Callable[..., Application]
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -51,10 +52,25 @@ async def approved(who: str, office: Office, clock: Any, apply_for: ApplyFor, ca
 
 
 async def done(decision: Any, kind: Act, office: Office, clock: Any, **changes: Any) -> CaseFile:
+    """What one clerk does, and a second one confirms where two are needed."""
     day = office.today(clock())
     change = act(kind, decision.receipt.index, day, **changes)
-    return await aftercare.change_standing(
+    case, proposed = await aftercare.change_standing(
         task("ChangeStanding", clock), decision.case_id, change, office=office
+    )
+    return case if proposed is None else await answered(proposed, office, clock)
+
+
+async def answered(
+    proposal: int, office: Office, clock: Any, *, confirmed: bool = True, **changes: Any
+) -> CaseFile:
+    second = {"caller": "clerk-2", "person": person_tag("another clerk"), **changes}
+    return await aftercare.answer_proposal(
+        task("AnswerProposal", clock, **second),
+        proposal,
+        confirmed=confirmed,
+        text="已核对",
+        office=office,
     )
 
 
@@ -206,6 +222,56 @@ async def test_s19_nothing_takes_by_itself_and_nothing_claims_money_back(
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert (office.record._trail.size(), len(office.running)) == (size, asked)
+
+
+async def test_s11_what_is_taken_back_takes_two_persons_and_nobody_of_the_case(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    person = cast["aged_75"]
+    decision = await approved("aged_75", office, clock, apply_for, cast)
+    change = act(Act.REVOKE, decision.receipt.index, office.today(clock()))
+
+    async def proposes(**changes: Any) -> tuple[CaseFile, int | None]:
+        by = task("ChangeStanding", clock, **changes)
+        return await aftercare.change_standing(by, decision.case_id, change, office=office)
+
+    def reason(caught: Any) -> str:
+        return str(caught.value.reason)
+
+    assert {kind for kind in Act if RULES[kind].two_persons} == {Act.REVOKE, Act.WITHDRAW}
+    for own in (person_tag(person.id_number), ""):
+        with pytest.raises(errors.NotAuthorizedError) as caught:
+            await proposes(person=own)
+        assert reason(caught) == ("OWN_CASE" if own else "CLERK_UNKNOWN")
+
+    case, first = await proposes()
+    _, second = await proposes()
+    assert first is not None
+    assert second is not None
+    assert case.standing is Standing.IN_FORCE, "nothing is done yet"
+    assert case.events == (), "and nobody is told yet"
+    look = {"caller": "clerk-2", "role": "clerk", "now": clock(), "office": office}
+    assert [one.receipt.index for one in await aftercare.open_proposals(**look)] == [second, first]
+
+    for same in ({"caller": "clerk-1"}, {"person": person_tag("a clerk")}):
+        with pytest.raises(errors.NotAuthorizedError) as caught:
+            await answered(first, office, clock, **same)
+        assert reason(caught) == "SECOND_PERSON_REQUIRED"
+    with pytest.raises(errors.NotAuthorizedError) as caught:
+        await answered(first, office, clock, person=person_tag(person.id_number))
+    assert reason(caught) == "OWN_CASE"
+
+    returned = await answered(first, office, clock, confirmed=False)
+    assert (returned.standing, returned.events) == (Standing.IN_FORCE, ())
+    with pytest.raises(errors.PreconditionError) as again:
+        await answered(first, office, clock)
+    assert reason(again) == "PROPOSAL_ANSWERED"
+    done_ = await answered(second, office, clock)
+    assert done_.standing is Standing.REVOKED
+    assert "两名工作人员" in done_.events[-1].notice.zh
+    assert await aftercare.open_proposals(**look) == ()
+    with pytest.raises(errors.NotFoundError):
+        await answered(decision.receipt.index, office, clock)
 
 
 # ── notices ──────────────────────────────────────────────────────────────────────────────────────

@@ -77,6 +77,18 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
             *("--law", "深民规〔2019〕2号", "--effective", today, "--reason", "金额有误"),
             *("--value", "monthly_allowance=250.00", "--json"),
         )
+        proposed = await miaopi(
+            *(wire, "clerk", "aftercare", "change", case, "revoke", *decision),
+            *("--law", "行政许可法 第六十九条", "--effective", today, "--heard", today),
+            *("--reason", "不符合条件"),
+        )
+        waits = await miaopi(wire, "clerk", "aftercare", "proposals")
+        index = re.search(r"#(\d+)", waits)
+        assert index, waits
+        alone = await miaopi(
+            *(wire, "clerk", "aftercare", "answer", index[1], "--confirm", "--reason", "属实"),
+            code=1,
+        )
         shown, looked, copied, drawn = await asyncio.gather(
             miaopi(wire, "portal", "case", case),
             miaopi(wire, "portal", "case", "accesses", *number),
@@ -91,7 +103,9 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
     assert "不能撤回申请" in late
     assert ticket[1] in listed
     assert "行政复议至 reconsideration until" in delivered
-    assert json.loads(changed)["grant"][0]["value"] == {"number": "250.00"}
+    assert json.loads(changed)["case"]["grant"][0]["value"] == {"number": "250.00"}
+    assert f"提议 #{index[1]}" in proposed
+    assert "SECOND_PERSON_REQUIRED" in alone
     assert "REFERRED  IN_FORCE" in shown
     for event in ("contested", "review_requested", "ticket_resolved", "delivered", "correct"):
         assert event in shown

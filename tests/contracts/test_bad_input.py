@@ -28,6 +28,7 @@ from evidence_adapters.sandbox import City, Person
 from tests import service
 from tests.service import (
     ACCESSES,
+    ANSWER,
     ATTACH,
     CASE,
     CHECK,
@@ -136,6 +137,10 @@ def clerk(town: Town) -> Metadata:
 def at_counter(name: str, method: str, *edits: Edit) -> Bad:
     """A clerk's request with something wrong in it; without, its etag is old."""
     return Bad(name, method, edits, token=clerk)
+
+
+def nobody(town: Town) -> Metadata:
+    return town.wire.bearer("clerk", person="")
 
 
 PASSPORT = document("passport", "E00000000")
@@ -437,6 +442,10 @@ REQUESTS = [
         }.items()
     ),
     Bad("an act by a portal", STANDING),
+    Bad("an act by a clerk whom the token does not name", STANDING, token=nobody),
+    Bad("an answer to no proposal", ANSWER, token=clerk),
+    Bad("an answer beyond the trail", ANSWER, ((("proposal_index",), 10**12),), token=clerk),
+    Bad("an answer in no words", ANSWER, ((("text",), " "),), token=clerk),
     Bad("a ticket that is not there", RESOLVE, token=clerk),
     Bad("a ticket resolved in no words", RESOLVE, ((("text",), ""),), token=clerk),
     Bad("a draw with a seed of a sentence", DRAW, ((("seed",), "any one"),), token=clerk),
