@@ -20,6 +20,7 @@ from decision_service.counter.dossier import (
     as_step,
     granted_already,
     open_case,
+    refuse_closed,
     refuse_foreign_papers,
     refuse_other_state,
     refuse_same_person,
@@ -134,6 +135,7 @@ async def _proposed(
 ) -> tuple[Dossier, Proposal]:
     found = await open_case(case_id, clerk, office)
     refuse_stale(tag, found)
+    refuse_closed(found)
     if found.standing.proposal is None:
         raise PreconditionError(
             "no decision of this case waits for a second clerk",

@@ -37,6 +37,7 @@ from tests.service import (
     REVIEW,
     SECOND_LOOK,
     TIMELINE,
+    WITHDRAW,
     Town,
 )
 from tests.words import COUNTER, in_words
@@ -111,6 +112,20 @@ async def case_of(town: Town, case_id: str) -> case_pb2.Case:
     answer = await town.wire.call(CASE, service.message(CASE, {"case_id": case_id}))
     case: case_pb2.Case = read(CASE, answer).case
     return case
+
+
+def by_applicant(person: Person, case_id: str, at: Moved, text: str) -> dict[str, Any]:
+    """What the applicant asks for about a case, as JSON."""
+    return {
+        "case_id": case_id,
+        "request_id": str(uuid4()),
+        "text": text,
+        "person": {
+            "documents": [{"kind": "resident_id", "number": person.id_number}],
+            "assurance_level": "ASSURANCE_LEVEL_HIGH",
+            "authentication_time": at.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
+    }
 
 
 async def timeline(town: Town, case_id: str) -> list[trail_pb2.Entry]:
@@ -509,6 +524,26 @@ async def test_a_second_person_confirms_nothing_unseen(
 
 
 @module
+async def test_what_the_applicant_took_back_is_confirmed_by_nobody(
+    town: Town, at: Moved, cast: Cast, li: AtCounter, wang: AtCounter
+) -> None:
+    person = cast["outside_hukou"]
+    case_id = (await apply(town, person)).case_id
+    await li.determine(case_id, "approve", ground=HARDSHIP)
+    etag = await wang.claim(case_id)
+    withdrawn = service.message(WITHDRAW, by_applicant(person, case_id, at, "不办了"))
+    assert (await town.wire.call(WITHDRAW, withdrawn)).code == "OK"
+
+    stale = await wang.call(CONFIRM, case_id=case_id, etag=etag, reason="同意")
+    etag = (await wang.open(case_id)).etag
+    late = await wang.call(CONFIRM, case_id=case_id, etag=etag, reason="同意")
+
+    assert (stale.code, stale.reason) == ("ABORTED", "ETAG_STALE")
+    assert (late.code, late.reason) == ("FAILED_PRECONDITION", "CASE_NOT_AT_COUNTER")
+    assert (await case_of(town, case_id)).state == case_pb2.Case.STATE_WITHDRAWN
+
+
+@module
 async def test_no_clerk_decides_an_own_case(town: Town, cast: Cast, li: AtCounter) -> None:
     person = cast["outside_hukou"]
     decision = await apply(town, person)
@@ -573,16 +608,8 @@ async def test_s10_a_person_who_is_asked_for_afterwards_takes_nothing_alone(
 ) -> None:
     person = cast["aged_75"]
     case_id = (await apply(town, person)).case_id
-    document = {"kind": "resident_id", "number": person.id_number}
-    by = {"documents": [document], "assurance_level": "ASSURANCE_LEVEL_HIGH"}
-    instant = at.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    asked = {
-        "case_id": case_id,
-        "request_id": str(uuid4()),
-        "text": "金额不对",
-        "person": {**by, "authentication_time": instant},
-    }
-    answer = await town.wire.call(REVIEW, service.message(REVIEW, asked))
+    asked = service.message(REVIEW, by_applicant(person, case_id, at, "金额不对"))
+    answer = await town.wire.call(REVIEW, asked)
     assert answer.code == "OK", answer.words
     listed = {one.case_id: one for one in (await li.ask(REFERRALS)).referrals}
     dossier = await li.open(case_id)
