@@ -7,6 +7,7 @@ message.
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 from google.protobuf import json_format
@@ -21,7 +22,7 @@ LARGEST_BYTES: Final = 1 << 20
 """The same as gRPC takes."""
 
 _MOST_VALUES: Final = 5_000
-"""Objects, lists and what stands in them: reading as many takes some 20 ms, and nobody else is
+"""Objects, lists and what stands in them: reading as many takes some 30 ms, and nobody else is
 served meanwhile. The largest application that the contract lets in has some 1,500."""
 
 _DEEPEST: Final = 16
@@ -240,6 +241,7 @@ def _must(field: FieldDescriptor) -> tuple[str, str]:
 # ── words and places ─────────────────────────────────────────────────────────────────────────────
 
 
+@cache
 def _names(descriptor: Descriptor) -> Mapping[str, FieldDescriptor]:
     """Every field by each of its two names."""
     return {name: field for field in descriptor.fields for name in (field.name, field.json_name)}

@@ -284,6 +284,21 @@ async def test_a_body_that_never_ends_is_given_up_and_the_place_is_free_again(
         assert (await wire.call(LIST, b"{}")).code == "OK"
 
 
+async def test_a_body_of_unknown_length_is_cut_at_the_same_size(wire: JsonWire) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * (64 << 10)
+
+    async with wire.session.post(
+        f"http://127.0.0.1:{wire.port}{LIST}",
+        data=body(),
+        headers={"authorization": bearer(wire), "content-type": "application/json"},
+    ) as response:
+        answered = service.told(LIST, [], await response.json())
+
+    assert answered.fields == (("request", "TOO_LARGE"),)
+
+
 async def test_who_has_no_token_is_refused_before_its_body_is_read(wire: JsonWire) -> None:
     head = f"POST {LIST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9"
     reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
