@@ -163,11 +163,15 @@ class Derivation:
                 f"the sealed part that entry {self._erased[index]} erased is here",
                 f"第 {self._erased[index]} 条已删除的密封部分又出现了",
             )
-        if tuple(row[column] for column in _ENTRY_COLUMNS) != entry_columns(leaf, links):
+        stored, ours = tuple(row[column] for column in _ENTRY_COLUMNS), entry_columns(leaf, links)
+        if stored != ours:
+            name = next(
+                c.name for c, a, b in zip(_ENTRY_COLUMNS, stored, ours, strict=True) if a != b
+            )
             self._wrong(
                 index,
-                "the projection in `entries` does not follow from the entry",
-                "`entries` 中的投影与记录不符",
+                f"column `{name}` of `entries` does not follow from the entry",
+                f"`entries` 的 `{name}` 列与记录不符",
             )
         if row["content"] is not None:
             self._beside(index, row, leaf, links)

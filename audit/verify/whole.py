@@ -74,12 +74,14 @@ def _cases(connection: Connection, wrong: Wrong) -> None:
     )
     query = select(span.c.first, span.c.latest, store.ENTRIES.c.leaf, CASES)
     for first, latest, leaf, *stored in _stream(connection, query.select_from(beside)):
-        if _case_row(leaf, first, latest) != tuple(stored):
-            at = stored[-1] if latest is None else latest
+        ours = _case_row(leaf, first, latest)
+        if ours != tuple(stored):
+            differs = zip(CASES.c.keys(), ours or (), stored, strict=False)
+            name = next((column for column, a, b in differs if a != b), "case_id")
             wrong(
-                at,
-                "the case does not stand as its newest entry says",
-                "办件状态与其最新记录不符",
+                stored[-1] if latest is None else latest,
+                f"column `{name}` of `cases` is not as the newest entry of the case says",
+                f"`cases` 的 `{name}` 列与该办件的最新记录不符",
             )
 
 

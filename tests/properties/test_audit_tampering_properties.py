@@ -143,6 +143,9 @@ def test_no_changed_cell_goes_unseen(
             back = new if column == key else at
             store.execute(write, (old, back))
     assert report.problems, f"{table}.{column} of {at}: {old!r} became {new!r}"
+    if table in {"entries", "cases"} and column != key:
+        named = f"column `{column}` of `{table}`"
+        assert any(problem.what.startswith(named) for problem in report.problems)
     if table in {"log_entries", "sealed", "entries", "entry_marks"} and column != key:
         assert report.first_bad_index == at
     elif table in {"log_entries", "sealed", "entries", "entry_marks", "log_tiles"}:

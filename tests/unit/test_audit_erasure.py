@@ -206,7 +206,7 @@ async def test_traces_that_a_reader_holds_are_told_and_go_with_it(
         (
             "UPDATE entries SET subject_tag = 'x' WHERE idx = 2",
             2,
-            "the projection in `entries` does not follow from the entry",
+            "column `subject_tag` of `entries` does not follow from the entry",
         ),
         (
             "DELETE FROM log_latest WHERE key = 'erasure'",

@@ -216,7 +216,11 @@ async def test_only_a_hold_that_is_in_force_is_lifted(trail: Trail) -> None:
     [
         ("UPDATE log_latest SET idx = 3 WHERE key = 'erasure'", 4, "no later `hold/1` leads to"),
         ("DELETE FROM log_latest WHERE key = 'erasure'", 3, "no later `hold/1` leads to this one"),
-        ("UPDATE entries SET subject_tag = 'x' WHERE idx = 3", 3, "the projection in `entries`"),
+        (
+            "UPDATE entries SET subject_tag = 'x' WHERE idx = 3",
+            3,
+            "column `subject_tag` of `entries`",
+        ),
     ],
 )
 async def test_a_hold_cannot_be_made_to_vanish(
