@@ -34,6 +34,8 @@ from audit.log.merkle import Hash
 from audit.trail.entries import Leaf, RecordedCase, time_text
 from audit.trail.projections import CASES, ENTRIES, MARKS, REASON, SEALED, recorded_case
 
+_NO_END: Final = 1 << 62
+
 _ALTERNATIVES: Final = 16
 """So many are looked for one by one; more are asked for as one."""
 
@@ -132,7 +134,7 @@ def find(
     connection: Connection, condition: Condition, *, before: int, limit: int
 ) -> tuple[Found, ...]:
     """The newest entries below an index for which the condition holds, newest first."""
-    chosen = _first(condition, ENTRIES.c.idx < before, limit, newest_first=True)
+    chosen = _first(condition, -1, before, limit, newest_first=True)
     query = _ENTRIES.where(ENTRIES.c.idx.in_(chosen)).order_by(ENTRIES.c.idx.desc())
     return _found(connection, query)
 
@@ -179,7 +181,7 @@ def following(
     connection: Connection, condition: Condition, *, after: int, limit: int
 ) -> tuple[int, ...]:
     """Indices of the oldest entries above an index for which the condition holds, oldest first."""
-    chosen = _first(condition, ENTRIES.c.idx > after, limit)
+    chosen = _first(condition, after, _NO_END, limit)
     return tuple(sorted(connection.execute(chosen).scalars()))
 
 
@@ -187,7 +189,7 @@ def find_oldest(
     connection: Connection, condition: Condition, *, after: int, until: int, limit: int
 ) -> tuple[Found, ...]:
     """The oldest entries above an index, up to another, for which it holds, oldest first."""
-    chosen = _first(condition, ENTRIES.c.idx.between(after + 1, until), limit)
+    chosen = _first(condition, after, until + 1, limit)
     query = _ENTRIES.where(ENTRIES.c.idx.in_(chosen)).order_by(ENTRIES.c.idx)
     return _found(connection, query)
 
@@ -286,9 +288,9 @@ _ENTRIES = (
 
 
 def _first(
-    condition: Condition, bound: ColumnElement[bool], limit: int, *, newest_first: bool = False
+    condition: Condition, above: int, below: int, limit: int, *, newest_first: bool = False
 ) -> Select[int]:
-    """The first indices within the bound for which the condition holds.
+    """The first indices between two others for which the condition holds.
 
     Each alternative is followed along an index of its own, for as long as the page is not full;
     asked as one, a database would gather all that any of them finds, and sort it.
@@ -298,13 +300,21 @@ def _first(
         (index,) = among.selected_columns
         return among.order_by(index.desc() if newest_first else index.asc()).limit(limit)
 
-    pages = [
-        first(select(ENTRIES.c.idx).where(bound, _clause(term)))
-        for term in _alternatives(condition)
-    ]
+    def page(term: Condition) -> Select[int]:
+        match term:
+            case Marked(name, value):  # nothing else is asked, so the marks alone can tell
+                marked = (MARKS.c.name == name, MARKS.c.value == value)
+                return first(select(MARKS.c.idx).where(*marked, between(MARKS.c.idx)))
+            case _:
+                return first(select(ENTRIES.c.idx).where(between(ENTRIES.c.idx), _clause(term)))
+
+    def between(index: ColumnElement[int]) -> ColumnElement[bool]:
+        return and_(index > above, index < below)
+
+    pages = [page(term) for term in _alternatives(condition)]
     if len(pages) == 1:
         return pages[0]
-    found = union(*(select(page.subquery().c.idx) for page in pages)).subquery()
+    found = union(*(select(one.subquery().c.idx) for one in pages)).subquery()
     return first(select(found.c.idx))
 
 
@@ -316,7 +326,9 @@ def _alternatives(condition: Condition) -> tuple[Condition, ...]:
         case All(conditions):
             parts = [_alternatives(one) for one in conditions]
             few = prod(map(len, parts)) <= _ALTERNATIVES
-            found = [All(one) for one in product(*parts)] if few else []
+            found = (
+                [one[0] if len(one) == 1 else All(one) for one in product(*parts)] if few else []
+            )
         case _:
             found = []
     return tuple(found) if 0 < len(found) <= _ALTERNATIVES else (condition,)
