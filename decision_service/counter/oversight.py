@@ -46,6 +46,7 @@ class Referral:
         referred_time: When it was referred.
         due_time: Until when a decision is promised; None if it was referred before there were
             promises.
+        reasons: Codes for which no machine decided, or a person was asked for.
         clerk: Who works on it; empty if nobody.
         until: When that claim runs out; None without one.
         proposed: Whether a decision waits for a second clerk.

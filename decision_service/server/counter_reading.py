@@ -48,7 +48,7 @@ _WHOSE: Final[Mapping[int, Whose]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A step at the counter: which case, as it was seen, and the words or papers that belong to it.
+    """Which case a step at the counter is about.
 
     Attributes:
         etag: Of the case as the caller has seen it.
