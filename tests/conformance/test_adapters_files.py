@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import (
@@ -25,6 +26,7 @@ from decision_service.model import (
     MatterId,
     Query,
 )
+from decision_service.service import tell_of_batches
 from evidence_adapters import file_drop, gateway, intake, registry, sheets
 from evidence_adapters.intake import Order, Report
 from tests.drops import REGISTERS, csv_of, drop, excel_of, parquet_of, person
@@ -633,3 +635,20 @@ def test_a_workbook_that_unpacks_without_end_is_not_unpacked(
     report = intake.take(order(tmp_path, CHECKS))
 
     assert "GiB unpacked" in report.refused[0].faults[0]
+
+
+def test_the_log_tells_of_batches_without_a_word_of_anybody(tmp_path: Path) -> None:
+    drop(tmp_path / "drop", csv_of(changed("救助类别", "其他")), rows=3, batch="1")
+    refused = intake.take(order(tmp_path))
+    drop(tmp_path / "drop", FILE, rows=3, batch="2")
+    taken = intake.take(order(tmp_path))
+    with capture_logs() as lines:
+        tell_of_batches(RELIEF, refused)
+        tell_of_batches(RELIEF, taken)
+
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("error", "register.batch_refused"),
+        ("info", "register.batch_taken"),
+    ]
+    assert (lines[-1]["batch"], lines[-1]["rows"]) == ("2", 3)
+    assert not any(secret in str(lines) for secret in (PERSON, ANOTHER, "张伟", "其他"))
