@@ -61,12 +61,12 @@ async def test_a_decision_that_the_rules_do_not_make_diverges_and_tells_where(
 ) -> None:
     written = Record.decided
 
-    async def bribed(self: Any, draft: Any, *, expect: Any) -> Any:
+    async def bribed(self: Any, draft: Any, **told: Any) -> Any:
         assert isinstance(draft.outcome, Approved)
         grant = draft.outcome.grant[0]
         grant = grant.model_copy(update={"value": grant.value * 2})
         outcome = draft.outcome.model_copy(update={"grant": (grant,)})
-        return await written(self, draft.model_copy(update={"outcome": outcome}), expect=expect)
+        return await written(self, draft.model_copy(update={"outcome": outcome}), **told)
 
     monkeypatch.setattr(Record, "decided", bribed)
     index = await decide(town, person)
