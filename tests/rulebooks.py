@@ -636,6 +636,7 @@ def rulebooks(draw: Draw, sources: st.SearchStrategy[str] | None = None) -> Rule
         )
         rows = [row(str(n), one, Decimal(n)) for n, one in enumerate(conditions)]
         tables.append(table(f"table {index}", *rows, columns=(f"column {index}",), policy=policy))
+        author.names[f"column {index}"] = name(f"column {index}", MONEY)
     consequences = st.sampled_from(tuple(Consequence))
     unknown = st.sampled_from((Consequence.CORRECT, Consequence.REFER))
     requirements = [

@@ -1,6 +1,6 @@
 """What is proven of a rule file before anybody may be decided by it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from decision_service.model import DECLARED, SERVICE, Concept, NumberType, Range, Text
@@ -15,6 +15,7 @@ from decision_service.rulebook.tree import (
     Position,
     Requirement,
     Rulebook,
+    Table,
     Term,
     mentions,
 )
@@ -68,14 +69,18 @@ def refuse_uncurable(
     requirement: Requirement,
     at: Position,
     terms: Sequence[Term],
-    derived: Sequence[Derived],
+    between: tuple[Sequence[Derived], Sequence[Table]],
     report: Report,
 ) -> None:
-    """Report 请补正 for an unknown that the applicant cannot cure: one that a register owes."""
+    """Report 请补正 for an unknown that the applicant cannot cure: one that a register owes.
+
+    Args:
+        between: What the requirement may rest on that rests on terms itself.
+    """
     if requirement.if_unknown is not Consequence.CORRECT:
         return
     by_id = {term.id: term for term in terms}
-    for concept in sorted(_concepts(requirement.expression, derived)):
+    for concept in sorted(_concepts(requirement.expression, *between)):
         term = by_id.get(concept)
         if term is not None and term.source not in {DECLARED, SERVICE}:
             report.add("E044", at, name=term.name.zh, source=term.source)
@@ -109,16 +114,20 @@ def placeholders(notice: Text) -> Iterator[str]:
             yield part.partition("}")[0]
 
 
-def _concepts(expression: Expression, derived: Sequence[Derived]) -> set[Concept]:
-    """What an expression rests on in the end, through all derived values."""
-    within: Mapping[Concept, Expression] = {one.id: one.expression for one in derived}
+def _concepts(
+    expression: Expression, derived: Sequence[Derived], tables: Sequence[Table]
+) -> set[Concept]:
+    """What an expression rests on in the end, through all derived values and tables."""
+    within: dict[Concept, list[Expression]] = {one.id: [one.expression] for one in derived}
+    for table in tables:
+        conditions = [row.condition for row in table.rows]
+        within |= {column.id: conditions for column in table.columns}
     found, open_ = set[Concept](), [expression]
     while open_:
         for name in mentions(open_.pop()):
             if name.id not in found:
                 found.add(name.id)
-                if name.id in within:
-                    open_.append(within[name.id])
+                open_ += within.get(name.id, [])
     return found - set(within)
 
 

@@ -34,6 +34,9 @@ _SECTIONS = {
 }
 """Every section in its order; 推算, 标准 and 结果 may be missing, 标准 may come more than once."""
 
+_READING = ("依据", "词汇", "推算", "标准", "条件", "结果", "情形")
+"""What is read before what: conditions can use what the tables below them give."""
+
 _NEEDED = ("依据", "词汇", "条件", "情形")
 _TABLE_ZH = re.compile(r"标准\s+(?P<name>\S+)")
 _TABLE_EN = re.compile(r"Table: \S.*")
@@ -162,7 +165,7 @@ def _ordered(top: Section, report: Report) -> list[tuple[str, str, Section]]:
         if f"{needed} " not in names:
             heading = f"## {needed} | {_SECTIONS[needed]}"
             report.add("E001.missing", top.heading.at, name=needed, heading=heading)
-    return sorted(found, key=lambda one: order.index(one[0]))
+    return sorted(found, key=lambda one: _READING.index(one[0]))
 
 
 def _recognise(heading: Piece, report: Report) -> tuple[str, str]:

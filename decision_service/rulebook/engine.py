@@ -29,13 +29,14 @@ from decision_service.rulebook.circuit import (
     Circuit,
     Shard,
 )
-from decision_service.rulebook.inference import Conditions, Tables, Verdicts, gate
+from decision_service.rulebook.inference import Conditions, Stage, Tables, Verdicts, gate, stages
 from decision_service.rulebook.tree import (
     Finding,
     HitPolicy,
     Position,
     Row,
     Rulebook,
+    Table,
     Verdict,
     VerdictKind,
 )
@@ -276,7 +277,7 @@ about as many, and each costs a microsecond a case."""
 
 def limits(book: Rulebook) -> tuple[Finding, ...]:
     """Find conditions too large for the engine (E080); all else fits by construction."""
-    sizes = Conditions(book).sizes
+    sizes = [size for stage in stages(book) for size in Conditions(stage).sizes]
     found = [
         _too_large(
             at,
@@ -320,14 +321,15 @@ class Engine:
 
     def __init__(self, book: Rulebook, native: Native = NATIVE) -> None:
         self._book = book
-        self._networks: list[_Network] = []
+        self._stages: list[_Stage] = []
+        self._last: _Network | None = None
         self._open = True
-        self._conditions, self._tables = Conditions(book), Tables(book)
         self._verdicts = Verdicts(book)
         with _LOCK:
             try:
-                for part in (self._conditions, self._tables, self._verdicts):
-                    self._networks.append(_Network(part.circuit, native))
+                for stage in stages(book):
+                    self._stages.append(_Stage(stage, book, native))
+                self._last = _Network(self._verdicts.circuit, native)
             except BaseException:
                 self._close()
                 raise
@@ -340,27 +342,25 @@ class Engine:
         """
         book = self._book
         values = dict(interpret.values_of(book, facts))
+        statuses: dict[str, int] = {}
+        rows: dict[str, str] = {}
         with _LOCK:
             if not self._open:
                 raise _broken("ENGINE_CLOSED")
-            found = self._networks[0].infer(self._coded(values))
-            rows = self._rows(found)
-            for table, applying in zip(book.tables, rows, strict=True):
-                values |= interpret.columns(table, applying)
+            for stage in self._stages:
+                became, applying = stage.infer(values)
+                statuses |= became
+                for table, applies in applying:
+                    rows[table.name] = interpret.numbers(applies)
+                    values |= interpret.columns(table, applies)
             outputs = [interpret.granted(output, values, book) for output in book.outputs]
-            statuses = [found.get(property_, 2) for property_ in self._conditions.requirements]
-            kind = self._kind(statuses, [not isinstance(value, NotKnown) for value in outputs])
+            known = [not isinstance(value, NotKnown) for value in outputs]
+            kind = self._kind([statuses[one.id] for one in book.requirements], known)
         return Verdict(
             kind=kind,
-            statuses=tuple(
-                (requirement.id, _STATUSES[status])
-                for requirement, status in zip(book.requirements, statuses, strict=True)
-            ),
+            statuses=tuple((one.id, _STATUSES[statuses[one.id]]) for one in book.requirements),
             outputs=tuple((o.id, value) for o, value in zip(book.outputs, outputs, strict=True)),
-            rows=tuple(
-                (table.name, interpret.numbers(applying))
-                for table, applying in zip(book.tables, rows, strict=True)
-            ),
+            rows=tuple((table.name, rows[table.name]) for table in book.tables),
         )
 
     def close(self) -> None:
@@ -370,6 +370,48 @@ class Engine:
 
     def _close(self) -> None:
         self._open = False
+        for stage in self._stages:
+            stage.close()
+        if self._last is not None:
+            self._last.close()
+
+    def _kind(self, statuses: list[int], known: list[bool]) -> VerdictKind:
+        facts = dict(zip(self._verdicts.requirements, statuses, strict=True))
+        facts |= zip(self._verdicts.outputs, map(int, known), strict=True)
+        found = self._last.infer(facts) if self._last else {}
+        kind = _only(k for one, k in self._verdicts.kinds.items() if _settled(found, one))
+        if kind is None:
+            raise _broken("ENGINE_UNDECIDED")
+        return kind
+
+
+class _Stage:
+    """Requirements and tables in the engine, as far as they read no table of a later stage."""
+
+    def __init__(self, stage: Stage, book: Rulebook, native: Native) -> None:
+        self._book, self._stage = book, stage
+        self._conditions, self._tables = Conditions(stage), Tables(stage)
+        self._networks = [_Network(self._conditions.circuit, native)]
+        try:
+            self._networks.append(_Network(self._tables.circuit, native))
+        except BaseException:
+            self.close()
+            raise
+
+    def infer(
+        self, values: plain.Values
+    ) -> tuple[dict[str, int], list[tuple[Table, tuple[Row, ...] | None]]]:
+        """Status of each requirement (1 met, 0 not, 2 unknown), and the rows that count."""
+        found = self._networks[0].infer(self._coded(values))
+        statuses = {
+            requirement.id: found.get(property_, 2)
+            for requirement, property_ in zip(
+                self._stage.requirements, self._conditions.requirements, strict=True
+            )
+        }
+        return statuses, list(zip(self._stage.tables, self._rows(found), strict=True))
+
+    def close(self) -> None:
         for network in self._networks:
             network.close()
 
@@ -384,7 +426,7 @@ class Engine:
     def _rows(self, found: Mapping[int, int]) -> list[tuple[Row, ...] | None]:
         known: dict[int, int] = {}
         for table, concluded, (gate_, rows) in zip(
-            self._book.tables, self._conditions.rows, self._tables.tables, strict=True
+            self._stage.tables, self._conditions.rows, self._tables.tables, strict=True
         ):
             statuses = [found.get(property_, 2) for property_ in concluded]
             known |= zip((row for row, _ in rows), statuses, strict=True)
@@ -400,17 +442,8 @@ class Engine:
                 ),
                 known[gate_],
             )
-            for table, (gate_, rows) in zip(self._book.tables, self._tables.tables, strict=True)
+            for table, (gate_, rows) in zip(self._stage.tables, self._tables.tables, strict=True)
         ]
-
-    def _kind(self, statuses: list[int], known: list[bool]) -> VerdictKind:
-        facts = dict(zip(self._verdicts.requirements, statuses, strict=True))
-        facts |= zip(self._verdicts.outputs, map(int, known), strict=True)
-        found = self._networks[2].infer(facts)
-        kind = _only(k for one, k in self._verdicts.kinds.items() if _settled(found, one))
-        if kind is None:
-            raise _broken("ENGINE_UNDECIDED")
-        return kind
 
 
 def _counted(policy: HitPolicy, rows: tuple[Row, ...], gate_: int) -> tuple[Row, ...] | None:

@@ -32,11 +32,13 @@ from decision_service.rulebook.tree import (
     Name,
     Not,
     Position,
+    Requirement,
     Rulebook,
     Some,
     Table,
     VerdictKind,
     Within,
+    names,
 )
 from decision_service.rulebook.values import Type
 
@@ -107,6 +109,37 @@ _MIRRORED: dict[Comparison, Comparison] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """Requirements and tables that can be inferred once the stages before are."""
+
+    requirements: tuple[Requirement, ...]
+    tables: tuple[Table, ...]
+
+
+def stages(book: Rulebook) -> tuple[Stage, ...]:
+    """The first has all that reads no column of a table; each other reads those before it."""
+    after: dict[Concept, int] = {}
+
+    def stage_of(*conditions: Expression) -> int:
+        read = frozenset[Concept]().union(*map(names, conditions))
+        return max((after[name] for name in read if name in after), default=0)
+
+    requirements: dict[int, list[Requirement]] = {}
+    tables: dict[int, list[Table]] = {}
+    for table in book.tables:
+        place = stage_of(*(row.condition for row in table.rows))
+        tables.setdefault(place, []).append(table)
+        after |= {column.id: place + 1 for column in table.columns}
+    for requirement in book.requirements:
+        requirements.setdefault(stage_of(requirement.expression), []).append(requirement)
+    last = max((*requirements, *tables), default=0)
+    return tuple(
+        Stage(tuple(requirements.get(place, ())), tuple(tables.get(place, ())))
+        for place in range(last + 1)
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """A property of the first circuit, and where its integer comes from."""
 
@@ -116,7 +149,7 @@ class Input:
 
 
 class Conditions:
-    """Requirements and table rows as propositions over integers.
+    """Requirements and table rows of a stage as propositions over integers.
 
     Attributes:
         requirements: Property of each requirement, in the order of the file.
@@ -124,17 +157,17 @@ class Conditions:
         sizes: How many rules each requirement or row took, with its place.
     """
 
-    def __init__(self, book: Rulebook) -> None:
+    def __init__(self, stage: Stage) -> None:
         self.circuit = Circuit()
         self.inputs: list[Input] = []
         self._names: dict[Concept, int] = {}
         self.sizes: list[tuple[Position, int]] = []
         self.requirements = [
             self._concluded(requirement.expression, requirement.at)
-            for requirement in book.requirements
+            for requirement in stage.requirements
         ]
         self.rows = [
-            [self._concluded(row.condition, row.at) for row in table.rows] for table in book.tables
+            [self._concluded(row.condition, row.at) for row in table.rows] for table in stage.tables
         ]
 
     def _concluded(self, condition: Expression, at: Position) -> int:
@@ -224,9 +257,9 @@ class Tables:
             false, 1 true, 2 unknown) and the conclusion that it applies.
     """
 
-    def __init__(self, book: Rulebook) -> None:
+    def __init__(self, stage: Stage) -> None:
         self.circuit = Circuit()
-        self.tables = [self._table(table) for table in book.tables]
+        self.tables = [self._table(table) for table in stage.tables]
 
     def _table(self, table: Table) -> tuple[int, list[tuple[int, int]]]:
         gate_ = self.circuit.property()

@@ -62,20 +62,14 @@ _ROUNDINGS = {
 
 def verdict(book: Rulebook, facts: Facts) -> Verdict:
     """Say what the rule file says about these facts: refuse, correct, refer or approve."""
-    values = dict(values_of(book, facts))
-    rows: list[tuple[str, str]] = []
-    for table in book.tables:
-        truths = [evaluate(row.condition, values, book) for row in table.rows]
-        applying = rows_that_apply(table, truths)
-        rows.append((table.name, numbers(applying)))
-        values |= columns(table, applying)
+    values, rows = with_columns(book, values_of(book, facts))
     statuses = tuple((r.id, status(r, values, book)) for r in book.requirements)
     outputs = tuple((output.id, granted(output, values, book)) for output in book.outputs)
     return Verdict(
         kind=_kind(book.requirements, statuses, outputs),
         statuses=statuses,
         outputs=outputs,
-        rows=tuple(rows),
+        rows=rows,
     )
 
 
@@ -87,6 +81,18 @@ def values_of(book: Rulebook, facts: Facts) -> Values:
     for derived in book.derived:
         values[derived.id] = evaluate(derived.expression, values, book)
     return values
+
+
+def with_columns(book: Rulebook, values: Values) -> tuple[Values, tuple[tuple[str, str], ...]]:
+    """The values and those of every table's columns, and by table the numbers of its rows."""
+    known = dict(values)
+    rows: list[tuple[str, str]] = []
+    for table in book.tables:
+        truths = [evaluate(row.condition, known, book) for row in table.rows]
+        applying = rows_that_apply(table, truths)
+        rows.append((table.name, numbers(applying)))
+        known |= columns(table, applying)
+    return known, tuple(rows)
 
 
 def rows_that_apply(table: Table, truths: Sequence[Datum | NotKnown]) -> tuple[Row, ...] | None:

@@ -144,7 +144,8 @@ def _requirement(
     if truth is None or if_not_met is None or if_unknown is None:
         return None
     read = Requirement(id_.text, name, basis, truth, if_not_met, if_unknown, notices, id_.at)
-    refuse_uncurable(read, found["无法确认"].at, draft.terms, draft.derived, report)
+    at = found["无法确认"].at
+    refuse_uncurable(read, at, draft.terms, (draft.derived, draft.tables), report)
     return read
 
 
@@ -174,8 +175,10 @@ def _notice(piece: Piece, draft: Draft) -> Text | None:
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", piece.text)):
         draft.report.add("E004.braces", piece.at)
         return None
+    given = draft.columns
     for name in placeholders(notice):
-        if draft.scope.find(name) is None:
+        if draft.scope.find(name) is None or name in given:
             at = piece.part(piece.text.find(f"{{{name}") + 1).at
-            draft.report.add_unknown("E030", at, name, draft.scope.names())
+            known = (one for one in draft.scope.names() if one not in given)
+            draft.report.add_unknown("E030", at, name, known)
     return notice

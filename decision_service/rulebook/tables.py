@@ -169,14 +169,9 @@ def _header(
 
 
 def _input(cell: Piece, outputs: Mapping[Concept, ConceptType], draft: Draft) -> Column | None:
-    """An input column: a concept or a derived value, not a calculation."""
+    """An input column: a concept, a derived value or what a table above gives; no calculation."""
     item = expression.read(cell, draft.scope, draft.report)
-    if (
-        isinstance(item, Name)
-        and not isinstance(item.type, ListOf)
-        and item.id not in outputs
-        and item.id not in draft.columns
-    ):
+    if isinstance(item, Name) and not isinstance(item.type, ListOf) and item.id not in outputs:
         return Column(item, cell.text)
     if item is not None:
         draft.report.add("E050.input", cell.at, text=cell.text)

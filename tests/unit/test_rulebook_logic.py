@@ -15,6 +15,7 @@ from decision_service.rulebook.tree import (
     Atom,
     Consequence,
     Expression,
+    HitPolicy,
     Interval,
     Negative,
     Rulebook,
@@ -53,6 +54,42 @@ def granted(expression: Expression, rounding: str, type_: Any = rb.MONEY, **fact
 
 def _known(**facts: Status) -> dict[str, bool]:
     return {name: value is T for name, value in facts.items() if value is not U}
+
+
+@pytest.mark.parametrize(
+    ("facts", "rows", "expected"),
+    [
+        pytest.param({"age": 3, "resident": True}, ("1", "1"), T, id="by the first rows"),
+        pytest.param({"age": 1, "resident": True}, ("2", "2"), F, id="by the second rows"),
+        pytest.param({"resident": True}, ("", ""), U, id="open through both"),
+    ],
+)
+def test_what_a_table_gives_can_be_read_by_tables_below_and_by_requirements(
+    facts: dict[str, Any], rows: tuple[str, str], expected: Status
+) -> None:
+    amount, rate = rb.name("amount", rb.MONEY), rb.name("rate", rb.MONEY)
+    first = rb.table(
+        "first",
+        rb.row("1", rb.compare(AGE, ">=", rb.const(2)), Decimal(200)),
+        rb.row("2", rb.compare(AGE, "<", rb.const(2)), Decimal(100)),
+    )
+    second = rb.table(
+        "second",
+        rb.row("1", rb.compare(amount, ">", rb.const(150, rb.MONEY)), Decimal(1)),
+        rb.row("2", A, Decimal(2)),
+        columns=("rate",),
+        policy=HitPolicy.FIRST,
+    )
+    book = rb.book(
+        rb.requirement("R1", rb.compare(rate, "=", rb.const(1, rb.MONEY))),
+        rb.requirement("R2", A),
+        tables=[first, second],
+    )
+
+    verdict = all_three(book, rb.facts(**facts))
+
+    assert verdict.statuses == (("R1", expected), ("R2", T))
+    assert verdict.rows == (("first", rows[0]), ("second", rows[1]))
 
 
 @pytest.mark.parametrize(
