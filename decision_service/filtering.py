@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import files
 from typing import Final, cast
 from zoneinfo import ZoneInfo
@@ -106,7 +107,7 @@ def _read(text: str, scope: Scope) -> Condition:
         )
     _refuse_deep(text)
     try:
-        tree = _PARSER.parse(text)
+        tree = _parser().parse(text)
         builder = _Builder(scope)
         condition: Condition = builder.transform(tree)
     except UnexpectedInput as error:
@@ -361,6 +362,8 @@ def _at(token: Token) -> int:
     return (token.start_pos or 0) + 1
 
 
-_PARSER = Lark(
-    files("decision_service").joinpath("filter.lark").read_text(encoding="utf-8"), parser="lalr"
-)
+@cache
+def _parser() -> Lark:
+    """Built at the first filter: a start need not wait for it."""
+    grammar = files("decision_service").joinpath("filter.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr")
