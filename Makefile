@@ -58,11 +58,11 @@ demo: $(READY) ## The same, then exit
 
 .PHONY: test
 test: $(READY) lint types layers ## Everything CI runs, in the order in which it fails fastest; T="-k word" for some
-	$(PY) -m pytest -n auto --dist loadfile $(T)
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(T)
 
 .PHONY: check
 check: $(READY) lint types layers ## The same without the slow tests
-	$(PY) -m pytest -n auto --dist loadfile -m "not slow" $(T)
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" $(T)
 
 .PHONY: lint
 lint: $(READY) ## Style, the contract, and that nothing generated has drifted
