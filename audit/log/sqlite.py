@@ -17,6 +17,9 @@ from audit.log.files import Lock
 
 LOCK_FILE = "lock"
 
+_BUSY_S = 5
+"""How long to wait for who else has the file locked, in seconds."""
+
 Found = TypeVar("Found")
 
 
@@ -134,9 +137,14 @@ class Turns:
         return False
 
     def scrub(self) -> bool:
-        """Write the WAL into the file and cut it off."""
+        """Write the WAL into the file and cut it off, now or not at all: appends wait behind it."""
         with suppress(sqlite3.Error), self.turn() as connection:
-            cut = driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            bare = driver(connection)
+            bare.execute("PRAGMA busy_timeout = 0")
+            try:
+                cut = bare.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                bare.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1_000}")
             return bool(cut[0] == 0)
         return False
 
@@ -199,7 +207,7 @@ def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noq
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5
+            uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_S
         )
         if mode.startswith("ro"):
             connection.execute("PRAGMA query_only=ON")

@@ -40,13 +40,12 @@ from evidence_adapters.credentials import Credentials
 
 DEATHS, CUSTODY = EvidenceType("death_register"), EvidenceType("custody_register")
 PERSON = "990000195012010014"
-NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 DEADLINE_S = 2.0
 
 
 def clock() -> datetime:
-    return NOW
+    return datetime.now(UTC)
 
 
 def pem_of(
@@ -109,8 +108,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(NOW + since)
-            .not_valid_after(NOW + until)
+            .not_valid_before(clock() + since)
+            .not_valid_after(clock() + until)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
             )
@@ -131,7 +130,7 @@ class RegisterOverTls:
             headers = {name: value for name, _, value in (one.partition(": ") for one in fields)}
             body = await reader.readexactly(int(headers.get("Content-Length", 0)))
             self.questions.append((line, headers, body))
-            as_of = (NOW + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M:%S")
+            as_of = (clock() + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M:%S")
             told = json.dumps({"ztdm": "01", "sfzh": PERSON, "gxsj": as_of})
             writer.write(
                 f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

@@ -167,12 +167,12 @@ async def test_replay_tells_a_decision_that_was_not_what_the_rules_say(
     person = people.cast(office.today(clock()))["aged_75"]
     written = type(office.record).decided
 
-    async def bribed(self: Any, draft: Any, *, expect: Any) -> Any:
+    async def bribed(self: Any, draft: Any, **others: Any) -> Any:
         outcome = draft.outcome
         if isinstance(outcome, Approved):
             grant = (outcome.grant[0].model_copy(update={"value": outcome.grant[0].value * 2}),)
             outcome = outcome.model_copy(update={"grant": grant})
-        return await written(self, draft.model_copy(update={"outcome": outcome}), expect=expect)
+        return await written(self, draft.model_copy(update={"outcome": outcome}), **others)
 
     monkeypatch.setattr(type(office.record), "decided", bribed)
     decision = await decide(
