@@ -109,7 +109,7 @@ async def test_what_is_in_flight_is_answered_and_what_comes_later_is_sent_elsewh
 
     assert found[0].code == "OK", "who has not heard of it yet is served"
     assert {"OK" if one.code == "OK" else says_stopping(one) for one in found[:-1]} == {"OK", True}
-    assert found[-1].code == "UNAVAILABLE"
+    assert found[-1].code in {"UNAVAILABLE", "CANCELLED"}, "the latter is gRPC's own: grpc#41785"
     assert outcome(decided) == "approved"
     assert await watch.read() is grpc.aio.EOF
 

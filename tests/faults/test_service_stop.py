@@ -106,8 +106,10 @@ async def test_a_service_told_to_stop_under_load_loses_no_call(
         health_pb2.HealthCheckResponse.NOT_SERVING,
     ]
     assert (await prefilling).code == "OK"
-    assert {answer.code for _, answer in answers} == {"OK", "UNAVAILABLE"}
-    assert len([1 for _, answer in answers if answer.code == "UNAVAILABLE"]) <= PORTALS
+    # What comes as the server stops, before anybody has seen it, gRPC itself ends: grpc#41785.
+    refused = [answer for _, answer in answers if answer.code != "OK"]
+    assert {answer.code for answer in refused} <= {"UNAVAILABLE", "CANCELLED"}
+    assert 0 < len(refused) <= PORTALS
 
     async with miaopi(environment, tmp_path / "second.log") as (wire, _):
         for request, answer in answers:
