@@ -191,10 +191,16 @@ class Casebook:
     async def objected(self, subjects: Iterable[str]) -> Mapping[str, Mapping[Concept, str]]:
         """By subject, every concept under an open objection, and the number of its ticket."""
         marks: dict[str, dict[Concept, str]] = {}
-        types = Either((Is("type", "=", OBJECTION), Is("type", "=", RESOLUTION)))
+        raised = Is("type", "=", OBJECTION)
+        types = Either((raised, Is("type", "=", RESOLUTION)))
         for subject in {*subjects}:
-            about = All((self._record.about(subject), types))
-            found = await self._record.find(about, before=_ALL, limit=_MOST_OBJECTIONS)
+            about = self._record.about(subject)
+            if not await self._record.find(All((about, raised)), before=_ALL, limit=1):
+                marks[subject] = {}  # as nearly always
+                continue
+            found = await self._record.find(
+                All((about, types)), before=_ALL, limit=_MOST_OBJECTIONS
+            )
             open_: dict[str, Concept] = {}
             for one in reversed(found):
                 permanent: Mapping[str, Any] = one.leaf.permanent

@@ -45,6 +45,8 @@ async def raise_objections(
     Raises:
         NotRecordedError: One could not be recorded.
     """
+    if not application.contests:
+        return
     by = By(
         caller=application.caller,
         role="portal",
