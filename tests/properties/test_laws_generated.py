@@ -44,8 +44,8 @@ CASES = 50
 """Generated applications for each generated rule file."""
 
 ROUNDS = 4
-"""Times that as many rule files are generated anew until the rare turns have been seen: now and then
-a round does not meet a refusal that stands although something was forgotten."""
+"""Times that as many rule files are generated anew until the rare turns have been seen: now and
+then a round does not meet a refusal that stands although something was forgotten."""
 
 Facts = dict[Concept, Fact]
 
