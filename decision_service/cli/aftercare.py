@@ -10,7 +10,7 @@ from decision_service.aftercare_client import ACTS, CHANNELS, AftercareClient
 from decision_service.cli import show
 from decision_service.cli.counter import read_values
 from decision_service.cli.service import LOCAL, Address, CaseId, Json, RequestId, Token, call
-from decision_service.client import Case, Client, as_json
+from decision_service.client import Client, as_json
 from decision_service.model import Text
 
 app = typer.Typer(
@@ -48,7 +48,7 @@ def delivered(
         found = await AftercareClient(client).delivered(
             case_id, index, channel=channel, time=at, reference=reference, request_id=named
         )
-        _print(found, json=json)
+        show.print_case(found, json=json)
 
     call(address, token, ask, named)
 
@@ -151,7 +151,7 @@ def answer(
         found = await AftercareClient(client).answer(
             proposal, reason, confirmed=confirmed, request_id=named
         )
-        _print(found, json=json)
+        show.print_case(found, json=json)
 
     call(address, token, ask, named)
 
@@ -236,7 +236,3 @@ def draw(
 def _one_of(typed: str, known: tuple[str, ...]) -> None:
     if typed not in known:
         raise typer.BadParameter(f"“{typed}”不在其中 | must be one of {', '.join(known)}")
-
-
-def _print(case: Case, *, json: bool) -> None:
-    show.out.print(as_json(case) if json else show.case(case), soft_wrap=json)

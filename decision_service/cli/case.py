@@ -20,7 +20,7 @@ from decision_service.cli.service import (
     call,
     read_contest,
 )
-from decision_service.client import Case, Client, as_json
+from decision_service.client import Client, as_json
 from decision_service.followup import Person
 from decision_service.model import AssuranceLevel, Document
 
@@ -42,7 +42,7 @@ def show_case(
     """查看办件 | Show a case, its decisions, and what has followed."""
 
     async def ask(client: Client) -> None:
-        _print(await client.case(case_id), json=json)
+        show.print_case(await client.case(case_id), json=json)
 
     call(address, token, ask)
 
@@ -80,7 +80,9 @@ def withdraw(
 
     async def ask(client: Client) -> None:
         person = _person(number, assurance)
-        _print(await client.withdraw(case_id, person, request_id=named, text=text), json=json)
+        show.print_case(
+            await client.withdraw(case_id, person, request_id=named, text=text), json=json
+        )
 
     call(address, token, ask, named)
 
@@ -103,7 +105,7 @@ def review(
     async def ask(client: Client) -> None:
         person = _person(number, assurance)
         found = await client.request_review(case_id, person, request_id=named, text=text)
-        _print(found, json=json)
+        show.print_case(found, json=json)
 
     call(address, token, ask, named)
 
@@ -130,7 +132,7 @@ def contest(
     async def ask(client: Client) -> None:
         person = _person(number, assurance)
         found = await client.contest(case_id, person, contested, request_id=named)
-        _print(found, json=json)
+        show.print_case(found, json=json)
 
     call(address, token, ask, named)
 
@@ -178,10 +180,6 @@ def _person(number: str, assurance: AssuranceLevel) -> Person:
         assurance_level=assurance,
         authentication_time=datetime.now(UTC),
     )
-
-
-def _print(case: Case, *, json: bool) -> None:
-    show.out.print(as_json(case) if json else show.case(case), soft_wrap=json)
 
 
 def _access(one: OwnAccess) -> Words:

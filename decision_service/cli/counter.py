@@ -5,11 +5,11 @@ Deciding takes the etag that `show` or `claim` printed: who has not looked canno
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from google.protobuf.message import Message
@@ -120,7 +120,6 @@ def queue(
     _one_of(whose, WHOSE, "--whose")
 
     async def ask(client: Client) -> None:
-        found: list[Referral] = []
         queued = CounterClient(client).referrals(
             matter,
             whose,
@@ -128,11 +127,7 @@ def queue(
             referred_before=_hours_from_now(None if older_than is None else -older_than),
             page_size=limit,
         )
-        async for one in queued:
-            found.append(one)
-            if len(found) == limit:
-                break
-        _print(found, _queue, as_lines=json)
+        show.each(await show.first(queued, limit), _queue, as_lines=json)
 
     call(address, token, ask)
 
@@ -371,14 +366,10 @@ def overrides(
     async def ask(client: Client) -> None:
         counter = CounterClient(client)
         if stats:
-            _print(await counter.override_stats(filter_), _stats, as_lines=json)
+            show.each(await counter.override_stats(filter_), _stats, as_lines=json)
             return
-        found: list[Override] = []
-        async for one in counter.overrides(filter_, page_size=limit):
-            found.append(one)
-            if len(found) == limit:
-                break
-        _print(found, _overrides, as_lines=json)
+        found = await show.first(counter.overrides(filter_, page_size=limit), limit)
+        show.each(found, _overrides, as_lines=json)
 
     call(address, token, ask)
 
@@ -397,7 +388,8 @@ def sample(
     first = _month(month)
 
     async def ask(client: Client) -> None:
-        _print(await CounterClient(client).sample(first, share, matter), _drawn, as_lines=json)
+        drawn = await CounterClient(client).sample(first, share, matter)
+        show.each(drawn, _drawn, as_lines=json)
 
     call(address, token, ask)
 
@@ -472,15 +464,6 @@ def _value(typed: str) -> Value:
 
 
 # ── what is shown ────────────────────────────────────────────────────────────────────────────────
-
-
-def _print(
-    found: Sequence[Any], shown: Callable[[Sequence[Any]], RenderableType], *, as_lines: bool
-) -> None:
-    if not as_lines:
-        show.out.print(shown(found))
-    for one in found if as_lines else ():
-        show.out.print(as_json(one), soft_wrap=True)
 
 
 def _decided(answer: Message, decision: Decision | None, etag: str, *, json: bool) -> None:

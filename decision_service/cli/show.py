@@ -1,7 +1,8 @@
 """How answers of the service look on a terminal: both languages, nothing left out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import typer
 from google.protobuf.message import Message
@@ -26,7 +27,10 @@ from decision_service.client import (
     Reason,
     ReplacedDocument,
     Text,
+    as_json,
 )
+
+Shown = TypeVar("Shown", bound=Message)
 
 out = Console(markup=False, highlight=False, emoji=False)
 err = Console(markup=False, highlight=False, emoji=False, stderr=True)
@@ -194,6 +198,11 @@ def _by_person(one: Determination) -> str:
     return f"人工决定 Decided by a person ({how}){against}"
 
 
+def print_case(one: Case, *, json: bool) -> None:
+    """Print a case, or its message in JSON."""
+    out.print(as_json(one) if json else case(one), soft_wrap=json)
+
+
 def case_head(one: Case) -> RenderableType:
     """A case on one line: how far it is, and how its grant stands."""
     state = Case.State.Name(one.state).removeprefix("STATE_")
@@ -279,6 +288,26 @@ def reason_table(reasons: Iterable[Reason]) -> Table:
             "\n".join(law),
         )
     return table
+
+
+async def first(stream: AsyncIterable[Shown], limit: int) -> list[Shown]:
+    """The first so many of a stream, of which no more is asked for."""
+    found: list[Shown] = []
+    async for one in stream:
+        found.append(one)
+        if len(found) == limit:
+            break
+    return found
+
+
+def each(
+    found: Sequence[Shown], shown: Callable[[Sequence[Shown]], RenderableType], *, as_lines: bool
+) -> None:
+    """Print what was found as a table, or a line of JSON each."""
+    if not as_lines:
+        out.print(shown(found))
+    for one in found if as_lines else ():
+        out.print(as_json(one), soft_wrap=True)
 
 
 def grid(*columns: str) -> Table:

@@ -75,16 +75,8 @@ def query(
     subject = subject_of(number, organisation)
 
     async def ask(client: Client) -> None:
-        found: list[Entry] = []
-        async for one in client.entries(filter_, subject, page_size=limit):
-            found.append(one)
-            if len(found) == limit:
-                break
-        if json:
-            for one in found:
-                show.out.print(as_json(one), soft_wrap=True)
-        else:
-            show.out.print(_entries(found))
+        found = await show.first(client.entries(filter_, subject, page_size=limit), limit)
+        show.each(found, _entries, as_lines=json)
 
     call(address, token, ask)
 
@@ -140,16 +132,8 @@ def accesses(
         raise typer.BadParameter("请给出 --id 或 --organisation | give --id or --organisation")
 
     async def ask(client: Client) -> None:
-        found: list[Access] = []
-        async for one in client.accesses(subject, page_size=limit):
-            found.append(one)
-            if len(found) == limit:
-                break
-        if json:
-            for one in found:
-                show.out.print(as_json(one), soft_wrap=True)
-        else:
-            show.out.print(_accesses(found))
+        found = await show.first(client.accesses(subject, page_size=limit), limit)
+        show.each(found, _accesses, as_lines=json)
 
     call(address, token, ask)
 
