@@ -8,7 +8,6 @@ encrypted to somebody else.
 
 import os
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from audit.errors import StoreRefusedError
 from audit.log import connections, sqlite, store
 from audit.log.checkpoint import Checkpoint
 from audit.log.connections import DATABASE_FILE, STORE_FILE
-from audit.log.files import Lock, create_private, read_private, sync_folder
+from audit.log.files import Lock, create_private, read_private, sync_folder, whole_folder
 from audit.log.log import refuse_missing
 from audit.log.standing import (
     CHECKPOINT_FILE,
@@ -73,27 +72,22 @@ def backup(folder: Path, to: Path, *, now: datetime, recipient: str | None = Non
     if to.exists():
         raise _exists(to)
     keys = {} if recipient is None else _encrypted_keys(folder, recipient)
-    draft = to.with_name(to.name + ".partial")
-    with suppress(FileNotFoundError):
-        shutil.rmtree(draft)
     try:
-        draft.mkdir(mode=0o700, parents=True)
-        # What testifies is read before the store: a running service moves it on only afterwards.
-        for name in (VERIFIER_KEY_FILE, CHECKPOINT_FILE):
-            create_private(draft / name, (folder / name).read_text("utf-8"))
-        sqlite.copy(folder / STORE_FILE, draft / STORE_FILE)
-        head = _verified(folder, draft)
-        digest = digest_of_file(draft / STORE_FILE)
-        create_private(draft / MANIFEST_FILE, write_manifest(head, digest, now))
-        for name, content in keys.items():
-            create_private(draft / name, content)
-        sync_folder(draft)
-        draft.rename(to)
+        with whole_folder(to, mode=0o700) as draft:
+            # What testifies is read before the store: a running service moves it on only
+            # afterwards.
+            for name in (VERIFIER_KEY_FILE, CHECKPOINT_FILE):
+                create_private(draft / name, (folder / name).read_text("utf-8"))
+            sqlite.copy(folder / STORE_FILE, draft / STORE_FILE)
+            head = _verified(folder, draft)
+            digest = digest_of_file(draft / STORE_FILE)
+            create_private(draft / MANIFEST_FILE, write_manifest(head, digest, now))
+            for name, content in keys.items():
+                create_private(draft / name, content)
+            sync_folder(draft)
         sync_folder(to.parent)
     except (OSError, SQLAlchemyError, UnicodeDecodeError) as error:
         raise _failed() from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return Backup(head, digest, tuple(keys))
 
 

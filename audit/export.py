@@ -7,9 +7,7 @@ as they are written, so what is exported has been verified.
 
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.errors import StoreRefusedError
 from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint, Verifier, to_base64
+from audit.log.files import refuse_exported, whole_folder
 from audit.log.log import refuse_missing
 from audit.log.merkle import HASH_BYTES, Frontier, leaf_hash
 from audit.log.standing import CHECKPOINT_FILE, VERIFIER_KEY_FILE
@@ -70,28 +69,22 @@ def export(folder: Path, to: Path, *, now: datetime) -> Export:
         TamperedError: The checkpoint is not signed by the key that lies beside it.
     """
     refuse_missing(folder)
-    if to.exists():
-        raise _exists(to)
-    draft = to.with_name(to.name + ".partial")
-    with suppress(FileNotFoundError):
-        shutil.rmtree(draft)
+    refuse_exported(to)
     try:
-        draft.mkdir(parents=True)
-        # What testifies is read before the store: a running service moves it on only afterwards.
-        key = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
-        note = (folder / CHECKPOINT_FILE).read_text("utf-8")
-        signed = Verifier(key).open(note)
-        done = connections.at(folder).look(lambda c: _export(c, draft, signed))
-        _write(draft / CHECKPOINT_FILE, note.encode())
-        _write(draft / VERIFIER_KEY_FILE, f"{key}\n".encode())
-        _write(draft / READ_ME_FILE, READ_ME.encode())
-        _write(draft / EXPORT_FILE, _manifest(done, now))
-        os.sync()
-        draft.rename(to)
+        with whole_folder(to) as draft:
+            # What testifies is read before the store: a running service moves it on only
+            # afterwards.
+            key = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
+            note = (folder / CHECKPOINT_FILE).read_text("utf-8")
+            signed = Verifier(key).open(note)
+            done = connections.at(folder).look(lambda c: _export(c, draft, signed))
+            _write(draft / CHECKPOINT_FILE, note.encode())
+            _write(draft / VERIFIER_KEY_FILE, f"{key}\n".encode())
+            _write(draft / READ_ME_FILE, READ_ME.encode())
+            _write(draft / EXPORT_FILE, _manifest(done, now))
+            os.sync()
     except (OSError, SQLAlchemyError, UnicodeDecodeError) as error:
         raise _failed() from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return done
 
 
@@ -170,15 +163,6 @@ def _manifest(done: Export, now: datetime) -> bytes:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
-
-
-def _exists(to: Path) -> StoreRefusedError:
-    return StoreRefusedError(
-        f"`{to.name}` is there already",
-        zh=f"`{to.name}` 已存在；请另指一个尚不存在的目录，导出绝不覆盖",
-        reason="EXPORT_EXISTS",
-        hint="Name a folder that is not there yet; nothing is ever overwritten.",
-    )
 
 
 def _failed() -> StoreRefusedError:

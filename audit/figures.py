@@ -5,9 +5,8 @@ that everybody needs stand in ``docs/figures.sql``.
 """
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
 from audit.log import connections, store
+from audit.log.files import refuse_exported, whole_folder
 from audit.log.log import refuse_missing
 from audit.trail.entries import Leaf
 from audit.trail.projections import ENTRIES
@@ -68,20 +68,13 @@ def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Ma
             cannot be written here; or the store or the disk fails.
     """
     refuse_missing(folder)
-    if to.exists():
-        raise _exists(to)
-    draft = to.with_name(to.name + ".partial")
-    with suppress(FileNotFoundError):
-        shutil.rmtree(draft)
+    refuse_exported(to)
     try:
-        draft.mkdir(parents=True)
-        written = connections.at(folder).look(lambda c: _write(_rows(c, kinds, zone), draft))
-        os.sync()
-        draft.rename(to)
+        with whole_folder(to) as draft:
+            written = connections.at(folder).look(lambda c: _write(_rows(c, kinds, zone), draft))
+            os.sync()
     except (OSError, SQLAlchemyError, ValueError) as error:
         raise _failed() from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return written
 
 
@@ -209,15 +202,6 @@ def _requirements(statuses: object, status: str) -> list[str]:
 
 def _list(value: object) -> Sequence[object]:
     return value if isinstance(value, (list, tuple)) else ()
-
-
-def _exists(to: Path) -> StoreRefusedError:
-    return StoreRefusedError(
-        f"`{to.name}` is there already",
-        zh=f"`{to.name}` 已存在；请另指一个尚不存在的目录，导出绝不覆盖",
-        reason="EXPORT_EXISTS",
-        hint="Name a folder that is not there yet; nothing is ever overwritten.",
-    )
 
 
 def _failed() -> StoreRefusedError:

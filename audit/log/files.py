@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from audit.errors import StoreRefusedError
@@ -29,15 +31,19 @@ def refuse_existing(*paths: Path) -> None:
     Raises:
         StoreRefusedError: Something is.
     """
-    there = [path.name for path in paths if path.exists()]
-    if there:
-        raise StoreRefusedError(
-            f"`{there[0]}` is there already, so this is a trail, or a part of one",
-            zh=f"`{there[0]}` 已存在，该目录已是（或曾是）决定记录；请打开它，或另选空目录，"
-            "绝不覆盖",
-            reason="STORE_EXISTS",
-            hint="Open it, or choose an empty folder; nothing is ever overwritten.",
-        )
+    for path in paths:
+        if path.exists():
+            raise is_there(path)
+
+
+def is_there(path: Path) -> StoreRefusedError:
+    """The refusal to make a store where a part of one is."""
+    return StoreRefusedError(
+        f"`{path.name}` is there already, so this is a trail, or a part of one",
+        zh=f"`{path.name}` 已存在，该目录已是（或曾是）决定记录；请打开它，或另选空目录，绝不覆盖",
+        reason="STORE_EXISTS",
+        hint="Open it, or choose an empty folder; nothing is ever overwritten.",
+    )
 
 
 def read_private(path: Path) -> str:
@@ -106,6 +112,35 @@ def replace(
             os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def refuse_exported(to: Path) -> None:
+    """Refuse to write over what is there.
+
+    Raises:
+        StoreRefusedError: Something is (``EXPORT_EXISTS``).
+    """
+    if to.exists():
+        raise StoreRefusedError(
+            f"`{to.name}` is there already",
+            zh=f"`{to.name}` 已存在；请另指一个尚不存在的目录，导出绝不覆盖",
+            reason="EXPORT_EXISTS",
+            hint="Name a folder that is not there yet; nothing is ever overwritten.",
+        )
+
+
+@contextmanager
+def whole_folder(to: Path, *, mode: int = 0o777) -> Iterator[Path]:
+    """Fill the yielded folder; it gets its name at the end, and what is half made is taken away."""
+    draft = to.with_name(to.name + ".partial")
+    with suppress(FileNotFoundError):
+        shutil.rmtree(draft)
+    try:
+        draft.mkdir(mode=mode, parents=True)
+        yield draft
+        draft.rename(to)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from audit.errors import StoreRefusedError
 from audit.log.anchor import Anchor
-from audit.log.files import create_private, sync_folder
+from audit.log.files import create_private, is_there, sync_folder
 
 MARK = "unfinished"
 
@@ -47,7 +47,7 @@ def making(
             for path in there:
                 path.unlink()
     elif there:
-        raise _exists(there[0]) if any(path.exists() for path in stores) else _lost(there[0])
+        raise is_there(there[0]) if any(path.exists() for path in stores) else _lost(there[0])
     else:
         has_to_be_made = True
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,15 +62,6 @@ def _has_grown(anchor: Path) -> bool:
         return Anchor(anchor).read().size > 0
     except StoreRefusedError:
         return False  # it is not there yet, or half written
-
-
-def _exists(path: Path) -> StoreRefusedError:
-    return StoreRefusedError(
-        f"`{path.name}` is there already, so this is a trail, or a part of one",
-        zh=f"`{path.name}` 已存在，该目录已是（或曾是）决定记录；请打开它，或另选空目录，绝不覆盖",
-        reason="STORE_EXISTS",
-        hint="Open it, or choose an empty folder; nothing is ever overwritten.",
-    )
 
 
 def _lost(path: Path) -> StoreRefusedError:
