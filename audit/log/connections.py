@@ -15,21 +15,12 @@ from audit.errors import StoreRefusedError
 from audit.log import sqlite
 from audit.log.files import replace
 from audit.log.making import MARK
+from audit.log.reader import Reader
 
 STORE_FILE = "store.sqlite"
 DATABASE_FILE = "database"
 
 Found = TypeVar("Found")
-
-
-class Reader(Protocol):
-    """Connections that read, and cannot write."""
-
-    def snapshot(self) -> AbstractContextManager[Connection]:
-        """A connection that sees the store as it was at one instant."""
-
-    def close(self) -> None:
-        """Close the connections that nobody uses; those in use close when they are done."""
 
 
 class Turns(Protocol):

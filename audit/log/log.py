@@ -15,11 +15,12 @@ from audit.errors import AuditError, NotFoundError, StoreRefusedError
 from audit.log import connections, store
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Signer
-from audit.log.connections import DATABASE_FILE, STORE_FILE, Reader, Turns
+from audit.log.connections import DATABASE_FILE, STORE_FILE, Turns
 from audit.log.files import create_private, refuse_existing
 from audit.log.merkle import inclusion_proof
 from audit.log.proof import Proof
 from audit.log.queue import Append, Aside, Compose, Conflict, Job, Receipt, Row
+from audit.log.reader import Reader
 from audit.log.standing import (
     ANCHOR_FILE,
     CHECKPOINT_FILE,

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from audit.errors import StoreRefusedError
+from audit.log.reader import Reader
 
 Found = TypeVar("Found")
 
@@ -74,7 +75,7 @@ class Server:
         with self._connected(begin=_SNAPSHOT) as connection, connection.begin():
             return question(connection)
 
-    def reader(self, connections: int) -> "Reader":
+    def reader(self, connections: int) -> Reader:
         """Connections that read at one instant each."""
         return Reader(
             self._engine(
@@ -153,23 +154,6 @@ class Server:
         )
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
-
-
-class Reader:
-    """Connections that read; a transaction of theirs can do nothing else."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection that sees the store as it was at one instant."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
-
-    def close(self) -> None:
-        """Close the connections that nobody uses; those in use close when they are done."""
-        self._engine.dispose()
 
 
 class Turns:

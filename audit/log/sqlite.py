@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
 from audit.log.files import Lock
+from audit.log.reader import Reader
 
 LOCK_FILE = "lock"
 
@@ -64,9 +65,18 @@ class File:
                     return found
         return _ask(self._path, question, "ro")
 
-    def reader(self, connections: int) -> "Reader":
-        """Read-only connections."""
-        return Reader(self._path, connections=connections)
+    def reader(self, connections: int) -> Reader:
+        """Read-only connections, beside the process that writes the store."""
+        return Reader(
+            _engine(
+                self._path,
+                "ro",
+                begin="BEGIN",
+                poolclass=QueuePool,
+                pool_size=connections,
+                max_overflow=0,
+            )
+        )
 
     def turns(self) -> "Turns":
         """The one connection that writes and checkpoints; the lock keeps other processes out."""
@@ -88,29 +98,6 @@ class File:
 
     def _lock(self) -> Lock:
         return Lock(self._path.with_name(LOCK_FILE))
-
-
-class Reader:
-    """Read-only connections to a store, which may be in use by the process that writes it.
-
-    Args:
-        connections: How many at most.
-    """
-
-    def __init__(self, path: Path, *, connections: int) -> None:
-        self._engine = _engine(
-            path, "ro", begin="BEGIN", poolclass=QueuePool, pool_size=connections, max_overflow=0
-        )
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection that sees the store as it was at one instant."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
-
-    def close(self) -> None:
-        """Close the connections that nobody uses; those in use close when they are done."""
-        self._engine.dispose()
 
 
 class Turns:

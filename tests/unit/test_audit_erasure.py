@@ -12,7 +12,7 @@ import pytest
 
 from audit.backup import backup
 from audit.errors import ErasedError, NotRecordedError
-from audit.log.sqlite import Reader
+from audit.log import connections
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
 from audit.trail.erasures import Erasure, permanent_part, read_erasures
 from audit.verify import verify_receipt, verify_receipt_in, verify_store
@@ -169,7 +169,7 @@ async def test_traces_that_a_reader_holds_are_told_and_go_with_it(
 ) -> None:
     await fill(trail)
     trace = traces_of(folder, trail.tag(GONE))[0]
-    reader = Reader(folder / "store.sqlite", connections=1)
+    reader = connections.at(folder).reader(1)
     with reader.snapshot() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM sealed").all()
         async with asyncio.timeout(20):  # the log waits for no reader, and nobody for the log
