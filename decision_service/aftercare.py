@@ -371,7 +371,7 @@ async def _once(
         ErasedError: The case was erased on the person's demand.
     """
     casebook = office.casebook
-    key = casebook.request_key(task.caller, task.method, task.request_id)
+    key = office.record.request_key(task.method, task)
     while True:
         if (earlier := await office.record.latest(key)) is not None:
             refuse_reuse(task.content_digest, await casebook.content_digest(earlier))

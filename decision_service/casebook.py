@@ -72,10 +72,6 @@ class Casebook:
     def __init__(self, record: Record) -> None:
         self._record = record
 
-    def request_key(self, caller: str, method: str, request_id: str) -> str:
-        """Names a request for ever: who asked, what, under which ``request_id``."""
-        return "request:" + self._record.tag(f"{caller}\n{method}\n{request_id}")
-
     @staticmethod
     def ticket_key(ticket: str) -> str:
         """Points at the objection until it is resolved, then at the resolution."""

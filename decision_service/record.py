@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from audit.errors import HeldError, TamperedError
@@ -129,6 +129,18 @@ class Taken:
     index: int | None
 
 
+class Named(Protocol):
+    """What names a request for ever (AIP-155)."""
+
+    @property
+    def caller(self) -> str:
+        """Subject of the caller's token."""
+
+    @property
+    def request_id(self) -> str:
+        """UUID4 of the caller."""
+
+
 class Record:
     """The decision trail as the flows see it.
 
@@ -145,7 +157,7 @@ class Record:
 
     # ── keys: what can be claimed once ───────────────────────────────────────────────────────────
 
-    def request_key(self, method: str, request: Request) -> str:
+    def request_key(self, method: str, request: Named) -> str:
         """Names a request for ever: who asked, what, under which ``request_id``."""
         return "request:" + self._trail.tag(f"{request.caller}\n{method}\n{request.request_id}")
 

@@ -187,7 +187,7 @@ async def _do(ask: Ask, step: _Step, office: Office) -> CaseFile:
         ErasedError: The case was erased on the person's demand.
     """
     casebook, record = office.casebook, office.record
-    key = casebook.request_key(ask.caller, ask.method, ask.request_id)
+    key = record.request_key(ask.method, ask)
     while True:
         if (earlier := await record.latest(key)) is not None:
             refuse_reuse(ask.content_digest, await casebook.content_digest(earlier))

@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 
 from decision_service.counter import desk, oversight, ruling
+from decision_service.counter.determination import Instruction
 from decision_service.counter.docket import Clerk, Standing
 from decision_service.counter.dossier import etag
 from decision_service.inspection import Viewer
@@ -15,7 +16,7 @@ from decision_service.server import counter_writing as write
 from decision_service.server.call import current
 from decision_service.server.writing import write_decision, write_time
 from decision_service.v1 import counter_pb2 as pb
-from decision_service.v1 import counter_pb2_grpc
+from decision_service.v1 import counter_pb2_grpc, vocabulary_pb2
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -106,17 +107,8 @@ class CounterServicer(counter_pb2_grpc.CounterServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.DetermineCaseResponse:
         """Decide a case that was referred."""
-        asked, instruction = read.read_determination(request)
-        done = await ruling.determine(
-            asked.case_id,
-            asked.etag,
-            instruction,
-            clerk=_clerk(),
-            office=self._office,
-        )
-        if isinstance(done, Decision):
-            return pb.DetermineCaseResponse(decision=write_decision(done), etag=_after(done))
-        return pb.DetermineCaseResponse(etag=_next(asked, done))
+        decision, etag = await self._determined(*read.read_determination(request))
+        return pb.DetermineCaseResponse(decision=decision, etag=etag)
 
     async def OverrideDecision(  # noqa: N802 - the contract's name
         self,
@@ -124,17 +116,8 @@ class CounterServicer(counter_pb2_grpc.CounterServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.OverrideDecisionResponse:
         """Decide otherwise than was decided."""
-        asked, instruction = read.read_override(request)
-        done = await ruling.determine(
-            asked.case_id,
-            asked.etag,
-            instruction,
-            clerk=_clerk(),
-            office=self._office,
-        )
-        if isinstance(done, Decision):
-            return pb.OverrideDecisionResponse(decision=write_decision(done), etag=_after(done))
-        return pb.OverrideDecisionResponse(etag=_next(asked, done))
+        decision, etag = await self._determined(*read.read_override(request))
+        return pb.OverrideDecisionResponse(decision=decision, etag=etag)
 
     async def ConfirmProposal(  # noqa: N802 - the contract's name
         self,
@@ -205,6 +188,17 @@ class CounterServicer(counter_pb2_grpc.CounterServiceServicer):
             case_id, index, result, words, clerk=_clerk(), office=self._office
         )
         return pb.RecordSecondLookResponse(agrees=agrees)
+
+    async def _determined(
+        self, asked: read.Asked, instruction: Instruction
+    ) -> tuple[vocabulary_pb2.Decision | None, str]:
+        """The decision, none while a second person has to confirm it; and the case's etag."""
+        done = await ruling.determine(
+            asked.case_id, asked.etag, instruction, clerk=_clerk(), office=self._office
+        )
+        if isinstance(done, Decision):
+            return write_decision(done), _after(done)
+        return None, _next(asked, done)
 
 
 def _clerk() -> Clerk:
