@@ -8,19 +8,18 @@ import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from decision_service.errors import InvalidPublicationError
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import intake, rows
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
 from evidence_adapters.intake import Held, Order, Refused, Report
 from evidence_adapters.normalise import key_of
-from evidence_adapters.register import Register
+from evidence_adapters.register import Register, refuse_addresses
 from evidence_adapters.tally import Tally
 
 LOOK_EVERY_S: Final = 60.0
@@ -230,31 +229,20 @@ def _unavailable(detail: str) -> FaultError:
 def _refuse(
     registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
 ) -> None:
-    if faults := [*_address_faults(registers, addresses)]:
-        raise InvalidPublicationError(
-            f"the registers cannot be reached: {'; '.join(faults)}",
-            zh=f"登记册地址有误：{'；'.join(faults)}",
-            reason="REGISTER_ADDRESS_INVALID",
-            hint="Write `file:///<absolute path>` of the folder that the owner fills.",
-            faults="; ".join(faults),
-        )
+    hint = "Write `file:///<absolute path>` of the folder that the owner fills."
+    refuse_addresses(registers, addresses, _fault_of, hint=hint)
 
 
-def _address_faults(
-    registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
-) -> Iterator[str]:
-    for key, address in addresses.items():
-        try:
-            parts = urlsplit(address)
-        except ValueError:
-            parts = urlsplit("")
-        if key not in registers:
-            yield f"`{key}` is no register"
-        elif (
-            parts.scheme != "file"
-            or parts.netloc
-            or parts.query
-            or parts.fragment
-            or not Path(unquote(parts.path)).is_absolute()
-        ):
-            yield f"the address of `{key}` is not of the form file:///folder"
+def _fault_of(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        parts = urlsplit("")
+    is_one = (
+        parts.scheme == "file"
+        and not parts.netloc
+        and not parts.query
+        and not parts.fragment
+        and Path(unquote(parts.path)).is_absolute()
+    )
+    return "" if is_one else "is not of the form file:///folder"

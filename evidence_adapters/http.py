@@ -10,18 +10,17 @@ import hmac
 import ipaddress
 import json
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from decision_service.errors import InvalidPublicationError
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters.credentials import NOBODY, Credentials
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
-from evidence_adapters.register import FILING_DATE, Register
+from evidence_adapters.register import FILING_DATE, Register, refuse_addresses
 from evidence_adapters.tally import Tally
 
 QUERY_ID: Final = "X-Road-Id"
@@ -80,15 +79,12 @@ async def connect(
     Raises:
         InvalidPublicationError: An address names no register, is no address, or is not secure.
     """
-    faults = [*_address_faults(registers, addresses)]
-    if faults:
-        raise InvalidPublicationError(
-            f"the registers cannot be reached: {'; '.join(faults)}",
-            zh=f"登记册地址有误：{'；'.join(faults)}",
-            reason="REGISTER_ADDRESS_INVALID",
-            hint="Give each register an `https://` address; plain `http://` is for loopback only.",
-            faults="; ".join(faults),
-        )
+    refuse_addresses(
+        registers,
+        addresses,
+        _fault_of,
+        hint="Give each register an `https://` address; plain `http://` is for loopback only.",
+    )
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -299,22 +295,16 @@ def _retry_after_s(response: aiohttp.ClientResponse) -> float:
     return float(told) if told.isascii() and told.isdigit() and len(told) < 6 else 0
 
 
-def _address_faults(
-    registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
-) -> Iterator[str]:
-    """Addresses are operators' work; every fault at once, without the secrets a URL can hold."""
-    for key, address in addresses.items():
-        try:
-            parts = urlsplit(address)
-            host = parts.hostname if parts.port != 0 else None
-        except ValueError:
-            host = None
-        if key not in registers:
-            yield f"`{key}` is no register"
-        elif not host or parts.username or parts.query or parts.fragment:
-            yield f"the address of `{key}` is not of the form scheme://host:port/path"
-        elif parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-            yield f"the address of `{key}` is not secure"
+def _fault_of(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        host = None
+    if not host or parts.username or parts.query or parts.fragment:
+        return "is not of the form scheme://host:port/path"
+    is_secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    return "" if is_secure else "is not secure"
 
 
 def _is_loopback(host: str) -> bool:

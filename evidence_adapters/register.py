@@ -4,7 +4,7 @@ A register is data. Its path is constant and its keys travel in the body or in h
 number of a person can stand in a URL, whatever a file says.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from decision_service.errors import InvalidPublicationError
 from decision_service.model import Concept, EvidenceType, Frozen, Held, RegisterMeaning, Text, Value
 
 FILING_DATE = "filing_date"
@@ -302,6 +303,37 @@ _QUESTIONS: Final[Mapping[str, tuple[set[str], set[str]]]] = {
 def our_names(fields: Mapping[str, FieldRules]) -> dict[str, str]:
     """Our name of every field, by the register's own."""
     return {field: rules.rename or field for field, rules in fields.items()}
+
+
+def refuse_addresses(
+    registers: Mapping[EvidenceType, Register],
+    addresses: Mapping[EvidenceType, str],
+    fault_of: Callable[[str], str],
+    *,
+    hint: str,
+) -> None:
+    """Addresses are operators' work; every fault at once, without the secrets a URL can hold.
+
+    Args:
+        fault_of: What is wrong with an address, as the end of a sentence; empty if nothing is.
+
+    Raises:
+        InvalidPublicationError: An address names no register, or has a fault.
+    """
+    faults = []
+    for key, address in addresses.items():
+        if key not in registers:
+            faults.append(f"`{key}` is no register")
+        elif fault := fault_of(address):
+            faults.append(f"the address of `{key}` {fault}")
+    if faults:
+        raise InvalidPublicationError(
+            f"the registers cannot be reached: {'; '.join(faults)}",
+            zh=f"登记册地址有误：{'；'.join(faults)}",
+            reason="REGISTER_ADDRESS_INVALID",
+            hint=hint,
+            faults="; ".join(faults),
+        )
 
 
 def faults(register: Register) -> Iterator[str]:

@@ -14,7 +14,6 @@ from collections.abc import (
     Awaitable,
     Callable,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
@@ -48,12 +47,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from decision_service.errors import InvalidPublicationError
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import rows
 from evidence_adapters.credentials import NOBODY, Credentials
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
-from evidence_adapters.register import Register
+from evidence_adapters.register import Register, refuse_addresses
 from evidence_adapters.tally import Tally
 
 POOL: Final = 8
@@ -106,16 +104,13 @@ async def connect(
     Raises:
         InvalidPublicationError: An address names no register or is no such address.
     """
-    faults = [*_address_faults(registers, addresses)]
-    if faults:
-        raise InvalidPublicationError(
-            f"the registers cannot be reached: {'; '.join(faults)}",
-            zh=f"登记册地址有误：{'；'.join(faults)}",
-            reason="REGISTER_ADDRESS_INVALID",
-            hint="Write `sqlite:///<absolute path>` or `postgresql://user@host:port/database`; "
-            "passwords are secrets of their own.",
-            faults="; ".join(faults),
-        )
+    refuse_addresses(
+        registers,
+        addresses,
+        _fault_of,
+        hint="Write `sqlite:///<absolute path>` or `postgresql://user@host:port/database`; "
+        "passwords are secrets of their own.",
+    )
     async with AsyncExitStack() as stack:
         sources = {}
         for key, address in addresses.items():
@@ -333,29 +328,25 @@ def _server(address: str, shown: Credentials) -> AsyncEngine:
     )
 
 
-def _address_faults(
-    registers: Mapping[EvidenceType, Register], addresses: Mapping[EvidenceType, str]
-) -> Iterator[str]:
-    for key, address in addresses.items():
-        try:
-            parts = urlsplit(address)
-            _ = parts.port, parts.hostname
-        except ValueError:
-            parts = urlsplit("")
-        if key not in registers:
-            yield f"`{key}` is no register"
-        elif parts.password is not None:
-            yield f"the address of `{key}` holds a password"
-        elif parts.scheme == "sqlite":
-            if parts.netloc or parts.query or not Path(unquote(parts.path)).is_absolute():
-                yield f"the address of `{key}` is not of the form sqlite:///path"
-        elif (
-            parts.scheme != "postgresql"
-            or not parts.username
-            or not parts.path.lstrip("/")
-            or not (parts.hostname or parts.query.startswith("host=/"))
-        ):
-            yield f"the address of `{key}` is not of the form postgresql://user@host:port/database"
+def _fault_of(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port, parts.hostname
+    except ValueError:
+        parts = urlsplit("")
+    if parts.password is not None:
+        return "holds a password"
+    if parts.scheme == "sqlite":
+        if parts.netloc or parts.query or not Path(unquote(parts.path)).is_absolute():
+            return "is not of the form sqlite:///path"
+    elif (
+        parts.scheme != "postgresql"
+        or not parts.username
+        or not parts.path.lstrip("/")
+        or not (parts.hostname or parts.query.startswith("host=/"))
+    ):
+        return "is not of the form postgresql://user@host:port/database"
+    return ""
 
 
 def _is_loopback(host: str) -> bool:
