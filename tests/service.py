@@ -585,3 +585,16 @@ def self_signed() -> Tls:
         ),
         certificate_chain=certificate.public_bytes(pem),
     )
+
+
+def settings(running: Running, folder: Path) -> dict[str, str]:
+    """What `miaopi serve` reads from its environment, in a sandbox city that runs already."""
+    (folder / "jwks.json").write_text(public_jwks(PRIVATE))
+    return {
+        "MIAOPI_STORE": str(folder / "store"),
+        "MIAOPI_JWKS": str(folder / "jwks.json"),
+        "MIAOPI_ISSUER": "city",
+        "MIAOPI_PORT": "0",
+        "MIAOPI_PAUSE_S": "0",
+        **{f"MIAOPI_REGISTER_{key.upper()}": url for key, url in running.addresses.items()},
+    }

@@ -15,12 +15,11 @@ import pytest
 from audit.trail import Trail
 from audit.verify import verify_store
 from decision_service.record import Record
-from decision_service.server import public_jwks
 from decision_service.v1.decision_pb2 import DecideRequest, DecideResponse
 from decision_service.v1.vocabulary_pb2 import Decision
 from evidence_adapters.sandbox import City, serve
 from tests import process
-from tests.service import PRIVATE, GrpcWire, Wire, application, message
+from tests.service import GrpcWire, Wire, application, message, settings
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PORTALS = 24
@@ -92,20 +91,8 @@ def template() -> Iterator[process.Template]:
 @pytest.fixture
 async def environment(people: City, tmp_path: Path) -> AsyncIterator[dict[str, str]]:
     """Of a service in a sandbox city, whose registers live on when the service dies."""
-    jwks = tmp_path / "jwks.json"
-    jwks.write_text(public_jwks(PRIVATE))
     async with serve(people, clock=now) as running:
-        yield {
-            "MIAOPI_STORE": str(tmp_path / "store"),
-            "MIAOPI_JWKS": str(jwks),
-            "MIAOPI_ISSUER": "city",
-            "MIAOPI_PORT": "0",
-            "MIAOPI_PAUSE_S": "0",
-            **{
-                f"MIAOPI_REGISTER_{key.upper()}": address
-                for key, address in running.addresses.items()
-            },
-        }
+        yield settings(running, tmp_path)
 
 
 async def storm(

@@ -13,10 +13,9 @@ import pytest
 
 from audit.verify import verify_store
 from decision_service.model import EvidenceType
-from decision_service.server import public_jwks
 from evidence_adapters.sandbox import City, Misconduct, Running, serve
 from tests import process
-from tests.service import PRIVATE, Answer, GrpcWire, Wire, application, message
+from tests.service import Answer, GrpcWire, Wire, application, message, settings
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PLACES = 32
@@ -42,17 +41,11 @@ async def registers(people: City) -> AsyncIterator[Running]:
 
 @pytest.fixture
 def environment(registers: Running, tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "jwks.json").write_text(public_jwks(PRIVATE))
     return {
-        "MIAOPI_STORE": str(tmp_path / "store"),
-        "MIAOPI_JWKS": str(tmp_path / "jwks.json"),
-        "MIAOPI_ISSUER": "city",
-        "MIAOPI_PORT": "0",
-        "MIAOPI_PAUSE_S": "0",
+        **settings(registers, tmp_path),
         "MIAOPI_CALLS_IN_FLIGHT": str(PLACES),
         "MIAOPI_CALLS_PER_S": "100000",
         "MIAOPI_CALLS_BURST": "100000",
-        **{f"MIAOPI_REGISTER_{key.upper()}": url for key, url in registers.addresses.items()},
     }
 
 

@@ -21,7 +21,7 @@ from decision_service.server import new_private_key, public_jwks
 from decision_service.v1.decision_pb2 import DecideResponse
 from evidence_adapters.sandbox import City, Misconduct, Running, serve
 from tests.process import ROOT, Process
-from tests.service import PRIVATE, Answer, GrpcWire, Wire, application, message, request_to_prefill
+from tests.service import Answer, GrpcWire, Wire, application, message, request_to_prefill, settings
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 PREFILL = "/decision_service.v1.PrefillService/Prefill"
@@ -41,16 +41,7 @@ async def running(people: City) -> AsyncIterator[Running]:
 
 @pytest.fixture
 def environment(running: Running, tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "jwks.json").write_text(public_jwks(PRIVATE))
-    return {
-        **os.environ,
-        "MIAOPI_STORE": str(tmp_path / "store"),
-        "MIAOPI_JWKS": str(tmp_path / "jwks.json"),
-        "MIAOPI_ISSUER": "city",
-        "MIAOPI_PORT": "0",
-        "MIAOPI_PAUSE_S": "0.3",
-        **{f"MIAOPI_REGISTER_{key.upper()}": url for key, url in running.addresses.items()},
-    }
+    return {**os.environ, **settings(running, tmp_path), "MIAOPI_PAUSE_S": "0.3"}
 
 
 @asynccontextmanager
