@@ -698,7 +698,7 @@ class Record:
             ErasedError: The sealed part was erased.
         """
         entries = await self.entries(case_id)
-        opened = [await self.opened(entry.index) for entry in entries]
+        opened = [(entry, _sealed_of(entry)) for entry in entries]
         made = [
             (entry, parties)
             for entry, sealed in opened
@@ -759,14 +759,18 @@ class Record:
             RecordDamagedError: It is not what was recorded.
         """
         recorded = await self.recorded(index)
-        if recorded.sealed is ERASED:
-            raise ErasedError(
-                "the record was erased on the person's demand",
-                zh="该记录已应当事人要求删除。",
-                reason="ERASED",
-                hint="Its place in the trail can still be verified; its content is gone.",
-            )
-        return recorded, recorded.sealed
+        return recorded, _sealed_of(recorded)
+
+
+def _sealed_of(recorded: Recorded) -> Mapping[str, Any]:
+    if recorded.sealed is ERASED:
+        raise ErasedError(
+            "the record was erased on the person's demand",
+            zh="该记录已应当事人要求删除。",
+            reason="ERASED",
+            hint="Its place in the trail can still be verified; its content is gone.",
+        )
+    return recorded.sealed
 
 
 def _summary(row: CaseRow) -> CaseSummary:
