@@ -44,11 +44,7 @@ def read_matter(text: str, where: str) -> Matter:
     try:
         matter = Matter.model_validate_json(json.dumps({"name": name, **row}, default=iso_day))
     except ShapeError as error:
-        raise unfit(
-            "MATTER_INVALID",
-            where,
-            [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()],
-        ) from None
+        raise unfit("MATTER_INVALID", where, faults(error)) from None
     _refuse_machine_that_takes(matter, where)
     _refuse_without_a_counter(matter, where)
     return matter
@@ -175,6 +171,14 @@ def read_toml(text: str, where: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise unfit("TOML_INVALID", where, [str(error)]) from None
+
+
+def faults(error: ShapeError | UnicodeDecodeError) -> list[str]:
+    """Everything that is wrong with a file's content, each with its place in the file."""
+    if isinstance(error, UnicodeDecodeError):
+        return [str(error)]
+    places = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+    return [f"{place}: {what}" if place else what for place, what in places]
 
 
 def iso_day(value: object) -> str:

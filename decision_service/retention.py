@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
 
-from decision_service.matter import read_toml, unfit
+from decision_service.matter import faults, read_toml, unfit
 from decision_service.model import Frozen, MatterId
 from decision_service.release import Release
 
@@ -89,8 +89,7 @@ def load(city: Path) -> Terms:
     try:
         read = _File.model_validate(read_toml(path.read_text(encoding="utf-8"), where))
     except (ValidationError, UnicodeDecodeError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise unfit("RETENTION_INVALID", where, [first]) from None
+        raise unfit("RETENTION_INVALID", where, faults(error)) from None
     return Terms(read.terms)
 
 

@@ -73,6 +73,9 @@ HTTP_PORT = 50052
 STAFF_KEY_BYTES = 32
 """The least that a key of clerks' tags has."""
 
+_LONGEST_TERM = timedelta(days=184)
+"""Six months: within these one can go to court (行政诉讼法 Art. 46)."""
+
 _SANDBOX_CLERKS = {"clerk-li": "young_adult", "clerk-wang": "library_holder"}
 """Accounts at the sandbox's counter, and which of its people has each."""
 
@@ -296,7 +299,7 @@ async def service(
             zone=ZoneInfo(settings.zone),
             alarm=raise_alarm,
             decided=_each(one.decided for one in told),
-            workdays=workdays.load(settings.city),
+            workdays=_calendar(settings),
             terms=retention.load(settings.city),
             staff_key=_staff_key(settings),
         )
@@ -509,6 +512,14 @@ def _appear(
 ) -> None:
     """Show registers the certificate that the files hold now."""
     present_certificate(trust, certificate, private_key)
+
+
+def _calendar(settings: Settings) -> workdays.Workdays:
+    """The office's days; warns of a year to which terms can run and whose notice is missing."""
+    calendar, today = workdays.load(settings.city), clock().astimezone(ZoneInfo(settings.zone))
+    for year in calendar.missing(today.date(), (today + _LONGEST_TERM).date()):
+        log.warning("workdays.year_missing", year=year, file=f"matters/{workdays.FILE}")
+    return calendar
 
 
 def raise_alarm(decision: Decision) -> None:

@@ -27,7 +27,7 @@ def served(
     Both terms run from the day on which the person came to know (行政复议法 20, 行政诉讼法 46). The
     first day is not counted; months end on the day of the same number, or the last of the month; a
     last day on which offices are shut moves to the next on which they are open (民事诉讼法 85,
-    民法典 202).
+    民法典 203).
 
     Args:
         favours: Whether it gives the person what they asked for.

@@ -4,29 +4,62 @@ The day on which a limit begins is not counted. It ends on its last day when the
 last day on which the office is shut moves to the next on which it is open.
 """
 
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from decision_service.matter import read_toml, unfit
+from decision_service.matter import faults, read_toml, unfit
 from decision_service.model import Frozen, Limit
 
 FILE = "workdays.toml"
 
 _SATURDAY = 5
 _DAY = timedelta(days=1)
+_FIXED = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
+"""Month and day of the holidays that no notice moves (全国年节及纪念日放假办法 Art. 2, of 2024)."""
+
+
+class Year(Frozen):
+    """The office's days of a year, by the State Council's notice.
+
+    Attributes:
+        holidays: Days of the week on which it is shut all the same.
+        workdays: Days of the weekend on which it works (调休).
+    """
+
+    notice: str = Field(min_length=1)
+    holidays: list[date]
+    workdays: list[date]
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        for day in self.holidays:
+            if _is_weekend(day):
+                raise ValueError(f"{day} is a holiday, but of a weekend, which is free already")
+        for day in self.workdays:
+            if not _is_weekend(day):
+                raise ValueError(f"{day} is worked, but is no day of a weekend")
+        return self
 
 
 class _File(Frozen):
-    """``matters/workdays.toml``, as the city keeps it by the State Council's yearly notice."""
+    """``matters/workdays.toml``, as the city keeps it."""
 
     closes: time = time(18)
-    holidays: list[date] = Field(default_factory=list)
-    workdays: list[date] = Field(default_factory=list)
+    years: dict[str, Year] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_each_of_its_year(self) -> Self:
+        for number, year in self.years.items():
+            for day in [*year.holidays, *year.workdays]:
+                if str(day.year) != number:
+                    raise ValueError(f"{day} stands under {number}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +67,22 @@ class Workdays:
     """When the office is open.
 
     Attributes:
-        holidays: Days of the week on which it is shut all the same.
-        workdays: Days of the weekend on which it works (调休).
         closes: Wall clock time of the city at which a day ends for the office.
     """
 
-    holidays: AbstractSet[date] = field(default_factory=frozenset)
-    workdays: AbstractSet[date] = field(default_factory=frozenset)
+    years: Mapping[str, Year] = field(default_factory=dict)
     closes: time = time(18)
 
     def is_open(self, day: date) -> bool:
-        """Whether the office works on that day."""
-        if day.weekday() >= _SATURDAY:
-            return day in self.workdays
-        return day not in self.holidays
+        """Whether the office works on that day; of a year without a notice as far as law says."""
+        year = self.years.get(str(day.year))
+        if year is None:
+            return not _is_weekend(day) and (day.month, day.day) not in _FIXED
+        return day in year.workdays if _is_weekend(day) else day not in year.holidays
+
+    def missing(self, first: date, last: date) -> Iterator[int]:
+        """The years between two days whose notice is not in the calendar."""
+        return (n for n in range(first.year, last.year + 1) if str(n) not in self.years)
 
     def end_of(self, limit: Limit, begins: date, zone: ZoneInfo) -> datetime:
         """The instant at which a limit that begins on that day ends."""
@@ -65,7 +100,7 @@ class Workdays:
 
 
 def load(city: Path) -> Workdays:
-    """The office's days as a city's folder has them; Monday to Friday where it says nothing.
+    """The office's days as a city's folder has them.
 
     Raises:
         InvalidPublicationError: The file is wrong.
@@ -77,5 +112,9 @@ def load(city: Path) -> Workdays:
     try:
         read = _File.model_validate(read_toml(path.read_text(encoding="utf-8"), where))
     except (ValidationError, UnicodeDecodeError) as error:
-        raise unfit("WORKDAYS_INVALID", where, [str(error).splitlines()[0]]) from None
-    return Workdays(frozenset(read.holidays), frozenset(read.workdays), read.closes)
+        raise unfit("WORKDAYS_INVALID", where, faults(error)) from None
+    return Workdays(read.years, read.closes)
+
+
+def _is_weekend(day: date) -> bool:
+    return day.weekday() >= _SATURDAY

@@ -30,7 +30,7 @@ from decision_service.server.edge import SERVICES, allowed_roles
 from decision_service.serving import served
 from decision_service.standing import RULES
 from decision_service.waiting import watch
-from decision_service.workdays import Workdays
+from decision_service.workdays import Workdays, Year
 from evidence_adapters.sandbox import City
 from tests.acceptance.rights import ALLOWANCE, act, ask, decided, delivery, task
 from tests.service import person_tag
@@ -282,7 +282,14 @@ REMEDIES = Remedies(
 )
 
 
-def terms(*came: tuple[Channel, datetime], favours: bool, **open_: Any) -> Any:
+YEAR = Year(notice="通知", holidays=[], workdays=[])
+
+
+def shut_on(day: date) -> Year:
+    return YEAR.model_copy(update={"holidays": [day]})
+
+
+def terms(*came: tuple[Channel, datetime], favours: bool, holiday: date | None = None) -> Any:
     deliveries = [
         Delivery(decision=7, channel=channel, delivered_time=time, reference="1")
         for channel, time in came
@@ -293,7 +300,10 @@ def terms(*came: tuple[Channel, datetime], favours: bool, **open_: Any) -> Any:
         favours=favours,
         remedies=REMEDIES,
         zone=SHANGHAI,
-        workdays=Workdays(**open_),
+        workdays=Workdays(
+            {"2025": YEAR, "2026": YEAR}
+            | ({str(holiday.year): shut_on(holiday)} if holiday else {})
+        ),
     )
     return found and (found.served_date, found.reconsideration_until, found.litigation_until)
 
@@ -328,7 +338,7 @@ def test_s12_terms_are_counted_from_the_day_after_the_served_day(
 ) -> None:
     found = terms((Channel.SMS, came), favours=True)
     assert found[1:] == (reconsideration, litigation)
-    shut = terms((Channel.SMS, came), favours=True, holidays=frozenset({reconsideration}))
+    shut = terms((Channel.SMS, came), favours=True, holiday=reconsideration)
     assert shut[1] > reconsideration, "a last day on which offices are shut moves on"
 
 

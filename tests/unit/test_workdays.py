@@ -15,6 +15,10 @@ from tests.conftest import ROOT
 ZONE = ZoneInfo("Asia/Shanghai")
 
 
+def year(holidays: str = "", workdays: str = "") -> str:
+    return f"[years.2026]\nnotice = 'x'\nholidays = [{holidays}]\nworkdays = [{workdays}]"
+
+
 @pytest.mark.parametrize(
     ("begins", "days", "unit", "ends"),
     [
@@ -38,18 +42,34 @@ def test_a_limit_ends_when_the_office_closes_on_its_last_day(
     assert ended == datetime.combine(ends, time(18), ZONE)
 
 
-def test_a_city_without_a_calendar_works_from_monday_to_friday(tmp_path: Path) -> None:
+def test_a_year_without_a_notice_has_the_holidays_of_the_law(tmp_path: Path) -> None:
     office = workdays.load(tmp_path)
 
-    assert [office.is_open(date(2026, 10, day)) for day in range(5, 12)] == [True] * 5 + [False] * 2
+    assert [office.is_open(date(2027, 10, day)) for day in range(4, 11)] == [True] * 5 + [False] * 2
+    assert not any(office.is_open(date(2027, *day)) for day in ((1, 1), (10, 1)))
+    assert [*workdays.load(ROOT).missing(date(2026, 11, 24), date(2027, 5, 24))] == [2027]
 
 
-def test_a_calendar_that_is_wrong_is_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("years.2026 = {notice = '', holidays = [], workdays = []}", "years.2026.notice"),
+        ("years.2026.notice = 'x'", "years.2026.workdays"),
+        (year(holidays="2026-10-03"), "2026-10-03 is a holiday, but of a weekend"),
+        (year(workdays="2026-10-09"), "2026-10-09 is worked, but is no day of a weekend"),
+        (year(holidays="2025-10-01"), "2025-10-01 stands under 2026"),
+        ("holidays = [2026-10-01]", "holidays"),
+    ],
+)
+def test_a_calendar_that_is_wrong_is_refused_by_place(
+    tmp_path: Path, content: str, told: str
+) -> None:
     (tmp_path / "matters").mkdir()
-    (tmp_path / "matters" / "workdays.toml").write_text("holidays = ['2026-10-01']")
+    (tmp_path / "matters" / "workdays.toml").write_text(content)
 
     with pytest.raises(InvalidPublicationError) as caught:
         workdays.load(tmp_path)
 
     assert caught.value.reason == "WORKDAYS_INVALID"
     assert "matters/workdays.toml" in str(caught.value)
+    assert told in str(caught.value)
