@@ -46,6 +46,7 @@ class Admission:
 
     Attributes:
         filing_date: The day of this request; the case may have been opened before.
+        zone: IANA name of the time zone that the day is of, and that notices tell times in.
         follows: Index of the newest entry that moved the case; None if none has yet.
         objected: Concepts under an open objection that the application itself does not make.
         person_wanted: A person was asked for before the application was handed in.
@@ -54,6 +55,7 @@ class Admission:
     release: Release
     case: CaseSummary
     filing_date: date
+    zone: str
     follows: int | None
     objected: frozenset[Concept] = frozenset()
     person_wanted: bool = False
@@ -93,10 +95,10 @@ async def admit(
             filing_date=None,
             create_time=now,
         )
-        return Admission(release=release, case=case, filing_date=filing_date, follows=None)
+        return Admission(release, case, filing_date, office.zone.key, follows=None)
     case = await _case_of(request, office)
     follows = await office.record.latest(office.record.case_key(case.case_id))
-    return Admission(release=release, case=case, filing_date=filing_date, follows=follows)
+    return Admission(release, case, filing_date, office.zone.key, follows)
 
 
 async def _case_of(request: Request, office: Office) -> CaseSummary:

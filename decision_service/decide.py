@@ -303,6 +303,7 @@ def _draft(
         rules_effective_date=admission.release.effective,
         release_digest=admission.release.digest,
         filing_date=admission.filing_date,
+        zone=admission.zone,
         decide_time=now,
         wait_until=wait_until,
         evidence=tuple(evidence),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
 
@@ -42,6 +43,7 @@ class Draft(Frozen):
 
     Attributes:
         wait_until: What `judge` was told; not the outcome's, which may be of another kind.
+        zone: IANA name of the time zone of the filing date, in which the notice tells times.
         because: Code of the reason outside the rules that referred it; empty if none did.
         contradictions: What sources do not agree on.
         statuses, rows: What the verdict says of requirements and tables; empty without one.
@@ -56,6 +58,7 @@ class Draft(Frozen):
     rules_effective_date: date
     release_digest: str
     filing_date: date
+    zone: str
     decide_time: datetime
     wait_until: datetime | None
     evidence: tuple[Evidence, ...]
@@ -86,6 +89,7 @@ class Draft(Frozen):
             self.outcome,
             case_number=self.case.case_number,
             filing_date=self.filing_date,
+            zone=ZoneInfo(self.zone),
             evidence=self.evidence,
             papers=self.replaced,
             determination=self.determination,

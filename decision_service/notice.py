@@ -1,8 +1,9 @@
 """What the applicant is told: outcome, reasons with their law, and remedies (S9, S12). Pure."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date
+from datetime import date, datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from decision_service.model import (
     Approved,
@@ -42,6 +43,7 @@ def write_notice(
     *,
     case_number: str,
     filing_date: date,
+    zone: ZoneInfo,
     evidence: Sequence[Evidence],
     papers: Sequence[Replaced],
     determination: Determination | None = None,
@@ -52,6 +54,7 @@ def write_notice(
     the law behind it (S5, S9); also where everything is granted.
 
     Args:
+        zone: In which times are told.
         evidence: What registers answered.
         papers: Those that nobody had to bring.
         determination: That persons decided; None for the rules.
@@ -62,7 +65,11 @@ def write_notice(
         f"办件编号：{case_number}　申请日：{filing_date}",
         *_grant_lines(outcome, "zh"),
         *(line.zh for line in _papers_line(papers)),
-        *(line for reason in outcome.reasons for line in _reason_lines(reason, evidence, "zh")),
+        *(
+            line
+            for reason in outcome.reasons
+            for line in _reason_lines(reason, evidence, zone, "zh")
+        ),
         f"决定机关：{matter.competent_authority.zh}{by.zh}",
         (
             f"对本决定不服的，可自知道之日起{remedies.reconsideration.days}日内向"
@@ -77,7 +84,11 @@ def write_notice(
         f"Case {case_number}, handed in on {filing_date}",
         *_grant_lines(outcome, "en"),
         *(line.en for line in _papers_line(papers)),
-        *(line for reason in outcome.reasons for line in _reason_lines(reason, evidence, "en")),
+        *(
+            line
+            for reason in outcome.reasons
+            for line in _reason_lines(reason, evidence, zone, "en")
+        ),
         f"Decided by: {matter.competent_authority.en}{by.en}",
         (
             f"You can ask {remedies.reconsideration.organ.en} to reconsider within "
@@ -112,24 +123,31 @@ _SOURCES = {
 
 
 def _reason_lines(
-    reason: Reason, evidence: Sequence[Evidence], language: Literal["zh", "en"]
+    reason: Reason, evidence: Sequence[Evidence], zone: ZoneInfo, language: Literal["zh", "en"]
 ) -> Iterator[str]:
     """A reason with its law, and beneath it the facts that it rests on."""
     yield f"{_BULLET[language]}{getattr(reason.text, language)}{_law(reason)}"
     if reason.used:
-        facts = (_fact(used, evidence, language) for used in reason.used)
+        facts = (_fact(used, evidence, zone, language) for used in reason.used)
         yield _FACTS[language] + _AND[language].join(facts)
 
 
-def _fact(used: Used, evidence: Sequence[Evidence], language: Literal["zh", "en"]) -> str:
+def _fact(
+    used: Used, evidence: Sequence[Evidence], zone: ZoneInfo, language: Literal["zh", "en"]
+) -> str:
     """One fact: its name, its value, who vouches for it and as of when."""
     item = next((one for one in evidence if one.evidence_type == used.source), None)
     source = item.provider if item else _SOURCES.get(used.source, Text(zh="", en=used.source))
     as_of = item.as_of if item and not used.why else None
-    when = f"{_AS_OF[language]}{as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if as_of else ""
+    when = f"{_AS_OF[language]}{_clock_time(as_of, zone)}" if as_of else ""
     value = getattr(used.value, language) or getattr(_UNKNOWN, language)
     name = getattr(used.name, language)
     return f"{name}{_COLON[language]}{value} ({getattr(source, language) or source.en}{when})"
+
+
+def _clock_time(instant: datetime, zone: ZoneInfo) -> str:
+    """As clocks of the city show it; only of UTC, which is no city's, the name stands beside."""
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}" + (" UTC" if zone.key == "UTC" else "")
 
 
 def _grant_lines(outcome: Outcome, language: str) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ async def replay(index: int, *, office: Office) -> Replay:
         release=release,
         case=before.case,
         filing_date=before.filing_date,
+        zone=before.zone,
         follows=before.follows,
         objected=frozenset(before.objected),
         person_wanted=before.because == PERSON_REQUESTED.code,

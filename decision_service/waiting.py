@@ -130,6 +130,7 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
                 release=release,
                 case=before.case,
                 filing_date=before.filing_date,
+                zone=before.zone,
                 follows=index,
             ),
             office,

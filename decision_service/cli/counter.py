@@ -541,7 +541,7 @@ def _dossier(found: Dossier) -> RenderableType:
         wanted = found.proposal
         ground = f"  [{wanted.ground.reason}]" if wanted.HasField("ground") else ""
         said = f"{wanted.clerk}: {_RESULTS[wanted.result]}{ground}\n{show.both(wanted.reason)}"
-        parts.append(Panel(Words(said), title="待复核 to be confirmed"))
+        parts.append(Panel(show.Prose(said), title="待复核 to be confirmed"))
     parts += [Words(f"以往决定 decided before  {show.outcome(one)}") for one in case.decisions]
     grounds = "; ".join(f"{one.reason} {show.both(one.name)}" for one in found.grounds)
     parts.append(Words(f"改判理由 grounds  {grounds}", style="dim"))

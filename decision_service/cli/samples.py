@@ -298,7 +298,7 @@ class _Desk:
         report = verify_receipt(receipt)
         self._line("", f"回执已核验 receipt verified: #{report.index}, {report.origin}")
         self._line("", f"  miaopi receipt verify {place}")
-        show.out.print(Panel(Words(decision.notice.zh), title="通知书 notice"))
+        show.out.print(Panel(show.Prose(decision.notice.zh), title="通知书 notice"))
 
     async def follow(self, decision: Decision) -> None:
         """Wait until the service has decided the waiting case by itself."""

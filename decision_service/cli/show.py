@@ -1,5 +1,6 @@
 """How answers of the service look on a terminal: both languages, nothing left out."""
 
+import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -7,7 +8,8 @@ from typing import TypeVar
 import typer
 from google.protobuf.message import Message
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Words
@@ -42,6 +44,29 @@ _OUTCOMES = {
     "needs_correction": ("请补正", "needs correction", "yellow"),
     "waiting": ("等待数据源", "waiting for a source", "blue"),
 }
+
+
+_PIECE = re.compile(r"(?:[!-~]+|[^\n])[，。；：、）】》”]*")
+"""What no line is broken within: an English word or one character, and what closes it."""
+
+
+class Prose:
+    """Words in Chinese or English, broken where their language is; rich breaks at blanks alone."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Words]:
+        """The lines, none wider than there is room."""
+        for paragraph in self._text.split("\n"):
+            line = ""
+            for piece in _PIECE.findall(paragraph):
+                if line and cell_len(line + piece) > options.max_width:
+                    yield Words(line.rstrip())
+                    line = "" if piece == " " else piece
+                else:
+                    line += piece
+            yield Words(line)
 
 
 def both(text: Text) -> str:
@@ -188,7 +213,7 @@ def decision(one: Decision) -> RenderableType:
     for evidence in one.evidence:
         obtained = Freshness.Name(evidence.freshness).removeprefix("FRESHNESS_").lower()
         asked.add_row(evidence.evidence_type, _status(evidence.status), obtained)
-    return Group(*parts, asked, Panel(Words(f"{one.notice.zh}\n\n{one.notice.en}")))
+    return Group(*parts, asked, Panel(Prose(f"{one.notice.zh}\n\n{one.notice.en}")))
 
 
 def _by_person(one: Determination) -> str:

@@ -87,7 +87,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
     release = await office.release(digest)
     before = await record.draft_at(base, release.matter)
     refuse_own(before, clerk, office)
-    admission = Admission(release, case, before.filing_date, follows=None)
+    admission = Admission(release, case, before.filing_date, before.zone, follows=None)
     admission = await under_objection(before.application, admission, office)
     return Dossier(
         case=case.model_copy(update={"filing_date": before.filing_date}),

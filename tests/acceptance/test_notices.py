@@ -69,6 +69,7 @@ async def test_s9_every_notice_has_reasons_with_facts_and_sources_law_and_remedi
     assert decision.outcome.kind == outcome
     assert [word for word in zh if word not in notice.zh] == [], notice.zh
     assert [word for word in en if word not in notice.en] == [], notice.en
+    assert f"{clock().astimezone(office.zone):%Y-%m-%d %H}:" in notice.zh, "as the city's clocks"
     assert [word for word in REMEDIES["zh"] if word not in notice.zh] == []
     assert [word for word in REMEDIES["en"] if word not in notice.en] == []
     assert await replay(decision.receipt.index, office=office) == Reproduced()
