@@ -162,17 +162,10 @@ class _Drop:
 
     async def _take(self) -> Report:
         """Have it read by a process of its own, and end that process with us."""
-        batch = self._register.request.batch
-        assert batch is not None  # noqa: S101 - `register.faults` has seen to it
-        order = Order(
+        order = Order.of(
+            self._register,
             drop=self._folder,
             target=self._target,
-            fields=self._register.normalise,
-            where=self._register.request.where,
-            batch=batch,
-            contract=self._register.digest,
-            status=self._register.request.status,
-            matches=self._register.matches,
             now=self._clock(),
             told=self._told,
         )

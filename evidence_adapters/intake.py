@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError
@@ -27,7 +27,7 @@ from decision_service.model import Frozen
 from evidence_adapters import rows, sheets, strict_json
 from evidence_adapters.conversions import CHINA, COERCIONS
 from evidence_adapters.normalise import RowCheck
-from evidence_adapters.register import Batch, FieldRules
+from evidence_adapters.register import Batch, FieldRules, Register
 from evidence_adapters.sheets import UnsoundError
 
 MOST_BYTES: Final = 4 << 30
@@ -42,9 +42,18 @@ _NICE: Final = 10
 """Steps by which reading a batch gives way to answering questions."""
 
 _TABLES: Final = """
-CREATE TABLE record (key TEXT NOT NULL, line BLOB NOT NULL);
+CREATE TABLE record (key TEXT NOT NULL, line BLOB NOT NULL, place INTEGER, record INTEGER);
 CREATE TABLE batch (held TEXT NOT NULL);
 """
+
+_SEVERAL: Final = "count(*) > 1"
+"""Rows of one key that are not one record."""
+
+_NOT_ONE_LIST: Final = """
+count(place) < count(*) OR count(DISTINCT record) > 1 OR count(DISTINCT place) < count(*)
+OR max(place) > count(*) OR (min(place) = 0 AND count(*) > 1)
+"""
+"""Rows of one key that are not one record with all of its list."""
 
 
 class Held(Frozen):
@@ -106,7 +115,7 @@ class Order(Frozen):
     Attributes:
         drop: The folder in which the owner puts files and manifests.
         target: The file that questions are answered from.
-        fields, where, batch, contract, status: Of the register's file.
+        fields, where, batch, contract, status, listed, numbered: Of the register's file.
         matches: What the column ``status`` says of a match.
         now: No batch vouches for a later instant.
         told: Refusals that are known, by `Refused.seen`; the same is not looked at again.
@@ -121,7 +130,37 @@ class Order(Frozen):
     now: datetime
     status: str = ""
     matches: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    numbered: str = ""
     told: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        register: Register,
+        *,
+        drop: Path,
+        target: Path,
+        now: datetime,
+        told: tuple[str, ...] = (),
+    ) -> Self:
+        """What a register that comes by file wants."""
+        request = register.request
+        assert request.batch is not None  # noqa: S101 - `register.faults` has seen to it
+        return cls(
+            drop=drop,
+            target=target,
+            fields=register.columns,
+            where=request.where,
+            batch=request.batch,
+            contract=register.digest,
+            status=request.status,
+            matches=register.matches,
+            listed=tuple(register.listed),
+            numbered=request.numbered,
+            now=now,
+            told=told,
+        )
 
 
 class Refused(Frozen):
@@ -260,8 +299,15 @@ class _Loading:
 
     def __init__(self, order: Order, manifest: Manifest) -> None:
         self._check = RowCheck(
-            order.fields, order.where, status=order.status, matches=order.matches
+            order.fields,
+            order.where,
+            status=order.status,
+            matches=order.matches,
+            listed=order.listed,
+            numbered=order.numbered,
         )
+        self._numbered = order.numbered
+        self._own = [name for name in order.fields if name not in {*order.listed, order.numbered}]
         self._keys = set(order.where)
         self._expected = manifest.rows
         self._wrong_by: Counter[str] = Counter()
@@ -270,8 +316,10 @@ class _Loading:
         self.wrong_rows = 0
         self.keys_are_sound = True
 
-    def lines(self, found: Iterator[dict[str, object]]) -> Iterator[tuple[str, bytes]]:
-        """Key and content of every row.
+    def lines(
+        self, found: Iterator[dict[str, object]]
+    ) -> Iterator[tuple[str, bytes, int | None, int]]:
+        """Key and content of every row, its place in a list, and a hash of what it is a list of.
 
         Raises:
             UnsoundError: There are more than the manifest says, or one has no exact value.
@@ -289,9 +337,15 @@ class _Loading:
                 self.keys_are_sound = False
                 continue
             try:
-                yield self._check.key(row), rows.line(row)
+                yield self._check.key(row), rows.line(row), *self._of_a_list(row)
             except rows.InexactError as error:
                 raise UnsoundError(f"row {self.rows}: {error}") from None
+
+    def _of_a_list(self, row: Mapping[str, object]) -> tuple[int | None, int]:
+        if not self._numbered:
+            return 0, 0
+        own = rows.line({name: row[name] for name in self._own})
+        return rows.place(row[self._numbered]), hash(own)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -318,7 +372,7 @@ def _load(
             connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
             connection.executescript(_TABLES + "BEGIN;")
             connection.executemany(
-                "INSERT INTO record VALUES (?, ?)",
+                "INSERT INTO record VALUES (?, ?, ?, ?)",
                 loading.lines(sheets.rows(copy, order.batch, [*order.fields])),
             )
             connection.execute("CREATE INDEX by_key ON record (key)")
@@ -364,16 +418,19 @@ def _row_faults(
     order: Order, manifest: Manifest, loading: _Loading, connection: sqlite3.Connection
 ) -> tuple[list[str], int]:
     """What is wrong with the rows all together, and how many of them are wrong."""
+    several = _NOT_ONE_LIST if order.numbered else _SEVERAL
     keys, sharing = connection.execute(
-        "SELECT count(*), coalesce(sum(n), 0) FROM "
-        "(SELECT count(*) AS n FROM record GROUP BY key HAVING n > 1)"
+        "SELECT count(*), coalesce(sum(n), 0) FROM "  # noqa: S608 - of two constants
+        f"(SELECT count(*) AS n FROM record GROUP BY key HAVING {several})"
     ).fetchone()
     faults, wrong_rows = [], loading.wrong_rows + sharing
     if loading.rows != manifest.rows:
         faults.append(f"there are {loading.rows} rows in place of {manifest.rows}")
     if wrong_rows > order.batch.wrong_rows or not loading.keys_are_sound:
         faults += loading.faults
-        if keys:
+        if keys and order.numbered:
+            faults.append(f"{sharing} rows of {keys} keys are not each a record with all its list")
+        elif keys:
             faults.append(f"{sharing} rows share {keys} keys")
         if not loading.keys_are_sound:
             faults.append("whom a row is about must be known of every row")

@@ -350,6 +350,8 @@ class RowCheck:
         where: Column, and the query's key that it equals.
         status: Column that says how far a row is; empty if every row is a match.
         matches: What it says of a match. Of another row only the key must keep the contract.
+        listed: Columns that hold one of the record's list.
+        numbered: Column with its number there; where that is empty, so are they.
     """
 
     def __init__(
@@ -359,8 +361,12 @@ class RowCheck:
         *,
         status: str = "",
         matches: Collection[str] = (),
+        listed: Collection[str] = (),
+        numbered: str = "",
     ) -> None:
-        columns = {ours: column for column, ours in our_names(fields).items()}
+        columns = {
+            ours: column for column, ours in our_names(fields).items() if column not in listed
+        }
         self._cells = {
             column: lru_cache(maxsize=_REMEMBERED, typed=True)(partial(_cell_of, column, shape))
             for column, shape in ((name, _Shape({name: rules})) for name, rules in fields.items())
@@ -370,6 +376,7 @@ class RowCheck:
         )
         self._where = tuple(where)
         self._status, self._matches = status, frozenset(matches)
+        self._listed, self._numbered = frozenset(listed), numbered
 
     def wrong(self, row: Mapping[str, object]) -> tuple[str, ...]:
         """The columns of the row that are off contract."""
@@ -377,6 +384,8 @@ class RowCheck:
         wrong = {column for column, value in told.items() if value is _WRONG}
         if self._status and told[self._status] not in self._matches:
             return tuple(sorted(wrong & {*self._where, self._status}))
+        if self._numbered and told[self._numbered] is None:
+            wrong -= {column for column in self._listed if blank_is_null(row[column]) is None}
         for column, most in self._bounds:
             if not wrong & {column, most} and told[column] > told[most]:
                 wrong.add(column)

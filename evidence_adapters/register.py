@@ -65,7 +65,7 @@ _FileValue: TypeAlias = Annotated[Value, BeforeValidator(_exact)]
 
 def _exact_or_empty(value: object) -> object:
     """The same, or a list without records; a file cannot write one with records."""
-    return () if value == [] else _exact(value)
+    return () if value in ([], ()) else _exact(value)
 
 
 _Absent: TypeAlias = Annotated[Held, BeforeValidator(_exact_or_empty)]
@@ -148,6 +148,10 @@ class Request(Frozen):
         status: Column of a row that says how far the answer is; ``[statuses]`` has its words.
             Columns of a row that is no match may be empty. Empty: every row is a match.
         promised: Column with the instant by which a pending row will be answered.
+        list: The list of the record, if it has one: every row holds the record and one of the
+            list, so that an answer is as many rows as the list is long.
+        numbered: Column that numbers those rows from 1, so that none can be missing between two;
+            empty in the only row of a record whose list is empty.
     """
 
     method: Literal["GET", "POST", ""] = ""
@@ -160,6 +164,8 @@ class Request(Frozen):
     batch: Batch | None = None
     status: str = ""
     promised: str = ""
+    list: str = ""
+    numbered: str = ""
 
 
 class CellRule(Frozen):
@@ -269,6 +275,20 @@ class Register(Frozen):
         return tuple(code for code, word in self.statuses.items() if word == "MATCH")
 
     @cached_property
+    def listed(self) -> Mapping[str, FieldRules]:
+        """The columns of a row that hold one of the record's list."""
+        rules = self.normalise.get(self.request.list)
+        return rules.columns if rules else {}
+
+    @cached_property
+    def columns(self) -> Mapping[str, FieldRules]:
+        """The columns of a row that are read, whether the record's, the list's or its number."""
+        if not self.request.list:
+            return self.normalise
+        own = {name: rules for name, rules in self.normalise.items() if name != self.request.list}
+        return {**own, **self.listed, self.request.numbered: _NUMBER}
+
+    @cached_property
     def keys(self) -> frozenset[str]:
         """The keys of a query that it finds the record by."""
         request = self.request
@@ -292,10 +312,12 @@ class Register(Frozen):
         )
 
 
+_NUMBER: Final = FieldRules(type="integer", coerce="number", nullable=True, min=1)
+
 _QUESTIONS: Final[Mapping[str, tuple[set[str], set[str]]]] = {
     "http": ({"method", "path"}, {"body", "headers"}),
-    "sql": ({"view", "where"}, {"synced", "status", "promised"}),
-    "file": ({"where", "batch"}, {"status", "promised"}),
+    "sql": ({"view", "where"}, {"synced", "status", "promised", "list", "numbered"}),
+    "file": ({"where", "batch"}, {"status", "promised", "list", "numbered"}),
 }
 """What a question of each transport must say, and what it may."""
 
@@ -371,15 +393,40 @@ def _request_faults(register: Register) -> Iterator[str]:
         yield f"`request`: `{name}` means nothing to a register of transport {register.transport}"
     if request.method == "GET" and request.body:
         yield "`request`: a GET has no body"
-    for column in request.where.keys() - register.normalise.keys():
-        yield f"`request.where`: no field of `normalise` is the column `{column}`"
-    for name in ("status", "promised"):
-        if (column := getattr(request, name)) and column not in register.normalise:
-            yield f"`request.{name}`: no field of `normalise` is the column `{column}`"
-    if register.transport != "http" and "MISMATCH" in register.statuses.values():
-        yield "`statuses`: a row that is found by its keys does not have others"
+    if register.transport != "http":
+        yield from _row_faults(register)
+        yield from _rows_faults(register)
     if request.batch is not None:
         yield from _batch_faults(request.batch)
+
+
+def _row_faults(register: Register) -> Iterator[str]:
+    """What is said of a row is one of its columns."""
+    request = register.request
+    named = {"where": {*request.where}, "status": {request.status}, "promised": {request.promised}}
+    for name, columns in named.items():
+        for column in sorted(columns - register.normalise.keys() - {""}):
+            yield f"`request.{name}`: no field of `normalise` is the column `{column}`"
+        if request.list and request.list in columns:
+            yield f"`request.{name}`: `{request.list}` is a list, not a column"
+    if "MISMATCH" in register.statuses.values():
+        yield "`statuses`: a row that is found by its keys does not have others"
+
+
+def _rows_faults(register: Register) -> Iterator[str]:
+    """A row holds plain values; a list is as many rows, which can be told from one another."""
+    request = register.request
+    for name, rules in register.normalise.items():
+        if rules.columns and name != request.list:
+            yield f"`normalise.{name}`: a row has no place for a list; `request.list` makes it rows"
+    if bool(request.list) != bool(request.numbered):
+        yield "`request`: `list` and `numbered` are nothing without each other"
+    if request.list and not register.listed:
+        yield f"`request.list`: no list of `normalise` is called `{request.list}`"
+    for column in sorted(register.listed.keys() & (register.normalise.keys() - {request.list})):
+        yield f"`normalise.{request.list}`: the record has a column `{column}`, too"
+    if request.numbered and request.numbered in {*register.normalise, *register.listed}:
+        yield f"`request.numbered`: the column `{request.numbered}` holds something else"
 
 
 def _batch_faults(batch: Batch) -> Iterator[str]:

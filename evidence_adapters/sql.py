@@ -156,7 +156,7 @@ class _View:
             ) from None
         try:
             lines = [
-                rows.line({name: row[name] for name in self._register.normalise})
+                rows.line({name: row[name] for name in self._register.columns})
                 for row in found
                 if row[_FOUND] is not None
             ]
@@ -178,7 +178,7 @@ def _statement(register: Register) -> _Select:
     request = register.request
     schema, _, view = request.view.rpartition(".")
     found: _Select = (
-        select(*(column(name) for name in register.normalise), literal(1).label(_FOUND))
+        select(*(column(name) for name in register.columns), literal(1).label(_FOUND))
         .select_from(table(view, schema=schema or None))
         .where(*(column(name) == bindparam(f"is_{key}") for name, key in request.where.items()))
         .limit(rows.MOST_ROWS + 1)

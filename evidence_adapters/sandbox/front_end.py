@@ -25,6 +25,9 @@ from evidence_adapters.sandbox.turn import CHINA, Condition, Turn, look_up
 STATUS, PROMISED, SYNCED = "cx_zt", "cn_sj", "tb_sj"
 """查询状态, 承诺答复时间, 同步时间: what every view has besides a register's own columns."""
 
+NUMBER = "mx_xh"
+"""明细序号: where a record has a list, and is as many rows, which of them this is."""
+
 Keys: TypeAlias = Mapping[str, str]
 Row: TypeAlias = Mapping[str, str | None]
 """Texts by column, as front-end databases hold them; None where nothing stands."""
@@ -39,11 +42,6 @@ _WORDS: Final = {
 }
 
 
-def fits_rows(register: Register) -> bool:
-    """Whether a row can hold what the register answers; a list of records needs more."""
-    return not any(rules.columns for rules in register.normalise.values())
-
-
 def as_rows(register: Register, transport: Literal["sql", "file"]) -> Register:
     """The register as its file would be if it came that way."""
     where = {
@@ -52,6 +50,8 @@ def as_rows(register: Register, transport: Literal["sql", "file"]) -> Register:
         if (name := rules.rename or column) in register.keys
     }
     request: dict[str, Any] = {"where": where, "status": STATUS, "promised": PROMISED}
+    if listed := _list_of(register):
+        request |= {"list": listed, "numbered": NUMBER}
     if transport == "sql":
         request |= {"view": f"v_{register.key}", "synced": f"v_{register.key}_tb.{SYNCED}"}
     else:
@@ -64,7 +64,7 @@ def as_rows(register: Register, transport: Literal["sql", "file"]) -> Register:
             "request": request,
             "statuses": _WORDS,
             "normalise": {
-                **{column: _as_text(rules) for column, rules in register.normalise.items()},
+                **{column: _as_text(rules, column) for column, rules in register.normalise.items()},
                 STATUS: {"type": "string", "allowed": tuple(_WORDS), "required": True},
                 PROMISED: {"type": "datetime", "coerce": "cn_datetime", "nullable": True},
             },
@@ -127,7 +127,7 @@ def _rows_about(
         if (rules.rename or field) == "code"
     )
     word = register.statuses[str(COERCIONS["code"](code) if rules.coerce else code)]
-    columns: dict[str, str | None] = dict.fromkeys((*register.normalise, STATUS, PROMISED))
+    columns: dict[str, str | None] = dict.fromkeys(_columns(register))
     found_by = {
         column: keys[name].upper()
         for column, rules in register.normalise.items()
@@ -138,12 +138,49 @@ def _rows_about(
             return
         case "MATCH":
             for record in _listed(answer[register.envelope.records]):
-                told = {name: _text(record.get(name)) for name in register.normalise}
-                yield {**columns, **told, **found_by, STATUS: "1"}
+                for row in _as_it_is_long(record, register):
+                    yield {**columns, **row, **found_by, STATUS: "1"}
         case _:
             status = next(text for text, meant in _WORDS.items() if meant == word)
             promised = turn.promised if word == "PENDING" else None
             yield {**columns, **found_by, STATUS: status, PROMISED: promised}
+
+
+def _as_it_is_long(record: Mapping[str, Any], register: Register) -> Iterator[Row]:
+    """The record as a row, or as one for each of its list."""
+    listed = _list_of(register)
+    plain = {name: _text(record.get(name)) for name in register.normalise if name != listed}
+    entries = record[listed] if listed else []
+    for number, entry in enumerate(entries, 1):
+        cells = {
+            _in_the_list(listed, name): _text(entry.get(name))
+            for name in register.normalise[listed].columns
+        }
+        yield {**plain, **cells, NUMBER: str(number)}
+    if not entries:
+        yield plain
+
+
+def _list_of(register: Register) -> str:
+    """The record's field that holds a list; empty if there is none."""
+    return next((name for name, rules in register.normalise.items() if rules.columns), "")
+
+
+def _in_the_list(listed: str, column: str) -> str:
+    """A column of the list, which the record may have a column of the same name beside."""
+    return f"{listed}_{column}"
+
+
+def _columns(register: Register) -> tuple[str, ...]:
+    """Of the view or the file, in their order."""
+    listed = _list_of(register)
+    own = [name for name in register.normalise if name != listed]
+    cells = (
+        [_in_the_list(listed, name) for name in register.normalise[listed].columns]
+        if listed
+        else []
+    )
+    return (*own, *cells, *([NUMBER] if listed else []), STATUS, PROMISED)
 
 
 def _listed(records: Any) -> Sequence[Mapping[str, object]]:  # noqa: ANN401 - as the vendor wraps them
@@ -160,8 +197,16 @@ def _text(value: object) -> str | None:
             return str(value)
 
 
-def _as_text(rules: FieldRules) -> FieldRules:
+def _as_text(rules: FieldRules, column: str) -> FieldRules:
     """The same field where every column holds texts, and nothing where it is optional."""
+    if rules.columns:
+        cells = {
+            _in_the_list(column, name): _as_text(cell, name).model_copy(
+                update={"rename": cell.rename or name}
+            )
+            for name, cell in rules.columns.items()
+        }
+        return rules.model_copy(update={"columns": cells})
     changes: dict[str, object] = {} if rules.required else {"nullable": True}
     if rules.coerce is None and rules.type in {"integer", "number"}:
         changes |= {"coerce": "number"}
@@ -172,12 +217,13 @@ def _as_text(rules: FieldRules) -> FieldRules:
 
 def script(register: Register, found: Iterable[Row], *, at: datetime) -> str:
     """SQL that makes and fills the register's view, for PostgreSQL and SQLite alike."""
-    view, columns = f"v_{register.key}", (*register.normalise, STATUS, PROMISED)
+    view, columns = f"v_{register.key}", _columns(register)
     names = ", ".join(f'"{column}"' for column in columns)
     typed = ", ".join(f'"{column}" text' for column in columns)
+    values = (", ".join(_quoted(row[name]) for name in columns) for row in found)
     filled = [
-        f"INSERT INTO t_{register.key} VALUES ({', '.join(map(_quoted, row.values()))});"  # noqa: S608 - a script is what is asked for
-        for row in found
+        f"INSERT INTO t_{register.key} VALUES ({cells});"  # noqa: S608 - a script is what is asked for
+        for cells in values
     ]
     return "\n".join(
         (
@@ -199,8 +245,9 @@ def drop(folder: Path, register: Register, found: Sequence[Row], *, at: datetime
     """Put the register's file of the night there, and then its manifest."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow((*register.normalise, STATUS, PROMISED))
-    writer.writerows(["" if cell is None else cell for cell in row.values()] for row in found)
+    columns = _columns(register)
+    writer.writerow(columns)
+    writer.writerows(["" if row[name] is None else row[name] for name in columns] for row in found)
     content, batch = text.getvalue().encode("gb18030"), f"{at.astimezone(CHINA):%Y%m%d%H%M%S}"
     manifest = {
         "file": f"{register.key}-{batch}.csv",

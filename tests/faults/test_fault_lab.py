@@ -539,18 +539,7 @@ def as_file(
         )
         front_end.drop(drop, OVER_HTTP, found, at=at)
         spoil(drop)
-        assert register.request.batch is not None
-        order = Order(
-            drop=drop,
-            target=batches / f"{DEATHS}.sqlite",
-            fields=register.normalise,
-            where=register.request.where,
-            batch=register.request.batch,
-            contract=register.digest,
-            now=NOW,
-            status=register.request.status,
-            matches=register.matches,
-        )
+        order = Order.of(register, drop=drop, target=batches / f"{DEATHS}.sqlite", now=NOW)
         report = await asyncio.to_thread(intake.take, order)
         assert PERSON not in str(report)
         afterwards(order.target)
