@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +54,26 @@ def rule_files(paths: Sequence[Path]) -> Iterator[Path]:
                     f"“{path}”里没有规则文件 | there is no rule file in `{path}`"
                 )
             yield from found
-        elif path.is_file():
-            yield path
         else:
-            raise typer.BadParameter(f"没有文件“{path}” | there is no file `{path}`")
+            yield path
+
+
+def text_of(path: Path) -> str:
+    """What a rule file says; a byte that is no UTF-8 becomes a character that is a finding.
+
+    Raises:
+        typer.BadParameter: There is no such file.
+    """
+    if not path.is_file():
+        raise typer.BadParameter(f"没有文件“{path}” | there is no file `{path}`")
+    with path.open("rb") as file:
+        raw = file.read(LONGEST_FILE + 4)  # no more than tells that it is too large
+    return raw.decode("utf-8", errors="replace")
 
 
 def open_rule_file(path: Path) -> RuleFile:
     """Read a rule file; if it lies in a city's folder, hold it against the city's other files."""
-    with path.open("rb") as file:
-        raw = file.read(LONGEST_FILE + 4)  # no more than tells that it is too large
-    text = raw.decode("utf-8", errors="replace")  # a byte that is no UTF-8 is then a finding
+    text = text_of(path)
     try:
         book = read(text, where=str(path))
         if refused := engine.limits(book):
@@ -104,7 +114,12 @@ def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) 
     unknown = sorted({FILING_DATE, *concepts} - {*meanings})
     if unknown:
         names = ", ".join(unknown)
-        raise typer.BadParameter(f"本市没有信息项“{names}” | the city has no concept `{names}`")
+        like = [one for name in unknown for one in get_close_matches(name, meanings, n=1)]
+        meant = ", ".join(dict.fromkeys(like))
+        hint = f"。是不是“{meant}”？ Did you mean `{meant}`?" if like else ""
+        raise typer.BadParameter(
+            f"本市没有信息项“{names}” | the city has no concept `{names}`{hint}"
+        )
     used = [meanings[Concept(one)] for one in dict.fromkeys([FILING_DATE, *concepts])]
     text = skeleton.first(matter, effective, _both(title), _both(authority), used)
     return formatted(text, where=str(path), meanings=meanings)

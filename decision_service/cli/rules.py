@@ -22,6 +22,7 @@ from decision_service.cli.rule_files import (
     open_rule_file,
     print_findings,
     rule_files,
+    text_of,
 )
 from decision_service.errors import InvalidPublicationError
 from decision_service.rulebook import guide, interpret, scenarios
@@ -183,7 +184,7 @@ def dress(
     """排版：对齐表格，统一标点，按本市信息项补全词汇 | Align, normalise, fill in the vocabulary."""
     wrong = False
     for path in rule_files(files or [Path("rules")]):
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
         try:
             dressed = formatted(text, where=str(path), meanings=city_meanings(path))
         except RuleFileError as error:

@@ -94,8 +94,11 @@ def _blocks(book: Rulebook) -> Iterator[str]:
         yield f"{policy.zh}（{policy.en}）；{'、'.join(table.basis)}"
         yield _table(table, words)
     yield "## 法律依据 | Legal basis"
-    law = [[one.number, one.instrument, one.article, one.excerpt.zh] for one in book.bases]
-    yield _grid(["编号", "文件", "条款", "原文"], law)
+    law = [
+        [one.number, one.instrument, one.article, one.excerpt.zh, one.excerpt.en]
+        for one in book.bases
+    ]
+    yield _grid(["编号", "文件 instrument", "条款 article", "原文摘录", "Excerpt"], law)
 
 
 def _row(term: Term) -> list[str]:
@@ -108,7 +111,7 @@ def _how(type_: ConceptType) -> str:
         case NumberType(unit=unit):
             return unit or "数 number"
         case OptionType(options=options):
-            return "、".join(label.zh for label in options.values())
+            return "、".join(f"{label.zh} {label.en}" for label in options.values())
         case _:
             kinds = {"boolean": "是或否 yes or no", "date": "日期 date", "text": "文字 text"}
             return kinds.get(type_.kind, "列表 list")

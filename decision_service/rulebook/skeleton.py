@@ -84,8 +84,12 @@ _ASKED = {True: "请补正", False: "转人工"}
 
 
 def first(matter: str, day: date, title: Text, authority: Text, meanings: Sequence[Meaning]) -> str:
-    """The first draft of a matter's first rule file; it demands one thing of each concept."""
+    """The first draft of a matter's first rule file, which demands one thing of each concept.
+
+    Where there is no other it demands something of the day of filing.
+    """
     asked = [meaning for meaning in meanings if meaning.source != SERVICE]
+    demanded = asked or meanings
     parts = [
         _HEAD.format(
             matter=matter,
@@ -102,7 +106,7 @@ def first(matter: str, day: date, title: Text, authority: Text, meanings: Sequen
             condition=_condition(meaning),
             unknown="请补正 | correct" if meaning.source == DECLARED else "转人工 | refer",
         )
-        for number, meaning in enumerate(asked, start=1)
+        for number, meaning in enumerate(demanded, start=1)
     ]
     silent = "".join(
         f"| S{number + 1} | {meaning.name.zh}未知 | {meaning.name.en} unknown "
@@ -131,7 +135,7 @@ def _condition(meaning: Meaning) -> str:
         case NumberType():
             return f"{name} >= {_sample(meaning, date.min)}"
         case DateType():
-            return f"{name} >= {_sample(meaning, date.min)}"
+            return f"{name} >= {_sample(meaning, date(2000, 1, 1))}"
         case OptionType(options=options):
             return f'{name} = "{next(iter(options.values())).zh}"'
         case TextType():

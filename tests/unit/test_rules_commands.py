@@ -113,9 +113,23 @@ def test_a_file_that_is_no_text_is_refused_with_findings(tmp_path: Path) -> None
 
 
 def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
-    missing, empty = run("check", tmp_path / "nothing.rules.md"), run("check", tmp_path)
+    for command in ("check", "test", "fmt", "explain", "doc"):
+        missing = run(command, tmp_path / "nothing.rules.md")
 
-    assert missing.exit_code == empty.exit_code == 2
+        assert missing.exit_code == 2
+        assert "there is no file" in " ".join(missing.output.replace("│", " ").split())
+    assert run("check", tmp_path).exit_code == 2
+
+
+def test_fmt_leaves_alone_what_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "picture.rules.md"
+    path.write_bytes(bytes(range(256)))
+
+    result = run("fmt", path)
+
+    assert result.exit_code == 1
+    assert "E070" in result.stdout
+    assert path.read_bytes() == bytes(range(256))
 
 
 def test_test_runs_every_scenario_by_three_evaluators() -> None:
@@ -156,6 +170,14 @@ def test_new_begins_a_file_that_is_sound_and_decides(tmp_path: Path) -> None:
     assert run("new", "parking_permit", "2027-01-01", "--city", tmp_path).exit_code == 2
 
 
+def test_new_begins_a_file_that_is_sound_without_any_concept(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "matters", tmp_path / "matters")
+    made = tmp_path / "rules" / "parking_permit" / "2027-01-01.rules.md"
+
+    assert run("new", "parking_permit", "2027-01-01", "--city", tmp_path).exit_code == 0
+    assert run("test", made).exit_code == run("check", made).exit_code == 0
+
+
 def test_new_follows_the_release_before(tmp_path: Path) -> None:
     for folder in ("rules", "matters"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
@@ -174,15 +196,22 @@ def test_new_follows_the_release_before(tmp_path: Path) -> None:
         pytest.param(("parking_permit", "2027-13-01"), "is no day", id="no such day"),
         pytest.param(("../up", "2027-01-01"), "is no id", id="a matter outside the folder"),
         pytest.param(("p", "2027-01-01", "a.b"), "has no concept", id="no such concept"),
+        pytest.param(
+            ("p", "2027-01-01", "applicant.birthdate"),
+            "Did you mean `applicant.birth_date`",
+            id="a concept misspelt",
+        ),
     ],
 )
 def test_new_says_what_is_wrong_and_writes_nothing(
     arguments: tuple[str, ...], told: str, tmp_path: Path
 ) -> None:
+    shutil.copytree(ROOT / "matters", tmp_path / "matters")
+
     result = run("new", *arguments, "--city", tmp_path)
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert told in " ".join(result.output.replace("│", " ").split())
     assert not list(tmp_path.rglob("*.rules.md"))
 
 
