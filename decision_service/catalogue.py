@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
+from decision_service import workdays
 from decision_service.errors import InvalidPublicationError, NotPublishedError
 from decision_service.matter import Meanings, Registers
-from decision_service.model import MatterId
+from decision_service.model import Calendar, MatterId
 from decision_service.release import Release, compose, read_meanings
 from decision_service.rulebook.tree import RuleFileError
 
@@ -104,7 +105,10 @@ def compose_all(city: Path, registers: Registers) -> tuple[Release, ...]:
         (path.parent.name, path.name.removesuffix(".rules.md"))
         for path in (city / "rules").glob("*/*.rules.md")
     } | {(path.parent.parent.name, path.parent.name) for path in city.glob("matters/*/*/*")}
-    return tuple(_compose(city, matter, day, meanings, registers) for matter, day in sorted(days))
+    calendar = workdays.load(city).calendar
+    return tuple(
+        _compose(city, matter, day, meanings, registers, calendar) for matter, day in sorted(days)
+    )
 
 
 def seal(city: Path, release: Release) -> Path:
@@ -115,8 +119,13 @@ def seal(city: Path, release: Release) -> Path:
     return path
 
 
-def _compose(
-    city: Path, matter: str, day: str, meanings: Meanings, registers: Registers
+def _compose(  # noqa: PLR0917  # what a release is made of
+    city: Path,
+    matter: str,
+    day: str,
+    meanings: Meanings,
+    registers: Registers,
+    calendar: Calendar,
 ) -> Release:
     """One release from its three files."""
     rules = city / "rules" / matter / f"{day}.rules.md"
@@ -128,6 +137,7 @@ def _compose(
         meanings=meanings,
         registers=registers,
         where=_name(rules, city),
+        calendar=calendar,
     )
     if release.name != f"{matter}@{day}":
         raise InvalidPublicationError(
@@ -159,8 +169,8 @@ def _hold_against_seal(city: Path, release: Release) -> None:
         zh=f"版本 {release.name} 发布后被改动，请撤销改动，或以更晚的生效日另行发布",
         reason="RELEASE_CHANGED",
         hint=f"Undo the change in `{release.book.where}`, `matters/{matter}/{day}/`, "
-        "`matters/concepts.toml` or a register that it asks, or publish it as a new release with "
-        "a later first day.",
+        "`matters/concepts.toml`, `matters/workdays.toml` or a register that it asks, or publish "
+        "it as a new release with a later first day.",
         release=release.name,
         sealed=sealed,
         found=release.digest,

@@ -498,6 +498,39 @@ class Limit(Frozen):
     unit: Literal["working", "calendar"]
 
 
+class Calendar(Frozen):
+    """Which days are worked on, by the State Council's notices (节假日安排); rules count by it.
+
+    Of a year without a notice nothing is known.
+
+    Attributes:
+        holidays: Days of the week that are not worked on.
+        workdays: Days of the weekend that are (调休).
+    """
+
+    holidays: frozenset[date] = frozenset()
+    workdays: frozenset[date] = frozenset()
+
+    @property
+    def years(self) -> frozenset[int]:
+        """The years of which it says something."""
+        return frozenset(day.year for day in self.holidays | self.workdays)
+
+    def of(self, *years: int) -> "Calendar":
+        """What it says of these years alone."""
+        return Calendar(
+            holidays=frozenset(day for day in self.holidays if day.year in years),
+            workdays=frozenset(day for day in self.workdays if day.year in years),
+        )
+
+    def is_worked(self, day: date) -> bool:
+        """Whether that day is worked on, in a year that it knows."""
+        return day in self.workdays if day.weekday() >= _SATURDAY else day not in self.holidays
+
+
+_SATURDAY = 5
+
+
 ADVERSE: frozenset[str] = frozenset({"penalty", "coercion", "levy", "inspection"})
 """Kinds of matter that take something from people (GB/T 39046 A.1: 02, 03, 04, 06)."""
 

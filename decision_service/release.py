@@ -33,6 +33,7 @@ from decision_service.model import (
     DECLARED,
     FORM,
     SERVICE,
+    Calendar,
     Concept,
     EvidenceType,
     ListType,
@@ -294,7 +295,14 @@ class Release:
 
 
 def compose(
-    *, rules: str, matter: str, form: str, meanings: Meanings, registers: Registers, where: str
+    *,
+    rules: str,
+    matter: str,
+    form: str,
+    meanings: Meanings,
+    registers: Registers,
+    where: str,
+    calendar: Calendar | None = None,
 ) -> Release:
     """Make a release of its files' texts.
 
@@ -305,6 +313,7 @@ def compose(
         meanings: Every concept of the city; the release keeps what it uses.
         registers: Every register of the city; likewise.
         where: Name of the rule file, for messages.
+        calendar: Which days are worked on; the release keeps what its rules count by.
 
     Raises:
         RuleFileError: The rule file is wrong, alone or against the meanings; all findings.
@@ -312,7 +321,8 @@ def compose(
     """
     beside = _folder_beside(where)
     frozen_matter = read_matter(matter, f"{beside}/matter.toml")
-    book = read(rules, where=where, age_convention=frozen_matter.age_convention)
+    convention = frozen_matter.age_convention
+    book = read(rules, where=where, age_convention=convention, calendar=calendar)
     frozen_form = Form(form, meanings, where=f"{beside}/form.schema.json")
     if findings := (*_disagreements(book, meanings, registers), *limits(book)):
         raise RuleFileError(where, findings)
@@ -330,7 +340,8 @@ def compose(
             "meanings": _MEANINGS.dump_python(kept_meanings, mode="json"),
             "registers": _REGISTERS.dump_python(kept_registers, mode="json", exclude_defaults=True),
             "where": where,
-        },
+        }
+        | ({"calendar": _days(book.calendar)} if book.calendar.years else {}),
         ensure_ascii=False,
         sort_keys=True,
         separators=(",", ":"),
@@ -361,7 +372,15 @@ def restore(archive: bytes) -> Release:
         meanings=_MEANINGS.validate_json(json.dumps(parts["meanings"])),
         registers=_REGISTERS.validate_json(json.dumps(parts["registers"])),
         where=parts["where"],
+        calendar=Calendar.model_validate_json(json.dumps(parts.get("calendar", {}))),
     )
+
+
+def _days(calendar: Calendar) -> dict[str, list[str]]:
+    return {
+        "holidays": sorted(day.isoformat() for day in calendar.holidays),
+        "workdays": sorted(day.isoformat() for day in calendar.workdays),
+    }
 
 
 def read_meanings(text: str, *, where: str) -> Meanings:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, model_validator
 
 from decision_service.matter import faults, read_toml, unfit
-from decision_service.model import Frozen, Limit
+from decision_service.model import Calendar, Frozen, Limit
 
 FILE = "workdays.toml"
 
@@ -72,6 +72,14 @@ class Workdays:
 
     years: Mapping[str, Year] = field(default_factory=dict)
     closes: time = time(18)
+
+    @property
+    def calendar(self) -> Calendar:
+        """What rules count working days by: the years that have a notice."""
+        return Calendar(
+            holidays=frozenset(day for year in self.years.values() for day in year.holidays),
+            workdays=frozenset(day for year in self.years.values() for day in year.workdays),
+        )
 
     def is_open(self, day: date) -> bool:
         """Whether the office works on that day; of a year without a notice as far as law says."""

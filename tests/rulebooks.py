@@ -6,6 +6,7 @@ Values come from tiny ranges, so that generated boundaries collide with generate
 import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from decision_service.model import (
     DECLARED,
     BooleanType,
+    Calendar,
     Concept,
     ConceptType,
     DateType,
@@ -79,6 +81,21 @@ from decision_service.rulebook.values import (
 )
 
 AT = Position(1, 1)
+CALENDAR = Calendar(
+    holidays=frozenset({date(2000, 2, 28), date(2001, 1, 1), date(2001, 3, 1), date(2001, 5, 1)}),
+    workdays=frozenset({date(2001, 3, 3), date(2001, 4, 28)}),
+)
+"""Of two years; of the others nothing is known."""
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """What a function takes from its book."""
+
+    age_convention: Any = "birthday"
+    calendar: Calendar = CALENDAR
+
+
 WORDS = Text(zh="词", en="word")
 BOOLEAN = BooleanType()
 DAY = DateType()
@@ -285,6 +302,7 @@ def book(
         outputs=tuple(outputs),
         scenarios=(),
         age_convention=age_convention,
+        calendar=CALENDAR,
     )
 
 
@@ -356,7 +374,15 @@ class _Author:
 
         def counted() -> Expression:
             function = self.draw(
-                st.sampled_from(("age", "years_between", "months_between", "days_between"))
+                st.sampled_from(
+                    (
+                        "age",
+                        "years_between",
+                        "months_between",
+                        "days_between",
+                        "working_days_between",
+                    )
+                )
             )
             return call(function, self.day(depth - 1), self.day(depth - 1))
 
@@ -417,7 +443,9 @@ class _Author:
 
     def day(self, depth: int) -> Expression:
         def shifted() -> Expression:
-            function = self.draw(st.sampled_from(("add_days", "add_months", "add_years")))
+            function = self.draw(
+                st.sampled_from(("add_days", "add_months", "add_years", "add_working_days"))
+            )
             return call(function, self.day(depth - 1), self.number(depth - 1), type_=DAY)
 
         def moved() -> Expression:
@@ -552,6 +580,7 @@ class _Author:
                     type_=BOOLEAN,
                 ),
                 lambda: call("contains", self.text(0), self.text(0), type_=BOOLEAN),
+                lambda: call("is_working_day", self.day(depth), type_=BOOLEAN),
             )
 
         simple = (

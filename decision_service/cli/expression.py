@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from decision_service.cli.rule_files import as_json
+from decision_service.model import Calendar
 from decision_service.rulebook import (
     DaysAndTime,
     ExpressionError,
@@ -18,7 +19,7 @@ from decision_service.rulebook import (
 from decision_service.rulebook.values import Datum, NotKnown, duration
 
 
-def answered(line: str) -> tuple[str, bool]:
+def answered(line: str, calendar: Calendar) -> tuple[str, bool]:
     """The value of ``{"expression": …, "context": {…}}`` as JSON, and whether there is one.
 
     A number is written out exactly, a day as ``{"date": …}``, a duration as ``{"duration": …}``,
@@ -27,7 +28,9 @@ def answered(line: str) -> tuple[str, bool]:
     try:
         asked = json.loads(line, parse_float=Decimal, parse_int=Decimal)
         expression, context = _asked(asked)
-        return _object("value", written(evaluate_expression(expression, context))), True
+        return _object(
+            "value", written(evaluate_expression(expression, context, calendar=calendar))
+        ), True
     except ExpressionError as error:
         findings = json.dumps([as_json(one) for one in error.findings], ensure_ascii=False)
         return _object("error", _text(str(error)), "findings", findings), False

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from decision_service import catalogue
+from decision_service import catalogue, workdays
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
 from decision_service.matter import Meanings
@@ -75,7 +75,8 @@ def open_rule_file(path: Path) -> RuleFile:
     """Read a rule file; if it lies in a city's folder, hold it against the city's other files."""
     text = text_of(path)
     try:
-        book = read(text, where=str(path))
+        calendar = workdays.load(path.absolute().parent.parent.parent).calendar
+        book = read(text, where=str(path), calendar=calendar)
         if refused := engine.limits(book):
             return RuleFile(path, text, None, (*refused, *book.warnings))
         published = _as_published(path, text)
@@ -152,6 +153,7 @@ def _as_published(path: Path, text: str) -> Rulebook | None:
         meanings=read_meanings(catalogue.text_of(concepts, city), where="matters/concepts.toml"),
         registers={key: one.meaning for key, one in registers.items()},
         where=str(path),
+        calendar=workdays.load(city).calendar,
     ).book
 
 

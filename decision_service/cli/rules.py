@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from decision_service import catalogue
+from decision_service import catalogue, workdays
 from decision_service.cli import explanation, show
 from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
@@ -222,10 +222,10 @@ def evaluate(
     if jsonl is bool(expression):
         raise typer.BadParameter("请给出算式，或者 --jsonl | give an expression, or --jsonl")
     lines = sys.stdin if jsonl else [jsonlib.dumps({"expression": expression})]
-    wrong = False
+    calendar, wrong = workdays.load(Path()).calendar, False
     for line in lines:
         if line.strip():
-            answer, sound = answered(line)
+            answer, sound = answered(line, calendar)
             sys.stdout.write(f"{answer}\n")
             wrong |= not sound
     if wrong:

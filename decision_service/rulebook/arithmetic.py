@@ -4,6 +4,7 @@ Shares nothing with `functions`, so that a mistake in either shows as a differen
 for what is not known; arguments are always known.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import (
@@ -22,6 +23,7 @@ from decimal import (
 )
 from typing import Any
 
+from decision_service.model import Calendar
 from decision_service.rulebook.tree import Rounding, quantum
 from decision_service.rulebook.values import DaysAndTime, Duration, YearsAndMonths, duration
 
@@ -275,6 +277,63 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "odd": lambda number: _parity(number, 1),
     "even": lambda number: _parity(number, 0),
 }
+
+
+# ── working days ─────────────────────────────────────────────────────────────────────────────────
+
+
+def counting(calendar: Calendar) -> Mapping[str, Callable[..., Any]]:
+    """Functions of working days, from one list of all that a calendar knows."""
+    years = calendar.years
+    worked = sorted(
+        ordinal
+        for year in years
+        for ordinal in range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1)
+        if (ordinal - 1) % 7 < 5
+    )
+    worked = sorted(
+        ({*worked} - {day.toordinal() for day in calendar.holidays})
+        | {day.toordinal() for day in calendar.workdays if day.weekday() in {5, 6}}
+    )
+
+    def known(first: int, last: int) -> bool:
+        """Whether the calendar speaks of every day from one to the other."""
+        return all(
+            year in years
+            for year in range(date.fromordinal(first).year, date.fromordinal(last).year + 1)
+        )
+
+    def is_working_day(day: date) -> bool | None:
+        place = bisect_left(worked, day.toordinal())
+        found = worked[place : place + 1] == [day.toordinal()]
+        return found if day.year in years else None
+
+    def between(start: date, end: date) -> Decimal | None:
+        low, high = sorted((start.toordinal(), end.toordinal()))
+        if low < high and not known(low + 1, high):
+            return None
+        passed = bisect_right(worked, high) - bisect_right(worked, low)
+        return Decimal(passed if start <= end else -passed)
+
+    def add(start: date, count: Decimal) -> date | None:
+        if count != count.to_integral_value() or abs(count) > len(worked):
+            return None
+        day, steps = start.toordinal(), int(count)
+        if not steps:
+            return start
+        place = (
+            bisect_right(worked, day) + steps - 1 if steps > 0 else bisect_left(worked, day) + steps
+        )
+        if not 0 <= place < len(worked):
+            return None
+        low, high = sorted((worked[place], day + (1 if steps > 0 else -1)))
+        return date.fromordinal(worked[place]) if known(low, high) else None
+
+    return {
+        "is_working_day": is_working_day,
+        "working_days_between": between,
+        "add_working_days": add,
+    }
 
 
 # ── days and durations ───────────────────────────────────────────────────────────────────────────

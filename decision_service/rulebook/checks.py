@@ -6,8 +6,10 @@ from datetime import date
 from decision_service.model import DECLARED, SERVICE, Concept, NumberType, Range, Text
 from decision_service.rulebook.agreement import digits
 from decision_service.rulebook.cells import Cell, Column
+from decision_service.rulebook.functions import BY_CALENDAR
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tree import (
+    Call,
     Consequence,
     Derived,
     Expression,
@@ -17,6 +19,7 @@ from decision_service.rulebook.tree import (
     Rulebook,
     Table,
     Term,
+    calls,
     mentions,
 )
 
@@ -86,8 +89,18 @@ def refuse_uncurable(
             report.add("E044", at, name=term.name.zh, source=term.source)
 
 
+def counts_working_days(book: Rulebook) -> bool:
+    """Whether anything in a file hangs on which days are worked on."""
+    return any(True for _ in _by_calendar(book))
+
+
+def _by_calendar(book: Rulebook) -> Iterator[Call]:
+    for expression in _expressions(book):
+        yield from (call for call in calls(expression) if call.function in BY_CALENDAR)
+
+
 def warn(book: Rulebook, report: Report) -> None:
-    """Report what is doubtful: names that nothing uses, and ranges that end too early."""
+    """Report what is doubtful: names that nothing uses, ranges and calendars that end too early."""
     used = {name.id for expression in _expressions(book) for name in mentions(expression)}
     quoted = {
         part
@@ -99,6 +112,10 @@ def warn(book: Rulebook, report: Report) -> None:
     for one in named:
         if one.id not in used and not quoted & {one.id, one.name.zh}:
             report.add("W050", one.at, name=one.name.zh)
+    year = book.effective.year
+    for call in _by_calendar(book):
+        if year not in book.calendar.years:
+            report.add("W053", call.at, year=str(year))
     for term in book.terms:
         match term.range:
             case Range(high=date() as last) if last < book.effective:

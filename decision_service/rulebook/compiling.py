@@ -14,6 +14,7 @@ from decision_service.rulebook.arithmetic import (
     ARITHMETIC,
     NEGATIVE,
     PARTS,
+    counting,
     negated,
     other_arithmetic,
 )
@@ -58,8 +59,8 @@ class Expressions:
     """
 
     def __init__(self, book: Rulebook) -> None:
-        ages = {"age": AGES[book.age_convention]}
-        self._functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **ages}
+        by_convention = {"age": AGES[book.age_convention], **counting(book.calendar)}
+        self._functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **by_convention}
         self._lines: list[str] = []
         self._temporaries = 0
         self._globals: dict[str, object] = {}

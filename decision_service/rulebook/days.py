@@ -8,8 +8,9 @@ import calendar
 import re
 from datetime import MAXYEAR, MINYEAR, date, timedelta
 from decimal import Decimal, DecimalException
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
+from decision_service.model import Calendar
 from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.values import (
     UNKNOWN,
@@ -24,6 +25,18 @@ AgeConvention: TypeAlias = Literal["birthday", "day_after"]
 """Whether an age is reached on the birthday or on the day after it; the matter says which."""
 
 SECONDS_A_DAY = 86_400
+
+
+class Conventions(Protocol):
+    """What a release decides about all of its expressions; a rulebook has it."""
+
+    @property
+    def age_convention(self) -> AgeConvention:
+        """Whether an age is reached on the birthday or on the day after it."""
+
+    @property
+    def calendar(self) -> Calendar:
+        """Which days are worked on."""
 
 
 def age(born: date, on: date, convention: AgeConvention) -> Decimal | NotKnown:
@@ -96,6 +109,49 @@ def add_days(start: date, days: Decimal) -> date | NotKnown:
         return start + timedelta(days=int(days))
     except OverflowError:
         return UNKNOWN
+
+
+# ── working days ─────────────────────────────────────────────────────────────────────────────────
+
+
+def is_working_day(day: date, calendar: Calendar) -> bool | NotKnown:
+    """Whether a day is worked on (工作日); unknown in a year of which the calendar says nothing."""
+    return calendar.is_worked(day) if day.year in calendar.years else UNKNOWN
+
+
+def working_days_between(start: date, end: date, calendar: Calendar) -> Decimal | NotKnown:
+    """Working days from one day to another, the first not counted (民法典 Art. 201).
+
+    Negative if the end is earlier; unknown where a day between is of a year of which the calendar
+    says nothing.
+    """
+    if end < start:
+        back = working_days_between(end, start, calendar)
+        return back if isinstance(back, NotKnown) or not back else -back
+    if end == start:
+        return Decimal(0)
+    first = start + timedelta(days=1)
+    if not calendar.years.issuperset(range(first.year, end.year + 1)):
+        return UNKNOWN
+    passed = (first + timedelta(days=n) for n in range((end - first).days + 1))
+    return Decimal(sum(map(calendar.is_worked, passed)))
+
+
+def add_working_days(start: date, count: Decimal, calendar: Calendar) -> date | NotKnown:
+    """The last of so many working days after a day, or before it; of none, the day itself."""
+    if count != count.to_integral_value():
+        return UNKNOWN
+    left, day = abs(count), start
+    years = calendar.years
+    while left:
+        try:
+            day += timedelta(days=1 if count > 0 else -1)
+        except OverflowError:
+            return UNKNOWN
+        if day.year not in years:
+            return UNKNOWN
+        left -= calendar.is_worked(day)
+    return day
 
 
 def _length(month: date) -> int:

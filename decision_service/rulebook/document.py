@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Literal
 
-from decision_service.model import Facts, MatterId, Text
+from decision_service.model import Calendar, Facts, MatterId, Text
 from decision_service.rulebook import cases, checks, fields, page, sections, tables, vocabulary
 from decision_service.rulebook.page import Section
 from decision_service.rulebook.sections import Draft
@@ -42,20 +42,27 @@ _TABLE_ZH = re.compile(r"标准\s+(?P<name>\S+)")
 _TABLE_EN = re.compile(r"Table: \S.*")
 
 
-def read(text: str, *, where: str, age_convention: AgeConvention = "birthday") -> Rulebook:
+def read(
+    text: str,
+    *,
+    where: str,
+    age_convention: AgeConvention = "birthday",
+    calendar: Calendar | None = None,
+) -> Rulebook:
     """Read a rule file and prove it sound.
 
     Args:
         text: The whole file.
         where: Its name, as the author knows it.
         age_convention: Whether an age is reached on the birthday or on the day after it.
+        calendar: Which days are worked on; the book keeps what it counts by.
 
     Raises:
         RuleFileError: It cannot be used; with everything that is wrong in it.
     """
     report = Report()
     try:
-        book = _read(text, where, age_convention, report)
+        book = _read(text, where, age_convention, calendar or Calendar(), report)
     except TooManyFindingsError:
         book = None
     if book is None or report.refuses:
@@ -91,7 +98,9 @@ def read_facts(text: str, book: Rulebook) -> Facts:
     return found
 
 
-def _read(text: str, where: str, age_convention: AgeConvention, report: Report) -> Rulebook | None:
+def _read(
+    text: str, where: str, age_convention: AgeConvention, calendar: Calendar, report: Report
+) -> Rulebook | None:
     markdown, pieces = lines(text, report)
     root = page.read(markdown, pieces, report)
     fields.allow_only(root, report, "sections")
@@ -123,6 +132,8 @@ def _read(text: str, where: str, age_convention: AgeConvention, report: Report) 
         scenarios=examples,
         age_convention=age_convention,
     )
+    if checks.counts_working_days(book):
+        book = replace(book, calendar=calendar.of(effective.year - 1, effective.year))
     checks.warn(book, report)
     return replace(book, warnings=tuple(sorted(report.findings, key=lambda one: one.at)))
 

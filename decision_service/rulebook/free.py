@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
-from decision_service.model import Concept
+from decision_service.model import Calendar, Concept
 from decision_service.rulebook import expression, plain
 from decision_service.rulebook.days import AgeConvention
 from decision_service.rulebook.source import Piece, Report, TooManyFindingsError
@@ -51,8 +51,9 @@ class ExpressionError(RuleFileError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Convention:
+class _Conventions:
     age_convention: AgeConvention
+    calendar: Calendar
 
 
 def evaluate_expression(
@@ -60,6 +61,7 @@ def evaluate_expression(
     context: Mapping[str, Given] | None = None,
     *,
     age_convention: AgeConvention = "birthday",
+    calendar: Calendar | None = None,
 ) -> Datum | NotKnown:
     """Work out an expression of the rule language.
 
@@ -67,6 +69,7 @@ def evaluate_expression(
         text: E.g. ``年龄 >= 70 并且 户籍市 = "深圳市"`` or ``count(flats[area > 90]) = 0``.
         context: What each name stands for; a name may have blanks. `Unknown` is what nobody knows.
         age_convention: Whether ``周岁(…)`` counts a year from the birthday or from the day after.
+        calendar: Which days ``工作日数(…)`` counts; without one it is unknown.
 
     Returns:
         A bool, Decimal, date, str, duration, range, tuple or mapping; `Unknown` where the context
@@ -80,7 +83,7 @@ def evaluate_expression(
     values = {name: _taken(value) for name, value in (context or {}).items()}
     found = read(text, values)
     named = {Concept(name): value for name, value in values.items()}
-    return plain.evaluate(found, named, _Convention(age_convention))
+    return plain.evaluate(found, named, _Conventions(age_convention, calendar or Calendar()))
 
 
 def read(text: str, context: Mapping[str, Datum | NotKnown]) -> Expression:

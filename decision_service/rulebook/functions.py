@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from decision_service.model import NumberType
 from decision_service.rulebook import days, figures, lists, texts
-from decision_service.rulebook.days import AgeConvention
+from decision_service.rulebook.days import Conventions
 from decision_service.rulebook.values import (
     ANY,
     BOOLEAN,
@@ -65,14 +65,14 @@ class Function:
         repeats: Whether the last parameter may come several times.
         gathers: Whether several arguments are taken as the one list that it wants.
         result: Type of the value, from the types of the arguments, which fit one of the forms.
-        apply: The value, from known arguments that fit one of the forms, and the convention.
+        apply: The value, from known arguments that fit one of the forms, and the conventions.
     """
 
     name: str
     zh: str
     forms: tuple[tuple[Parameter, ...], ...]
     result: Callable[[tuple[Type, ...]], Type]
-    apply: Callable[[tuple[Any, ...], AgeConvention], Datum | NotKnown] = field(repr=False)
+    apply: Callable[[tuple[Any, ...], Conventions], Datum | NotKnown] = field(repr=False)
     repeats: bool = False
     gathers: bool = False
 
@@ -165,12 +165,19 @@ def _innermost(types: tuple[Type, ...]) -> Type:
 
 
 def _of(function: Callable[..., Datum | NotKnown]) -> Callable[..., Datum | NotKnown]:
-    return lambda arguments, _convention: function(*arguments)
+    by = _BY_CONVENTION.get(function)
+    if by is None:
+        return lambda arguments, _conventions: function(*arguments)
+    return lambda arguments, conventions: function(*arguments, by(conventions))
 
 
-def _age(arguments: tuple[Any, ...], convention: AgeConvention) -> Datum | NotKnown:
-    born, on = arguments
-    return days.age(born, on, convention)
+_BY_CONVENTION: Mapping[Callable[..., Any], Callable[[Conventions], Any]] = {
+    days.age: lambda conventions: conventions.age_convention,
+    days.is_working_day: lambda conventions: conventions.calendar,
+    days.working_days_between: lambda conventions: conventions.calendar,
+    days.add_working_days: lambda conventions: conventions.calendar,
+}
+"""What a function takes besides its arguments."""
 
 
 def _parameters(text: str) -> tuple[Parameter, ...]:
@@ -197,7 +204,7 @@ def _function(
         zh,
         tuple(_parameters(form) for form in forms.split("; ")),
         result if callable(result) else _always(result),
-        _age if apply is days.age else _of(apply),
+        _of(apply),
         **more,
     )
 
@@ -230,6 +237,13 @@ _ALL = (
     _function("year 年份", "date date", _number_of("年"), lambda day: Decimal(day.year)),
     _function("month 月份", "date date", _number_of("月"), lambda day: Decimal(day.month)),
     _function("day 日号", "date date", _number_of("日"), lambda day: Decimal(day.day)),
+    _function("is_working_day 是工作日", "date date", BOOLEAN, days.is_working_day),
+    _function(
+        "working_days_between 工作日数", _SPAN, _number_of("工作日"), days.working_days_between
+    ),
+    _function(
+        "add_working_days 加工作日", "date date, days number:工作日", DAY, days.add_working_days
+    ),
     # days and durations
     _function("date 日期", "from dated; year number, month number, day number", DAY, _date),
     _function("duration 时长", "from text", ANY, days.read_duration),
@@ -316,6 +330,9 @@ _ALL = (
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType({one.name: one for one in _ALL})
 """Every function by its English name; a derived value may have neither name of any of them."""
+
+BY_CALENDAR = frozenset({"is_working_day", "working_days_between", "add_working_days"})
+"""Functions that are unknown in a year of which the calendar says nothing."""
 
 PARAMETERS = frozenset(parameter.name for one in _ALL for form in one.forms for parameter in form)
 """The names of all parameters."""

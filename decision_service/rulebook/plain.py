@@ -8,11 +8,11 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal, DecimalException
-from typing import Any, Protocol, TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from decision_service.model import Concept
 from decision_service.rulebook import days, lists
-from decision_service.rulebook.days import AgeConvention
+from decision_service.rulebook.days import Conventions
 from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.functions import FUNCTIONS, conformed
 from decision_service.rulebook.tree import (
@@ -67,14 +67,6 @@ _ARITHMETIC: Mapping[str, Callable[[Decimal, Decimal], Decimal]] = {
     "/": DECIMAL.divide,
     "**": DECIMAL.power,
 }
-
-
-class Conventions(Protocol):
-    """What a matter decides about all of its expressions; a rulebook has it."""
-
-    @property
-    def age_convention(self) -> AgeConvention:
-        """Whether an age is reached on the birthday or on the day after it."""
 
 
 def evaluate(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node, and no more
@@ -288,7 +280,7 @@ def _called(call: Call, arguments: list[Datum | NotKnown], book: Conventions) ->
         if isinstance(fitting, NotKnown):
             return UNKNOWN
         known.append(fitting)
-    return function.apply(tuple(known), book.age_convention)
+    return function.apply(tuple(known), book)
 
 
 # lists and records

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias, assert_never
 
 from decision_service.model import (
+    Calendar,
     Concept,
     ConceptType,
     Fact,
@@ -326,6 +327,14 @@ def mentions(expression: Expression) -> Iterator[Name]:
         yield from mentions(part)
 
 
+def calls(expression: Expression) -> Iterator[Call]:
+    """Every function that it calls, in the order of the text."""
+    if isinstance(expression, Call):
+        yield expression
+    for part in parts(expression):
+        yield from calls(part)
+
+
 def names(expression: Expression) -> frozenset[Concept]:
     """Every concept, derived value and table column that it reads."""
     return frozenset(name.id for name in mentions(expression))
@@ -512,6 +521,8 @@ class Rulebook:
     Attributes:
         derived: In the order of the file; each uses only concepts and earlier ones.
         age_convention: Whether an age is reached on the birthday or the day after.
+        calendar: Which days are worked on in the year in which the release begins and in the one
+            before; empty in a file that counts no working days. A later year is a new release.
         warnings: ``W…`` findings that do not refuse the file.
     """
 
@@ -530,6 +541,7 @@ class Rulebook:
     scenarios: tuple[Scenario, ...]
     age_convention: Literal["birthday", "day_after"]
     warnings: tuple[Finding, ...] = field(default=())
+    calendar: Calendar = field(default=Calendar())
 
 
 # ── what an evaluator says ───────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from decision_service.rulebook import arithmetic, plain, sequences
 from decision_service.rulebook.days import add_months, age, months_between
 from decision_service.rulebook.functions import FUNCTIONS
 from decision_service.rulebook.values import UNKNOWN, DaysAndTime, NotKnown, YearsAndMonths
-from tests.rulebooks import days
+from tests.rulebooks import CALENDAR, Conventions, days
 
 SMALL = st.decimals(-2500, 2500, places=0) | st.decimals(-40, 40, places=1)
 NUMBERS = (
@@ -31,18 +31,26 @@ CONVENTIONS = ("birthday", "day_after")
 
 
 def first(name: str, *arguments: Any, convention: Any = "birthday") -> Any:
-    return FUNCTIONS[name].apply(arguments, convention)
+    return FUNCTIONS[name].apply(arguments, Conventions(convention))
 
 
 def second(name: str, *arguments: Any, convention: str = "birthday") -> Any:
-    ages = {"age": arithmetic.AGES[convention]}
-    functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **ages}
+    by_convention = {
+        "age": arithmetic.AGES[convention],
+        **arithmetic.counting(CALENDAR),
+    }
+    functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **by_convention}
     value = functions[name](*arguments)
     return UNKNOWN if value is None else value
 
 
 def test_every_function_is_there_twice() -> None:
-    assert {*FUNCTIONS} == {*arithmetic.FUNCTIONS, *sequences.FUNCTIONS, "age"}
+    assert {*FUNCTIONS} == {
+        *arithmetic.FUNCTIONS,
+        *sequences.FUNCTIONS,
+        *arithmetic.counting(CALENDAR),
+        "age",
+    }
 
 
 @settings(max_examples=600, deadline=None)
@@ -64,6 +72,21 @@ def test_days_are_moved_alike(start: date, by: Decimal) -> None:
     """Beyond the calendar, and by half a month, both say unknown."""
     for name in ("add_days", "add_months", "add_years"):
         assert first(name, start, by) == second(name, start, by)
+
+
+NEAR = st.dates(date(1999, 12, 1), date(2002, 1, 31))
+
+
+@settings(max_examples=600, deadline=None)
+@given(start=NEAR | st.dates(), end=NEAR, count=st.decimals(-600, 600, places=0) | SMALL | NUMBERS)
+def test_working_days_are_counted_alike(start: date, end: date, count: Decimal) -> None:
+    """Step by step, and by one list of all; what the calendar does not know neither knows."""
+    assert first("is_working_day", start) == second("is_working_day", start)
+    assert first("working_days_between", start, end) == second("working_days_between", start, end)
+    reached = first("add_working_days", start, count)
+    assert reached == second("add_working_days", start, count)
+    if not isinstance(reached, NotKnown) and count >= 0:
+        assert first("working_days_between", start, reached) == count
 
 
 @settings(max_examples=600, deadline=None)

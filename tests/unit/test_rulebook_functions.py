@@ -10,6 +10,7 @@ from decision_service.model import DateType, NumberType
 from decision_service.rulebook import arithmetic, sequences
 from decision_service.rulebook.functions import FUNCTIONS
 from decision_service.rulebook.values import UNKNOWN, ListOf
+from tests.rulebooks import CALENDAR, Conventions
 
 LEAP = date(2000, 2, 29)
 
@@ -19,9 +20,12 @@ def both(name: str, *arguments: Any, convention: Any = "birthday") -> tuple[Any,
     known = tuple(Decimal(one) if isinstance(one, int | str) else one for one in arguments)
     if FUNCTIONS[name].gathers:
         known = (known,)
-    ages = {"age": arithmetic.AGES[convention]}
-    second = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **ages}[name](*known)
-    first = FUNCTIONS[name].apply(known, convention)
+    by_convention = {
+        "age": arithmetic.AGES[convention],
+        **arithmetic.counting(CALENDAR),
+    }
+    second = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **by_convention}[name](*known)
+    first = FUNCTIONS[name].apply(known, Conventions(convention))
     return first, UNKNOWN if second is None else second
 
 
