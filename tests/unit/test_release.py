@@ -58,8 +58,9 @@ def test_a_changed_rule_file_is_not_what_was_published(city: Path) -> None:
     )
     assert caught.value.hint == (
         "Undo the change in `rules/old_age_allowance/2019-10-01.rules.md`, "
-        "`matters/old_age_allowance/2019-10-01/`, `matters/concepts.toml`, `matters/workdays.toml` or "
-        "a register that it asks, or publish it as a new release with a later first day."
+        "`matters/old_age_allowance/2019-10-01/`, `matters/concepts.toml`, "
+        "`matters/workdays.toml` or a register that it asks, or publish it as a new release with "
+        "a later first day."
     )
     assert caught.value.reason == "RELEASE_CHANGED"
 
