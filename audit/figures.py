@@ -7,7 +7,6 @@ that everybody needs stand in ``docs/figures.sql``.
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,32 +21,13 @@ from audit.log.files import refuse_exported, whole_folder
 from audit.log.log import refuse_missing
 from audit.trail.entries import Leaf
 from audit.trail.projections import ENTRIES
-from audit.trail.queries import first_time, previous_outcome
+from audit.trail.queries import All
+from audit.trail.tallies import Kinds, Overturned, first_time, overturns, previous_outcome
 
 _ROWS = 10_000
 """Rows that are held at once."""
 
 _MACHINE: Final = "system"
-
-
-@dataclass(frozen=True, slots=True)
-class Kinds:
-    """Types of entries that decide.
-
-    Attributes:
-        decision: By rules.
-        determination: By a person, within what the rules say.
-        override: By a person, against the rules or an earlier decision.
-    """
-
-    decision: str
-    determination: str
-    override: str
-
-    @property
-    def all(self) -> tuple[str, str, str]:
-        """Every one of them."""
-        return self.decision, self.determination, self.override
 
 
 def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Mapping[str, int]:
@@ -81,8 +61,10 @@ def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Ma
 def _rows(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
     """A row a decision, the oldest first, with its month.
 
-    Of each, when its case got its first decision, and how the one before it came out.
+    Of each, when its case got its first decision, how the one before it came out, and what has
+    overturned it since; few are, so what is known of those is held.
     """
+    overturned = overturns(connection, All(()), kinds=kinds)
     query = (
         select(
             ENTRIES.c.idx,
@@ -96,7 +78,8 @@ def _rows(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict
     )
     found = connection.execute(query, execution_options={"yield_per": 1_000})
     for index, content, began, previous in found:
-        yield _row(index, Leaf.decode(content), (began or "", previous or ""), kinds, zone)
+        row = _row(index, Leaf.decode(content), (began or "", previous or ""), kinds, zone)
+        yield row | _overturned(overturned.get(index))
 
 
 def _row(
@@ -127,6 +110,11 @@ def _row(
     }
 
 
+def _overturned(found: Overturned | None) -> dict[str, Any]:
+    by = {} if found is None else found.by
+    return {"overturned_by": sorted(by), "overturned_time": min(by.values(), default=None)}
+
+
 def _write(rows: Iterable[dict[str, Any]], draft: Path) -> Mapping[str, int]:
     try:
         import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  # 165 MB, and only here
@@ -137,9 +125,10 @@ def _write(rows: Iterable[dict[str, Any]], draft: Path) -> Mapping[str, int]:
     types = {
         "index": pa.int64(),
         "decide_time": pa.timestamp("us", tz="UTC"),
+        "overturned_time": pa.timestamp("us", tz="UTC"),
         "overrides": pa.bool_(),
         "seconds_since_first": pa.float64(),
-        **dict.fromkeys(("reasons", "not_met", "unknown"), texts),
+        **dict.fromkeys(("reasons", "not_met", "unknown", "overturned_by"), texts),
     }
     schema = pa.schema([(name, types.get(name, text)) for name in COLUMNS])
     counts: dict[str, int] = {}
@@ -179,6 +168,8 @@ COLUMNS: Final = (
     "previous_outcome",
     "decided_by",
     "overrides",
+    "overturned_by",
+    "overturned_time",
     "reasons",
     "not_met",
     "unknown",

@@ -69,6 +69,7 @@ from decision_service.v1.trail_pb2 import (
     GetEntryRequest,
     GetEntryResponse,
     GetStatsRequest,
+    GetStatsResponse,
     ListAccessesRequest,
     ListEntriesRequest,
     ReleaseStats,
@@ -539,17 +540,16 @@ class Client:
             if not asked.page_token:
                 return
 
-    async def stats(self, filter_: str = "") -> tuple[ReleaseStats, ...]:
-        """Decisions that match, counted by release.
+    async def stats(self, filter_: str = "") -> GetStatsResponse:
+        """Decisions that match, counted by release and by matter.
 
         Raises:
             ClientError: The service said no.
         """
         with translated():
-            answer = await self._trail.GetStats(
+            return await self._trail.GetStats(
                 GetStatsRequest(filter=filter_), metadata=self.metadata, timeout=self.timeout_s
             )
-        return tuple(answer.releases)
 
     async def replay(self, index: int) -> Replay:
         """Have one decision decided again.

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from audit.trail import ERASED
-from audit.trail.queries import All, Condition, Either, Found, Is, Tally
+from audit.trail.queries import All, Condition, Either, Found, Is
+from audit.trail.tallies import Tally
 from decision_service.admission import no_such_case
 from decision_service.errors import DecisionServiceError, ErasedError
 from decision_service.filtering import Scope, read_filter
@@ -23,7 +24,6 @@ from decision_service.replay import replay as _replay
 
 __all__ = [
     "Ask",
-    "Counted",
     "Found",
     "Opened",
     "Page",
@@ -205,20 +205,7 @@ async def timeline(
     return case, Page(page, write_token(place, bound=bound, tag=office.record.tag))
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Decisions under one release.
-
-    Attributes:
-        tally: Of those by rules.
-        by_persons: How many of those by persons, by type of entry and outcome.
-    """
-
-    tally: Tally
-    by_persons: Mapping[tuple[str, str], int]
-
-
-async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Counted, ...]:
+async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Tally, ...]:
     """The decisions that match, counted by matter and release.
 
     Raises:
@@ -227,12 +214,7 @@ async def stats(filter_: str, *, viewer: Viewer, office: Office) -> tuple[Counte
     """
     condition = condition_of(filter_, office)
     until = await office.record.looked(_look(viewer, "GetStats", filter=filter_), now=viewer.now)
-    condition = All((condition, Is("idx", "<=", until)))
-    persons = await office.record.by_persons(condition)
-    return tuple(
-        Counted(one, persons.get((one.matter, one.release_digest), {}))
-        for one in await office.record.tally(condition)
-    )
+    return await office.record.tally(All((condition, Is("idx", "<=", until))))
 
 
 async def replay(index: int, *, viewer: Viewer, office: Office) -> Replay:

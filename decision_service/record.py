@@ -18,6 +18,7 @@ from audit.trail import Receipt as AuditReceipt
 from audit.trail.entries import time_text
 from audit.trail.erasures import Erasure
 from audit.trail.holds import Hold, Scope
+from audit.trail.tallies import Kinds, Tally, tally
 from decision_service.draft import Draft, due_time, in_json
 from decision_service.errors import (
     ErasedError,
@@ -26,6 +27,7 @@ from decision_service.errors import (
     PreconditionError,
     RecordDamagedError,
 )
+from decision_service.followup import StandingChange
 from decision_service.model import (
     Application,
     CaseId,
@@ -43,6 +45,7 @@ from decision_service.model import (
     Receipt,
     Request,
 )
+from decision_service.standing import RULES
 
 ENGINE = f"durable-rules {version('durable-rules')}"
 """What inferred the verdict; part of every decision's permanent record."""
@@ -55,10 +58,20 @@ DETERMINATION, OVERRIDE = "determination/1", "override/1"
 """Types of entries that are asked for. What persons decide has types of its own: within what the
 rules say, or against it (or against an earlier decision)."""
 
+KINDS = Kinds(
+    decision=DECISION,
+    determination=DETERMINATION,
+    override=OVERRIDE,
+    act=f"{StandingChange.model_fields['kind'].default}/1",
+    overturning=frozenset(act.value for act, rule in RULES.items() if rule.overturns),
+    granted=CaseState.APPROVED.value,
+    refused=CaseState.REFUSED.value,
+    referred=CaseState.REFERRED.value,
+)
+"""What entries say of decisions, for whoever counts them."""
+
 _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""
-
-_ENDS = frozenset({CaseState.APPROVED.value, CaseState.REFUSED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -647,26 +660,9 @@ class Record:
         """For how many entries the condition holds."""
         return await self._trail.ask(lambda c: queries.count(c, condition))
 
-    async def by_persons(
-        self, condition: queries.Condition
-    ) -> Mapping[tuple[str, str], Mapping[tuple[str, str], int]]:
-        """What persons decided, by matter and release: how many of which type and outcome."""
-        types = queries.Either(
-            tuple(queries.Is("type", "=", one) for one in (DETERMINATION, OVERRIDE))
-        )
-        return await self._trail.ask(lambda c: queries.outcomes(c, queries.All((types, condition))))
-
-    async def tally(self, condition: queries.Condition) -> tuple[queries.Tally, ...]:
-        """The decisions for which the condition holds, counted by release."""
-        return await self._trail.ask(
-            lambda c: queries.tally(
-                c,
-                condition,
-                decision=DECISION,
-                referred=CaseState.REFERRED.value,
-                open_=(CaseState.WAITING.value, CaseState.NEEDS_CORRECTION.value),
-            )
-        )
+    async def tally(self, condition: queries.Condition) -> tuple[Tally, ...]:
+        """The decisions for which the condition holds, counted by matter and release."""
+        return await self._trail.ask(lambda c: tally(c, condition, kinds=KINDS))
 
     def about(self, subject: str) -> queries.Condition:
         """That an entry is about somebody, as `Request.subject` says who that is."""
@@ -711,7 +707,7 @@ class Record:
             subject=await self.subject(case_id),
             parties=tuple(Party.model_validate_json(json.dumps(one)) for one in parties),
             release_digest=str(entry.permanent["release_digest"]),
-            is_determined=any(entry.permanent.get("outcome") in _ENDS for entry in entries),
+            is_determined=any(entry.permanent.get("outcome") in KINDS.ended for entry in entries),
         )
 
     async def newest_entry(self, case_id: str) -> int | None:

@@ -26,6 +26,7 @@ class Rule:
         then: How it stands afterwards; None leaves it as it is.
         takes: Whether something is taken from the person, who must have been heard before.
         sets_values: Whether it gives outputs new values.
+        overturns: Whether what was decided no longer stands as it was made.
         two_persons: Whether it takes back what was granted, so that no clerk does it alone (S11).
     """
 
@@ -34,6 +35,7 @@ class Rule:
     then: Standing | None
     takes: bool = False
     sets_values: bool = False
+    overturns: bool = False
     two_persons: bool = False
 
 
@@ -61,16 +63,26 @@ RULES: Mapping[Act, Rule] = {
         frozenset({Standing.SUSPENDED}),
         Standing.IN_FORCE,
     ),
-    Act.CHANGE: Rule(Text(zh="变更", en="changed"), _LIVE, None, takes=True, sets_values=True),
-    Act.CORRECT: Rule(Text(zh="更正", en="corrected"), _LIVE, None, sets_values=True),
+    Act.CHANGE: Rule(
+        Text(zh="变更", en="changed"), _LIVE, None, takes=True, sets_values=True, overturns=True
+    ),
+    Act.CORRECT: Rule(
+        Text(zh="更正", en="corrected"), _LIVE, None, sets_values=True, overturns=True
+    ),
     Act.REVOKE: Rule(
-        Text(zh="撤销", en="revoked"), _LIVE, Standing.REVOKED, takes=True, two_persons=True
+        Text(zh="撤销", en="revoked"),
+        _LIVE,
+        Standing.REVOKED,
+        takes=True,
+        overturns=True,
+        two_persons=True,
     ),
     Act.WITHDRAW: Rule(
         Text(zh="撤回", en="withdrawn by the authority"),
         _LIVE,
         Standing.WITHDRAWN_BY_AUTHORITY,
         takes=True,
+        overturns=True,
         two_persons=True,
     ),
     Act.CANCEL: Rule(Text(zh="注销", en="cancelled"), _LIVE, Standing.CANCELLED),

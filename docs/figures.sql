@@ -7,7 +7,7 @@ SELECT * FROM read_parquet('figures/*/*.parquet', hive_partitioning = true, hive
 
 -- 自动办结率：the machine's share of the cases that it ended or left to a person.
 CREATE OR REPLACE VIEW automatic_share AS
-SELECT month, matter, rules_effective_date,
+SELECT month, matter, rules_effective_date, release_digest,
        count(*) FILTER (outcome IN ('approved', 'refused')) AS by_machine,
        count(*) FILTER (outcome = 'referred') AS to_person,
        round(by_machine / nullif(by_machine + to_person, 0), 4) AS share
@@ -15,23 +15,37 @@ FROM decisions WHERE decided_by = 'system' GROUP BY ALL ORDER BY ALL;
 
 -- 转人工原因：why it left cases to a person; one decision can have several reasons.
 CREATE OR REPLACE VIEW referral_reasons AS
-SELECT month, matter, reason, count(*) AS decisions
-FROM (SELECT month, matter, unnest(reasons) AS reason FROM decisions WHERE outcome = 'referred' AND decided_by = 'system')
-GROUP BY ALL ORDER BY month, matter, decisions DESC;
+SELECT month, matter, rules_effective_date, release_digest, reason, count(*) AS decisions
+FROM (SELECT * EXCLUDE (reasons), unnest(reasons) AS reason FROM decisions WHERE outcome = 'referred' AND decided_by = 'system')
+GROUP BY ALL ORDER BY month, matter, rules_effective_date, decisions DESC;
 
--- 人工改变率：how often persons decided against the rules or an earlier decision, and how often that changed an approval or refusal.
+-- 人工改变率：how often persons decided against the rules or an earlier decision.
 CREATE OR REPLACE VIEW overrides AS
-SELECT month, matter, count(*) AS by_person,
+SELECT month, matter, rules_effective_date, release_digest, count(*) AS by_person,
        count(*) FILTER (overrides) AS overriding,
-       count(*) FILTER (previous_outcome IN ('approved', 'refused') AND outcome <> previous_outcome) AS overturning,
-       round(overriding / nullif(by_person, 0), 4) AS override_rate,
-       round(overturning / nullif(by_person, 0), 4) AS overturn_rate
+       round(overriding / nullif(by_person, 0), 4) AS override_rate
 FROM decisions WHERE decided_by = 'person' GROUP BY ALL ORDER BY ALL;
 
--- 办结用时：from a case's first decision to the one that ended it, in seconds.
+-- 决定被改变率：of the approvals and refusals of a month, how many no longer stand as they were made, and
+-- what has overturned them since: a later decision by a person (override), 撤销 (revoke) or 更正 (correct)
+-- because they were wrong, 撤回 (withdraw) or 变更 (change) because the facts or the law have changed.
+CREATE OR REPLACE VIEW overturns AS
+SELECT month, matter, rules_effective_date, release_digest, decided_by, count(*) AS decided,
+       count(*) FILTER (len(overturned_by) > 0) AS overturned,
+       count(*) FILTER ('override' IN overturned_by) AS by_override,
+       count(*) FILTER ('revoke' IN overturned_by) AS by_revoke,
+       count(*) FILTER ('correct' IN overturned_by) AS by_correct,
+       count(*) FILTER ('withdraw' IN overturned_by) AS by_withdraw,
+       count(*) FILTER ('change' IN overturned_by) AS by_change,
+       round(overturned / decided, 4) AS overturn_rate
+FROM decisions WHERE outcome IN ('approved', 'refused') GROUP BY ALL ORDER BY ALL;
+
+-- 办结用时：from a case's first decision to the one that first ended it, in seconds.
 CREATE OR REPLACE VIEW time_to_decision AS
-SELECT month, matter, rules_effective_date, count(*) AS ended,
+SELECT month, matter, rules_effective_date, release_digest, count(*) AS ended,
        quantile_disc(seconds_since_first, 0.5) AS median_s,
        quantile_disc(seconds_since_first, 0.95) AS p95_s,
        max(seconds_since_first) AS longest_s
-FROM decisions WHERE outcome IN ('approved', 'refused') GROUP BY ALL ORDER BY ALL;
+FROM (SELECT * FROM decisions WHERE outcome IN ('approved', 'refused')
+      QUALIFY row_number() OVER (PARTITION BY matter, case_id ORDER BY index) = 1)
+GROUP BY ALL ORDER BY ALL;

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeAlias, assert_never
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    ScalarSelect,
     Select,
     and_,
     false,
@@ -32,7 +31,7 @@ from sqlalchemy import (
 from audit.log import store
 from audit.log.merkle import Hash
 from audit.trail.entries import Leaf, RecordedCase, time_text
-from audit.trail.projections import CASES, ENTRIES, MARKS, REASON, SEALED, recorded_case
+from audit.trail.projections import CASES, ENTRIES, MARKS, SEALED, recorded_case
 
 _NO_END: Final = 1 << 62
 
@@ -110,26 +109,6 @@ class Found:
     erased: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Decisions under one release.
-
-    Attributes:
-        outcomes: How many came out which way.
-        referrals: How many were referred for which reason; one decision can have several.
-        at_once: How many that end a case (neither waiting nor back for correction) came with the
-            case's first decision.
-        later_s: For the others, seconds since the case's first decision, ascending.
-    """
-
-    matter: str
-    release_digest: str
-    outcomes: Mapping[str, int]
-    referrals: Mapping[str, int]
-    at_once: int
-    later_s: tuple[float, ...]
-
-
 def find(
     connection: Connection, condition: Condition, *, before: int, limit: int
 ) -> tuple[Found, ...]:
@@ -137,18 +116,6 @@ def find(
     chosen = _first(condition, -1, before, limit, newest_first=True)
     query = _ENTRIES.where(ENTRIES.c.idx.in_(chosen)).order_by(ENTRIES.c.idx.desc())
     return _found(connection, query)
-
-
-def outcomes(
-    connection: Connection, condition: Condition
-) -> Mapping[tuple[str, str], Mapping[tuple[str, str], int]]:
-    """How many entries of which type came out which way, by matter and release."""
-    by = (ENTRIES.c.matter, ENTRIES.c.release_digest, ENTRIES.c.type, ENTRIES.c.outcome)
-    query = select(*by, func.count()).where(_clause(condition)).group_by(*by)
-    found: dict[tuple[str, str], dict[tuple[str, str], int]] = {}
-    for matter, digest, type_, outcome, number in connection.execute(query):
-        found.setdefault((matter, digest), {})[type_, outcome] = number
-    return found
 
 
 def newest(connection: Connection, keys: Sequence[str]) -> Mapping[str, Found]:
@@ -203,79 +170,8 @@ def _found(connection: Connection, query: Select[Any]) -> tuple[Found, ...]:
 
 def count(connection: Connection, condition: Condition) -> int:
     """For how many entries the condition holds."""
-    query = select(func.count()).select_from(ENTRIES).where(_clause(condition))
+    query = select(func.count()).select_from(ENTRIES).where(clause(condition))
     return int(connection.execute(query).scalar_one())
-
-
-def tally(
-    connection: Connection,
-    condition: Condition,
-    *,
-    decision: str,
-    referred: str,
-    open_: Sequence[str],
-) -> tuple[Tally, ...]:
-    """Count decisions by matter and release.
-
-    Args:
-        condition: Which of them.
-        decision: Their type.
-        referred: The outcome whose reasons are counted.
-        open_: The outcomes that do not end a case.
-    """
-    where = and_(ENTRIES.c.type == decision, _clause(condition))
-    by = (ENTRIES.c.matter, ENTRIES.c.release_digest)
-    outcomes: dict[tuple[str, str], dict[str, int]] = {}
-    for *key, outcome, number in connection.execute(
-        select(*by, ENTRIES.c.outcome, func.count()).where(where).group_by(*by, ENTRIES.c.outcome)
-    ):
-        outcomes.setdefault((key[0], key[1]), {})[outcome] = number
-    referrals: dict[tuple[str, str], dict[str, int]] = {key: {} for key in outcomes}
-    for matter, digest, code, number in connection.execute(
-        select(*by, MARKS.c.value, func.count())
-        .join(MARKS, (MARKS.c.idx == ENTRIES.c.idx) & (MARKS.c.name == REASON))
-        .where(where, ENTRIES.c.outcome == referred)
-        .group_by(*by, MARKS.c.value)
-    ):
-        referrals[matter, digest][code] = number
-    later: dict[tuple[str, str], list[float]] = {key: [] for key in outcomes}
-    at_once = dict.fromkeys(outcomes, 0)
-    began = first_time((decision,))
-    ends = select(*by, ENTRIES.c.time, began).where(where, ENTRIES.c.outcome.not_in(open_))
-    for matter, digest, ended, begun in connection.execute(ends):
-        if begun is None or begun == ended:
-            at_once[matter, digest] += 1
-        else:
-            took = datetime.fromisoformat(ended) - datetime.fromisoformat(begun)
-            later[matter, digest].append(took.total_seconds())
-    return tuple(
-        Tally(
-            *key,
-            outcomes[key],
-            referrals[key],
-            at_once[key],
-            tuple(sorted(later[key])),
-        )
-        for key in sorted(outcomes)
-    )
-
-
-def first_time(kinds: Sequence[str]) -> ScalarSelect[str]:
-    """When the case of a row of ``entries`` got its first entry of these types."""
-    first = ENTRIES.alias("first")
-    same_case = (first.c.case_id == ENTRIES.c.case_id) & (first.c.case_id != "")
-    return (
-        select(func.min(first.c.time)).where(same_case, first.c.type.in_(kinds)).scalar_subquery()
-    )
-
-
-def previous_outcome(kinds: Sequence[str]) -> ScalarSelect[str]:
-    """How the newest entry of these types before a row of ``entries``, in its case, came out."""
-    before = ENTRIES.alias("before")
-    same_case = (before.c.case_id == ENTRIES.c.case_id) & (before.c.case_id != "")
-    earlier = (before.c.idx < ENTRIES.c.idx) & before.c.type.in_(kinds)
-    query = select(before.c.outcome).where(same_case, earlier)
-    return query.order_by(before.c.idx.desc()).limit(1).scalar_subquery()
 
 
 _ENTRIES = (
@@ -306,7 +202,7 @@ def _first(
                 marked = (MARKS.c.name == name, MARKS.c.value == value)
                 return first(select(MARKS.c.idx).where(*marked, between(MARKS.c.idx)))
             case _:
-                return first(select(ENTRIES.c.idx).where(between(ENTRIES.c.idx), _clause(term)))
+                return first(select(ENTRIES.c.idx).where(between(ENTRIES.c.idx), clause(term)))
 
     def between(index: ColumnElement[int]) -> ColumnElement[bool]:
         return and_(index > above, index < below)
@@ -334,7 +230,8 @@ def _alternatives(condition: Condition) -> tuple[Condition, ...]:
     return tuple(found) if 0 < len(found) <= _ALTERNATIVES else (condition,)
 
 
-def _clause(condition: Condition) -> ColumnElement[bool]:
+def clause(condition: Condition) -> ColumnElement[bool]:
+    """That a condition holds for a row of ``entries``."""
     match condition:
         case Is(column, relation, value):
             stored = time_text(value) if isinstance(value, datetime) else value
@@ -346,10 +243,10 @@ def _clause(condition: Condition) -> ColumnElement[bool]:
             marked = select(MARKS.c.idx).where(MARKS.c.name == name, MARKS.c.value == value)
             return ENTRIES.c.idx.in_(marked)
         case Not(inner):
-            return not_(_clause(inner))
+            return not_(clause(inner))
         case All(conditions):
-            return and_(true(), *map(_clause, conditions))
+            return and_(true(), *map(clause, conditions))
         case Either(conditions):
-            return or_(false(), *map(_clause, conditions))
+            return or_(false(), *map(clause, conditions))
         case _ as never:
             assert_never(never)

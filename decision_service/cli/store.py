@@ -14,7 +14,7 @@ import typer
 from audit import backup as copies
 from audit import export as exports
 from audit import migration, reapplication, recovery, renewal
-from audit.figures import Kinds, write_figures
+from audit.figures import write_figures
 from audit.trail import Trail
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
@@ -247,16 +247,14 @@ def figures(
     as_json: Json = False,
 ) -> None:
     """写出统计数据（Parquet，按月），不含个人信息 | Write figures for DuckDB, a folder a month."""
-    from decision_service.record import DECISION, DETERMINATION, OVERRIDE  # noqa: PLC0415  # heavy
+    from decision_service.record import KINDS  # noqa: PLC0415  # heavy
 
     try:
         where = ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise typer.BadParameter(f"没有此时区 | there is no such zone: {zone}") from None
     with refusals(as_json=as_json):
-        written = write_figures(
-            store, to, kinds=Kinds(DECISION, DETERMINATION, OVERRIDE), zone=where
-        )
+        written = write_figures(store, to, kinds=KINDS, zone=where)
     if as_json:
         print_json({"ok": True, "months": dict(written)})
         return

@@ -53,6 +53,7 @@ _SEALINGS = {
     GetEntryResponse.SEALING_WITHHELD: "本角色不可见 not for this role",
     GetEntryResponse.SEALING_ERASED: "已依申请删除 erased on the person's demand",
 }
+_ENDED = ("approved", "refused")
 _RESULTS = {
     Replay.RESULT_REPRODUCED: ("✔", "重现一致 reproduced", "green"),
     Replay.RESULT_DIVERGED: ("✘", "与记录不符 diverged", "red"),
@@ -140,12 +141,20 @@ def accesses(
 
 @app.command()
 def stats(
-    filter_: Filter = "", *, address: Address = LOCAL, token: Token = "", json: Json = False
+    filter_: Filter = "",
+    *,
+    by_matter: Annotated[
+        bool, typer.Option("--by-matter", help="按事项合计 | All releases of a matter together.")
+    ] = False,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
 ) -> None:
-    """统计 | Count decisions by release: automatic share, referral reasons, time to decision."""
+    """统计 | Count decisions: automatic share, referral reasons, overrides, overturns, time."""
 
     async def ask(client: Client) -> None:
-        found = await client.stats(filter_)
+        answer = await client.stats(filter_)
+        found = answer.matters if by_matter else answer.releases
         if json:
             for one in found:
                 show.out.print(as_json(one), soft_wrap=True)
@@ -273,24 +282,28 @@ def _stats(found: Iterable[ReleaseStats]) -> RenderableType:
         "转人工原因 Referred for",
         "用时 Took: 50% / 90% / max",
         "人工决定 By persons",
+        "人工用时 Took: 50% / 90% / max",
         "改判 Overrides",
+        "被改变 Overturned",
     )
     for one in found:
         ended = one.automatic + one.outcomes.get("referred", 0)
+        decided = one.automatic + sum(one.determinations[kind] for kind in _ENDED)
         rows.add_row(
-            one.release or f"{one.matter} {one.release_digest.hex()[:12]}",
+            one.release or f"{one.matter} {one.release_digest.hex()[:12]}".rstrip(),
             str(one.decisions),
             _counts(Counter(one.outcomes)),
             f"{100 * one.automatic / ended:.1f} %" if ended else "—",
             _counts(Counter(one.referral_reasons)),
-            " / ".join(
-                map(
-                    _duration,
-                    (one.median_duration, one.percentile_90_duration, one.longest_duration),
-                )
-            ),
+            _durations(one.median_duration, one.percentile_90_duration, one.longest_duration),
             _counts(Counter(one.determinations)),
+            _durations(
+                one.median_determination_duration,
+                one.percentile_90_determination_duration,
+                one.longest_determination_duration,
+            ),
             _rate(one.overrides, sum(one.determinations.values())),
+            f"{_rate(one.overturned, decided)}\n{_counts(Counter(one.overturns))}".rstrip(),
         )
     return rows
 
@@ -321,6 +334,10 @@ def _replayed(found: Iterable[Replay]) -> RenderableType:
 def _time(instant: Timestamp) -> str:
     """In the terminal's zone."""
     return instant.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _durations(*took: Duration) -> str:
+    return " / ".join(map(_duration, took))
 
 
 def _duration(took: Duration) -> str:

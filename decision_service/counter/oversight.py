@@ -20,7 +20,7 @@ from decision_service.inspection import Viewer, condition_of
 from decision_service.model import CaseId, CaseSummary, Ground, Text
 from decision_service.office import Office
 from decision_service.pages import read_token, write_token
-from decision_service.record import DETERMINATION, OVERRIDE, Look
+from decision_service.record import DETERMINATION, KINDS, OVERRIDE, Look
 
 Whose = Literal["", "free", "mine", "proposed"]
 """Referrals that nobody works on, that the asker has claimed, or that wait for a second clerk."""
@@ -28,8 +28,6 @@ Whose = Literal["", "free", "mine", "proposed"]
 _CHUNK = 200
 _SCANNED = 2_000
 """Cases that are looked at for one page at most; a page may then be short (AIP-158)."""
-
-_ENDED = ("approved", "refused")
 
 _ASKED_FOR = {"review_request/1": ("REVIEW_REQUESTED",), "contest/1": ("FACT_CONTESTED",)}
 """Why a case is with a person that one was asked for, after it was decided."""
@@ -238,7 +236,8 @@ class Counts:
 
     Attributes:
         determinations: All that they decided, overrides among them.
-        overturned: Overrides of what had been decided, by rules or by a person.
+        overturned: Overrides after which what had been decided, by rules or by a person, no longer
+            stood: all but those by which a refusal stayed one.
         two_persons: How many were confirmed by a second person.
         looked_again, agreed: Second looks, and how many of them came to the same result.
         handling_s: Seconds from claim to decision, of each.
@@ -317,11 +316,17 @@ def _count(counts: Counts, one: Found, *, agreed: bool | None) -> None:
     permanent: Mapping[str, Any] = one.leaf.permanent
     counts.determinations += 1
     counts.overrides += one.leaf.type == OVERRIDE
-    counts.overturned += one.leaf.type == OVERRIDE and permanent["from"] in _ENDED
+    counts.overturned += one.leaf.type == OVERRIDE and _overturns(permanent)
     counts.two_persons += "second" in permanent
     counts.handling_s.append(permanent["handling_s"])
     counts.looked_again += agreed is not None
     counts.agreed += agreed is True
+
+
+def _overturns(permanent: Mapping[str, Any]) -> bool:
+    """As `audit.trail.tallies` has it."""
+    before = permanent["from"]
+    return before in KINDS.ended and not before == permanent["outcome"] == KINDS.refused
 
 
 # ── second looks ─────────────────────────────────────────────────────────────────────────────────

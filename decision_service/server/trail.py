@@ -90,11 +90,9 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         request: trail_pb2.GetStatsRequest,
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> trail_pb2.GetStatsResponse:
-        """Decisions, counted by release."""
+        """Decisions, counted by release and by matter."""
         tallies = await inspection.stats(request.filter, viewer=_viewer(), office=self._office)
-        return trail_pb2.GetStatsResponse(
-            releases=[write_stats(one, self._releases) for one in tallies]
-        )
+        return write_stats(tallies, self._releases)
 
     async def ReplayDecision(  # noqa: N802 - the contract's name
         self,

@@ -1,16 +1,16 @@
 """To the wire: what was asked of the trail."""
 
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, TypeAlias, assert_never
 
 from google.protobuf.duration_pb2 import Duration
 
 from decision_service import replay
-from decision_service.inspection import Counted, Found, Opened, Progress, Tally
-from decision_service.record import OVERRIDE
+from decision_service.inspection import Found, Opened, Progress, Tally
 from decision_service.server.writing import write_time
 from decision_service.v1 import trail_pb2 as pb
 
@@ -86,25 +86,34 @@ def write_access(found: Found) -> pb.Access:
     )
 
 
-def write_stats(counted: Counted, releases: Releases) -> pb.ReleaseStats:
-    """Write what was counted of one release."""
-    tally, by_persons = counted.tally, counted.by_persons
-    determinations: Counter[str] = Counter()
-    for (_, outcome), number in by_persons.items():
-        determinations[outcome] += number
+def write_stats(tallies: Sequence[Tally], releases: Releases) -> pb.GetStatsResponse:
+    """Write what was counted, by release, and by matter."""
+    matters = groupby(tallies, key=attrgetter("matter"))
+    return pb.GetStatsResponse(
+        releases=[_stats(one, releases) for one in tallies],
+        matters=[_stats(Tally.of_matter(some), releases) for _, some in matters],
+    )
+
+
+def _stats(tally: Tally, releases: Releases) -> pb.ReleaseStats:
     return pb.ReleaseStats(
         matter=tally.matter,
         release=releases.get(tally.release_digest, ""),
         release_digest=bytes.fromhex(tally.release_digest),
-        decisions=sum(tally.outcomes.values()),
+        decisions=tally.outcomes.total(),
         outcomes=tally.outcomes,
-        automatic=sum(tally.outcomes.get(one, 0) for one in _AUTOMATIC),
+        automatic=sum(tally.outcomes[one] for one in _AUTOMATIC),
         referral_reasons=tally.referrals,
         median_duration=_within(tally, 50),
         percentile_90_duration=_within(tally, 90),
         longest_duration=_within(tally, 100),
-        determinations=determinations,
-        overrides=sum(number for (kind, _), number in by_persons.items() if kind == OVERRIDE),
+        determinations=tally.by_persons,
+        overrides=tally.overrides,
+        median_determination_duration=_of_persons(tally, 50),
+        percentile_90_determination_duration=_of_persons(tally, 90),
+        longest_determination_duration=_of_persons(tally, 100),
+        overturned=tally.overturned,
+        overturns=tally.overturns,
     )
 
 
@@ -139,6 +148,15 @@ def _within(tally: Tally, percent: int) -> Duration:
     """No more than so many in a hundred took longer (nearest rank)."""
     ended = tally.at_once + len(tally.later_s)
     rank = -(-ended * percent // 100) - tally.at_once
+    return _duration(tally.later_s[rank - 1] if rank > 0 else 0)
+
+
+def _of_persons(tally: Tally, percent: int) -> Duration:
+    took_s = tally.by_persons_s
+    return _duration(took_s[-(-len(took_s) * percent // 100) - 1] if took_s else 0)
+
+
+def _duration(seconds: float) -> Duration:
     took = Duration()
-    took.FromTimedelta(timedelta(seconds=tally.later_s[rank - 1] if rank > 0 else 0))
+    took.FromTimedelta(timedelta(seconds=seconds))
     return took

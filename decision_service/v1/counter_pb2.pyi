@@ -1568,7 +1568,7 @@ class OverrideStats(_message.Message):
     which persons agree with the rules.
     """
     overturned: _builtins.int
-    """Those that changed what had been decided."""
+    """Those after which what had been decided no longer stood; a refusal that stays one does."""
     two_persons: _builtins.int
     """Those that a second person confirmed."""
     second_looks: _builtins.int

@@ -334,18 +334,24 @@ class GetStatsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RELEASES_FIELD_NUMBER: _builtins.int
+    MATTERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def releases(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReleaseStats]:
         """One a release, by matter and digest."""
+
+    @_builtins.property
+    def matters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReleaseStats]:
+        """One a matter: all its releases together, with neither name nor digest."""
 
     def __init__(
         self,
         *,
         releases: _abc.Iterable[Global___ReleaseStats] | None = ...,
+        matters: _abc.Iterable[Global___ReleaseStats] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["releases", b"releases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matters", b"matters", "releases", b"releases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -639,7 +645,7 @@ Global___Access: _TypeAlias = Access  # noqa: Y015
 
 @_typing.final
 class ReleaseStats(_message.Message):
-    """Decisions under one release. Shares follow from the counts, exactly."""
+    """Decisions of a matter, under one release or under all. Shares follow from the counts, exactly."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -703,6 +709,26 @@ class ReleaseStats(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class OverturnsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MATTER_FIELD_NUMBER: _builtins.int
     RELEASE_FIELD_NUMBER: _builtins.int
     RELEASE_DIGEST_FIELD_NUMBER: _builtins.int
@@ -715,6 +741,11 @@ class ReleaseStats(_message.Message):
     LONGEST_DURATION_FIELD_NUMBER: _builtins.int
     DETERMINATIONS_FIELD_NUMBER: _builtins.int
     OVERRIDES_FIELD_NUMBER: _builtins.int
+    MEDIAN_DETERMINATION_DURATION_FIELD_NUMBER: _builtins.int
+    PERCENTILE_90_DETERMINATION_DURATION_FIELD_NUMBER: _builtins.int
+    LONGEST_DETERMINATION_DURATION_FIELD_NUMBER: _builtins.int
+    OVERTURNED_FIELD_NUMBER: _builtins.int
+    OVERTURNS_FIELD_NUMBER: _builtins.int
     matter: _builtins.str
     """The matter."""
     release: _builtins.str
@@ -730,6 +761,11 @@ class ReleaseStats(_message.Message):
     overrides: _builtins.int
     """How many of those went against the rules, or against an earlier decision; the override rate is
     this over all of `determinations`. `GetOverrideStats` tells by matter, reason and clerk.
+    """
+    overturned: _builtins.int
+    """How many approvals and refusals, by rules or persons, no longer stand as they were made,
+    whenever that came. The overturn rate is this over all approvals and refusals of `outcomes`
+    and `determinations`.
     """
     @_builtins.property
     def outcomes(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -757,6 +793,28 @@ class ReleaseStats(_message.Message):
     def determinations(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """What persons decided, by outcome; no part of `decisions`."""
 
+    @_builtins.property
+    def median_determination_duration(self) -> _duration_pb2.Duration:
+        """From a case's first decision to the one by which a person first ended it: half of those cases
+        took no longer than this.
+        """
+
+    @_builtins.property
+    def percentile_90_determination_duration(self) -> _duration_pb2.Duration:
+        """Nine in ten took no longer than this."""
+
+    @_builtins.property
+    def longest_determination_duration(self) -> _duration_pb2.Duration:
+        """None took longer than this."""
+
+    @_builtins.property
+    def overturns(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many of those were overturned by what; one can be by several. `override`: a person has
+        decided the case otherwise since (a refusal that stays one is upheld). `revoke` (撤销) and
+        `correct` (更正): it was wrong when it was made. `withdraw` (撤回) and `change` (变更): the facts
+        or the law have changed since.
+        """
+
     def __init__(
         self,
         *,
@@ -772,10 +830,15 @@ class ReleaseStats(_message.Message):
         longest_duration: _duration_pb2.Duration | None = ...,
         determinations: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         overrides: _builtins.int = ...,
+        median_determination_duration: _duration_pb2.Duration | None = ...,
+        percentile_90_determination_duration: _duration_pb2.Duration | None = ...,
+        longest_determination_duration: _duration_pb2.Duration | None = ...,
+        overturned: _builtins.int = ...,
+        overturns: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["longest_duration", b"longest_duration", "median_duration", b"median_duration", "percentile_90_duration", b"percentile_90_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["longest_determination_duration", b"longest_determination_duration", "longest_duration", b"longest_duration", "median_determination_duration", b"median_determination_duration", "median_duration", b"median_duration", "percentile_90_determination_duration", b"percentile_90_determination_duration", "percentile_90_duration", b"percentile_90_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["automatic", b"automatic", "decisions", b"decisions", "determinations", b"determinations", "longest_duration", b"longest_duration", "matter", b"matter", "median_duration", b"median_duration", "outcomes", b"outcomes", "overrides", b"overrides", "percentile_90_duration", b"percentile_90_duration", "referral_reasons", b"referral_reasons", "release", b"release", "release_digest", b"release_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["automatic", b"automatic", "decisions", b"decisions", "determinations", b"determinations", "longest_determination_duration", b"longest_determination_duration", "longest_duration", b"longest_duration", "matter", b"matter", "median_determination_duration", b"median_determination_duration", "median_duration", b"median_duration", "outcomes", b"outcomes", "overrides", b"overrides", "overturned", b"overturned", "overturns", b"overturns", "percentile_90_determination_duration", b"percentile_90_determination_duration", "percentile_90_duration", b"percentile_90_duration", "referral_reasons", b"referral_reasons", "release", b"release", "release_digest", b"release_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1350,7 +1350,7 @@ export interface OverrideStats {
    * which persons agree with the rules.
    */
   overrides?: Int64;
-  /** Those that changed what had been decided. */
+  /** Those after which what had been decided no longer stood; a refusal that stays one does. */
   overturned?: Int64;
   /** Those that a second person confirmed. */
   twoPersons?: Int64;
@@ -1802,6 +1802,8 @@ export interface GetStatsRequest {
 export interface GetStatsResponse {
   /** One a release, by matter and digest. */
   releases?: ReleaseStats[];
+  /** One a matter: all its releases together, with neither name nor digest. */
+  matters?: ReleaseStats[];
 }
 
 /** What `ReplayDecision` is asked. */
@@ -1901,7 +1903,7 @@ export interface Access {
   purposes?: string[];
 }
 
-/** Decisions under one release. Shares follow from the counts, exactly. */
+/** Decisions of a matter, under one release or under all. Shares follow from the counts, exactly. */
 export interface ReleaseStats {
   /** The matter. */
   matter?: string;
@@ -1936,6 +1938,28 @@ export interface ReleaseStats {
    * this over all of `determinations`. `GetOverrideStats` tells by matter, reason and clerk.
    */
   overrides?: Int64;
+  /**
+   * From a case's first decision to the one by which a person first ended it: half of those cases
+   * took no longer than this.
+   */
+  medianDeterminationDuration?: Duration;
+  /** Nine in ten took no longer than this. */
+  percentile90DeterminationDuration?: Duration;
+  /** None took longer than this. */
+  longestDeterminationDuration?: Duration;
+  /**
+   * How many approvals and refusals, by rules or persons, no longer stand as they were made,
+   * whenever that came. The overturn rate is this over all approvals and refusals of `outcomes`
+   * and `determinations`.
+   */
+  overturned?: Int64;
+  /**
+   * How many of those were overturned by what; one can be by several. `override`: a person has
+   * decided the case otherwise since (a refusal that stays one is upheld). `revoke` (撤销) and
+   * `correct` (更正): it was wrong when it was made. `withdraw` (撤回) and `change` (变更): the facts
+   * or the law have changed since.
+   */
+  overturns?: Record<string, Int64>;
 }
 
 /** What came of it. */

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from audit.trail.queries import Is
 from decision_service import aftercare, errors, rights
 from decision_service.aftercare import Draw
 from decision_service.followup import Act, CaseFile, Channel, Delivery, Standing
@@ -131,6 +132,28 @@ async def test_s9_every_act_has_a_notice_with_reason_law_hearing_and_remedies(
         assert word in notice.zh
     for word in ("revoked", "On checking", "60 days", "6 months", "reconsider", "sue"):
         assert word in notice.en
+
+
+async def test_what_was_altered_is_counted_among_what_no_longer_stands(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    decision = await approved("aged_75", office, clock, apply_for, cast)
+
+    async def overturned() -> tuple[int, dict[str, int]]:
+        (counted,) = await office.record.tally(Is("matter", "=", ALLOWANCE))
+        assert counted.outcomes == {"approved": 1}
+        return counted.overturned, dict(counted.overturns)
+
+    for kind in (Act.SUSPEND, Act.RESUME):
+        await done(decision, kind, office, clock)
+    assert await overturned() == (0, {}), "for a while is not for good"
+    for _ in range(2):
+        await done(decision, Act.CORRECT, office, clock, values={AMOUNT: Decimal("250.00")})
+    await done(decision, Act.REVOKE, office, clock)
+    assert await overturned() == (1, {"correct": 1, "revoke": 1})
+    assert {kind for kind in Act if RULES[kind].overturns} == {
+        Act.CHANGE, Act.CORRECT, Act.REVOKE, Act.WITHDRAW,
+    }  # fmt: skip
 
 
 async def test_what_an_act_lacks_is_told_at_once(

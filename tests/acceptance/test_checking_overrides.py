@@ -166,12 +166,20 @@ async def test_s11_s24_agreement_grounds_and_time_per_case_are_counted(lived: Li
 async def test_s24_the_automatic_share_counts_no_person_and_overrides_are_told_beside_it(
     lived: Lived,
 ) -> None:
-    (one,) = (await lived.audit(STATS)).releases
+    answer = await lived.audit(STATS)
+    (one,) = answer.releases
 
     assert dict(one.outcomes) == {"approved": 1, "referred": 3}
     assert one.automatic == 1
     assert dict(one.determinations) == {"approved": 2, "refused": 2}
     assert one.overrides == 2
+    assert (one.overturned, dict(one.overturns)) == (1, {"override": 1})
+    assert one.longest_determination_duration.ToTimedelta() == timedelta(minutes=4)
+    (whole,) = answer.matters
+    assert (whole.matter, whole.release, whole.release_digest) == (one.matter, "", b"")
+    assert (whole.outcomes, whole.overturned) == (one.outcomes, 1)
+    only = (await lived.audit(STATS, filter="type = override")).releases
+    assert [(one.decisions, one.overrides) for one in only] == [(0, 2)], "no machine's among them"
 
 
 async def test_s16_what_the_rules_decided_is_replayed_whatever_persons_decided(

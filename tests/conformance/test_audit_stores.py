@@ -18,8 +18,10 @@ from audit.errors import ErasedError, NotFoundError, NotRecordedError, StoreRefu
 from audit.export import export
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail, queries
 from audit.trail.entries import time_text
+from audit.trail.tallies import tally
 from audit.verify import verify_entry, verify_export, verify_receipt, verify_store
 from decision_service.cli import app
+from decision_service.record import KINDS
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 GONE, STAYS = "resident_id:990000199001010007", "resident_id:990000199001020001"
@@ -304,6 +306,28 @@ async def test_a_queue_is_in_the_order_of_what_is_due_and_goes_on_where_it_ended
     assert next(name for _, name in await page("", ("", ""), 9)) == "other"
 
 
+async def test_decisions_and_what_became_of_them_are_counted_by_release(trail: Trail) -> None:
+    of = {"matter": "m", "release_digest": "d", "case_id": "c"}
+    for minute, type_, said in (
+        (0, "decision/1", {"outcome": "referred", "reasons": ["X"]}),
+        (3, "determination/1", {"outcome": "refused"}),
+        (4, "override/1", {"outcome": "approved"}),
+        (5, "standing/1", {"act": "revoke", "decision": 2}),
+    ):
+        time = NOW + timedelta(minutes=minute)
+        await trail.append(entry(type=type_, permanent={**of, **said}, time=time), expect={})
+
+    (counted,) = await trail.ask(lambda c: tally(c, queries.All(()), kinds=KINDS))
+    refusals = queries.Is("outcome", "=", "refused")
+    (some,) = await trail.ask(lambda c: tally(c, refusals, kinds=KINDS))
+
+    assert (counted.outcomes, counted.referrals) == ({"referred": 1}, {"X": 1})
+    assert counted.by_persons == {"refused": 1, "approved": 1}
+    assert (counted.overrides, counted.by_persons_s) == (1, [180.0])
+    assert (counted.overturned, counted.overturns) == (2, {"override": 1, "revoke": 1})
+    assert (some.by_persons, some.overturned) == ({"refused": 1}, 1)
+
+
 async def test_the_newest_under_many_keys_and_counts_by_outcome(trail: Trail) -> None:
     written = {}
     for key, before in (("a", None), ("b", None), ("a", 0)):
@@ -313,14 +337,15 @@ async def test_the_newest_under_many_keys_and_counts_by_outcome(trail: Trail) ->
 
     found = await trail.ask(lambda c: queries.newest(c, ["counter:a", "counter:b", "counter:c"]))
     none = await trail.ask(lambda c: queries.newest(c, []))
-    counted = await trail.ask(lambda c: queries.outcomes(c, queries.Is("type", "=", "decision/1")))
+    (counted,) = await trail.ask(lambda c: tally(c, queries.All(()), kinds=KINDS))
 
     assert {key: one.index for key, one in found.items()} == {
         "counter:a": written["a"],
         "counter:b": written["b"],
     }
     assert not none
-    assert counted == {("m", "d"): {("decision/1", "refused"): 3}}
+    assert (counted.matter, counted.release_digest) == ("m", "d")
+    assert counted.outcomes == {"refused": 3}
 
 
 PERSONS = {"matter": "m", "release_digest": "d", "outcome": "refused"}

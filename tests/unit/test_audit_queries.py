@@ -19,11 +19,9 @@ from audit.trail.queries import (
     Is,
     Marked,
     Not,
-    Tally,
     count,
     find,
     following,
-    tally,
 )
 from audit.verify import verify_store
 
@@ -148,25 +146,6 @@ async def test_pages_go_on_where_the_one_before_ended(filled: Trail) -> None:
     await filled.append(ENTRIES[4], expect={})
 
     assert (first, await indices(filled, EVERY, before=first[-1], limit=2)) == ([4, 3], [2, 1])
-
-
-async def test_decisions_are_counted_by_release(filled: Trail) -> None:
-    assert await tallied(filled) == (
-        Tally("m", "aa", {"approved": 2, "waiting": 1}, {}, at_once=1, later_s=(240.0,)),
-        Tally("m", "bb", {"referred": 1}, {"AWAY": 1, "NOT_MET": 1}, at_once=1, later_s=()),
-    )
-
-
-async def tallied(trail: Trail) -> tuple[Tally, ...]:
-    return await trail.ask(
-        lambda c: tally(
-            c,
-            EVERY,
-            decision="decision/1",
-            referred="referred",
-            open_=["waiting"],
-        )
-    )
 
 
 UNBOUNDED = {"everything", "not", "other than", "alternatives that overlap", "many alternatives"}

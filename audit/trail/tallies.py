@@ -1,0 +1,253 @@
+"""Decisions counted by matter and release, from projections; never who.
+
+A decision is *overturned* if it no longer stands as it was made: a person has decided its case
+otherwise since, or an act that names it has altered what it granted. That is said of the decision,
+whenever it was overturned, so of all decisions of a month or a release no more than all can be.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    ScalarSelect,
+    and_,
+    func,
+    not_,
+    or_,
+    select,
+)
+
+from audit.log import store
+from audit.trail.entries import Leaf
+from audit.trail.projections import ENTRIES, MARKS, REASON
+from audit.trail.queries import Condition, clause
+
+OVERRIDDEN = "override"
+"""How a decision is called overturned that a person has decided otherwise; else it is the act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What entries say of decisions.
+
+    Attributes:
+        decision: Type of those by rules.
+        determination: By a person, within what the rules say.
+        override: By a person, against the rules or an earlier decision.
+        act: Type of entries by which something is done about a grant; they have the index of the
+            ``decision`` that granted it, and an ``act``.
+        overturning: The acts after which it no longer stands as it was made.
+        granted, refused: The outcomes that end a case.
+        referred: The outcome that leaves it to a person.
+    """
+
+    decision: str
+    determination: str
+    override: str
+    act: str
+    overturning: frozenset[str]
+    granted: str
+    refused: str
+    referred: str
+
+    @property
+    def all(self) -> tuple[str, str, str]:
+        """Types of everything that decides."""
+        return self.decision, self.determination, self.override
+
+    @property
+    def ended(self) -> tuple[str, str]:
+        """The outcomes that end a case."""
+        return self.granted, self.refused
+
+
+@dataclass(slots=True)
+class Tally:
+    """Decisions of one matter, under one release or all.
+
+    Attributes:
+        release_digest: Empty for all.
+        outcomes: How many by rules came out which way.
+        referrals: How many of those were referred for which reason; one can have several.
+        at_once: How many of those that end a case, or refer it, came with its first decision.
+        later_s: For the others, seconds since the case's first decision, ascending.
+        by_persons: How many by persons came out which way.
+        overrides: How many of those went against the rules, or against an earlier decision.
+        by_persons_s: For those that were the first to end their case, seconds since the case's
+            first decision, ascending.
+        overturned: How many, by rules or persons, no longer stand as they were made.
+        overturns: How many of those were overturned by what; one can be by several.
+    """
+
+    matter: str
+    release_digest: str
+    outcomes: Counter[str] = field(default_factory=Counter)
+    referrals: Counter[str] = field(default_factory=Counter)
+    at_once: int = 0
+    later_s: list[float] = field(default_factory=list)
+    by_persons: Counter[str] = field(default_factory=Counter)
+    overrides: int = 0
+    by_persons_s: list[float] = field(default_factory=list)
+    overturned: int = 0
+    overturns: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of_matter(cls, tallies: Iterable[Self]) -> Self:
+        """All releases of one matter together."""
+        whole = cls("", "")
+        for one in tallies:
+            whole.matter = one.matter
+            whole.outcomes += one.outcomes
+            whole.referrals += one.referrals
+            whole.at_once += one.at_once
+            whole.later_s += one.later_s
+            whole.by_persons += one.by_persons
+            whole.overrides += one.overrides
+            whole.by_persons_s += one.by_persons_s
+            whole.overturned += one.overturned
+            whole.overturns += one.overturns
+        whole.later_s.sort()
+        whole.by_persons_s.sort()
+        return whole
+
+
+def tally(connection: Connection, condition: Condition, *, kinds: Kinds) -> tuple[Tally, ...]:
+    """Count the decisions for which a condition holds, by matter and release, in that order."""
+    found: dict[tuple[str, str], Tally] = {}
+    of = and_(ENTRIES.c.type.in_(kinds.all), clause(condition))
+    by = (ENTRIES.c.matter, ENTRIES.c.release_digest)
+    for matter, digest, type_, outcome, number in connection.execute(
+        select(*by, ENTRIES.c.type, ENTRIES.c.outcome, func.count())
+        .where(of)
+        .group_by(*by, ENTRIES.c.type, ENTRIES.c.outcome)
+    ):
+        one = found.setdefault((matter, digest), Tally(matter, digest))
+        (one.outcomes if type_ == kinds.decision else one.by_persons)[outcome] += number
+        one.overrides += number * (type_ == kinds.override)
+    for matter, digest, code, number in connection.execute(
+        select(*by, MARKS.c.value, func.count())
+        .join(MARKS, (MARKS.c.idx == ENTRIES.c.idx) & (MARKS.c.name == REASON))
+        .where(of, ENTRIES.c.type == kinds.decision, ENTRIES.c.outcome == kinds.referred)
+        .group_by(*by, MARKS.c.value)
+    ):
+        found[matter, digest].referrals[code] = number
+    _add_times(connection, of, found, kinds)
+    for gone in overturns(connection, condition, kinds=kinds).values():
+        one = found[gone.matter, gone.release_digest]
+        one.overturned += 1
+        one.overturns.update(gone.by.keys())
+    return tuple(found[key] for key in sorted(found))
+
+
+def _add_times(
+    connection: Connection,
+    of: ColumnElement[bool],
+    found: Mapping[tuple[str, str], Tally],
+    kinds: Kinds,
+) -> None:
+    """Say how long cases took to what ended them, or left them to a person."""
+    by_rules = and_(
+        ENTRIES.c.type == kinds.decision, ENTRIES.c.outcome.in_((*kinds.ended, kinds.referred))
+    )
+    by_persons = and_(
+        ENTRIES.c.type != kinds.decision,
+        ENTRIES.c.outcome.in_(kinds.ended),
+        not_(_ended_before(kinds)),
+    )
+    columns = (ENTRIES.c.matter, ENTRIES.c.release_digest, ENTRIES.c.type, ENTRIES.c.time)
+    query = select(*columns, first_time((kinds.decision,))).where(of, or_(by_rules, by_persons))
+    for matter, digest, type_, ended, begun in connection.execute(query):
+        one, took_s = found[matter, digest], _seconds(begun or ended, ended)
+        if type_ != kinds.decision:
+            one.by_persons_s.append(took_s)
+        elif took_s:
+            one.later_s.append(took_s)
+        else:
+            one.at_once += 1
+    for one in found.values():
+        one.later_s.sort()
+        one.by_persons_s.sort()
+
+
+@dataclass(frozen=True, slots=True)
+class Overturned:
+    """A decision that no longer stands as it was made.
+
+    Attributes:
+        by: When it was overturned first by what: `OVERRIDDEN`, or an act.
+    """
+
+    matter: str
+    release_digest: str
+    by: Mapping[str, datetime]
+
+
+def overturns(
+    connection: Connection, condition: Condition, *, kinds: Kinds
+) -> Mapping[int, Overturned]:
+    """Those of the decisions for which a condition holds that were overturned, by index.
+
+    Nothing but an approval or a refusal can be. A refusal that a person has upheld, for whatever
+    reason, stands.
+    """
+    later = ENTRIES.alias("later")
+    same_case = (later.c.case_id == ENTRIES.c.case_id) & (later.c.case_id != "")
+    follows = same_case & (later.c.idx > ENTRIES.c.idx)
+    of = and_(ENTRIES.c.type.in_(kinds.all), ENTRIES.c.outcome.in_(kinds.ended), clause(condition))
+    stays = (ENTRIES.c.outcome == kinds.refused) & (later.c.outcome == kinds.refused)
+    columns = (ENTRIES.c.idx, ENTRIES.c.matter, ENTRIES.c.release_digest, later.c.time)
+    found: dict[int, tuple[str, str, dict[str, datetime]]] = {}
+
+    def add(index: int, matter: str, digest: str, time: str, by: str) -> None:
+        _, _, said = found.setdefault(index, (matter, digest, {}))
+        said.setdefault(by, datetime.fromisoformat(time))
+
+    overrides = select(*columns).join(later, follows & (later.c.type == kinds.override))
+    for row in connection.execute(overrides.where(of, not_(stays)).order_by(later.c.idx)):
+        add(*row, OVERRIDDEN)
+    acts = select(*columns, store.ENTRIES.c.leaf).join(later, follows & (later.c.type == kinds.act))
+    acts = acts.join(store.ENTRIES, store.ENTRIES.c.idx == later.c.idx).where(of)
+    for index, matter, digest, time, leaf in connection.execute(acts.order_by(later.c.idx)):
+        said = Leaf.decode(leaf).permanent
+        act = said.get("act")
+        if said.get("decision") == index and isinstance(act, str) and act in kinds.overturning:
+            add(index, matter, digest, time, act)
+    return {index: Overturned(*one) for index, one in found.items()}
+
+
+def first_time(types: Sequence[str]) -> ScalarSelect[str]:
+    """When the case of a row of ``entries`` got its first entry of these types."""
+    first = ENTRIES.alias("first")
+    same_case = (first.c.case_id == ENTRIES.c.case_id) & (first.c.case_id != "")
+    return (
+        select(func.min(first.c.time)).where(same_case, first.c.type.in_(types)).scalar_subquery()
+    )
+
+
+def previous_outcome(types: Sequence[str]) -> ScalarSelect[str]:
+    """How the newest entry of these types before a row of ``entries``, in its case, came out."""
+    before = ENTRIES.alias("before")
+    query = select(before.c.outcome).where(_earlier(before), before.c.type.in_(types))
+    return query.order_by(before.c.idx.desc()).limit(1).scalar_subquery()
+
+
+def _ended_before(kinds: Kinds) -> ColumnElement[bool]:
+    """Whether the case of a row of ``entries`` had been decided before."""
+    before = ENTRIES.alias("before")
+    ended = before.c.type.in_(kinds.all) & before.c.outcome.in_(kinds.ended)
+    return select(before.c.idx).where(_earlier(before), ended).exists()
+
+
+def _earlier(before: FromClause) -> ColumnElement[bool]:
+    same_case = (before.c.case_id == ENTRIES.c.case_id) & (before.c.case_id != "")
+    return and_(same_case, before.c.idx < ENTRIES.c.idx)
+
+
+def _seconds(begun: str, ended: str) -> float:
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
