@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from decision_service.acting import NAMES, unfit_representation
 from decision_service.errors import (
     DeadlineTooShortError,
     FieldViolation,
@@ -21,6 +22,7 @@ from decision_service.model import (
     Application,
     AssuranceLevel,
     Authority,
+    Capacity,
     CaseId,
     CaseState,
     CaseSummary,
@@ -159,6 +161,7 @@ def _refuse_unfit(request: Request, release: Release, now: datetime) -> None:
     wrong = [
         *_unfit_channel(request, release.matter),
         *_unfit_parties(request, release.matter),
+        *unfit_representation(request),
         *_unfit_authority(request.authority, release.matter, now),
         *(_unfit_contests(request, release) if isinstance(request, Application) else ()),
     ]
@@ -272,8 +275,27 @@ def _unfit_contests(application: Application, release: Release) -> Iterator[Fiel
 def _refuse_unauthorized(request: Request, matter: Matter) -> None:
     authority: Authority = request.authority
     refuse_low_assurance(authority.assurance_level, matter)
-    if authority.agent_for or request.parties[0].named_by not in authority.person.documents:
-        raise not_the_applicant()
+    if authority.capacity is None:
+        if request.parties[0].named_by not in authority.person.documents:
+            raise not_the_applicant()
+    elif authority.capacity not in matter.represented_by:
+        raise _not_represented(authority.capacity, matter)
+
+
+def _not_represented(capacity: Capacity, matter: Matter) -> NotAuthorizedError:
+    """Nobody acts in this capacity, because the law wants the person or nothing is said."""
+    name = NAMES[capacity]
+    return NotAuthorizedError(
+        f"for `{matter.id}` no {name.en} can act",
+        zh=f"该事项不能由{name.zh}在线代办"
+        + (f"，依法须由本人办理（{matter.in_person}）。" if matter.in_person else "。")
+        + "本人到场不便的，请到窗口说明情况，由工作人员依法办理。",
+        reason="NOT_REPRESENTED",
+        hint=(f"The law wants the person ({matter.in_person}). " if matter.in_person else "")
+        + "Whoever cannot come or sign in is helped at the counter.",
+        matter=matter.id,
+        capacity=capacity,
+    )
 
 
 def refuse_low_assurance(level: AssuranceLevel, matter: Matter) -> None:
@@ -300,7 +322,8 @@ def not_the_applicant() -> NotAuthorizedError:
         "the person who authenticated is not the applicant",
         zh="认证人与申请人不一致；代办请持授权材料到窗口办理。",
         reason="NO_AUTHORITY_FOR_PARTY",
-        hint="Agents and guardians are served at the counter, where their papers are seen.",
+        hint="Say who acts for whom: `authority.agent_for`, and an `agent` or `guardian` party; "
+        "whoever has papers alone is served at the counter.",
     )
 
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from decision_service.acting import guardian_is_proven
 from decision_service.admission import Admission, admit
 from decision_service.draft import Draft
 from decision_service.errors import PreconditionError, RequestReusedError
 from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, plan
 from decision_service.judge import (
     ALREADY_GRANTED,
+    AUTHORITY_NOT_PROVEN,
     ENGINE_DISAGREES,
     FACT_CONTESTED,
     GRANTS_UNKNOWN,
@@ -26,6 +28,7 @@ from decision_service.judge import (
 from decision_service.model import (
     Application,
     Approved,
+    Capacity,
     Decision,
     Evidence,
     Facts,
@@ -200,6 +203,10 @@ def judged(
         draft.outcome, Approved | Refused
     ):
         draft = referred(draft, FACT_CONTESTED)
+    if application.authority.capacity is Capacity.GUARDIAN and not guardian_is_proven(
+        facts, release.matter, admission.filing_date
+    ):
+        draft = referred(draft, AUTHORITY_NOT_PROVEN)
     if application.person_requested or admission.person_wanted:
         draft = referred(draft, PERSON_REQUESTED)
     return draft

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic_core import to_jsonable_python
 
+from decision_service.acting import acting_words
 from decision_service.model import (
     Application,
     Approved,
@@ -92,6 +93,7 @@ class Draft(Frozen):
             zone=ZoneInfo(self.zone),
             evidence=self.evidence,
             papers=self.replaced,
+            acting=acting_words(self.application.authority, self.application.parties[0]),
             determination=self.determination,
         )
 

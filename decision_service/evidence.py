@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol, TypeAlias
 
+from decision_service.acting import guardian_is_proven
 from decision_service.model import (
     FORM,
+    GUARDIAN_RELATION,
     KEY_OF,
     Application,
+    Capacity,
     CaseId,
     Consent,
     Evidence,
@@ -27,9 +30,6 @@ from decision_service.settle import settle
 
 RESERVED_S = 0.1
 """What a flow keeps of a caller's deadline for judging and recording, in seconds."""
-
-FIRST_WAVE_SHARE = 0.5
-"""Of the time for registers, what those have on whose answers other questions hang."""
 
 
 class EvidenceSource(Protocol):
@@ -58,10 +58,13 @@ class Plan:
     Attributes:
         questions: Those of the first wave first.
         facts: What the answers so far let us know; the same belief that the decision has.
+        may_go_on: Whether they let a question be put that waits for them: where a guardian acts,
+            not before that is proven.
     """
 
     questions: tuple[Question, ...]
     facts: Callable[[Sequence[Evidence]], Facts]
+    may_go_on: Callable[[Facts], bool] = lambda _: True
 
 
 def plan(
@@ -92,13 +95,16 @@ def plan(
             allowed = tuple(item.type for item in matter.evidence)
     given = _given(request, gaps)
     asked: dict[EvidenceType, Question] = {}
-    for item in sorted(matter.evidence, key=lambda one: bool(one.after)):
+    by_guardian = request.authority.capacity is Capacity.GUARDIAN
+    proof = EvidenceType(release.meanings[GUARDIAN_RELATION].source) if by_guardian else None
+    for item in sorted(matter.evidence, key=lambda one: (one.type != proof, bool(one.after))):
+        after = item.after if proof is None or item.type == proof else (proof, *item.after)
         awaited = item.awaited
         sources = {key: source for key, source in item.key.items() if key not in awaited}
         if (
             item.type in allowed
             and given.keys() >= {*sources.values()}
-            and asked.keys() >= {*item.after}
+            and asked.keys() >= {*after}
         ):
             asked[item.type] = Question(
                 query_id=new_id(),
@@ -107,7 +113,7 @@ def plan(
                 keys={key: given[source] for key, source in sources.items()},
                 awaited=awaited,
                 only_if=item.only_if,
-                after=item.after,
+                after=after,
                 matter=matter.id,
                 case_id=case_id,
                 purpose=matter.purpose,
@@ -124,6 +130,7 @@ def plan(
         facts=lambda seen: settle(
             release, seen, {}, contested, filing_date=filing_date, decide_time=now
         ),
+        may_go_on=lambda facts: not by_guardian or guardian_is_proven(facts, matter, filing_date),
     )
 
 
@@ -177,9 +184,10 @@ async def gather(
 ) -> AsyncGenerator[Evidence, None]:
     """Ask every register at once and yield each answer as it comes; none is waited for longer.
 
-    A question that hangs on others' answers is put the moment those are there. What others hang
-    on may take the first half of the time only, so that they have the other. A question whose
-    key does not become known is not put, and yields nothing.
+    A question that hangs on others' answers is put the moment those are there. The time is shared
+    by the longest chain of them: what others hang on leaves them theirs. A question whose key
+    does not become known, or that a guardian who is not proven would put, is not put, and yields
+    nothing.
 
     Closing it ends every question that is still open; iterate under `contextlib.aclosing`.
 
@@ -190,8 +198,12 @@ async def gather(
     start = asyncio.get_running_loop().time()
     awaited = {earlier for question in plan.questions for earlier in question.after}
     tasks: dict[EvidenceType, asyncio.Task[Evidence | None]] = {}
+    waves: dict[EvidenceType, int] = {}
     for question in plan.questions:
-        share = FIRST_WAVE_SHARE if question.evidence_type in awaited else 1.0
+        waves[question.evidence_type] = 1 + max((waves[one] for one in question.after), default=0)
+    for question in plan.questions:
+        wave = waves[question.evidence_type]
+        share = wave / max(waves.values()) if question.evidence_type in awaited else 1.0
         asking = _ask_in_turn(
             question,
             [tasks[earlier] for earlier in question.after],
@@ -222,7 +234,8 @@ async def _ask_in_turn(
 ) -> Evidence | None:
     """One question, when its own predecessors have answered; None if it cannot be put then."""
     answered = [evidence for task in earlier if (evidence := await task) is not None]
-    query = question.complete(plan.facts(answered) if earlier else {})
+    facts: Facts = plan.facts(answered) if earlier else {}
+    query = question.complete(facts) if not earlier or plan.may_go_on(facts) else None
     return None if query is None else await _ask(query, sources, deadline=deadline, now=now)
 
 

@@ -231,6 +231,13 @@ FACT_CONTESTED = _reason(
     "An objection to data used here is being checked, so a person decides; you lose nothing.",
 )
 
+AUTHORITY_NOT_PROVEN = _reason(
+    "AUTHORITY_NOT_PROVEN",
+    "系统未能从登记信息确认监护关系，尚未查询被监护人的任何信息；已转人工核对监护证明，不影响其权益。",
+    "The register does not show us that the guardian acts for the applicant, so nothing else was"
+    " asked about them; a person looks at the papers, and nobody loses anything.",
+)
+
 PERSON_REQUESTED = _reason(
     "PERSON_REQUESTED",
     "您要求由工作人员办理，已转人工，不影响您的权益。",

@@ -11,10 +11,13 @@ from pydantic import ValidationError as ShapeError
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import (
     ADVERSE,
+    APPLICANT,
     FORM,
+    GUARDIANSHIP,
     KEY_OF,
     ORGANISATION,
     BooleanType,
+    Capacity,
     Concept,
     EvidencePlan,
     EvidenceType,
@@ -93,6 +96,7 @@ def plan_faults(
     """
     types = [item.type for item in matter.evidence]
     asked = set(types)
+    yield from _representation_faults(matter, meanings)
     yield from (f"the plan does not ask `{source}`" for source in sorted(needed - asked))
     yield from (f"the city has no register `{key}`" for key in sorted(asked - set(registers)))
     yield from (f"the plan asks `{key}` twice" for key in sorted(asked) if types.count(key) > 1)
@@ -113,11 +117,34 @@ def plan_faults(
             yield from _order_faults(item, matter, meanings, registers)
 
 
+def _representation_faults(matter: Matter, meanings: Meanings) -> Iterator[str]:
+    """Who acts for whom without a law, or a guardian whom no register that is asked vouches for."""
+    yield from (
+        f"`represented_by.{capacity}` names no law"
+        for capacity, basis in sorted(matter.represented_by.items())
+        if not basis.strip()
+    )
+    if matter.represented_by and "person" not in matter.applicants:
+        yield "`represented_by`: only people are represented; a firm acts through who stands for it"
+    if Capacity.GUARDIAN not in matter.represented_by:
+        return
+    sources = {meanings[one].source for one in GUARDIANSHIP if one in meanings}
+    proofs = [
+        item
+        for item in matter.evidence
+        if {item.type} == sources and f"{Capacity.GUARDIAN}.id_number" in item.key.values()
+    ]
+    if not meanings.keys() >= GUARDIANSHIP or not proofs:
+        yield "a guardian may act, but the plan asks no register that vouches for it"
+    elif proofs[0].after:
+        yield f"`{proofs[0].type}` proves the guardian, and so waits for nobody"
+
+
 def _key_faults(
     item: EvidencePlan, matter: Matter, declared_texts: Sequence[str], register: RegisterMeaning
 ) -> Iterator[str]:
     """Keys that the register does not find by, that are not given, or that nobody can give."""
-    roles = {"applicant", *({ORGANISATION} & set(matter.applicants))}
+    roles = {APPLICANT, *({ORGANISATION} & set(matter.applicants))}
     if item.about not in roles:
         yield f"`{item.type}` is asked about `{item.about}`, who takes no part"
     for key in sorted(set(register.keys) - set(item.key)):
@@ -129,7 +156,7 @@ def _key_faults(
         if source.startswith(FORM):
             if word not in declared_texts:
                 yield f"`{item.type}`: the applicant declares no text `{word}` in the form"
-        elif word in KEY_OF.values() and role not in roles:
+        elif word in KEY_OF.values() and role not in {*roles, *matter.represented_by}:
             yield f"`{item.type}`: `{source}` is of `{role}`, who takes no part"
 
 

@@ -554,6 +554,27 @@ TwoPersons: TypeAlias = Literal["approve", "approve_against_not_met", "refuse", 
 that is not met, and to take back what was granted."""
 
 
+class Capacity(StrEnum):
+    """In which capacity somebody acts for the applicant; the role of that party, too."""
+
+    AGENT = "agent"
+    GUARDIAN = "guardian"
+
+
+APPLICANT = "applicant"
+"""Role of the person whose application it is, or who files for a firm."""
+
+GUARDIAN_RELATION = Concept("guardian.relation")
+"""How who says to be the guardian stands to the applicant: ``parent``, ``appointed`` or ``none``.
+The register that vouches for it is asked before every other where a guardian acts."""
+
+WARD_BIRTH_DATE = Concept("guardian.ward_birth_date")
+"""When the applicant was born, as the same register has it."""
+
+GUARDIANSHIP = frozenset({GUARDIAN_RELATION, WARD_BIRTH_DATE})
+"""What a guardian's authority rests on."""
+
+
 class Matter(Frozen):
     """matter.toml: everything about a matter on and after a day that is not its rules or form.
 
@@ -561,6 +582,8 @@ class Matter(Frozen):
         kind: GB/T 39046 A.1. What is `ADVERSE` is decided by people: it has no mode but prefill.
         automatic_refusal: Whether the machine may refuse at all; default no (S3, law 5).
         applicants: Who applies. An organisation does so through a person, who files for it.
+        represented_by: Who may act for the person who applies, and by which law; nobody else may.
+        in_person: The law that wants the person to appear; empty if none does.
         once_per_subject: Whether one person, or one organisation, can be granted it once only.
         minimum_deadline: A caller's deadline below this is refused before any question.
         retry_for: How long a case waits for a source that is away; zero refers at once.
@@ -587,6 +610,8 @@ class Matter(Frozen):
     competent_authority: Text
     legal_resources: tuple[str, ...] = Field(min_length=1)
     applicants: tuple[Literal["person", "organisation"], ...] = Field(min_length=1)
+    represented_by: Mapping[Capacity, str] = Field(default_factory=dict)
+    in_person: str = ""
     channels: tuple[str, ...] = Field(min_length=1)
     modes: tuple[Literal["prefill", "instant", "proactive"], ...]
     assurance_level: AssuranceLevel
@@ -683,6 +708,8 @@ class Authority(Frozen):
     Attributes:
         person: The one who authenticated: the applicant, or who acts for the applicant.
         agent_for: Role that the person acts for; empty if the person is the applicant.
+
+    Whoever acts for another is a party of their own, and ``person`` has that party's role.
     """
 
     person: Party
@@ -690,6 +717,11 @@ class Authority(Frozen):
     authentication_time: datetime
     agent_for: str = ""
     basis: Annotated[Consent | StatutoryDuty, Field(discriminator="kind")]
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """In which capacity the person acts for the applicant; None for the applicant's own act."""
+        return Capacity(self.person.role) if self.agent_for else None
 
     @property
     def legal_basis(self) -> str:
@@ -797,7 +829,8 @@ class Reason(Frozen):
         code: ``REQUIREMENT_MET``, ``REQUIREMENT_NOT_MET``, ``REQUIREMENT_UNKNOWN``,
             ``OUTPUT_UNKNOWN``, ``SOURCES_CONTRADICT``, ``ANSWER_MISSING``, ``ANSWER_INVALID``,
             ``SOURCE_AWAY``, ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED``,
-            ``GRANTS_UNKNOWN``, ``FACT_CONTESTED`` or ``PERSON_REQUESTED``.
+            ``GRANTS_UNKNOWN``, ``FACT_CONTESTED``, ``AUTHORITY_NOT_PROVEN`` or
+            ``PERSON_REQUESTED``.
         requirement: ``R1``, or empty where no requirement is meant.
         field: Key in the form to correct, or empty.
         text: What the applicant reads.

@@ -46,6 +46,7 @@ def write_notice(
     zone: ZoneInfo,
     evidence: Sequence[Evidence],
     papers: Sequence[Replaced],
+    acting: Text | None = None,
     determination: Determination | None = None,
 ) -> Text:
     """The notice of a decision, in both languages.
@@ -57,12 +58,14 @@ def write_notice(
         zone: In which times are told.
         evidence: What registers answered.
         papers: Those that nobody had to bring.
+        acting: Who has acted for the applicant; None for themselves.
         determination: That persons decided; None for the rules.
     """
     title, remedies, by = _TITLES[type(outcome)], matter.remedies, _by(determination)
     zh = [
         f"{matter.name.zh} {title.zh}",
         f"办件编号：{case_number}　申请日：{filing_date}",
+        *([acting.zh] if acting else []),
         *_grant_lines(outcome, "zh"),
         *(line.zh for line in _papers_line(papers)),
         *(
@@ -82,6 +85,7 @@ def write_notice(
     en = [
         f"{matter.name.en}: {title.en}",
         f"Case {case_number}, handed in on {filing_date}",
+        *([acting.en] if acting else []),
         *_grant_lines(outcome, "en"),
         *(line.en for line in _papers_line(papers)),
         *(

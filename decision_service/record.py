@@ -225,6 +225,7 @@ class Record:
                         "case_id": case.case_id,
                         "caller": request.caller,
                         "channel": request.channel,
+                        **_capacity(request),
                         "queries": [
                             {
                                 "query_id": question.query_id,
@@ -301,6 +302,7 @@ class Record:
                     "case_id": case.case_id,
                     "caller": request.caller,
                     "channel": request.channel,
+                    **_capacity(request),
                     "evidence": _evidence_summary(evidence),
                 },
                 sealed={
@@ -344,6 +346,7 @@ class Record:
                 "channel": application.channel,
                 "purpose": draft.matter.purpose,
                 "legal_basis": application.authority.legal_basis,
+                **_capacity(application),
                 "outcome": draft.outcome.kind,
                 "statuses": [list(pair) for pair in draft.statuses],
                 "reasons": [*sorted({reason.code for reason in draft.outcome.reasons})],
@@ -827,6 +830,12 @@ def recorded_decision(body: Mapping[str, Any], recorded: Recorded) -> Decision:
     return Decision.model_validate_json(
         json.dumps({**body, "receipt": receipt.model_dump(mode="json")})
     )
+
+
+def _capacity(request: Request) -> dict[str, str]:
+    """In which capacity somebody acts for the applicant; who and for whom is in the sealed part."""
+    capacity = request.authority.capacity
+    return {"capacity": capacity.value} if capacity else {}
 
 
 def _evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:

@@ -32,8 +32,10 @@ from decision_service.matter import (
 from decision_service.model import (
     DECLARED,
     FORM,
+    GUARDIANSHIP,
     SERVICE,
     Calendar,
+    Capacity,
     Concept,
     EvidenceType,
     ListType,
@@ -329,6 +331,8 @@ def compose(
     _refuse_unfit(frozen_matter, book, frozen_form, meanings=meanings, registers=registers)
     used = {term.id for term in book.terms} | set(frozen_form.concepts.values())
     used = used.union(*(item.hangs_on for item in frozen_matter.evidence))
+    if Capacity.GUARDIAN in frozen_matter.represented_by:
+        used |= GUARDIANSHIP
     asked = {item.type for item in frozen_matter.evidence}
     kept_meanings = {concept: meanings[concept] for concept in sorted(used)}
     kept_registers = {key: registers[key] for key in sorted(asked)}

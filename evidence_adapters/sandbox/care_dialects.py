@@ -98,6 +98,41 @@ def service(turn: Turn) -> Answer:
     return {**answer, "ReplyTime": turn.promised} if word == "pending" else answer
 
 
+def guardians(turn: Turn) -> Answer:
+    """A platform of two bureaus: codes of letters and digits, both numbers in every record."""
+    relations = {"parent": "1", "appointed": "2"}
+    records = [
+        {
+            "bjhrZjhm": person.id_number,
+            "jhrZjhm": known.keys["guardian_id_number"],
+            "jhrXm": "不应提供",
+            "gx": relations[relation],
+            "csrq": person.birth_date.isoformat(),
+        }
+        for known in turn.found
+        if (person := known.person) is not None and (relation := known.guardianship) is not None
+    ]
+    codes: dict[Condition, str] = {
+        "found": "JH00",
+        "not_found": "JH01",
+        "ambiguous": "JH02",
+        "disputed": "JH03",
+        "pending": "JH04",
+        "denied": "JH40",
+        "unavailable": "JH50",
+    }
+    word = turn.word(records)
+    return {
+        "fhdm": codes[word],
+        "bjhrZjhm": turn.about.keys["id_number"],
+        "jhrZjhm": turn.about.keys["guardian_id_number"],
+        "lsh": turn.serial,
+        "sjsj": turn.stamp,
+        "yjfk": turn.promised if word == "pending" else None,
+        "jhgx": records,
+    }
+
+
 def households(turn: Turn) -> Answer:
     """A police register: one book a person, its other members as a list within; blanks for gaps."""
     flags = {True: "1", False: "0", None: ""}

@@ -174,6 +174,7 @@ DIALECTS: Final[Mapping[str, Callable[[Turn], Answer]]] = {
     "disability_register": care_dialects.disabilities,
     "veteran_register": care_dialects.service,
     "household_register": care_dialects.households,
+    "guardianship_register": care_dialects.guardians,
     "unemployment_insurance_register": job_dialects.unemployment_insurance,
     "employment_register": job_dialects.employment,
     "custody_register": job_dialects.custody,

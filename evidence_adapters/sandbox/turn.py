@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from evidence_adapters.sandbox.city import City, Person
 from evidence_adapters.sandbox.drivers import Driver, Drivers
 from evidence_adapters.sandbox.firms import Firm, Firms, House
+from evidence_adapters.sandbox.guardians import Guardians, Relation
 from evidence_adapters.sandbox.jobs import Jobs, Work
 from evidence_adapters.sandbox.life import Life
 from evidence_adapters.sandbox.lives import Lives
@@ -66,6 +67,14 @@ class Known:
         return self.person is not None and Jobs(self.city).holds_business(self.person)
 
     @property
+    def guardianship(self) -> Relation | None:
+        """How the second person of the question is the first one's guardian."""
+        guardian = self.city.find(self.keys.get("guardian_id_number", ""))
+        if self.person is None or guardian is None:
+            return None
+        return Guardians(self.city).relation(guardian, self.person)
+
+    @property
     def startup(self) -> Startup | None:
         """What is known of the firm as one that starts up."""
         return None if self.firm is None else Startups(self.city).of(self.firm)
@@ -99,6 +108,7 @@ def look_up_another(city: City, keys: Mapping[str, str]) -> Known:
         house = firms.house(number)
         others = {
             "id_number": city.person(number).id_number,
+            "guardian_id_number": city.person(number + 1).id_number,
             "organisation_code": firms.firm(number).code,
             "house_code": house.code,
             "property_unit": house.unit,

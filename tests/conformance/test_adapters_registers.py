@@ -52,6 +52,7 @@ OPENINGS = Traders(CITY).cast(TODAY)
 NO_FIRM = "91999999MA00000154"
 ANOTHER = {
     "id_number": CAST["young_adult"].id_number,
+    "guardian_id_number": CAST["young_adult"].id_number,
     "organisation_code": NO_FIRM,
     "house_code": "990000" + "0" * 19,
     "property_unit": "990000000000GB00001F00000000",
@@ -77,6 +78,11 @@ class Expected:
 
 def person(role: str) -> Keys:
     return {"id_number": CAST[role].id_number}
+
+
+def guarded(role: str) -> Keys:
+    """Whether the cast's guardian is somebody's."""
+    return {**person(role), "guardian_id_number": CAST["guardian"].id_number}
 
 
 def filing(role: str, *keys: str, **others: str) -> Keys:
@@ -441,6 +447,17 @@ REGISTERS = [
         },
         unknown=person("severe_elsewhere"),
         absence=EvidenceStatus.NO_RECORD_AUTHORITATIVE,
+        absent={},
+    ),
+    Expected(
+        register=EvidenceType("guardianship_register"),
+        known=guarded("child"),
+        values={
+            "guardian.relation": "parent",
+            "guardian.ward_birth_date": CAST["child"].birth_date,
+        },
+        unknown=guarded("aged_75"),
+        absence=EvidenceStatus.NO_RECORD_INCONCLUSIVE,
         absent={},
     ),
     Expected(

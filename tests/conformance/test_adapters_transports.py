@@ -56,15 +56,15 @@ EXPECTED = {one.register: one for one in REGISTERS}
 
 def disputed(expected: Expected) -> Keys:
     """Of whom everything is disputed."""
-    if set(expected.known) == {"id_number"}:
-        return {"id_number": CAST["disputed"].id_number}
+    if set(expected.known) <= {"id_number", "guardian_id_number"}:
+        return {**expected.known, "id_number": CAST["disputed"].id_number}
     return filing("disputed", *expected.known)
 
 
 def pending(expected: Expected) -> Keys:
     """Of whom a person must look first."""
-    if set(expected.known) == {"id_number"}:
-        return {"id_number": CAST["newborn"].id_number}
+    if set(expected.known) <= {"id_number", "guardian_id_number"}:
+        return {**expected.known, "id_number": CAST["newborn"].id_number}
     return filing("mixed_use_address", *expected.known)
 
 

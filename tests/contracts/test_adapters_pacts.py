@@ -58,6 +58,10 @@ def person(role: str) -> Mapping[str, str]:
     return {"id_number": CAST[role].id_number}
 
 
+def guarded(role: str) -> Mapping[str, str]:
+    return {**person(role), "guardian_id_number": CAST["guardian"].id_number}
+
+
 def trader(role: str) -> Mapping[str, str]:
     return {"id_number": OPENINGS[role].trader.id_number}
 
@@ -477,6 +481,18 @@ SPEECHES = [
         },
         nothing=None,
         codes=int,
+    ),
+    Speech(
+        register="guardianship_register",
+        instant="2026-03-01 10:00:00",
+        known=guarded("ward"),
+        unknown=guarded("aged_75"),
+        record={"gx": "2", "csrq": "1950-02-03"},
+        values={
+            "guardian.relation": "appointed",
+            "guardian.ward_birth_date": date(1950, 2, 3),
+        },
+        nothing=[],
     ),
     Speech(
         register="unemployment_insurance_register",

@@ -104,6 +104,7 @@ def test_the_packaged_registers_say_what_their_absences_mean() -> None:
             "applicant.service_certificate_valid": False,
         },
         "household_register": {},
+        "guardianship_register": {},
     }
     assert not meanings[EvidenceType("property_register")].complete
     assert meanings[EvidenceType("population_register")].concepts == (
