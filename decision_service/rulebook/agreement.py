@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from decision_service.model import NumberType, OptionType, Text, TextType
+from decision_service.model import DateType, NumberType, OptionType, Text, TextType
 from decision_service.rulebook.source import Report
 from decision_service.rulebook.tree import (
     Arithmetic,
@@ -16,7 +16,15 @@ from decision_service.rulebook.tree import (
     Position,
     is_fixed,
 )
-from decision_service.rulebook.values import AnyType, ListOf, Type
+from decision_service.rulebook.values import (
+    AnyType,
+    DaysAndTime,
+    DaysType,
+    ListOf,
+    MonthsType,
+    Type,
+    YearsAndMonths,
+)
 
 MOST_DIGITS = 9
 """Digits after the point that a type can have."""
@@ -57,7 +65,7 @@ def kind_in_words(kind: str) -> Text:
     return _KINDS[kind]
 
 
-_SPELT = {"日": "天", "个月": "月"}
+_SPELT = {"日": "天", "个月": "月", "周岁": "岁"}
 """Units that have two names, by the rarer one."""
 
 
@@ -165,11 +173,13 @@ def fit(  # noqa: C901, PLR0911  # one case for each pair of kinds
         case (AnyType(), _) | (_, AnyType()):
             return expression
         case NumberType() as found, NumberType(unit=unit):
-            if same_unit(found.unit, unit):
+            if found.unit == unit or (same_unit(found.unit, unit) and not is_fixed(expression)):
                 return expression
-            if not found.unit and is_fixed(expression):
+            if is_fixed(expression) and (not found.unit or same_unit(found.unit, unit)):
                 return replace(expression, type=NumberType(unit=unit, scale=found.scale))
             _disagree("E032", expression.at, found, type_, report)
+        case NumberType(), MonthsType() | DaysType() if _lasting(expression, type_):
+            return _lasting(expression, type_)
         case TextType(), OptionType() if isinstance(expression, Constant):
             return _labelled(expression, type_, report)
         case OptionType() as found, OptionType():
@@ -183,6 +193,34 @@ def fit(  # noqa: C901, PLR0911  # one case for each pair of kinds
         case found, _:
             _disagree("E031", expression.at, found, type_, report)
     return None
+
+
+def beside(expression: Expression, other: Type) -> Expression:
+    """What is calculated with days and durations: there ``6个月`` is a duration, and no number."""
+    if not isinstance(other, DateType | MonthsType | DaysType):
+        return expression
+    kinds = (MonthsType(), DaysType()) if isinstance(other, DateType) else (other,)
+    return next((found for kind in kinds if (found := _lasting(expression, kind))), expression)
+
+
+def _lasting(expression: Expression, type_: Type) -> Constant | None:
+    """A number with a unit of time as the duration that it says; None if it says none."""
+    match expression:
+        case Constant(value=Decimal() as number, type=NumberType(unit=unit)) if number == int(
+            number
+        ):
+            count = int(number)
+        case _:
+            return None
+    match plain_unit(unit), type_:
+        case "年", MonthsType():
+            return replace(expression, value=YearsAndMonths(12 * count), type=type_)
+        case "月", MonthsType():
+            return replace(expression, value=YearsAndMonths(count), type=type_)
+        case "天", DaysType():
+            return replace(expression, value=DaysAndTime(Decimal(86_400 * count)), type=type_)
+        case _:
+            return None
 
 
 def _fit_list(

@@ -16,6 +16,7 @@ from decision_service.model import Concept, NumberType
 from decision_service.rulebook.agreement import (
     agree,
     as_scaled,
+    beside,
     fit,
     in_unit,
     in_words,
@@ -123,7 +124,8 @@ class Builder:
             case bool():
                 type_: Type = BOOLEAN
             case Decimal():
-                type_ = NumberType(scale=min(max(-int(value.as_tuple().exponent), 0), 9))
+                scale = min(max(-int(value.as_tuple().exponent), 0), 9)
+                type_ = NumberType(unit=word.unit, scale=scale)
             case YearsAndMonths():
                 type_ = MonthsType()
             case DaysAndTime():
@@ -358,6 +360,7 @@ class Builder:
         if op == "**" and not self.scope.free and self._is_bare_minus(left):
             self.report.add("E101.power", word.at)
             return None
+        left, right = beside(left, right.type), beside(right, left.type)
         other = other_result(op, left.type, right.type)
         if other is not None:
             return Arithmetic(op, left, right, other, left.at)

@@ -35,12 +35,10 @@ def read_tests(piece: Piece, item: Name, scope: Scope, report: Report) -> Tests 
     return cast("Tests | None", _read(piece, "cell", builder))
 
 
-_NO_NAMES = Scope()
-
-
 def read_constant(piece: Piece, type_: ConceptType, report: Report) -> Value | None:
     """Read one value written out, of that type; None if it is not one, which is reported."""
-    found = read(piece, _NO_NAMES, report)
+    units = {type_.unit} - {""} if isinstance(type_, NumberType) else ()
+    found = read(piece, Scope(units=units), report)
     if found is None:
         return None
     if not isinstance(found, Constant):

@@ -7,7 +7,7 @@ places always point into the text as written.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -59,12 +59,14 @@ class Word:
         text: As written.
         value: What it says: the number, the day, the text inside the quotes, the id of a name
             (None if there is no such name), the operator, the English name of a function.
+        unit: What is written after a number: 元 in ``3000元``.
     """
 
     kind: Kind
     text: str
     value: Value | Duration | NotKnown | None
     at: Position
+    unit: str = ""
 
 
 class Scope:
@@ -72,11 +74,13 @@ class Scope:
 
     Args:
         free: Whether types are those of the values at evaluation (FEEL), and not declared.
+        units: What may be written after a number, besides the units of the names and of time.
     """
 
-    def __init__(self, *, free: bool = False) -> None:
+    def __init__(self, *, free: bool = False, units: Iterable[str] = ()) -> None:
         self.types: dict[Concept, Type] = {}
         self.free = free
+        self.units = {*TIME_UNITS, *units}
         self.columns: set[str] = set()
         self._ids: dict[str, Concept] = {}
         self._lengths = set[int]()
@@ -85,6 +89,7 @@ class Scope:
         """Add a concept or derived value under each of its names."""
         type_ = declared if isinstance(declared, AnyType) else in_expressions(declared)
         self.types[id_] = type_
+        self.units.update(_units_of(type_))
         self._ids.update(dict.fromkeys(names, id_))
         self._lengths.update(map(len, names))
         if isinstance(type_, ListOf) and isinstance(type_.item, RecordOf):
@@ -125,7 +130,26 @@ class Scope:
         return ""
 
 
+TIME_UNITS = frozenset({"年", "月", "个月", "天", "日", "工作日", "岁", "周岁"})
+"""Units that every file knows: what the functions of days count in."""
+
+_POWERS = {"万": 4, "亿": 8}
+
+
+def _units_of(type_: Type) -> Iterator[str]:
+    """The units that a name, or the columns of a list, are in."""
+    match type_:
+        case NumberType(unit=unit) if unit:
+            yield unit
+        case ListOf(item=RecordOf(columns=columns)):
+            for column in columns.values():
+                yield from _units_of(column)
+        case _:
+            pass
+
+
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?![\d-])", re.ASCII)
+_DATE_ZH = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})日", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _EXPONENT = re.compile(r"\d+(?:\.\d+)?[eE][+-]?\d+", re.ASCII)
 _FREE_NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,4})?(?![\d])", re.ASCII)
@@ -248,9 +272,12 @@ class _Reader:
             return self._string(index)
         if found := _DATE.match(self.text, index):
             return self._word("DATE", index, len(found[0]), self._day(found[0], index))
+        if found := _DATE_ZH.match(self.text, index):
+            day = "-".join(part.zfill(2) for part in found.groups())
+            return self._word("DATE", index, len(found[0]), self._day(day, index))
         if self.scope.free:
             found = _FREE_NUMBER.match(self.text, index)
-            return self._word("NUMBER", index, len(found[0]), Decimal(found[0])) if found else None
+            return self._free_number(found[0], index) if found else None
         if found := _EXPONENT.match(self.text, index):
             raise self._refuse("E101.exponent", index, text=found[0])
         if found := _NUMBER.match(self.text, index):
@@ -299,7 +326,44 @@ class _Reader:
         number = Decimal(text)
         if len(number.as_tuple().digits) > 34 or len(text.partition(".")[2]) > 9:
             raise self._refuse("E101.digits", index, text=text)
+        end = index + len(text)
+        if power := _POWERS.get(self.text[end : end + 1]):
+            number, end = number.scaleb(power), end + 1
+        unit, end = self._unit(end)
+        if unit == "%" and unit not in self.scope.units:
+            number, unit = number.scaleb(-2), ""
+        word = self._word("NUMBER", index, end - index, number)
+        return replace(word, unit=unit)
+
+    def _free_number(self, text: str, index: int) -> Word:
+        """A number of FEEL, which knows no units; ``50%`` is a half there too."""
+        number, end = Decimal(text), index + len(text)
+        if self.text[end : end + 1] == "%":
+            return self._word("NUMBER", index, len(text) + 1, number.scaleb(-2))
+        keyword = OPERATOR.match(self.text, end) or LONG_KEYWORD.match(self.text, end)
+        if (run := _RUN.match(self.text, end)) and not run[0].isascii() and not keyword:
+            raise self._refuse("E032.free", end, name=self._run(end))
         return self._word("NUMBER", index, len(text), number)
+
+    def _unit(self, index: int) -> tuple[str, int]:
+        """The unit that stands after a number, and where it ends; empty if there is none."""
+        blank = _BLANK.match(self.text, index)
+        start = blank.end() if blank else index
+        unit = max(
+            (one for one in (*self.scope.units, "%") if self.text.startswith(one, start)),
+            key=len,
+            default="",
+        )
+        end = start + len(unit)
+        if unit and len(self.scope.longest_at(self.text, start)) <= len(unit):
+            latin = _LATIN_END.fullmatch(unit[-1]) and _LATIN_END.match(self.text, end)
+            return ("", index) if latin else (unit, end)
+        run = _RUN.match(self.text, index)
+        if run and not (OPERATOR.match(self.text, index) or LONG_KEYWORD.match(self.text, index)):
+            name = self._run(index)
+            self.report.add_unknown("E032.unit", self._at(index), name, sorted(self.scope.units))
+            raise UnreadableError
+        return "", index
 
     # names and words
 
@@ -343,7 +407,7 @@ class _Reader:
             raise self._refuse("E061", index, name=name)
         if not (self.scope.types or self.scope.free):
             raise self._refuse("E021.constant", index, text=self.piece.text)
-        if name in self._units():
+        if name in self.scope.units:
             raise self._refuse("E032.word", index, name=name)
         if self._is_called(index + len(name)):
             self.report.add_unknown("E037", self._at(index), name, FUNCTION_NAMES)
@@ -351,10 +415,6 @@ class _Reader:
         known = (*self.scope.names(), *self.scope.columns)
         self.report.add_unknown("E030", self._at(index), name, known)
         return self._word("NAME", index, len(name), None)
-
-    def _units(self) -> set[str]:
-        types = self.scope.types.values()
-        return {one.unit for one in types if isinstance(one, NumberType)} - {""}
 
     # signs
 

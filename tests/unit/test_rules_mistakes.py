@@ -143,7 +143,10 @@ def test_warnings_do_not_refuse_a_file() -> None:
 
 
 def test_every_wording_is_there_for_a_mistake() -> None:
-    """No wording without a mistake that brings it about; limits have tests of their own."""
+    """No wording without a mistake that brings it about.
+
+    Limits, and what is of no file, have tests of their own.
+    """
     seen = [finding["en"] + finding["hint_en"] for one in MISTAKES for finding in one["finding"]]
 
     def is_seen(wording: dict[str, str]) -> bool:
@@ -158,6 +161,7 @@ def test_every_wording_is_there_for_a_mistake() -> None:
         "E005.expression",
         "E005.depth",
         "E005.findings",
+        "E032.free",
     }
 
 
