@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from decision_service.acting import NAMES, unfit_representation
+from decision_service.casebook import Sight
 from decision_service.errors import (
     DeadlineTooShortError,
     FieldViolation,
@@ -33,6 +34,7 @@ from decision_service.model import (
     Request,
 )
 from decision_service.office import Office
+from decision_service.record import readable
 from decision_service.release import Release
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -63,15 +65,19 @@ class Admission:
     person_wanted: bool = False
 
 
-async def admit(
+def admit(
     request: Request,
+    sight: Sight,
     *,
     mode: Literal["prefill", "instant"],
     office: Office,
     now: datetime,
     deadline: float,
 ) -> Admission:
-    """Admit the request, or say why not; nothing has been asked or recorded by then.
+    """Admit the request, or say why not; no register was asked, and nothing recorded, by then.
+
+    Args:
+        sight: What is recorded that the request rests on.
 
     Raises:
         NotPublishedError: The matter is not in force today.
@@ -80,6 +86,7 @@ async def admit(
         InvalidRequestError: Parties, channel or consent do not fit the matter.
         NotAuthorizedError: The person may not act here, or did not prove who they are.
         NotFoundError: The caller has no such case.
+        ErasedError: The case was erased on the person's demand.
     """
     filing_date = office.today(now)
     release = office.catalogue.release_on(request.matter, filing_date)
@@ -97,18 +104,25 @@ async def admit(
             filing_date=None,
             create_time=now,
         )
-        return Admission(release, case, filing_date, office.zone.key, follows=None)
-    case = await _case_of(request, office)
-    follows = await office.record.latest(office.record.case_key(case.case_id))
-    return Admission(release, case, filing_date, office.zone.key, follows)
+    else:
+        case = _case_of(request, sight)
+    return Admission(
+        release=release,
+        case=case,
+        filing_date=filing_date,
+        zone=office.zone.key,
+        follows=sight.follows,
+        objected=unknown_here(request, release, sight),
+        person_wanted=sight.person_wanted,
+    )
 
 
-async def _case_of(request: Request, office: Office) -> CaseSummary:
+def _case_of(request: Request, sight: Sight) -> CaseSummary:
     """The open case that the request goes on with, if it is this caller's and this subject's."""
-    case = await office.record.case(request.case_id)
+    case, opened = sight.case, sight.opened
     if case is None or (case.caller, case.matter) != (request.caller, request.matter):
         raise no_such_case()
-    if await office.record.subject(case.case_id) != request.subject:
+    if opened is None or readable(opened).subject != request.subject:
         raise no_such_case()
     if case.state not in {CaseState.OPEN, CaseState.NEEDS_CORRECTION}:
         raise PreconditionError(
@@ -119,6 +133,32 @@ async def _case_of(request: Request, office: Office) -> CaseSummary:
             state=case.state,
         )
     return case
+
+
+def unknown_here(request: Request, release: Release, sight: Sight) -> frozenset[Concept]:
+    """Every concept that an open objection of before the request makes unknown in it."""
+    if not any(sight.marks.values()):
+        return frozenset()
+    contests = request.contests if isinstance(request, Application) else ()
+    return frozenset(
+        concept
+        for concept in release.meanings
+        if (subject := subject_of(concept, release, request.parties))
+        and concept in sight.marks[subject]
+    ) - {contest.concept for contest in contests}
+
+
+def subject_of(concept: Concept, release: Release, parties: tuple[Party, ...]) -> str:
+    """Whom a register's value is about; empty for one that no register gives, or about nobody."""
+    return next(_subjects(concept, release, parties), "")
+
+
+def _subjects(concept: Concept, release: Release, parties: tuple[Party, ...]) -> Iterator[str]:
+    source = release.meanings[concept].source if concept in release.meanings else ""
+    for item in release.matter.evidence:
+        for party in parties:
+            if item.type == source and party.role == item.about:
+                yield party.subject
 
 
 def no_such_case() -> NotFoundError:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from audit.trail import ERASED, Recorded
 from audit.trail.queries import All, Either, Found, Is
 from decision_service.admission import no_such_case, refuse_own_case
-from decision_service.casebook import PROPOSAL, By, read
+from decision_service.casebook import OBJECTION, PROPOSAL, By, read
 from decision_service.casework import file_of
 from decision_service.decide import refuse_reuse
 from decision_service.errors import (
@@ -244,20 +244,23 @@ async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office
         PreconditionError: It is resolved already.
         DecisionServiceError: As `_once`.
     """
-    casebook = office.casebook
-    index = await office.record.latest(casebook.ticket_key(ticket))
-    if index is None:
+    key = office.casebook.ticket_key(ticket)
+    held = await office.record.latest(key)
+    if held is None:
         raise NotFoundError(
             "there is no such ticket",
             zh="没有找到该数据校核单，请核对编号。",
             reason="TICKET_NOT_FOUND",
             hint="`ListTickets` tells which are open.",
         )
-    opened = await office.record.recorded(index)
-    permanent = opened.permanent
+    case_id = str((await office.record.recorded(held)).permanent["case_id"])
 
     async def step(_: str) -> _Written:
-        if opened.type != "contest/1":
+        index = await office.record.latest(key)
+        assert index is not None, "a ticket's key is never freed"  # noqa: S101
+        opened = await office.record.recorded(index)
+        permanent = opened.permanent
+        if opened.type != OBJECTION:
             raise PreconditionError(
                 "the ticket is resolved already",
                 zh="该数据校核单已经办结。",
@@ -271,10 +274,10 @@ async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office
             subject=opened.subject,
             matter=str(permanent["matter"]),
             release_digest=str(permanent["release_digest"]),
-            claims={casebook.ticket_key(ticket): index},
+            claims={key: index},
         )
 
-    await _once(task, str(permanent["case_id"]), step, office)
+    await _once(task, case_id, step, office)
 
 
 async def open_tickets(
@@ -409,7 +412,7 @@ async def _ended(
 ) -> Mapping[str, int | None]:
     """The once-only grant that an act ends, so that it can be granted again.
 
-    Whether by a machine or by a person alone says `Casebook.free_at`.
+    Whether by a machine or by a person alone says `Sight.free`.
     """
     if RULES[change.act].then not in ENDED:
         return {}

@@ -1,7 +1,7 @@
 """What has followed on cases, as entries of the trail, and the marks of open objections."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter
 
-from audit.trail import ERASED, CaseRow, Entry, Recorded
+from audit.trail import ERASED, CaseRow, Entry, Moment, Recorded
+from audit.trail.canonical import Json
 from audit.trail.queries import All, Either, Is
 from decision_service.followup import (
     Act,
@@ -25,8 +26,8 @@ from decision_service.followup import (
     Step,
     Withdrawal,
 )
-from decision_service.model import Concept, Receipt, Text
-from decision_service.record import Record, Taken
+from decision_service.model import CaseId, CaseSummary, Concept, Receipt, Request, Text
+from decision_service.record import Record, Taken, summary
 
 _STEPS: TypeAdapter[FollowUp] = TypeAdapter(FollowUp)
 _CLASSES: Mapping[str, type[Step]] = {
@@ -66,6 +67,33 @@ class By:
     content_digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is recorded that a request rests on, all of one instant.
+
+    Attributes:
+        earlier: Index of the entry that the same request has led to; None if it has led to none.
+        case: The case that it goes on with; None if it names none, or there is none.
+        opened: The entry that opened that case.
+        follows: Index of the newest entry that moved that case; None if none has.
+        person_wanted: A review was requested before the case had a decision.
+        is_granted: What is granted once is granted, and no machine may grant it again.
+        free: Else what the key of the grant must point at: None, or what freed it.
+        marks: By subject, every concept under an open objection, and the number of its ticket.
+        objections: By key, the newest of what was objected and answered about each subject.
+    """
+
+    earlier: int | None
+    case: CaseSummary | None
+    opened: Recorded | None
+    follows: int | None
+    person_wanted: bool
+    is_granted: bool
+    free: int | None
+    marks: Mapping[str, Mapping[Concept, str]]
+    objections: Mapping[str, int | None]
+
+
 class Casebook:
     """What follows on cases, written to the record and read from it."""
 
@@ -94,7 +122,8 @@ class Casebook:
 
         Args:
             subject: Whom it is about. Personal data.
-            expect: What every key that it claims must point at.
+            expect: What every key that it claims must point at. An objection, and what a register
+                answers, also move the key of their subject's objections, from wherever it is.
             row: How it leaves the case; None leaves the case as it is.
             notice: What the person is told by it.
 
@@ -102,6 +131,9 @@ class Casebook:
             NotRecordedError: It could not be recorded, so it did not happen.
         """
         body = step.model_dump(mode="json", exclude={"kind"})
+        if isinstance(step, Objection | Resolution) and subject:
+            key = self._record.objections_key(subject)
+            expect = {key: await self._record.latest(key), **expect}
         return await self._record.claim(
             Entry(
                 type=f"{step.kind}/1",
@@ -136,19 +168,40 @@ class Casebook:
         sealed = (await self._record.recorded(index)).sealed
         return "" if sealed is ERASED else str(sealed["content_digest"])
 
-    async def free_at(self, grant_key: str) -> int | None:
-        """What a machine's grant must find under a once-only key: None, or what freed it.
+    async def look(self, request: Request, *, key: str = "") -> Sight:
+        """Everything recorded that a request rests on, with one trip to the store.
 
-        Wrong at birth and no fault of theirs: whoever was granted it has never had it. Everything
-        else that ended a grant is for a person to weigh; then it is None, and the claim finds the
-        key taken.
+        Args:
+            key: Under which the request's own entry is found; empty if it is not asked for.
+
+        Raises:
+            RecordDamagedError: The entry that opened the case is not what was recorded.
         """
-        index = await self._record.latest(grant_key)
-        if index is None:
-            return None
-        permanent = (await self._record.recorded(index)).permanent
-        free = permanent.get("act") == Act.REVOKE and permanent["by_fault_of_applicant"] is False
-        return index if free else None
+        record = self._record
+        grant = record.grant_key(request.matter, request.subject)
+        case = record.case_key(CaseId(request.case_id)) if request.case_id else ""
+        about = {party.subject: record.objections_key(party.subject) for party in request.parties}
+
+        def see(at: Moment) -> Sight:
+            held = at.held([one for one in (key, grant, case, *about.values()) if one])
+            row = at.case(request.case_id) if request.case_id else None
+            granted = held.get(grant)
+            is_free = granted is None or _frees(at.permanent(granted))
+            return Sight(
+                earlier=held.get(key),
+                case=None if row is None else summary(row),
+                opened=None if row is None else at.read(row.first_index),
+                follows=held.get(case),
+                person_wanted=row is not None and at.is_in_case(row.case_id, REVIEW),
+                is_granted=not is_free,
+                free=granted if is_free else None,
+                marks={
+                    one: self._marks(at, one, is_keyed=key in held) for one, key in about.items()
+                },
+                objections={one: held.get(one) for one in about.values()},
+            )
+
+        return await record.look(see)
 
     @staticmethod
     def proposal_key(index: int) -> str:
@@ -179,33 +232,29 @@ class Casebook:
             ]
         )
 
-    async def person_is_wanted(self, case_id: str) -> bool:
-        """Whether a review was requested before the case had a decision."""
-        asked = All((Is("case_id", "=", case_id), Is("type", "=", REVIEW)))
-        return bool(await self._record.find(asked, before=_ALL, limit=1))
+    def _marks(self, at: Moment, subject: str, *, is_keyed: bool) -> Mapping[Concept, str]:
+        """The open objections about a subject: nearly always none, which one key tells."""
+        about = self._record.about(subject)
+        if not is_keyed and about.value not in self._record.objected_before_keys(at, OBJECTION):
+            return {}
+        types = Either((Is("type", "=", OBJECTION), Is("type", "=", RESOLUTION)))
+        open_: dict[str, Concept] = {}
+        for one in reversed(at.find(All((about, types)), limit=_MOST_OBJECTIONS)):
+            permanent: Mapping[str, Any] = one.leaf.permanent
+            if one.leaf.type == OBJECTION:
+                open_[permanent["ticket"]] = Concept(permanent["concept"])
+            else:
+                open_.pop(permanent["ticket"], None)
+        return {concept: ticket for ticket, concept in open_.items()}
 
-    async def objected(self, subjects: Iterable[str]) -> Mapping[str, Mapping[Concept, str]]:
-        """By subject, every concept under an open objection, and the number of its ticket."""
-        marks: dict[str, dict[Concept, str]] = {}
-        raised = Is("type", "=", OBJECTION)
-        types = Either((raised, Is("type", "=", RESOLUTION)))
-        for subject in {*subjects}:
-            about = self._record.about(subject)
-            if not await self._record.find(All((about, raised)), before=_ALL, limit=1):
-                marks[subject] = {}  # as nearly always
-                continue
-            found = await self._record.find(
-                All((about, types)), before=_ALL, limit=_MOST_OBJECTIONS
-            )
-            open_: dict[str, Concept] = {}
-            for one in reversed(found):
-                permanent: Mapping[str, Any] = one.leaf.permanent
-                if one.leaf.type == OBJECTION:
-                    open_[permanent["ticket"]] = Concept(permanent["concept"])
-                else:
-                    open_.pop(permanent["ticket"], None)
-            marks[subject] = {concept: ticket for ticket, concept in open_.items()}
-        return marks
+
+def _frees(permanent: Mapping[str, Json]) -> bool:
+    """Whether what ended a grant lets a machine grant it again.
+
+    Wrong at birth and no fault of theirs: whoever was granted it has never had it. Everything else
+    that ended a grant is for a person to weigh.
+    """
+    return permanent.get("act") == Act.REVOKE and permanent["by_fault_of_applicant"] is False
 
 
 def is_step(entry: Recorded) -> bool:

@@ -8,7 +8,8 @@ from datetime import datetime
 from uuid import uuid4
 
 from decision_service.acting import guardian_is_proven
-from decision_service.admission import Admission, admit
+from decision_service.admission import Admission, admit, unknown_here
+from decision_service.casebook import Sight
 from decision_service.draft import Draft
 from decision_service.errors import PreconditionError, RequestReusedError
 from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, plan
@@ -36,7 +37,7 @@ from decision_service.model import (
     Referred,
     Refused,
 )
-from decision_service.objections import raise_objections, under_objection
+from decision_service.objections import raise_objections
 from decision_service.office import Office
 from decision_service.record import Taken
 from decision_service.release import Gap, sound
@@ -78,33 +79,41 @@ async def _decide(
     application: Application, key: str, office: Office, now: datetime, deadline: float
 ) -> Decision:
     """Earlier decision, or: admission, form, registers, facts and verdict, record."""
-    if (index := await office.record.latest(key)) is not None:
-        return await _earlier(application, index, office)
-    admission = await admit(application, mode="instant", office=office, now=now, deadline=deadline)
+    sight = await office.casebook.look(application, key=key)
+    if sight.earlier is not None:
+        return await _earlier(application, sight.earlier, office)
+    admission = admit(application, sight, mode="instant", office=office, now=now, deadline=deadline)
     gaps = admission.release.form.read(application.answers)  # refuse before anybody is asked
-    admission = await under_objection(application, admission, office)
-    if application.case_id:
-        wanted = await office.casebook.person_is_wanted(application.case_id)
-        admission = replace(admission, person_wanted=wanted)
     wait_until = now + admission.release.matter.retry_for
     with office.record.in_flight(key) as interrupted:
-        await raise_objections(application, admission, office=office, now=now)
+        if application.contests:
+            sight = await raise_objections(application, admission, sight, office=office, now=now)
         if interrupted:
             await _tell_what_may_have_been_asked(application, admission, gaps, office, now=now)
-            draft = unjudged(application, admission, now=now)
+            seen = None
         else:
             seen = await _seen(application, admission, gaps, office, now=now, deadline=deadline)
-            draft = judged(
-                application,
-                admission,
-                seen,
-                now=now,
-                wait_until=wait_until if wait_until > now else None,
+        while True:
+            draft = (
+                unjudged(application, admission, now=now)
+                if seen is None
+                else judged(
+                    application,
+                    admission,
+                    seen,
+                    now=now,
+                    wait_until=wait_until if wait_until > now else None,
+                )
             )
-        written = await commit(draft, {key: None}, office)
-    return (
-        written if isinstance(written, Decision) else await _earlier(application, written, office)
-    )
+            match await commit(draft, {key: None}, sight, office):
+                case Decision() as decision:
+                    return decision
+                case Taken(key=taken, index=int(index)) if taken == key:
+                    return await _earlier(application, index, office)
+                case Taken():  # what it rests on has moved: see, and judge the same evidence again
+                    sight = await office.casebook.look(application)
+                    objected = unknown_here(application, admission.release, sight)
+                    admission = replace(admission, objected=objected)
 
 
 async def _seen(
@@ -226,7 +235,9 @@ def referred(draft: Draft, because: Reason) -> Draft:
     )
 
 
-async def commit(draft: Draft, expect: dict[str, int | None], office: Office) -> Decision | int:
+async def commit(
+    draft: Draft, expect: dict[str, int | None], sight: Sight, office: Office
+) -> Decision | Taken:
     """Record the draft, and grant what can be granted once to one of all who ask at once.
 
     What sources contradict each other about has its ticket before: a decision that says that a
@@ -234,9 +245,11 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
 
     Args:
         expect: Keys that the decision claims; those of the case and the grant are added here.
+        sight: What was seen before; the decision stands only if no objection came since.
 
     Returns:
-        The decision; or, if another entry holds one of the keys in ``expect``, its index.
+        The decision; or a key that another entry holds by now: one in ``expect``, the grant's, or
+        that of the objections about somebody. Then nothing is decided.
 
     Raises:
         NotRecordedError: It could not be recorded, so there is no decision.
@@ -247,18 +260,20 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
     await office.record.ticketed(draft)
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
         if not office.record.knows_grants:
-            return await commit(referred(draft, GRANTS_UNKNOWN), expect, office)
+            return await commit(referred(draft, GRANTS_UNKNOWN), expect, sight, office)
+        if sight.is_granted:
+            return await commit(referred(draft, ALREADY_GRANTED), expect, sight, office)
         grant = office.record.grant_key(draft.matter.id, draft.application.subject)
-        claims[grant] = await office.casebook.free_at(grant)
+        claims[grant] = sight.free
     due = office.promised_by(draft.matter.promised_limit, draft.filing_date)
-    match await office.record.decided(draft, expect=claims, promised_by=due):
+    match await office.record.decided(
+        draft, expect=claims, given=sight.objections, promised_by=due
+    ):
         case Decision() as decision:
             office.decided(decision)
             if ENGINE_DISAGREES in decision.outcome.reasons:
                 office.alarm(decision)
             return decision
-        case Taken(key=key, index=int(index)) if key in expect:
-            return index
         case Taken(key=key) if key == case:
             raise PreconditionError(
                 "the case was decided by another request at the same time",
@@ -266,8 +281,8 @@ async def commit(draft: Draft, expect: dict[str, int | None], office: Office) ->
                 reason="CASE_DECIDED",
                 hint="Read the case.",
             )
-        case Taken():
-            return await commit(referred(draft, ALREADY_GRANTED), expect, office)
+        case Taken() as taken:
+            return taken
 
 
 async def _earlier(application: Application, index: int, office: Office) -> Decision:

@@ -12,7 +12,6 @@ from decision_service.errors import TooOftenError
 from decision_service.evidence import RESERVED_S, asked_about, gather, plan
 from decision_service.judge import explain, judge
 from decision_service.model import Evidence, MatterId, PrefillRequest, Reason, Text
-from decision_service.objections import under_objection
 from decision_service.office import Office
 from decision_service.record import ACCESS
 from decision_service.release import sound
@@ -76,11 +75,11 @@ async def check(
         NotRecordedError: The access could not be recorded.
         DecisionServiceError: The request cannot be admitted; see `admit` and `Form.read`.
     """
-    admission = await admit(request, mode="instant", office=office, now=now, deadline=deadline)
+    sight = await office.casebook.look(request)
+    admission = admit(request, sight, mode="instant", office=office, now=now, deadline=deadline)
     release = admission.release
     gaps = release.form.read(request.answers)
     await _refuse_too_often(request, office, now)
-    admission = await under_objection(request, admission, office)
     asked = plan(
         request,
         release,

@@ -5,14 +5,12 @@ it is open the value counts as unknown in every application that rests on it.
 """
 
 import secrets
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
-from decision_service.admission import Admission
-from decision_service.casebook import By
+from decision_service.admission import Admission, subject_of
+from decision_service.casebook import By, Sight
 from decision_service.followup import Objection
-from decision_service.model import Application, Concept, Contest, EvidenceType, Party, Request
+from decision_service.model import Application, Contest, EvidenceType
 from decision_service.office import Office
 from decision_service.release import Release
 
@@ -20,33 +18,18 @@ _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that can be misread or misheard as a digit."""
 
 
-async def under_objection(request: Request, admission: Admission, office: Office) -> Admission:
-    """The admission with every concept that an open objection makes unknown here."""
-    release = admission.release
-    about = {
-        concept: subject
-        for concept in release.meanings
-        if (subject := subject_of(concept, release, request.parties))
-    }
-    marks = await office.casebook.objected(about.values())
-    return replace(
-        admission,
-        objected=frozenset(
-            concept for concept, subject in about.items() if concept in marks[subject]
-        ),
-    )
-
-
 async def raise_objections(
-    application: Application, admission: Admission, *, office: Office, now: datetime
-) -> None:
+    application: Application, admission: Admission, sight: Sight, *, office: Office, now: datetime
+) -> Sight:
     """Open a ticket for every value of a register that the application contests; each once.
+
+    Returns:
+        What the application rests on, now that they are open.
 
     Raises:
         NotRecordedError: One could not be recorded.
     """
-    if not application.contests:
-        return
+    release, casebook = admission.release, office.casebook
     by = By(
         caller=application.caller,
         role="portal",
@@ -54,22 +37,23 @@ async def raise_objections(
         request=office.record.request_key("Decide", application),
         content_digest=application.content_digest,
     )
-    release = admission.release
-    marks = await office.casebook.objected(one.subject for one in application.parties)
     for contest in application.contests:
         subject = subject_of(contest.concept, release, application.parties)
-        if not subject or contest.concept in marks[subject]:
-            continue
-        step = objection(contest, release)
-        await office.casebook.add(
-            step,
-            by=by,
-            case_id=admission.case.case_id,
-            matter=admission.case.matter,
-            subject=subject,
-            release_digest=release.digest,
-            expect={office.casebook.ticket_key(step.ticket): None},
-        )
+        # Another one may come between the look and the ticket; then it is looked again.
+        while subject and contest.concept not in sight.marks[subject]:
+            step = objection(contest, release)
+            key = office.record.objections_key(subject)
+            await casebook.add(
+                step,
+                by=by,
+                case_id=admission.case.case_id,
+                matter=admission.case.matter,
+                subject=subject,
+                release_digest=release.digest,
+                expect={casebook.ticket_key(step.ticket): None, key: sight.objections[key]},
+            )
+            sight = await casebook.look(application)
+    return sight
 
 
 def objection(contest: Contest, release: Release) -> Objection:
@@ -82,16 +66,3 @@ def objection(contest: Contest, release: Release) -> Objection:
         claimed=contest.claimed,
         text=contest.text,
     )
-
-
-def subject_of(concept: Concept, release: Release, parties: tuple[Party, ...]) -> str:
-    """Whom a register's value is about; empty for one that no register gives, or about nobody."""
-    return next(_subjects(concept, release, parties), "")
-
-
-def _subjects(concept: Concept, release: Release, parties: tuple[Party, ...]) -> Iterator[str]:
-    source = release.meanings[concept].source if concept in release.meanings else ""
-    for item in release.matter.evidence:
-        for party in parties:
-            if item.type == source and party.role == item.about:
-                yield party.subject

@@ -20,7 +20,6 @@ from decision_service.model import (
     PrefillStarted,
     Text,
 )
-from decision_service.objections import under_objection
 from decision_service.office import Office
 from decision_service.settle import replaced, settle
 
@@ -42,8 +41,8 @@ async def prefill(
         NotRecordedError: The access, or what was to be shown, could not be recorded.
         DecisionServiceError: The request cannot be admitted; see `admit` and `Form.read`.
     """
-    admission = await admit(request, mode="prefill", office=office, now=now, deadline=deadline)
-    admission = await under_objection(request, admission, office)
+    sight = await office.casebook.look(request)
+    admission = admit(request, sight, mode="prefill", office=office, now=now, deadline=deadline)
     release, case = admission.release, admission.case
     asked = plan(
         request,

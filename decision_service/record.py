@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 from audit.errors import HeldError, TamperedError
 from audit.errors import NotFoundError as AuditNotFoundError
 from audit.errors import NotRecordedError as AuditNotRecordedError
-from audit.trail import ERASED, CaseRow, Conflict, Entry, Recorded, Trail, kept, queries
+from audit.trail import ERASED, CaseRow, Conflict, Entry, Moment, Recorded, Trail, kept, queries
 from audit.trail import Receipt as AuditReceipt
 from audit.trail.entries import time_text
 from audit.trail.erasures import Erasure
@@ -74,6 +75,9 @@ _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""
 
 
+Answer = TypeVar("Answer")
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Somebody of the staff looks at what is recorded.
@@ -132,7 +136,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The entry could not be written, because a key that it claims is another entry's by now.
+    """The entry could not be written: a key that it claims, or rests on, is another's by now.
 
     Attributes:
         index: That entry's.
@@ -167,6 +171,7 @@ class Record:
     ) -> None:
         self._trail = trail
         self._appended = appended
+        self._objected_before: frozenset[str] | None = None
 
     # ── keys: what can be claimed once ───────────────────────────────────────────────────────────
 
@@ -177,6 +182,14 @@ class Record:
     def grant_key(self, matter: MatterId, subject: str) -> str:
         """Names what can be granted to one subject once, as `Request.subject` says who that is."""
         return "grant:" + self._trail.tag(f"{matter}\n{subject}")
+
+    def objections_key(self, subject: str) -> str:
+        """Points at the newest objection about a subject, or at what a register has answered."""
+        return self.objections_key_of(self._trail.tag(subject))
+
+    def objections_key_of(self, subject_tag: str) -> str:
+        """The same by the subject's tag, which a key must not tell: it outlives an erasure."""
+        return "objections:" + self._trail.tag(f"objections\n{subject_tag}")
 
     @property
     def knows_grants(self) -> bool:
@@ -317,13 +330,19 @@ class Record:
         )
 
     async def decided(
-        self, draft: Draft, *, expect: Mapping[str, int | None], promised_by: datetime
+        self,
+        draft: Draft,
+        *,
+        expect: Mapping[str, int | None],
+        given: Mapping[str, int | None],
+        promised_by: datetime,
     ) -> Decision | Taken:
         """Record a decision; only now is it one.
 
         Args:
             promised_by: Until when a person decides, if it is one who does.
             expect: What every key that it claims must point at; None for a key that must be free.
+            given: The same of keys that it rests on, and leaves where they are.
 
         Raises:
             NotRecordedError: It could not be recorded, so there is no decision.
@@ -373,7 +392,7 @@ class Record:
                 due_time=due_time(draft.outcome, promised_by),
             ),
         )
-        written = await self.claim(entry, expect)
+        written = await self.claim(entry, expect, given)
         if isinstance(written, Taken):
             return written
         return Decision(**parts, receipt=written)
@@ -441,8 +460,13 @@ class Record:
         assert isinstance(written, Receipt), "nothing was claimed, so nothing can be taken"  # noqa: S101
         return written
 
-    async def claim(self, entry: Entry, expect: Mapping[str, int | None]) -> Receipt | Taken:
-        """Append an entry, if every key that it claims points where it is expected to.
+    async def claim(
+        self,
+        entry: Entry,
+        expect: Mapping[str, int | None],
+        given: Mapping[str, int | None] = MappingProxyType({}),
+    ) -> Receipt | Taken:
+        """Append an entry, if every key that it claims, or rests on, points where it should.
 
         Raises:
             NotRecordedError: It could not be recorded.
@@ -450,7 +474,7 @@ class Record:
         time = asyncio.get_running_loop().time
         began = time()
         try:
-            written = await self._trail.append(entry, expect=expect)
+            written = await self._trail.append(entry, expect=expect, given=given)
             self._appended(time() - began)
             match written:
                 case AuditReceipt(index=index, leaf_hash=leaf_hash):
@@ -593,23 +617,17 @@ class Record:
             NotFoundError: There is no such entry.
             RecordDamagedError: Its sealed part is not what was recorded.
         """
-        try:
+        with _opening(index):
             return await self._trail.read(index)
-        except AuditNotFoundError:
-            raise NotFoundError(
-                "the trail has no such entry",
-                zh="决定记录中没有这一条；序号从 0 起。",
-                reason="ENTRY_NOT_FOUND",
-                hint="The first entry is 0; `ListEntries` tells which there are.",
-            ) from None
-        except TamperedError:
-            raise RecordDamagedError(
-                "the sealed part of the entry is not what was recorded",
-                zh="该条记录的密封部分已非当初所记；请运行 `miaopi audit verify`，并保全证据。",
-                reason="SEAL_BROKEN",
-                hint="Run `miaopi audit verify` on the store, and keep it as evidence.",
-                index=str(index),
-            ) from None
+
+    async def look(self, question: Callable[[Moment], Answer]) -> Answer:
+        """Ask several things of the trail as it stands at one instant; one trip to the store.
+
+        Raises:
+            RecordDamagedError: An entry that was opened is not what was recorded.
+        """
+        with _opening():
+            return await self._trail.look(question)
 
     async def find(
         self, condition: queries.Condition, *, before: int, limit: int
@@ -651,7 +669,7 @@ class Record:
         )
         return tuple(
             Due(
-                case=_summary(row),
+                case=summary(row),
                 decided=row.latest_index,
                 due_time=row.due_time,
                 place=(time_text(row.due_time) if row.due_time else "", row.case_id),
@@ -667,7 +685,22 @@ class Record:
         """The decisions for which the condition holds, counted by matter and release."""
         return await self._trail.ask(lambda c: tally(c, condition, kinds=KINDS))
 
-    def about(self, subject: str) -> queries.Condition:
+    def objected_before_keys(self, at: Moment, objection: str) -> frozenset[str]:
+        """Tags of whom objections are about that claimed no `objections_key`.
+
+        Those of before there was such a key; no more come, so they are looked for once.
+
+        Args:
+            objection: The type of an objection.
+        """
+        if self._objected_before is None:
+            tags = at.subject_tags(objection)
+            self._objected_before = frozenset(
+                tag for tag in tags if not at.held([self.objections_key_of(tag)])
+            )
+        return self._objected_before
+
+    def about(self, subject: str) -> queries.Is:
         """That an entry is about somebody, as `Request.subject` says who that is."""
         return queries.Is("subject_tag", "=", self._trail.tag(subject))
 
@@ -678,7 +711,7 @@ class Record:
     async def case(self, case_id: str) -> CaseSummary | None:
         """Where a case stands; None if there is no such case."""
         row = await self._trail.case(case_id)
-        return None if row is None else _summary(row)
+        return None if row is None else summary(row)
 
     async def subject(self, case_id: str) -> str:
         """Whose case it is, as `Request.subject` says it: as the entry has it that opened it.
@@ -763,6 +796,16 @@ class Record:
         return recorded, _sealed_of(recorded)
 
 
+def readable(recorded: Recorded) -> Recorded:
+    """The entry, if it still tells who.
+
+    Raises:
+        ErasedError: Its sealed part was erased.
+    """
+    _sealed_of(recorded)
+    return recorded
+
+
 def _sealed_of(recorded: Recorded) -> Mapping[str, Any]:
     if recorded.sealed is ERASED:
         raise ErasedError(
@@ -774,7 +817,7 @@ def _sealed_of(recorded: Recorded) -> Mapping[str, Any]:
     return recorded.sealed
 
 
-def _summary(row: CaseRow) -> CaseSummary:
+def summary(row: CaseRow) -> CaseSummary:
     """A case as the trail projects it, in our words."""
     return CaseSummary(
         case_id=CaseId(row.case_id),
@@ -799,6 +842,28 @@ def case_row(case: CaseSummary, *, due_time: datetime | None = None) -> CaseRow:
         create_time=case.create_time,
         due_time=due_time,
     )
+
+
+@contextmanager
+def _opening(index: int | None = None) -> Iterator[None]:
+    """What the trail says to a look at its entries, in our words."""
+    try:
+        yield
+    except AuditNotFoundError:
+        raise NotFoundError(
+            "the trail has no such entry",
+            zh="决定记录中没有这一条；序号从 0 起。",
+            reason="ENTRY_NOT_FOUND",
+            hint="The first entry is 0; `ListEntries` tells which there are.",
+        ) from None
+    except TamperedError:
+        raise RecordDamagedError(
+            "the sealed part of the entry is not what was recorded",
+            zh="该条记录的密封部分已非当初所记；请运行 `miaopi audit verify`，并保全证据。",
+            reason="SEAL_BROKEN",
+            hint="Run `miaopi audit verify` on the store, and keep it as evidence.",
+            **({} if index is None else {"index": str(index)}),
+        ) from None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from decision_service.admission import (
     not_the_applicant,
     refuse_future,
     refuse_low_assurance,
+    subject_of,
 )
 from decision_service.casebook import By
 from decision_service.casework import case as case_now
@@ -26,7 +27,7 @@ from decision_service.followup import (
     Withdrawal,
 )
 from decision_service.model import CaseId, CaseState, CaseSummary, Contest, Party
-from decision_service.objections import objection, subject_of
+from decision_service.objections import objection
 from decision_service.office import Office
 from decision_service.record import Taken, case_row
 from decision_service.release import Release

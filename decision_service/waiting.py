@@ -6,12 +6,11 @@ from contextlib import aclosing
 from datetime import datetime
 from uuid import uuid4
 
-from decision_service.admission import Admission
+from decision_service.admission import Admission, unknown_here
 from decision_service.decide import commit, judged
 from decision_service.errors import NotRecordedError, PreconditionError
 from decision_service.evidence import asked_about, gather, plan
 from decision_service.model import CaseId, CaseState, Decision, Waiting
-from decision_service.objections import under_objection
 from decision_service.office import Office
 
 FIRST_PAUSE_S = 2.0
@@ -86,7 +85,8 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     The rules are those of its filing day. The access is recorded before anybody is asked.
 
     Returns:
-        The new decision, or None if the case goes on waiting.
+        The new decision, or None if the case goes on waiting: also for the next try, if what the
+        decision rests on has moved meanwhile.
 
     Raises:
         NotRecordedError: The access or the decision could not be recorded.
@@ -122,18 +122,16 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     answers = gather(asked, office.sources, deadline=deadline, now=now)
     async with aclosing(answers):
         seen = [evidence async for evidence in answers]
+    sight = await office.casebook.look(before.application)
     draft = judged(
         before.application,
-        await under_objection(
-            before.application,
-            Admission(
-                release=release,
-                case=before.case,
-                filing_date=before.filing_date,
-                zone=before.zone,
-                follows=index,
-            ),
-            office,
+        Admission(
+            release=release,
+            case=before.case,
+            filing_date=before.filing_date,
+            zone=before.zone,
+            follows=index,
+            objected=unknown_here(before.application, release, sight),
         ),
         seen,
         now=now,
@@ -141,5 +139,5 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     )
     if isinstance(draft.outcome, Waiting):
         return None
-    written = await commit(draft, {}, office)
+    written = await commit(draft, {}, sight, office)
     return written if isinstance(written, Decision) else None

@@ -76,6 +76,7 @@ _HASHES = (
     .where(ENTRIES.c.idx >= bindparam("start"), ENTRIES.c.idx < bindparam("end"))
     .order_by(ENTRIES.c.idx)
 )
+_LEAF = select(ENTRIES.c.leaf).where(ENTRIES.c.idx == bindparam("index"))
 _MOVE_HEAD = update(HEAD).where(HEAD.c.id == 0)
 
 
@@ -213,8 +214,7 @@ def read_leaf(connection: Connection, index: int) -> bytes | None:
     """The exact bytes of the entry that were hashed; None if there is no such entry."""
     if not 0 <= index < 1 << 62:
         return None
-    query = select(ENTRIES.c.leaf).where(ENTRIES.c.idx == index)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_LEAF, {"index": index}).scalar_one_or_none()
 
 
 def leaf_hashes(connection: Connection, start: int, end: int) -> list[Hash]:

@@ -2,6 +2,7 @@
 
 from audit.log import Conflict, Receipt
 from audit.trail.entries import ERASED, CaseRow, Entry, Erased, Recorded, RecordedCase
+from audit.trail.moment import Moment
 from audit.trail.trail import Trail
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Conflict",
     "Entry",
     "Erased",
+    "Moment",
     "Receipt",
     "Recorded",
     "RecordedCase",

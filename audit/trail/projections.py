@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     RowMapping,
     Table,
+    bindparam,
     func,
     select,
 )
@@ -127,6 +128,8 @@ _MOVE_CASE = "ON CONFLICT (case_id) DO UPDATE SET " + ", ".join(
     if column.name not in {"case_id", "first_index"}
 )
 _KEEP_FIRST = "ON CONFLICT DO NOTHING"
+
+_CASE = select(CASES).where(CASES.c.case_id == bindparam("case_id"))
 
 _ROWS = 5_000
 """Marks a statement: three values each, and SQLite takes 32,766."""
@@ -253,8 +256,7 @@ def entry_marks(leaf: Leaf) -> tuple[tuple[str, str], ...]:
 
 def case(connection: Connection, case_id: str) -> RecordedCase | None:
     """The case as it stands; None if there is none."""
-    found = connection.execute(select(CASES).where(CASES.c.case_id == case_id))
-    row = found.mappings().one_or_none()
+    row = connection.execute(_CASE, {"case_id": case_id}).mappings().one_or_none()
     return None if row is None else recorded_case(row)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     false,
     func,
     literal,
@@ -33,7 +34,8 @@ from audit.log.merkle import Hash
 from audit.trail.entries import Leaf, RecordedCase, time_text
 from audit.trail.projections import CASES, ENTRIES, MARKS, SEALED, recorded_case
 
-_NO_END: Final = 1 << 62
+NO_END: Final = 1 << 62
+"""Above every index."""
 
 _ALTERNATIVES: Final = 16
 """So many are looked for one by one; more are asked for as one."""
@@ -126,6 +128,18 @@ def newest(connection: Connection, keys: Sequence[str]) -> Mapping[str, Found]:
     return {key: by_index[index] for key, index in indices.items()}
 
 
+def is_in_case(connection: Connection, case_id: str, type_: str) -> bool:
+    """Whether a case has an entry of that type."""
+    asked = {"case_id": case_id, "type": type_}
+    return connection.execute(_OF_CASE, asked).first() is not None
+
+
+def subject_tags(connection: Connection, type_: str) -> frozenset[str]:
+    """Tags of all whom entries of that type are about, as far as they are not erased."""
+    query = select(ENTRIES.c.subject_tag).where(ENTRIES.c.type == type_).distinct()
+    return frozenset(connection.execute(query).scalars()) - {""}
+
+
 def cases(
     connection: Connection, state: str, matter: str, *, after: tuple[str, str], limit: int
 ) -> tuple[RecordedCase, ...]:
@@ -148,7 +162,7 @@ def following(
     connection: Connection, condition: Condition, *, after: int, limit: int
 ) -> tuple[int, ...]:
     """Indices of the oldest entries above an index for which the condition holds, oldest first."""
-    chosen = _first(condition, after, _NO_END, limit)
+    chosen = _first(condition, after, NO_END, limit)
     return tuple(sorted(connection.execute(chosen).scalars()))
 
 
@@ -180,6 +194,16 @@ _ENTRIES = (
     )
     .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
     .join(SEALED, SEALED.c.idx == ENTRIES.c.idx, isouter=True)
+)
+
+_OF_CASE = (
+    select(ENTRIES.c.idx)
+    .where(
+        ENTRIES.c.case_id == bindparam("case_id"),
+        ENTRIES.c.case_id != "",  # so that SQLite sees that the partial index has all such rows
+        ENTRIES.c.type == bindparam("type"),
+    )
+    .limit(1)
 )
 
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
@@ -34,6 +34,7 @@ from audit.trail.erasures import ERASURE_KEY, Erasure
 from audit.trail.holds import Hold, Scope
 from audit.trail.keeper import Keeper
 from audit.trail.master import settle
+from audit.trail.moment import Moment
 from audit.trail.preparation import prepare
 from audit.trail.projections import Row
 from audit.trail.receipts import write_receipt
@@ -159,13 +160,20 @@ class Trail:
             newest_erasure=newest.get(ERASURE_KEY),
         )
 
-    async def append(self, entry: Entry, *, expect: Mapping[str, int | None]) -> Receipt | Conflict:
+    async def append(
+        self,
+        entry: Entry,
+        *,
+        expect: Mapping[str, int | None],
+        given: Mapping[str, int | None] = MappingProxyType({}),
+    ) -> Receipt | Conflict:
         """Record the entry; when this returns a receipt it is durable, anchored and signed.
 
         Args:
             expect: For each opaque key (made with `tag`) the index of the newest entry under it,
                 or None if there must be none. If all hold, the new entry becomes the newest
                 under every one of them.
+            given: The same of keys that the new entry leaves where they are, and says nothing of.
 
         Returns:
             A `Conflict` if an expectation does not hold; then nothing was written.
@@ -175,9 +183,9 @@ class Trail:
                 ever raised. Cancelling the wait does not take the entry back.
         """
         while True:
-            given = self._keeper.given
+            known = {**given, **self._keeper.given}
             leaf, row = prepare(self._keyring, entry, expect)
-            answer = await self._log.append(leaf, row, expect=expect, given=given)
+            answer = await self._log.append(leaf, row, expect=expect, given=known)
             if not self._keeper.is_news(answer):
                 return answer
 
@@ -232,20 +240,7 @@ class Trail:
             NotFoundError: There is no such entry.
             TamperedError: The sealed part cannot be opened.
         """
-        content, unsealed = await self._log.read(lambda c: self._open(c, index))
-        leaf = Leaf.decode(content)
-        return Recorded(
-            index=index,
-            type=leaf.type,
-            id=leaf.id,
-            time=leaf.time,
-            permanent=leaf.permanent,
-            case=leaf.case,
-            sealed=ERASED if unsealed is None else unsealed.sealed,
-            subject="" if unsealed is None else unsealed.subject,
-            notice="" if unsealed is None else unsealed.notice,
-            leaf_hash=leaf_hash(content),
-        )
+        return await self._log.read(lambda c: self._read(c, index))
 
     async def case(self, case_id: str) -> RecordedCase | None:
         """The case as it stands; None if there is none."""
@@ -262,6 +257,12 @@ class Trail:
     async def ask(self, question: Callable[[Connection], Answer]) -> Answer:
         """Ask one of `queries` of the trail, as it stands in one instant."""
         return await self._log.read(question)
+
+    async def look(self, question: Callable[[Moment], Answer]) -> Answer:
+        """Ask several things that hang together, all of one instant, with one trip to the store."""
+        return await self._log.read(
+            lambda c: question(Moment(c, lambda index: self._read(c, index)))
+        )
 
     @property
     def knows_all_tags(self) -> bool:
@@ -357,6 +358,23 @@ class Trail:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.close)
+
+    def _read(self, connection: Connection, index: int) -> Recorded:
+        """The entry at that index."""
+        content, unsealed = self._open(connection, index)
+        leaf = Leaf.decode(content)
+        return Recorded(
+            index=index,
+            type=leaf.type,
+            id=leaf.id,
+            time=leaf.time,
+            permanent=leaf.permanent,
+            case=leaf.case,
+            sealed=ERASED if unsealed is None else unsealed.sealed,
+            subject="" if unsealed is None else unsealed.subject,
+            notice="" if unsealed is None else unsealed.notice,
+            leaf_hash=leaf_hash(content),
+        )
 
     def _open(self, connection: Connection, index: int) -> tuple[bytes, Unsealed | None]:
         """The permanent bytes and the sealed part; None if that is erased, or its key is lost."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from decision_service.admission import Admission, no_such_case, refuse_own_case
+from decision_service.admission import no_such_case, refuse_own_case, unknown_here
 from decision_service.counter.determination import Basis
 from decision_service.counter.docket import (
     DOSSIER,
@@ -26,7 +26,6 @@ from decision_service.errors import (
 )
 from decision_service.followup import CaseFile
 from decision_service.model import CaseState, CaseSummary, Receipt
-from decision_service.objections import under_objection
 from decision_service.office import Office
 from decision_service.record import Taken
 
@@ -87,8 +86,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
     release = await office.release(digest)
     before = await record.draft_at(base, release.matter)
     refuse_own(before, clerk, office)
-    admission = Admission(release, case, before.filing_date, before.zone, follows=None)
-    admission = await under_objection(before.application, admission, office)
+    sight = await office.casebook.look(before.application)
     return Dossier(
         case=case.model_copy(update={"filing_date": before.filing_date}),
         subject=before.application.subject,
@@ -101,7 +99,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
             filing_date=before.filing_date,
             decide_time=before.decide_time,
             because=before.because,
-            objected=admission.objected.union(before.objected),
+            objected=unknown_here(before.application, release, sight).union(before.objected),
         ),
         stands=stands,
         standing=await docket.standing(case_id),

@@ -305,7 +305,7 @@ async def test_a_value_contested_twice_has_one_ticket(
             apply_for(person, ALLOWANCE, contests=(WRONG_BIRTH,)), office, clock
         )
 
-    marks = await office.casebook.objected([f"resident_id:{person.id_number}"])
+    marks = (await office.casebook.look(apply_for(person, ALLOWANCE))).marks
     assert [marked.keys() for marked in marks.values()] == [{BIRTH}]
     assert (await case_now(decision.case_id, office)).events == ()
 
