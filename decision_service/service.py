@@ -5,6 +5,7 @@ import gc
 import secrets
 import signal
 import sys
+from collections import Counter
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -18,7 +19,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from ssl import SSLContext
 from typing import TYPE_CHECKING, TextIO, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -46,16 +46,15 @@ from decision_service.server import (
     new_private_key,
     public_jwks,
 )
-from decision_service.settings import PREFIX, Settings, read_settings
+from decision_service.settings import PREFIX, Reach, Settings, read_settings
 from decision_service.vitals import Vitals
 from decision_service.waiting import watch
 from evidence_adapters import gateway, registry, sandbox
 from evidence_adapters.credentials import Credentials
-from evidence_adapters.credentials import present as present_certificate
 from evidence_adapters.credentials import read as read_credentials
 from evidence_adapters.intake import Report
 from evidence_adapters.register import Register
-from evidence_adapters.tally import Tally
+from evidence_adapters.tally import NOT_RENEWED, RENEWED, Tally
 
 if TYPE_CHECKING:
     from decision_service.server.metrics import Metrics
@@ -339,7 +338,7 @@ async def service(
                 tell_counts(tally),
                 keys.follow() if keys else _follow_keys(settings, server, jwks),
                 _follow_certificate(settings, server, tls),
-                *follow_certificates(settings, credentials or {}),
+                *follow_credentials(settings, credentials or {}, tally),
             ),
         ):
             gc.collect()
@@ -495,23 +494,32 @@ def credentials_of(settings: Settings) -> Mapping[EvidenceType, Credentials]:
     }
 
 
-def follow_certificates(
-    settings: Settings, credentials: Mapping[EvidenceType, Credentials]
+def follow_credentials(
+    settings: Settings, credentials: Mapping[EvidenceType, Credentials], tally: Tally
 ) -> Iterator[Coroutine[None, None, None]]:
-    """Our certificates for registers, replaced while the service runs; one task for each."""
+    """What registers are shown, renewed when its files change; one task for each register.
+
+    Raises:
+        InvalidPublicationError: A file is not any more what it should be.
+    """
     for key, shown in credentials.items():
-        reach, trust = settings.registers[key], shown.trust
-        if reach.certificate_file is not None and trust is not None:
-            files = [file for file in (reach.certificate_file, reach.private_key_file) if file]
-            appear = partial(_appear, trust, files[0], reach.private_key_file)
-            yield follow(files, appear, in_use=[*map(_content, files)])
+        reach = settings.registers[key]
+        if not reach.files:
+            continue
+        in_use = [*map(_content, reach.files)]
+        renew = partial(_renew, shown, reach)
+        renew(in_use)  # it may have changed since it was first read
+        told = partial(_count_renewal, tally.of(key))
+        yield follow(reach.files, renew, in_use=in_use, told=told, register=key)
 
 
-def _appear(
-    trust: SSLContext, certificate: Path, private_key: Path | None, _found: Sequence[bytes]
-) -> None:
-    """Show registers the certificate that the files hold now."""
-    present_certificate(trust, certificate, private_key)
+def _renew(shown: Credentials, reach: Reach, _found: Sequence[bytes]) -> None:
+    """Show the register what all of its files hold now, or go on as before."""
+    shown.renew(read_credentials(**reach.credentials))
+
+
+def _count_renewal(counts: Counter[str], renewed: bool) -> None:  # noqa: FBT001 - as it is told
+    counts[RENEWED if renewed else NOT_RENEWED] += 1
 
 
 def _calendar(settings: Settings) -> workdays.Workdays:

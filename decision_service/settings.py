@@ -1,6 +1,6 @@
 """What an operator can choose. `__main__` reads it from the environment, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,6 +77,12 @@ class Reach(BaseModel):
         if (self.signing_key_file is None) != (not self.signing_key_id):
             raise ValueError("a signing key needs its id, and the id its key")
         return self
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files in which its credentials are."""
+        named = (getattr(self, name) for name in type(self).model_fields)
+        return [one for one in named if isinstance(one, Path)]
 
     @property
     def credentials(self) -> Mapping[str, Any]:

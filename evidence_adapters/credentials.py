@@ -23,9 +23,9 @@ LABEL: Final = "miaopi"
 """Of our signature among those of a message (RFC 9421, 4.2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Credentials:
-    """What one register is shown, and must show.
+    """What one register is shown, and must show; transports look at each question what it is now.
 
     Attributes:
         secret: Key of the HMAC over each question, or password of the database.
@@ -37,8 +37,44 @@ class Credentials:
     trust: ssl.SSLContext | None = None
     signer: "Signer | None" = None
 
+    def renew(self, other: "Credentials") -> None:
+        """Be the other from the next question, or over TLS the next connection, on."""
+        self.secret, self.trust, self.signer = other.secret, other.trust, other.signer
 
-NOBODY: Final = Credentials()
+
+_DISTRUST: Final = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is vouched for by nobody we know",
+    19: "is vouched for by nobody we know",
+    20: "is vouched for by nobody we know",
+    21: "is vouched for by nobody we know",
+    62: "is another host's",
+    64: "is another host's",
+}
+"""What OpenSSL says of a certificate (X509_V_ERR_…), in words."""
+
+
+def distrust(error: BaseException) -> str:
+    """Why one side did not believe the other over TLS; empty where that is not what happened."""
+    found: ssl.SSLError | None = None
+    inside: BaseException | None = error
+    for _ in range(4):
+        if inside is None:
+            break
+        if isinstance(inside, ssl.SSLError):
+            found = inside  # the innermost says most: libraries wrap it in errors of their own
+        within = (getattr(inside, name, None) for name in ("certificate_error", "os_error"))
+        inside = next(filter(None, within), inside.__cause__ or inside.__context__)
+    if found is None:
+        return ""
+    if isinstance(found, ssl.SSLCertVerificationError):
+        code = found.verify_code
+        why = _DISTRUST.get(code, f"is not to be believed (OpenSSL {code})")
+        return f"TLS: the register's certificate {why}"
+    if "ALERT" in (found.reason or ""):
+        return f"TLS: the register does not believe us ({found.reason})"
+    return f"TLS: {found.reason or type(found).__name__}"
 
 
 class Signer:
@@ -127,9 +163,7 @@ def read(
         InvalidPublicationError: A file cannot be read, or is not what it should be.
     """
     if secret_file is not None:
-        secret = _content(secret_file).decode("utf-8", "replace").strip()
-        if not secret:
-            raise _refusal(secret_file, "is empty", "是空的")
+        secret = _secret(secret_file)
     signer = None
     if signing_key_file is not None:
         try:
@@ -144,16 +178,25 @@ def read(
     if ca_file is not None or certificate_file is not None:
         trust = _trust(ca_file)
         if certificate_file is not None:
-            present(trust, certificate_file, private_key_file)
+            _present(trust, certificate_file, private_key_file)
     return Credentials(secret=secret, trust=trust, signer=signer)
 
 
-def present(trust: ssl.SSLContext, certificate_file: Path, private_key_file: Path | None) -> None:
-    """Appear with this certificate from the next connection on.
+def _secret(file: Path) -> str:
+    """The one line of the file."""
+    try:
+        secret = _content(file).decode("utf-8").strip()
+    except UnicodeDecodeError:
+        raise _refusal(file, "is not UTF-8", "不是 UTF-8 文本") from None
+    if not secret:
+        raise _refusal(file, "is empty", "是空的")
+    if not secret.isprintable():
+        raise _refusal(file, "holds more than one line of text", "不是一行文本")
+    return secret
 
-    Raises:
-        InvalidPublicationError: A file cannot be read, or the two do not belong together.
-    """
+
+def _present(trust: ssl.SSLContext, certificate_file: Path, private_key_file: Path | None) -> None:
+    """Appear with this certificate."""
     for file in (certificate_file, private_key_file):
         if file is not None:
             _content(file)

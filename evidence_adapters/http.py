@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from decision_service.model import EvidenceStatus, EvidenceType, Query
-from evidence_adapters.credentials import NOBODY, Credentials
+from evidence_adapters.credentials import Credentials, distrust
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
 from evidence_adapters.register import FILING_DATE, Register, refuse_addresses
 from evidence_adapters.tally import Tally
@@ -43,18 +43,6 @@ _REFUSED: Final = {401, 403}
 
 _SAYING_S: Final = 0.2
 """Seconds in which a register that does not believe us has said so."""
-
-_DISTRUST: Final = {
-    9: "is not valid yet",
-    10: "has expired",
-    18: "is vouched for by nobody we know",
-    19: "is vouched for by nobody we know",
-    20: "is vouched for by nobody we know",
-    21: "is vouched for by nobody we know",
-    62: "is another host's",
-    64: "is another host's",
-}
-"""What OpenSSL says of a certificate (X509_V_ERR_…), in words."""
 
 
 @asynccontextmanager
@@ -98,7 +86,7 @@ async def connect(
             address,
             session,
             clock=clock,
-            shown=(credentials or {}).get(key, NOBODY),
+            shown=(credentials or {}).get(key, Credentials()),
         )
         for key, address in addresses.items()
     }
@@ -259,30 +247,9 @@ def _unavailable(error: Exception) -> FaultError:
 
     Asking again helps where a connection broke, and not where one side did not believe the other.
     """
-    tls = _tls_error(error)
-    if tls is None:
-        return FaultError(EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=0)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        code = tls.verify_code
-        why = _DISTRUST.get(code, f"is not to be believed (OpenSSL {code})")
-        return FaultError(EvidenceStatus.UNAVAILABLE, f"TLS: the register's certificate {why}")
-    if "ALERT" in (tls.reason or ""):
-        return FaultError(
-            EvidenceStatus.UNAVAILABLE, f"TLS: the register does not believe us ({tls.reason})"
-        )
-    return FaultError(EvidenceStatus.UNAVAILABLE, f"TLS: {tls.reason or type(tls).__name__}")
-
-
-def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """What TLS met, inside the library's errors, of which some only say that they are its."""
-    for _ in range(4):
-        if error is None:
-            break
-        if isinstance(error, ssl.SSLError) and not isinstance(error, aiohttp.ClientError):
-            return error
-        inside = (getattr(error, name, None) for name in ("certificate_error", "os_error"))
-        error = next(filter(None, inside), error.__cause__ or error.__context__)
-    return None
+    if why := distrust(error):
+        return FaultError(EvidenceStatus.UNAVAILABLE, why)
+    return FaultError(EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=0)
 
 
 def _malformed(detail: str) -> FaultError:

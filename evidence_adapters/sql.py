@@ -35,6 +35,7 @@ from sqlalchemy import (
     cast,
     column,
     create_engine,
+    event,
     false,
     func,
     literal,
@@ -49,7 +50,7 @@ from sqlalchemy.pool import NullPool
 
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import rows
-from evidence_adapters.credentials import NOBODY, Credentials
+from evidence_adapters.credentials import Credentials, distrust
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
 from evidence_adapters.register import Register, refuse_addresses
 from evidence_adapters.tally import Tally
@@ -118,7 +119,7 @@ async def connect(
             if address.startswith("sqlite:"):
                 read = _from_file(Path(unquote(urlsplit(address).path)), register.max_bytes)
             else:
-                engine = _server(address, (credentials or {}).get(key, NOBODY))
+                engine = _server(address, (credentials or {}).get(key, Credentials()))
                 stack.push_async_callback(engine.dispose)
                 read = _from_server(engine, register.max_bytes)
             view = _View(register, read, clock=clock)
@@ -151,9 +152,7 @@ class _View:
         except DBAPIError as error:
             raise _fault(error) from None
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            raise FaultError(
-                EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=0
-            ) from None
+            raise _away(error) from None
         try:
             lines = [
                 rows.line({name: row[name] for name in self._register.columns})
@@ -284,6 +283,8 @@ def _from_server(engine: AsyncEngine, most: int) -> _Read:
 
 def _fault(error: DBAPIError) -> FaultError:
     """What the database met, by the class of its code; the text could quote the question."""
+    if why := distrust(error):
+        return FaultError(EvidenceStatus.UNAVAILABLE, why)
     code = str(getattr(error.orig, "sqlstate", None) or "")
     name = str(getattr(error.orig, "sqlite_errorname", None) or "")
     told = f"the database says {code or name or type(error).__name__}"
@@ -298,6 +299,20 @@ def _fault(error: DBAPIError) -> FaultError:
     return FaultError(EvidenceStatus.UNAVAILABLE, told, again_after_s=0)
 
 
+def _away(error: Exception) -> FaultError:
+    """Nobody was met; asking again does not help where one side did not believe the other."""
+    why = distrust(error)
+    if _NO_TLS in str(error):
+        why = "TLS: the register offers none"
+    if why:
+        return FaultError(EvidenceStatus.UNAVAILABLE, why)
+    return FaultError(EvidenceStatus.UNAVAILABLE, type(error).__name__, again_after_s=0)
+
+
+_NO_TLS: Final = "rejected SSL upgrade"
+"""How the driver says that a server speaks in the clear alone; it has no code for it."""
+
+
 def _file(path: Path) -> Engine:
     """A file opened read-only, anew for every question."""
     url = URL.create("sqlite", database=f"file:{quote(str(path))}?mode=ro", query={"uri": "true"})
@@ -305,27 +320,37 @@ def _file(path: Path) -> Engine:
 
 
 def _server(address: str, shown: Credentials) -> AsyncEngine:
-    """Read-only sessions; over TLS unless the server is on this machine."""
+    """Read-only sessions; over TLS unless the server is on this machine.
+
+    Whom to believe and the password are looked up for every connection, since they are renewed.
+    """
     parts = urlsplit(address)
     folder = parse_qs(parts.query).get("host", [""])[0]
     is_near = bool(folder) or _is_loopback(parts.hostname or "")
     arguments: dict[str, Any] = {
         "host": folder or parts.hostname,
-        "ssl": shown.trust or (False if is_near else ssl.create_default_context()),
         "server_settings": {"default_transaction_read_only": "on"},
         "statement_cache_size": 0,
     }
-    if shown.secret is not None:
-        arguments["password"] = shown.secret
     url = URL.create(
         "postgresql+asyncpg",
         username=unquote(parts.username or ""),
         port=parts.port,
         database=parts.path.lstrip("/"),
     )
-    return create_async_engine(
+    engine = create_async_engine(
         url, isolation_level="AUTOCOMMIT", pool_size=POOL, max_overflow=0, connect_args=arguments
     )
+    authorities = False if is_near else ssl.create_default_context()
+
+    def as_we_are_now(
+        _dialect: object, _record: object, _arguments: object, said: dict[str, Any]
+    ) -> None:
+        # A password that is not ours to give is none: the driver would look for one on its own.
+        said |= {"ssl": shown.trust or authorities, "password": shown.secret or ""}
+
+    event.listen(engine.sync_engine, "do_connect", as_we_are_now)
+    return engine
 
 
 def _fault_of(address: str) -> str:

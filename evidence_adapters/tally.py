@@ -20,6 +20,12 @@ BREAKER_OPEN = "breaker_open"
 CACHE_HIT = "cache_hit"
 """Questions answered by what was kept, or by the answer to a twin under way."""
 
+RENEWED = "credentials_renewed"
+"""Times that what the register is shown was replaced while the service runs."""
+
+NOT_RENEWED = "credentials_refused"
+"""Times that it could not be, so that what was shown before still is."""
+
 
 class Tally:
     """The counts of all registers since they were last taken.

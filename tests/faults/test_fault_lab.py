@@ -8,12 +8,13 @@ outcome is as open as if the register had been silent.
 import asyncio
 import json
 import re
+import socket
 import sqlite3
 import ssl
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -46,7 +47,7 @@ from decision_service.model import (
     Waiting,
 )
 from decision_service.office import Office
-from evidence_adapters import file_drop, gateway, http, intake, registry, sandbox
+from evidence_adapters import credentials, file_drop, gateway, http, intake, registry, sandbox
 from evidence_adapters.breaker import LEAST, PAUSE_S
 from evidence_adapters.credentials import Credentials
 from evidence_adapters.intake import Order
@@ -55,7 +56,7 @@ from evidence_adapters.sandbox.front_end import as_rows
 from evidence_adapters.sandbox.turn import Condition
 from tests.faults.test_adapters_tls import Authority as CertificateAuthority
 from tests.laboratory import BYTES, Serve, laboratory, same, send, silence, with_
-from tests.postgres import Postgres
+from tests.postgres import Postgres, with_tls
 from tests.service import open_office
 
 NOW = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
@@ -96,10 +97,12 @@ class Bench:
         folder: Its own.
         database: Makes a new front-end database, with a script, and tells its address and a way
             to run more as its owner.
+        far: A PostgreSQL that listens on a port, as one on another machine would.
     """
 
     folder: Path
     database: Callable[[str, str], "Database"]
+    far: Callable[[], Postgres]
 
 
 Stage: TypeAlias = Callable[[Bench], AbstractAsyncContextManager[EvidenceSource]]
@@ -474,6 +477,190 @@ def _as_views() -> Iterator[Case]:
         yield Case(f"sqlite: {fault}", spoilt(spoil), status)
 
 
+# ── PostgreSQL as it is reached on another machine ───────────────────────────────────────────────
+
+PASSWORD = "hush-hush"
+
+
+@dataclass(frozen=True)
+class Far:
+    """How a PostgreSQL and we meet over TLS; as it stands, both are right.
+
+    Attributes:
+        host, until: Of the server's certificate.
+        trusted: Whether we believe who vouches for it.
+        speaks: Whether it speaks TLS at all.
+        wants_ours: Whether it wants our certificate.
+        ours: The name in ours, of whomever; empty if we have none.
+        ours_by_a_stranger: Whether it is by an authority that the server does not know.
+        password: What we say it is.
+        shown: What it is shown.
+    """
+
+    host: str = "127.0.0.1"
+    until: timedelta = timedelta(days=1)
+    trusted: bool = True
+    speaks: bool = True
+    wants_ours: bool = False
+    ours: str = ""
+    ours_by_a_stranger: bool = False
+    password: str = PASSWORD
+    shown: Credentials = field(default_factory=Credentials)
+
+    @asynccontextmanager
+    async def __call__(self, bench: Bench) -> AsyncIterator[EvidenceSource]:
+        """Stage it."""
+        city = CertificateAuthority(bench.folder, "city")
+        stranger = CertificateAuthority(bench.folder, "stranger")
+        server = bench.far()
+        theirs = server.given(city.vouch("register", host=self.host, until=self.until))
+        tls = (
+            "ssl=on",
+            f"ssl_cert_file={theirs}",
+            f"ssl_key_file={theirs}",
+            f"ssl_ca_file={server.given(city.file)}",
+        )
+        wanted = " clientcert=verify-full" if self.wants_ours else ""
+        await asyncio.to_thread(
+            server.start_again,
+            *(tls if self.speaks else ()),
+            rules=f"hostssl all reader 127.0.0.1/32 scram-sha-256{wanted}\n",
+        )
+        database = "far" + uuid4().hex
+        found = front_end.rows(PEOPLE, OVER_HTTP, [{"id_number": DEAD}], at=NOW)
+        server.run(f"CREATE DATABASE {database} TEMPLATE template0")
+        server.run(
+            front_end.script(OVER_HTTP, found, at=NOW)
+            + "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
+            f"ALTER ROLE reader PASSWORD '{PASSWORD}';"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;",
+            database,
+        )
+        vouching = stranger if self.ours_by_a_stranger else city
+        self.shown.renew(
+            credentials.read(
+                secret=self.password,
+                ca_file=city.file if self.trusted else stranger.file,
+                certificate_file=vouching.vouch(self.ours) if self.ours else None,
+            )
+        )
+        async with gateway.connect(
+            {DEATHS: as_rows(OVER_HTTP, "sql")},
+            {DEATHS: f"postgresql://reader@127.0.0.1:{server.port}/{database}"},
+            clock=clock,
+            credentials={DEATHS: self.shown},
+        ) as sources:
+            yield sources[DEATHS]
+
+
+FAR: Sequence[tuple[str, Far, str, str]] = (
+    (
+        "of an authority that we do not know",
+        Far(trusted=False),
+        "UNAVAILABLE",
+        "TLS: the register's certificate is vouched for by nobody we know",
+    ),
+    (
+        "with the certificate of another host",
+        Far(host="127.0.0.2"),
+        "UNAVAILABLE",
+        "TLS: the register's certificate is another host's",
+    ),
+    (
+        "with a certificate that has expired",
+        Far(until=timedelta(hours=-1)),
+        "UNAVAILABLE",
+        "TLS: the register's certificate has expired",
+    ),
+    ("without TLS", Far(speaks=False), "UNAVAILABLE", "TLS: the register offers none"),
+    ("that wants our certificate", Far(wants_ours=True), "DENIED", "the database says 28000"),
+    (
+        "that wants another's certificate",
+        Far(wants_ours=True, ours="clerk"),
+        "DENIED",
+        "the database says 28P01",
+    ),
+    (
+        "that does not know who vouches for us",
+        Far(wants_ours=True, ours="reader", ours_by_a_stranger=True),
+        "UNAVAILABLE",
+        "",  # it may break off before it has said why
+    ),
+    ("of another password", Far(password="hush"), "DENIED", "the database says 28P01"),
+)
+
+
+def no_database(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any], *, tls: bool
+) -> Stage:
+    """Something that is no PostgreSQL, where one should be."""
+
+    @asynccontextmanager
+    async def stage(bench: Bench) -> AsyncIterator[EvidenceSource]:
+        city = CertificateAuthority(bench.folder, "city")
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        shown = credentials.read(ca_file=city.file) if tls else Credentials()
+        async with (
+            server,
+            gateway.connect(
+                {DEATHS: as_rows(OVER_HTTP, "sql")},
+                {DEATHS: f"postgresql://reader@127.0.0.1:{port}/x"},
+                clock=clock,
+                credentials={DEATHS: shown},
+            ) as sources,
+        ):
+            yield sources[DEATHS]
+
+    return stage
+
+
+async def _says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(999):
+        pass
+    writer.close()
+
+
+async def _says_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example.invalid ESMTP\r\n" * 9)
+    await reader.read(99)
+    writer.close()
+
+
+async def _breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(99)
+    writer.transport.abort()
+
+
+async def _promises_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(99)
+    writer.write(b"S" + b"not TLS at all\r\n" * 9)
+    writer.close()
+
+
+async def _asks_for_gigabytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A message of PostgreSQL's protocol that says that it is two gigabytes long."""
+    await reader.read(999)
+    writer.write(b"D\x7f\xff\xff\xff" + b"x" * 1_000_000)
+    await reader.read(999)
+    writer.close()
+
+
+def _as_far_databases() -> Iterator[Case]:
+    for fault, far, status, detail in FAR:
+        yield Case(f"postgresql over TLS: {fault}", far, status, detail)
+    for tls in (False, True):
+        name = "postgresql over TLS" if tls else "postgresql"
+        for fault, serve in (("a mail server", _says_hello), ("breaks off", _breaks_off)):
+            yield Case(f"{name}: {fault}", no_database(serve, tls=tls), "UNAVAILABLE")
+        silent = no_database(_says_nothing, tls=tls)
+        yield Case(f"{name}: silence", silent, "UNAVAILABLE", "deadline", never_ends=True)
+    promised = no_database(_promises_tls, tls=True)
+    yield Case("postgresql over TLS: what comes is none", promised, "UNAVAILABLE", "TLS: ")
+    endless = no_database(_asks_for_gigabytes, tls=False)
+    yield Case("postgresql: two gigabytes", endless, "UNAVAILABLE", "deadline", never_ends=True)
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5_000])
 
@@ -638,7 +825,7 @@ def _as_files() -> Iterator[Case]:
 
 
 ABSENT = "NO_RECORD_AUTHORITATIVE"
-CASES = (*_over_http(), *_over_tls(), *_as_views(), *_as_files())
+CASES = (*_over_http(), *_over_tls(), *_as_views(), *_as_far_databases(), *_as_files())
 
 
 # ── the lab ──────────────────────────────────────────────────────────────────────────────────────
@@ -659,9 +846,24 @@ async def town(
         yield office
 
 
+@pytest.fixture(scope="module")
+def postgres_on_a_port() -> Iterator[Postgres]:
+    binaries = with_tls()
+    if binaries is None:
+        pytest.skip("no PostgreSQL of this machine speaks TLS")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with Postgres("fsync=off", port=port, binaries=binaries) as server:
+        yield server
+
+
 @pytest.fixture
 def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Bench:
-    return Bench(tmp_path, lambda kind, script: _database(kind, script, tmp_path, request))
+    return Bench(
+        tmp_path,
+        lambda kind, script: _database(kind, script, tmp_path, request),
+        lambda: request.getfixturevalue("postgres_on_a_port"),
+    )
 
 
 def _database(kind: str, script: str, folder: Path, request: pytest.FixtureRequest) -> Database:
@@ -801,6 +1003,8 @@ async def test_whatever_a_register_does_is_classified_in_time_and_decides_nobody
         pytest.param(asked_over(with_(same), dict(ANSWERS[-1][1])), id="a wide answer"),
         pytest.param(as_view("sqlite", ""), id="sqlite"),
         pytest.param(as_view("postgresql", ""), id="postgresql"),
+        pytest.param(Far(), id="postgresql over TLS"),
+        pytest.param(Far(wants_ours=True, ours="reader"), id="postgresql over TLS both ways"),
         pytest.param(as_file(), id="file"),
     ],
 )
@@ -909,6 +1113,22 @@ async def test_a_register_that_comes_back_slowly_is_found_out_by_one_question_at
             await asyncio.sleep(0.1)
         assert most == 1
         assert set(await crowd(PATIENT_S)) == {"NO_RECORD_AUTHORITATIVE"}
+
+
+@module
+async def test_a_password_is_renewed_from_the_next_connection_on(bench: Bench) -> None:
+    """The owner changes it and ends our sessions; until we have the new one, we are denied."""
+    far = Far()
+    async with far(bench) as source:
+        before = await ask(source, within_s=PATIENT_S)
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'"
+        bench.far().run(f"ALTER ROLE reader PASSWORD 'new'; {end}")
+        denied = await ask(source, within_s=PATIENT_S)
+        far.shown.renew(Credentials("new", far.shown.trust))
+        after = await ask(source, within_s=PATIENT_S)
+
+    assert (denied.status, denied.detail) == (EvidenceStatus.DENIED, "the database says 28P01")
+    assert {before.status, after.status} == {EvidenceStatus.NO_RECORD_AUTHORITATIVE}
 
 
 async def test_a_clock_that_runs_a_little_off_harms_nobody(bench: Bench) -> None:
