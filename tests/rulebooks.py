@@ -656,7 +656,11 @@ def rulebooks(draw: Draw, sources: st.SearchStrategy[str] | None = None) -> Rule
         made.append(derived(f"derived {index}", expression))
         author.names[f"derived {index}"] = name(f"derived {index}", expression.type)
     tables = []
-    for index in range(draw(st.integers(0, 2))):
+    for index in range(draw(st.integers(0, 3))):
+        if tables and draw(st.booleans()):
+            number = len(made)
+            made.append(derived(f"derived {number}", author.number(1)))
+            author.names[f"derived {number}"] = name(f"derived {number}", made[-1].expression.type)
         policy = draw(st.sampled_from((HitPolicy.UNIQUE, *HitPolicy)))
         conditions = (
             author.rows()

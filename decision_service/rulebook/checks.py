@@ -16,11 +16,13 @@ from decision_service.rulebook.tree import (
     Output,
     Position,
     Requirement,
+    RestsOnItselfError,
     Rulebook,
     Table,
     Term,
     calls,
     mentions,
+    steps,
 )
 
 
@@ -66,6 +68,18 @@ def refuse_loose_digits(output: Output, report: Report) -> None:
         most = digits(output.expression)
         if most is None or most > output.type.scale:
             report.add("E039.rounding", output.expression.at, scale=str(output.type.scale))
+
+
+def refuse_circles(derived: Sequence[Derived], tables: Sequence[Table], report: Report) -> None:
+    """Report a derived value or a table that rests on itself, through whatever is between."""
+    try:
+        steps(derived, tables)
+    except RestsOnItselfError as error:
+        report.add(
+            "E052",
+            error.step.at,
+            name=str(error),
+        )
 
 
 def refuse_uncurable(

@@ -33,10 +33,7 @@ class Covered:
 
 def coverage(book: Rulebook) -> tuple[Covered, ...]:
     """Everything that has a truth, in the order of the file, with what was not seen of it."""
-    cases = [
-        interpret.with_columns(book, interpret.values_of(book, scenario.facts))[0]
-        for scenario in book.scenarios
-    ]
+    cases = [interpret.worked_out(book, scenario.facts)[0] for scenario in book.scenarios]
     services = {term.id for term in book.terms if term.source == SERVICE}
 
     def covered(what: str, at: Position, condition: Expression) -> Covered:

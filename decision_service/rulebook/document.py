@@ -35,7 +35,8 @@ _SECTIONS = {
 """Every section in its order; 推算, 标准 and 结果 may be missing, 标准 may come more than once."""
 
 _READING = ("依据", "词汇", "推算", "标准", "条件", "结果", "情形")
-"""What is read before what: conditions can use what the tables below them give."""
+"""What is read before what: conditions can use what the tables below them give. What tables give is
+known before 推算 is read."""
 
 _NEEDED = ("依据", "词汇", "条件", "情形")
 _TABLE_ZH = re.compile(r"标准\s+(?P<name>\S+)")
@@ -200,7 +201,11 @@ def _recognise(heading: Piece, report: Report) -> tuple[str, str]:
 def _fill(draft: Draft, found: list[tuple[str, str, Section]]) -> tuple[Scenario, ...]:
     """Read every section, each with what stands above it, and return the scenarios."""
     examples: tuple[Scenario, ...] = ()
+    announced = False
     for word, name, part in found:
+        if not announced and _READING.index(word) >= _READING.index("推算"):
+            announced = True
+            _announce(found, draft)
         before = len(draft.report.findings)
         match word:
             case "依据":
@@ -220,4 +225,20 @@ def _fill(draft: Draft, found: list[tuple[str, str, Section]]) -> tuple[Scenario
                 examples = tuple(cases.scenarios(part, draft))
         if len(draft.report.findings) == before and all(grid.complete for grid in part.grids):
             draft.complete.add(word)
+    checks.refuse_circles(draft.derived, draft.tables, draft.report)
     return examples
+
+
+def _announce(found: list[tuple[str, str, Section]], draft: Draft) -> None:
+    """What the tables give, for 推算 to use."""
+    taken = {
+        cell.text
+        for word, _, part in found
+        for grid in part.grids
+        for row in grid.rows
+        for heading, cell in zip(grid.header, row, strict=False)
+        if word == "推算" and heading.text.split()[:1] == ["名称"]
+    }
+    for word, name, part in found:
+        if word == "标准":
+            tables.announce(part, name, taken, draft)

@@ -341,13 +341,14 @@ class Engine:
             EngineError: A guard tripped, or it is closed; no result leaves then.
         """
         book = self._book
-        values = dict(interpret.values_of(book, facts))
+        values = dict(interpret.given(book, facts))
         statuses: dict[str, int] = {}
         rows: dict[str, str] = {}
         with _LOCK:
             if not self._open:
                 raise _broken("ENGINE_CLOSED")
             for stage in self._stages:
+                values |= stage.computed(values)
                 became, applying = stage.infer(values)
                 statuses |= became
                 for table, applies in applying:
@@ -397,6 +398,13 @@ class _Stage:
         except BaseException:
             self.close()
             raise
+
+    def computed(self, values: plain.Values) -> plain.Values:
+        """The derived values that the stages before were awaited for."""
+        found = dict(values)
+        for derived in self._stage.derived:
+            found[derived.id] = plain.evaluate(derived.expression, found, self._book)
+        return found
 
     def infer(
         self, values: plain.Values

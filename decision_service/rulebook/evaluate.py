@@ -39,6 +39,7 @@ from decision_service.rulebook.explanation import atoms_in, written
 from decision_service.rulebook.tree import (
     Atom,
     Consequence,
+    Derived,
     Expression,
     HitPolicy,
     Output,
@@ -47,6 +48,7 @@ from decision_service.rulebook.tree import (
     Verdict,
     VerdictKind,
     mentions,
+    steps,
 )
 from decision_service.rulebook.values import UNKNOWN, NotKnown
 
@@ -165,10 +167,14 @@ class _Source(Expressions):
         """Give every name its value; return, by table, the variable of its (name, row number)."""
         for term in self._book.terms:
             self._fact(self._variable(term.id), term.id, term.type)
-        for derived in self._book.derived:
-            value = self._value(derived.expression)
-            self._lines.append(f"{self._variable(derived.id)} = {value}")
-        return [self._table(table) for table in self._book.tables]
+        applies: dict[str, str] = {}
+        for step in steps(self._book.derived, self._book.tables):
+            if isinstance(step, Derived):
+                value = self._value(step.expression)
+                self._lines.append(f"{self._variable(step.id)} = {value}")
+            else:
+                applies[step.name] = self._table(step)
+        return [applies[table.name] for table in self._book.tables]
 
     def _fact(self, variable: str, concept: Concept, type_: ConceptType) -> None:
         if isinstance(type_, ListType):

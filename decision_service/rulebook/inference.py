@@ -25,6 +25,7 @@ from decision_service.rulebook.tree import (
     Comparison,
     Consequence,
     Constant,
+    Derived,
     Expression,
     HitPolicy,
     If,
@@ -39,6 +40,8 @@ from decision_service.rulebook.tree import (
     VerdictKind,
     Within,
     names,
+    reads,
+    steps,
 )
 from decision_service.rulebook.values import Type
 
@@ -110,31 +113,44 @@ _MIRRORED: dict[Comparison, Comparison] = {
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Requirements and tables that can be inferred once the stages before are."""
+    """Requirements and tables that can be inferred once the stages before are.
 
+    Attributes:
+        derived: Values that are computed before, each after those that it reads.
+    """
+
+    derived: tuple[Derived, ...]
     requirements: tuple[Requirement, ...]
     tables: tuple[Table, ...]
 
 
 def stages(book: Rulebook) -> tuple[Stage, ...]:
-    """The first has all that reads no column of a table; each other reads those before it."""
+    """The first has all that rests on no table; each other rests on those before it."""
     after: dict[Concept, int] = {}
 
-    def stage_of(*conditions: Expression) -> int:
-        read = frozenset[Concept]().union(*map(names, conditions))
+    def stage_of(read: frozenset[Concept]) -> int:
         return max((after[name] for name in read if name in after), default=0)
 
+    derived: dict[int, list[Derived]] = {}
     requirements: dict[int, list[Requirement]] = {}
     tables: dict[int, list[Table]] = {}
-    for table in book.tables:
-        place = stage_of(*(row.condition for row in table.rows))
-        tables.setdefault(place, []).append(table)
-        after |= {column.id: place + 1 for column in table.columns}
+    for step in steps(book.derived, book.tables):
+        place = stage_of(reads(step))
+        if isinstance(step, Derived):
+            derived.setdefault(place, []).append(step)
+            after[step.id] = place
+        else:
+            tables.setdefault(place, []).append(step)
+            after |= {column.id: place + 1 for column in step.columns}
     for requirement in book.requirements:
-        requirements.setdefault(stage_of(requirement.expression), []).append(requirement)
-    last = max((*requirements, *tables), default=0)
+        requirements.setdefault(stage_of(names(requirement.expression)), []).append(requirement)
+    last = max((*derived, *requirements, *tables), default=0)
     return tuple(
-        Stage(tuple(requirements.get(place, ())), tuple(tables.get(place, ())))
+        Stage(
+            tuple(derived.get(place, ())),
+            tuple(requirements.get(place, ())),
+            tuple(tables.get(place, ())),
+        )
         for place in range(last + 1)
     )
 

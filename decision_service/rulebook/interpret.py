@@ -12,7 +12,6 @@ from typing import assert_never
 
 from decision_service.model import (
     BooleanType,
-    Concept,
     ConceptType,
     DateType,
     Fact,
@@ -31,6 +30,7 @@ from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.plain import Values, evaluate
 from decision_service.rulebook.tree import (
     Consequence,
+    Derived,
     HitPolicy,
     Output,
     Requirement,
@@ -40,6 +40,7 @@ from decision_service.rulebook.tree import (
     Verdict,
     VerdictKind,
     quantum,
+    steps,
 )
 from decision_service.rulebook.values import (
     UNKNOWN,
@@ -62,7 +63,7 @@ _ROUNDINGS = {
 
 def verdict(book: Rulebook, facts: Facts) -> Verdict:
     """Say what the rule file says about these facts: refuse, correct, refer or approve."""
-    values, rows = with_columns(book, values_of(book, facts))
+    values, rows = worked_out(book, facts)
     statuses = tuple((r.id, status(r, values, book)) for r in book.requirements)
     outputs = tuple((output.id, granted(output, values, book)) for output in book.outputs)
     return Verdict(
@@ -73,26 +74,24 @@ def verdict(book: Rulebook, facts: Facts) -> Verdict:
     )
 
 
-def values_of(book: Rulebook, facts: Facts) -> Values:
-    """What is known of the concepts, and the derived values that follow from them."""
-    values: dict[Concept, Datum | NotKnown] = {
-        term.id: _believed(facts.get(term.id), term.type) for term in book.terms
-    }
-    for derived in book.derived:
-        values[derived.id] = evaluate(derived.expression, values, book)
-    return values
+def given(book: Rulebook, facts: Facts) -> Values:
+    """What is known of the concepts."""
+    return {term.id: _believed(facts.get(term.id), term.type) for term in book.terms}
 
 
-def with_columns(book: Rulebook, values: Values) -> tuple[Values, tuple[tuple[str, str], ...]]:
-    """The values and those of every table's columns, and by table the numbers of its rows."""
-    known = dict(values)
-    rows: list[tuple[str, str]] = []
-    for table in book.tables:
-        truths = [evaluate(row.condition, known, book) for row in table.rows]
-        applying = rows_that_apply(table, truths)
-        rows.append((table.name, numbers(applying)))
-        known |= columns(table, applying)
-    return known, tuple(rows)
+def worked_out(book: Rulebook, facts: Facts) -> tuple[Values, tuple[tuple[str, str], ...]]:
+    """What every name stands for, and by table the numbers of its rows that apply."""
+    values = dict(given(book, facts))
+    rows: dict[str, str] = {}
+    for step in steps(book.derived, book.tables):
+        if isinstance(step, Derived):
+            values[step.id] = evaluate(step.expression, values, book)
+        else:
+            truths = [evaluate(row.condition, values, book) for row in step.rows]
+            applying = rows_that_apply(step, truths)
+            rows[step.name] = numbers(applying)
+            values |= columns(step, applying)
+    return values, tuple((table.name, rows[table.name]) for table in book.tables)
 
 
 def rows_that_apply(table: Table, truths: Sequence[Datum | NotKnown]) -> tuple[Row, ...] | None:

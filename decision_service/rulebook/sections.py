@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from decision_service.model import BooleanType, Concept, Status, Text
+from decision_service.model import BooleanType, Concept, ConceptType, Status, Text
 from decision_service.rulebook import expression, fields
 from decision_service.rulebook.checks import placeholders, refuse_uncurable
 from decision_service.rulebook.page import Section
@@ -28,6 +28,7 @@ class Draft:
     """A rule file as far as it is read; each section adds to it and uses what stands above it.
 
     Attributes:
+        columns: What each table gives, by its name; known before any table is read.
         requirement_ids: Of every row that is there, sound or not, as are the two below; what is
             wrong is reported where it stands and not where it is used.
         complete: Sections that were read without a finding: what is missing there is not there.
@@ -40,16 +41,12 @@ class Draft:
     derived: tuple[Derived, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     tables: list[Table] = field(default_factory=list)
+    columns: dict[str, dict[Concept, ConceptType]] = field(default_factory=dict)
     outputs: tuple[Output, ...] = ()
     requirement_ids: set[str] = field(default_factory=set)
     basis_numbers: set[str] = field(default_factory=set)
     output_names: set[str] = field(default_factory=set)
     complete: set[str] = field(default_factory=set)
-
-    @property
-    def columns(self) -> frozenset[Concept]:
-        """Names that the tables read so far give."""
-        return frozenset(column.id for table in self.tables for column in table.columns)
 
 
 # ── 依据 ─────────────────────────────────────────────────────────────────────────────────────────
@@ -175,7 +172,7 @@ def _notice(piece: Piece, draft: Draft) -> Text | None:
     if re.search(r"[{}]", re.sub(r"\{[^{}]+\}", "", piece.text)):
         draft.report.add("E004.braces", piece.at)
         return None
-    given = draft.columns
+    given = {id_ for columns in draft.columns.values() for id_ in columns}
     for name in placeholders(notice):
         if draft.scope.find(name) is None or name in given:
             at = piece.part(piece.text.find(f"{{{name}") + 1).at

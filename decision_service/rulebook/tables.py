@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from decision_service.model import (
     BooleanType,
@@ -29,6 +30,7 @@ from decision_service.rulebook.vocabulary import type_of
 # ── 标准 ─────────────────────────────────────────────────────────────────────────────────────────
 
 _TABLE = {"依据": "basis", "命中": "hit policy", "输出": "output"}
+_NEEDED = ("命中", "输出")
 _HIT_POLICIES = {
     ("唯一", "unique"): HitPolicy.UNIQUE,
     ("首个", "first"): HitPolicy.FIRST,
@@ -41,14 +43,25 @@ _OUTPUT_COLUMN = re.compile(r"(?P<name>\w+)\s*[（(](?P<kind>是否|日期|文�
 _ROW, _ARROW = "行", "→"
 
 
+def announce(section: Section, name: str, taken: AbstractSet[str], draft: Draft) -> None:
+    """Read what a 标准 gives, so that everything else can use it before the table is read.
+
+    Args:
+        taken: Names that derived values have.
+    """
+    found = fields.keyed(section, _TABLE, draft.report, needed=_NEEDED)
+    given = _output_columns(found["输出"], taken, draft) if "输出" in found else ()
+    draft.columns[name] = dict(given)
+
+
 def table(section: Section, name: str, draft: Draft) -> Table | None:
     """Read one 标准; the rows of a UNIQUE one are proven to exclude each other."""
     report = draft.report
     fields.allow_only(section, report, "items", "grids")
-    found = fields.keyed(section, _TABLE, report, needed=("命中", "输出"))
+    found = fields.keyed(section, _TABLE, report, needed=_NEEDED)
     basis = cited(found, section.heading.at, draft)
     policy = fields.choose(found["命中"], _HIT_POLICIES, report) if "命中" in found else None
-    outputs = dict(_output_columns(found["输出"], draft)) if "输出" in found else {}
+    outputs = draft.columns[name]
     if policy is None or not _can_collect(policy, found, outputs, draft):
         return None
     if not section.grids or not section.grids[0].rows:
@@ -78,7 +91,9 @@ def _can_collect(
     return True
 
 
-def _output_columns(piece: Piece, draft: Draft) -> Iterator[tuple[Concept, ConceptType]]:
+def _output_columns(
+    piece: Piece, taken: AbstractSet[str], draft: Draft
+) -> Iterator[tuple[Concept, ConceptType]]:
     """``月津贴（元，2 位小数）；首月（日期）``: each becomes a name for 结果."""
     for part in piece.split("；;"):
         found = _OUTPUT_COLUMN.fullmatch(part.text)
@@ -92,7 +107,7 @@ def _output_columns(piece: Piece, draft: Draft) -> Iterator[tuple[Concept, Conce
         else:
             type_ = fields.number_type(rest, draft.report)
         name = fields.name(part.part(*found.span("name")), draft.report)
-        if name and draft.scope.find(name) is not None:
+        if name and (name in taken or draft.scope.find(name) is not None):
             draft.report.add("E011", part.at, name=name)
         elif name and type_:
             draft.scope.add(Concept(name), type_, name)
@@ -169,7 +184,7 @@ def _header(
 
 
 def _input(cell: Piece, outputs: Mapping[Concept, ConceptType], draft: Draft) -> Column | None:
-    """An input column: a concept, a derived value or what a table above gives; no calculation."""
+    """An input column: a concept, a derived value or what another table gives; no calculation."""
     item = expression.read(cell, draft.scope, draft.report)
     if isinstance(item, Name) and not isinstance(item.type, ListOf) and item.id not in outputs:
         return Column(item, cell.text)

@@ -4,7 +4,7 @@
 `engine` read it, each in its own way and none with the help of another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -519,7 +519,7 @@ class Rulebook:
     """A rule file, read and proven: every name resolved, every type and unit agreed.
 
     Attributes:
-        derived: In the order of the file; each uses only concepts and earlier ones.
+        derived: In the order of the file; each uses concepts, earlier ones, and what tables give.
         age_convention: Whether an age is reached on the birthday or the day after.
         calendar: Which days are worked on in the year in which the release begins and in the one
             before; empty in a file that counts no working days. A later year is a new release.
@@ -586,6 +586,56 @@ class Atom:
     inputs: tuple[tuple[Concept, Held | NotKnown], ...]
 
 
+Step: TypeAlias = Derived | Table
+"""What gives names that are worked out: one value, or the columns of a table."""
+
+
+class RestsOnItselfError(Exception):
+    """A derived value or a table that cannot be worked out before itself."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        super().__init__(step.name if isinstance(step, Table) else step.id)
+
+
+def steps(derived: Sequence[Derived], tables: Sequence[Table]) -> tuple[Step, ...]:
+    """All of them, each after those that it reads, and else as the file has them.
+
+    Raises:
+        RestsOnItselfError: There is no such order.
+    """
+    giving: dict[Concept, Step] = {one.id: one for one in derived}
+    giving |= {column.id: table for table in tables for column in table.columns}
+    found: list[Step] = []
+    begun: set[int] = set()
+    done: set[int] = set()
+
+    def take(step: Step) -> None:
+        if id(step) in done:
+            return
+        if id(step) in begun:
+            raise RestsOnItselfError(step)
+        begun.add(id(step))
+        for name in sorted(reads(step)):
+            if name in giving:
+                take(giving[name])
+        done.add(id(step))
+        found.append(step)
+
+    for one in derived:
+        take(one)
+    for table in tables:
+        take(table)
+    return tuple(found)
+
+
+def reads(step: Step) -> frozenset[Concept]:
+    """Every name that a derived value or the rows of a table read."""
+    if isinstance(step, Derived):
+        return names(step.expression)
+    return frozenset[Concept]().union(*(names(row.condition) for row in step.rows))
+
+
 def quantum(scale: int) -> Decimal:
     """The smallest step of a number with that many digits, e.g. ``0.01`` for 2."""
     return Decimal(1).scaleb(-scale)
@@ -593,10 +643,9 @@ def quantum(scale: int) -> Decimal:
 
 def rests_on(book: Rulebook, expression: Expression) -> frozenset[Concept]:
     """The concepts of the vocabulary that decide an expression, through everything between."""
-    behind = {derived.id: names(derived.expression) for derived in book.derived}
+    behind = {derived.id: reads(derived) for derived in book.derived}
     for table in book.tables:
-        conditions = frozenset[Concept]().union(*(names(row.condition) for row in table.rows))
-        behind |= {column.id: conditions for column in table.columns}
+        behind |= {column.id: reads(table) for column in table.columns}
     found: set[Concept] = set()
     open_ = list(names(expression))
     while open_:

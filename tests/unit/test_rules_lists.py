@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from decision_service.cli.rules import app
-from decision_service.model import Concept, Known
+from decision_service.model import Concept, Known, Unknown, Why
 from decision_service.rulebook import document, engine, interpret, scenarios
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
@@ -53,6 +53,7 @@ def status(found: Rulebook) -> str:
     return dict(plain.statuses)["R2"].value
 
 
+LOST = Unknown(why=Why.UNAVAILABLE)
 ROW = "| S1 | 基准 | baseline | | 批准 | | | | |\n"
 
 
@@ -209,6 +210,33 @@ def test_cells_of_a_table_that_is_not_unique_may_hold_names() -> None:
     )
 
     assert value(read, read.scenarios[0].facts) == ("1", "1.00")
+
+
+def test_derived_values_and_tables_use_each_other_in_any_order_that_has_a_beginning() -> None:
+    """A table reads a derived value that reads the table below it, which reads another one."""
+    derived = "| 首月 | first month | 日期 | | 加月(申请日, 1) |\n"
+    table = (
+        "## 标准 加发 | Table: extra\n\n- 依据 basis：L2\n- 命中 hit policy：首个 | first\n"
+        "- 输出 output：加发额（元，2 位小数）\n\n"
+        "| 行 | 全年 | → 加发额 |\n|--|--|--|\n| 1 | >= 9600元 | 100元 |\n| 2 | - | 0 |\n\n"
+    )
+    text = SOUND.replace(derived, derived + "| 全年 | a year | 数 | 元，2 位小数 | 基数 * 12 |\n")
+    text = text.replace("## 标准 补贴标准", table + "## 标准 补贴标准")
+    text = text.replace("工作月数 >= 6\n", "工作月数 >= 6个月 并且 加发额 <= 全年\n")
+    read = document.read(text, where="draft.rules.md")
+    facts = dict(read.scenarios[0].facts)
+    reference = Reference(read)
+
+    with closing(Engine(read)) as inferred:
+        for known in (facts, {**facts, Concept("applicant.education"): LOST}):
+            plain = interpret.verdict(read, known)
+            assert inferred.verdict(known) == plain == reference.verdict(known)
+        assert [one.passed for one in scenarios.run(read, inferred.verdict)] == [True] * 6
+
+    values = reference.values(facts)
+    assert [values[Concept(name)] for name in ("基数", "全年", "加发额")] == [800, 9600, 100]
+    assert dict(plain.statuses)["R1"].value == "unknown"
+    assert plain.rows == (("加发", ""), ("补贴标准", ""))
 
 
 # ── large files ──────────────────────────────────────────────────────────────────────────────────
