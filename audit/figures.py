@@ -1,4 +1,4 @@
-"""Figures for DuckDB and its like: one row a decision, a folder of Parquet a month; never who.
+"""Figures for DuckDB and its like: a row a decision or offer, a folder a month; never who.
 
 Whoever publishes how a city decides computes shares, reasons and times from these rows; the queries
 that everybody needs stand in ``docs/figures.sql``.
@@ -31,7 +31,7 @@ _MACHINE: Final = "system"
 
 
 def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Mapping[str, int]:
-    """Write a row for every decision, by month of the city.
+    """Write a row for every decision, and for what became of every offer, by month of the city.
 
     Works beside the running service, on one read-only snapshot; the folder gets its name only when
     it is whole.
@@ -41,7 +41,7 @@ def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Ma
         zone: The city's.
 
     Returns:
-        How many rows each month has, e.g. of ``2026-11``.
+        How many decisions each month has, e.g. ``2026-11``; every month has both files.
 
     Raises:
         StoreRefusedError: There is no store, or something where the figures shall go; Parquet
@@ -51,11 +51,52 @@ def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Ma
     refuse_exported(to)
     try:
         with whole_folder(to) as draft:
-            written = connections.at(folder).look(lambda c: _write(_rows(c, kinds, zone), draft))
+            written = connections.at(folder).look(lambda c: _both(c, kinds, zone, draft))
             os.sync()
     except (OSError, SQLAlchemyError, ValueError) as error:
         raise _failed() from error
     return written
+
+
+def _both(connection: Connection, kinds: Kinds, zone: ZoneInfo, draft: Path) -> Mapping[str, int]:
+    """The decisions and the offers; a month that has none of one kind has an empty file of it."""
+    decisions = _write(_rows(connection, kinds, zone), draft, DECISIONS, COLUMNS)
+    offers = _write(_offers(connection, kinds, zone), draft, OFFERS, OFFER_COLUMNS)
+    for months, other, name, columns in (
+        (decisions, offers, OFFERS, OFFER_COLUMNS),
+        (offers, decisions, DECISIONS, COLUMNS),
+    ):
+        _write(({"month": month} for month in months.keys() - other.keys()), draft, name, columns)
+    return dict(sorted({**dict.fromkeys(offers, 0), **decisions}.items()))
+
+
+def _offers(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """A row each time that something became of an offer, the oldest first, with its month.
+
+    A decision is an answer if it names one.
+    """
+    became = {kinds.offer: "made", kinds.declined: "declined", kinds.decision: "agreed"}
+    query = (
+        select(ENTRIES.c.idx, store.ENTRIES.c.leaf)
+        .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
+        .where(ENTRIES.c.type.in_(became))
+        .order_by(ENTRIES.c.idx)
+    )
+    for index, content in connection.execute(query, execution_options={"yield_per": 1_000}):
+        leaf = Leaf.decode(content)
+        said = leaf.permanent
+        named = said.get("offer", "") if leaf.type == kinds.decision else said.get("case_id", "")
+        if named:
+            yield {
+                "month": leaf.time.astimezone(zone).strftime("%Y-%m"),
+                "index": index,
+                "time": leaf.time,
+                "matter": str(said.get("matter", "")),
+                "release_digest": str(said.get("release_digest", "")),
+                "offer_id": str(named),
+                "became": became[leaf.type],
+                "until_date": str(said.get("until_date", "")),
+            }
 
 
 def _rows(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
@@ -115,7 +156,13 @@ def _overturned(found: Overturned | None) -> dict[str, Any]:
     return {"overturned_by": sorted(by), "overturned_time": min(by.values(), default=None)}
 
 
-def _write(rows: Iterable[dict[str, Any]], draft: Path) -> Mapping[str, int]:
+def _write(
+    rows: Iterable[dict[str, Any]], draft: Path, name: str, columns: Sequence[str]
+) -> Mapping[str, int]:
+    """Write rows of these columns into a file of that name a month; how many each has.
+
+    A row of its month alone makes the file, and is none.
+    """
     try:
         import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  # 165 MB, and only here
         from pyarrow import parquet  # noqa: PLC0415
@@ -124,13 +171,12 @@ def _write(rows: Iterable[dict[str, Any]], draft: Path) -> Mapping[str, int]:
     text, texts = pa.string(), pa.list_(pa.string())
     types = {
         "index": pa.int64(),
-        "decide_time": pa.timestamp("us", tz="UTC"),
-        "overturned_time": pa.timestamp("us", tz="UTC"),
+        **dict.fromkeys(("decide_time", "overturned_time", "time"), pa.timestamp("us", tz="UTC")),
         "overrides": pa.bool_(),
         "seconds_since_first": pa.float64(),
         **dict.fromkeys(("reasons", "not_met", "unknown", "overturned_by"), texts),
     }
-    schema = pa.schema([(name, types.get(name, text)) for name in COLUMNS])
+    schema = pa.schema([(column, types.get(column, text)) for column in columns])
     counts: dict[str, int] = {}
     with ExitStack() as open_:
         writers: dict[str, Any] = {}
@@ -138,8 +184,8 @@ def _write(rows: Iterable[dict[str, Any]], draft: Path) -> Mapping[str, int]:
         def flush(held: Mapping[str, Sequence[dict[str, Any]]]) -> None:
             for month, some in held.items():
                 if month not in writers:
-                    path = draft / f"month={month}" / "decisions.parquet"
-                    path.parent.mkdir()
+                    path = draft / f"month={month}" / name
+                    path.parent.mkdir(exist_ok=True)
                     writers[month] = open_.enter_context(
                         parquet.ParquetWriter(path, schema, compression="zstd")
                     )
@@ -148,7 +194,9 @@ def _write(rows: Iterable[dict[str, Any]], draft: Path) -> Mapping[str, int]:
 
         held: dict[str, list[dict[str, Any]]] = {}
         for number, row in enumerate(rows, 1):
-            held.setdefault(row.pop("month"), []).append(row)
+            of_month = held.setdefault(row.pop("month"), [])
+            if row:
+                of_month.append(row)
             if number % _ROWS == 0:
                 flush(held)
                 held.clear()
@@ -177,7 +225,22 @@ COLUMNS: Final = (
     "engine",
     "service",
 )
-"""The columns of every file; the month is its folder's name."""
+"""The columns of every file of decisions; the month is its folder's name."""
+
+OFFER_COLUMNS: Final = (
+    "index",
+    "time",
+    "matter",
+    "release_digest",
+    "offer_id",
+    "became",
+    "until_date",
+)
+"""The same of offers: each is ``made``, and then ``agreed`` to, ``declined``, or neither."""
+
+DECISIONS: Final = "decisions.parquet"
+OFFERS: Final = "offers.parquet"
+"""Names of a month's files."""
 
 
 def _requirements(statuses: object, status: str) -> list[str]:

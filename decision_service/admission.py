@@ -90,7 +90,7 @@ def admit(
     """
     filing_date = office.today(now)
     release = office.catalogue.release_on(request.matter, filing_date)
-    _refuse_mode(release.matter, mode)
+    refuse_mode(release.matter, mode)
     _refuse_short_deadline(release.matter, deadline - asyncio.get_running_loop().time())
     _refuse_unfit(request, release, now)
     _refuse_unauthorized(request, release.matter)
@@ -171,7 +171,12 @@ def no_such_case() -> NotFoundError:
     )
 
 
-def _refuse_mode(matter: Matter, mode: Literal["prefill", "instant"]) -> None:
+def refuse_mode(matter: Matter, mode: Literal["prefill", "instant", "proactive"]) -> None:
+    """A matter is handled in the ways alone that its file says.
+
+    Raises:
+        PreconditionError: Not in this one.
+    """
     if mode not in matter.modes:
         raise PreconditionError(
             f"`{matter.id}` is not offered for {mode}",

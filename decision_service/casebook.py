@@ -26,7 +26,15 @@ from decision_service.followup import (
     Step,
     Withdrawal,
 )
-from decision_service.model import CaseId, CaseSummary, Concept, Receipt, Request, Text
+from decision_service.model import (
+    CaseId,
+    CaseSummary,
+    Concept,
+    Inquiry,
+    Receipt,
+    Request,
+    Text,
+)
 from decision_service.record import Record, Taken, summary
 
 _STEPS: TypeAdapter[FollowUp] = TypeAdapter(FollowUp)
@@ -168,7 +176,7 @@ class Casebook:
         sealed = (await self._record.recorded(index)).sealed
         return "" if sealed is ERASED else str(sealed["content_digest"])
 
-    async def look(self, request: Request, *, key: str = "") -> Sight:
+    async def look(self, request: Request | Inquiry, *, key: str = "") -> Sight:
         """Everything recorded that a request rests on, with one trip to the store.
 
         Args:

@@ -313,6 +313,7 @@ class Client:
         contests: Sequence[model.Contest] = (),
         case_id: str = "",
         person_requested: bool = False,
+        offer_id: str = "",
     ) -> Decision:
         """Hand an application in; the same ``request_id`` gets the same decision.
 
@@ -329,6 +330,7 @@ class Client:
             answers={key: write_value(value) for key, value in answers.items()},
             contests=[_contest(one) for one in contests],
             person_requested=person_requested,
+            offer_id=offer_id,
         )
         with translated():
             answer = await self._decisions.Decide(

@@ -38,6 +38,7 @@ from decision_service.model import (
     Refused,
 )
 from decision_service.objections import raise_objections
+from decision_service.offerbook import offer_ended
 from decision_service.office import Office
 from decision_service.record import Taken
 from decision_service.release import Gap, sound
@@ -59,7 +60,8 @@ async def decide(
     Raises:
         RequestReusedError: The ``request_id`` came before, with another body.
         NotRecordedError: It could not be recorded, so there is no decision.
-        DecisionServiceError: The request cannot be admitted; see `admit` and `Form.read`.
+        DecisionServiceError: The request cannot be admitted; see `admit`, `Form.read` and
+            `Offerbook.agreed`.
     """
     key = office.record.request_key("Decide", application)
     while (twin := office.running.get(key)) and twin[0] != application.content_digest:
@@ -84,6 +86,7 @@ async def _decide(
         return await _earlier(application, sight.earlier, office)
     admission = admit(application, sight, mode="instant", office=office, now=now, deadline=deadline)
     gaps = admission.release.form.read(application.answers)  # refuse before anybody is asked
+    agreed = await office.offerbook.agreed(application, admission.release, admission.filing_date)
     wait_until = now + admission.release.matter.retry_for
     with office.record.in_flight(key) as interrupted:
         if application.contests:
@@ -105,11 +108,13 @@ async def _decide(
                     wait_until=wait_until if wait_until > now else None,
                 )
             )
-            match await commit(draft, {key: None}, sight, office):
+            match await commit(draft, {key: None, **agreed}, sight, office):
                 case Decision() as decision:
                     return decision
                 case Taken(key=taken, index=int(index)) if taken == key:
                     return await _earlier(application, index, office)
+                case Taken(key=taken) if taken in agreed:
+                    raise offer_ended()  # it was answered meanwhile
                 case Taken():  # what it rests on has moved: see, and judge the same evidence again
                     sight = await office.casebook.look(application)
                     objected = unknown_here(application, admission.release, sight)

@@ -19,6 +19,7 @@ from decision_service.model import (
     EvidenceStatus,
     EvidenceType,
     Facts,
+    Inquiry,
     Query,
     Question,
     Request,
@@ -68,7 +69,7 @@ class Plan:
 
 
 def plan(
-    request: Request,
+    request: Request | Inquiry,
     release: Release,
     gaps: Sequence[Gap],
     *,
@@ -83,11 +84,13 @@ def plan(
     or that would wait for a register that is not asked.
 
     Args:
+        request: What is asked for; an inquiry has a purpose of its own.
         gaps: What the form found wanting in the answers; no register is asked by such a one.
         now: Freshness of what a question hangs on is judged against it.
         new_id: Makes the id of a query; the only randomness.
     """
     matter = release.matter
+    purpose = request.purpose if isinstance(request, Inquiry) else matter.purpose
     match request.authority.basis:
         case Consent(evidence_types=allowed):
             pass
@@ -116,7 +119,7 @@ def plan(
                 after=after,
                 matter=matter.id,
                 case_id=case_id,
-                purpose=matter.purpose,
+                purpose=purpose,
                 legal_basis=request.authority.legal_basis,
                 filing_date=filing_date,
                 fresh_for=_fresh_for(release, item.type),
@@ -144,7 +147,7 @@ def _fresh_for(release: Release, evidence_type: EvidenceType) -> timedelta:
     return min((one.fresh_for or timedelta(0) for one in asked_for), default=timedelta(0))
 
 
-def _given(request: Request, gaps: Sequence[Gap]) -> dict[str, str]:
+def _given(request: Request | Inquiry, gaps: Sequence[Gap]) -> dict[str, str]:
     """What a key of a register can come from before any has answered."""
     numbers = {
         f"{party.role}.{KEY_OF[document.kind]}": document.number

@@ -140,6 +140,30 @@ def _representation_faults(matter: Matter, meanings: Meanings) -> Iterator[str]:
         yield f"`{proofs[0].type}` proves the guardian, and so waits for nobody"
 
 
+def offer_faults(matter: Matter, *, declared: Sequence[str]) -> Iterator[str]:
+    """Everything for which nobody can be offered the matter before they apply (免申即享).
+
+    Args:
+        declared: The concepts that the rules rest on and the applicant alone can tell.
+    """
+    if (matter.offers is not None) != ("proactive" in matter.modes):
+        yield "`proactive` among the modes and `[offers]`, with its basis, stand together or not"
+    if matter.offers is None:
+        return
+    if "instant" not in matter.modes:
+        yield "it is offered, but not `instant`: who agrees to an offer applies, and is decided"
+    if matter.applicants != ("person",):
+        yield "it is offered, but `applicants` are not people alone"
+    if not matter.once_per_subject:
+        yield "it is offered, but not `once_per_subject`: nobody could tell who has it already"
+    if matter.offers.purpose == matter.purpose:
+        yield "the purpose of offers is that of applications: registers must tell them apart"
+    for key in sorted(matter.form_keys):
+        yield f"it is offered, but a register finds by `{key}`, which nobody has declared yet"
+    for concept in declared:
+        yield f"it is offered, but the rules rest on `{concept}`, which only the applicant can tell"
+
+
 def _key_faults(
     item: EvidencePlan, matter: Matter, declared_texts: Sequence[str], register: RegisterMeaning
 ) -> Iterator[str]:

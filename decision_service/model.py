@@ -549,6 +549,23 @@ class OverrideReason(StrEnum):
     COURT_ORDER = "court_order"
 
 
+class Offers(Frozen):
+    """``[offers]`` of matter.toml: people who certainly qualify may be offered it (免申即享).
+
+    Attributes:
+        legal_basis: The article by which registers are asked before anybody has applied. They are
+            told of it, and so is who asks who asked for their data.
+        purpose: What for, likewise; never the one of applications.
+        valid_days: For how many civil days after that of the offer it can be agreed to.
+        most_a_day: About how many people registers are asked in a civil day.
+    """
+
+    legal_basis: str = Field(min_length=1, max_length=200)
+    purpose: str = Field(min_length=1, max_length=200)
+    valid_days: int = Field(ge=15, le=366)
+    most_a_day: int = Field(gt=0, le=100_000)
+
+
 TwoPersons: TypeAlias = Literal["approve", "approve_against_not_met", "refuse", "override"]
 """What a matter lets no clerk do alone. Two are needed anyhow to approve against a requirement
 that is not met, and to take back what was granted."""
@@ -590,6 +607,7 @@ class Matter(Frozen):
         consent_notice_version: Version of the notice that a consent must name.
         two_persons_for: What a second clerk must confirm.
         override_reasons: The reasons for which clerks may decide otherwise than the rules.
+        offers: How it may be offered; None unless ``proactive`` is among its modes.
     """
 
     id: MatterId
@@ -630,6 +648,7 @@ class Matter(Frozen):
     evidence: tuple[EvidencePlan, ...]
     replaces: tuple[Replaced, ...] = ()
     remedies: Remedies
+    offers: Offers | None = None
 
     @property
     def form_keys(self) -> frozenset[str]:
@@ -781,11 +800,56 @@ class Application(Request):
     Attributes:
         person_requested: The applicant wants a person to decide (PIPL 24; law 5).
         content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
+        offer_id: The offer that it agrees to; empty without one. Nothing of it is believed.
     """
 
     contests: tuple[Contest, ...] = ()
     person_requested: bool = False
     content_digest: str
+    offer_id: str = ""
+
+
+class Mandate(Frozen):
+    """What allows registers to be asked though nobody has applied: the law, and no person."""
+
+    basis: StatutoryDuty
+
+    @property
+    def legal_basis(self) -> str:
+        """The article, in the words that registers are told."""
+        return self.basis.article
+
+    @property
+    def capacity(self) -> None:
+        """Nobody acts for anybody."""
+        return None
+
+
+OFFER_CHANNEL = "offer"
+"""Of an inquiry, which comes in by no channel of the matter."""
+
+
+class Inquiry(Frozen):
+    """The authority asks about somebody of its own accord, to see what it can offer them.
+
+    Attributes:
+        caller: Subject of the operator's token.
+        purpose: Of its own; registers are told it instead of the matter's.
+    """
+
+    caller: str
+    matter: MatterId
+    case_id: str = Field(default="", max_length=0)
+    channel: str = OFFER_CHANNEL
+    parties: tuple[Party, ...] = Field(min_length=1, max_length=1)
+    authority: Mandate
+    purpose: str = Field(min_length=1)
+    answers: Mapping[str, Value] = Field(default_factory=dict, max_length=0)
+
+    @property
+    def subject(self) -> str:
+        """Whom it is about. Personal data."""
+        return self.parties[0].subject
 
 
 # ── the outcome ──────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 """What the applicant is told: outcome, reasons with their law, and remedies (S9, S12). Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from decision_service.model import (
     Approved,
     Determination,
     Evidence,
+    Granted,
     Matter,
     NeedsCorrection,
     Outcome,
@@ -100,6 +101,67 @@ def write_notice(
             f"at {remedies.litigation.court.en} within {remedies.litigation.months} months."
             + ("" if determination else " You can ask for a person at any time.")
         ),
+    ]
+    return Text(zh="\n".join(zh), en="\n".join(en))
+
+
+def write_offer(
+    matter: Matter,
+    *,
+    until: date,
+    grant: Iterable[Granted],
+    reasons: Iterable[Reason],
+    evidence: Sequence[Evidence],
+    asked: Iterable[Text],
+    zone: ZoneInfo,
+) -> Text:
+    """What somebody is told who certainly qualifies and has not applied (免申即享).
+
+    Args:
+        until: The last civil day on which it can be agreed to.
+        asked: Names of the fields that the person fills in to agree.
+        zone: In which times are told.
+    """
+    basis = "" if matter.offers is None else matter.offers.legal_basis
+    fields = tuple(asked)
+    zh = [
+        f"{matter.name.zh} 主动告知",
+        "登记信息显示您符合以下事项的全部条件。本告知不是行政决定，不产生任何权利义务。",
+        *(f"同意后预计：{item.name.zh}：{item.display.zh}" for item in grant),
+        *(line for reason in reasons for line in _reason_lines(reason, evidence, zone, "zh")),
+        f"查询依据：{basis}",
+        (
+            f"如同意：请于 {until} 前（含当日）通过原办理渠道或窗口确认"
+            + (f"，并填写{'、'.join(one.zh for one in fields)}" if fields else "")
+            + "。同意即为您提出申请，届时按最新数据和现行规则重新审查决定。"
+        ),
+        "如不同意：答复“不需要”即可，同一规则下不再就此事项打扰您；您以后仍可随时申请。",
+        "不答复不视为申请，也不视为放弃，过期自动失效，对您没有任何影响。",
+        f"告知机关：{matter.competent_authority.zh}。数据有误的，可提出异议。",
+    ]
+    en = [
+        f"{matter.name.en}: an offer",
+        (
+            "By the registers you meet every requirement of this. "
+            "The offer is no decision; it gives and takes no right."
+        ),
+        *(f"If you agree, as of today: {item.name.en}: {item.display.en}" for item in grant),
+        *(line for reason in reasons for line in _reason_lines(reason, evidence, zone, "en")),
+        f"Registers were asked by: {basis}",
+        (
+            f"To agree: say so by {until} (that day included) where you apply or at the counter"
+            + (f", and fill in {', '.join(one.en for one in fields)}" if fields else "")
+            + ". By that you apply, and are decided by the data and the rules of that day."
+        ),
+        (
+            "To decline: say that you do not want it. You are not asked about this again under "
+            "the same rules, and can apply at any time all the same."
+        ),
+        (
+            "If you say nothing, that is no application and no refusal; the offer ends by itself "
+            "and nothing follows from it."
+        ),
+        f"Offered by: {matter.competent_authority.en}. You can object to data that are wrong.",
     ]
     return Text(zh="\n".join(zh), en="\n".join(en))
 

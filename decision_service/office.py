@@ -12,6 +12,7 @@ from decision_service.catalogue import Catalogue
 from decision_service.errors import DecisionServiceError
 from decision_service.evidence import Sources
 from decision_service.model import Decision, Document, Limit
+from decision_service.offerbook import Offerbook
 from decision_service.record import Record
 from decision_service.release import Release, restore
 from decision_service.retention import Terms
@@ -50,6 +51,11 @@ class Office:
     def casebook(self) -> Casebook:
         """What follows on cases, in the same record."""
         return Casebook(self.record)
+
+    @property
+    def offerbook(self) -> Offerbook:
+        """What people were offered, in the same record."""
+        return Offerbook(self.record)
 
     def today(self, now: datetime) -> date:
         """The civil day of an instant in the city."""

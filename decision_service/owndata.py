@@ -22,7 +22,16 @@ from decision_service.inspection import Ask, Page, Viewer
 from decision_service.masking import mask_account, mask_others
 from decision_service.model import AssuranceLevel, Document, Party
 from decision_service.office import Office
-from decision_service.record import ACCESS, DECISION, DETERMINATION, OVERRIDE, PREFILL, Look
+from decision_service.record import (
+    ACCESS,
+    DECISION,
+    DECLINED,
+    DETERMINATION,
+    OFFER,
+    OVERRIDE,
+    PREFILL,
+    Look,
+)
 
 FRESH_FOR = timedelta(hours=1)
 """How long ago the person may have authenticated: this opens everything at once."""
@@ -30,7 +39,7 @@ FRESH_FOR = timedelta(hours=1)
 _SYSTEMS = frozenset({"portal", ""})
 """Roles of callers that are systems; every other is somebody of the staff."""
 
-_EXPORTED = frozenset({ACCESS, PREFILL, DECISION, DETERMINATION, OVERRIDE}) | TYPES
+_EXPORTED = frozenset({ACCESS, PREFILL, DECISION, DETERMINATION, OVERRIDE, OFFER, DECLINED}) | TYPES
 """What is about the person. How clerks work on a case among themselves is not."""
 
 _BY_PERSONS = frozenset({DETERMINATION, OVERRIDE})

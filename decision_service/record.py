@@ -37,6 +37,7 @@ from decision_service.model import (
     Decision,
     Evidence,
     Frozen,
+    Inquiry,
     Matter,
     MatterId,
     Party,
@@ -56,6 +57,7 @@ SERVICE = version("miaopi")
 
 ACCESS, PREFILL, DECISION, TICKET = "access/1", "prefill/1", "decision/1", "ticket/1"
 DETERMINATION, OVERRIDE = "determination/1", "override/1"
+OFFER, DECLINED = "offer/1", "offer_declined/1"
 """Types of entries that are asked for. What persons decide has types of its own: within what the
 rules say, or against it (or against an earlier decision)."""
 
@@ -68,8 +70,10 @@ KINDS = Kinds(
     granted=CaseState.APPROVED.value,
     refused=CaseState.REFUSED.value,
     referred=CaseState.REFERRED.value,
+    offer=OFFER,
+    declined=DECLINED,
 )
-"""What entries say of decisions, for whoever counts them."""
+"""What entries say of decisions and offers, for whoever counts them."""
 
 _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""
@@ -191,6 +195,10 @@ class Record:
         """The same by the subject's tag, which a key must not tell: it outlives an erasure."""
         return "objections:" + self._trail.tag(f"objections\n{subject_tag}")
 
+    def offer_key(self, matter: MatterId, subject: str) -> str:
+        """Points at the newest offer of a matter to somebody, or at how they answered it."""
+        return "offer:" + self._trail.tag(f"offer\n{matter}\n{subject}")
+
     @property
     def knows_grants(self) -> bool:
         """Whether what was granted once is known; not once a master key was lost."""
@@ -205,7 +213,7 @@ class Record:
 
     async def access(
         self,
-        request: Request,
+        request: Request | Inquiry,
         about: Mapping[str, Sequence[Question]],
         *,
         case: CaseSummary,
@@ -213,6 +221,7 @@ class Record:
         now: datetime,
         flow: str,
         opens_case: bool = True,
+        role: str = "",
     ) -> None:
         """Record that registers are about to be asked: one entry for each whom it is about.
 
@@ -221,6 +230,7 @@ class Record:
         Args:
             about: By subject, the questions. Only the request's own subject has the case.
             opens_case: Whether there is a case from now on; if not, its id names the questions.
+            role: Of the caller, where it is somebody of the staff; empty for a system.
 
         Raises:
             NotRecordedError: It could not be; nothing may be asked.
@@ -237,6 +247,7 @@ class Record:
                         "release_digest": release_digest,
                         "case_id": case.case_id,
                         "caller": request.caller,
+                        **({"role": role} if role else {}),
                         "channel": request.channel,
                         **_capacity(request),
                         "queries": [
@@ -316,7 +327,7 @@ class Record:
                     "caller": request.caller,
                     "channel": request.channel,
                     **_capacity(request),
-                    "evidence": _evidence_summary(evidence),
+                    "evidence": evidence_summary(evidence),
                 },
                 sealed={
                     **_json(request, {"parties", "answers"}),
@@ -369,9 +380,10 @@ class Record:
                 "outcome": draft.outcome.kind,
                 "statuses": [list(pair) for pair in draft.statuses],
                 "reasons": [*sorted({reason.code for reason in draft.outcome.reasons})],
-                "evidence": _evidence_summary(draft.evidence),
+                "evidence": evidence_summary(draft.evidence),
                 "decided_by": "system",
                 **({} if draft.follows is None else {"follows": draft.follows}),
+                **({"offer": application.offer_id} if application.offer_id else {}),
             },
             sealed={
                 "decision": body,
@@ -897,13 +909,13 @@ def recorded_decision(body: Mapping[str, Any], recorded: Recorded) -> Decision:
     )
 
 
-def _capacity(request: Request) -> dict[str, str]:
+def _capacity(request: Request | Inquiry) -> dict[str, str]:
     """In which capacity somebody acts for the applicant; who and for whom is in the sealed part."""
     capacity = request.authority.capacity
     return {"capacity": capacity.value} if capacity else {}
 
 
-def _evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:
+def evidence_summary(evidence: Sequence[Evidence]) -> list[Any]:
     """What was asked and what became of it, in an order that does not depend on who was fast."""
     return [
         {

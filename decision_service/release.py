@@ -24,6 +24,7 @@ from decision_service.matter import (
     Meanings,
     Registers,
     iso_day,
+    offer_faults,
     plan_faults,
     read_matter,
     read_toml,
@@ -507,6 +508,8 @@ def _refuse_unfit(
             registers=registers,
         )
     ]
+    declared = sorted(term.id for term in book.terms if term.source == DECLARED)
+    wrong += offer_faults(matter, declared=declared)
     if matter.id != book.matter:
         wrong.append(f"`{matter.id}` in matter.toml is `{book.matter}` in the rule file")
     if wrong:

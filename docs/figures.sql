@@ -1,9 +1,9 @@
 -- What a city publishes about how it decides, from `miaopi audit figures --store var --to figures`.
 -- For DuckDB: duckdb -c ".read docs/figures.sql"   (run it where the folder `figures` lies)
--- One row a decision; what a person decided is one, too. Nothing in it tells who.
+-- One row a decision; what a person decided is one, too. Offers have files of their own. Nothing in it tells who.
 
 CREATE OR REPLACE VIEW decisions AS
-SELECT * FROM read_parquet('figures/*/*.parquet', hive_partitioning = true, hive_types = {'month': VARCHAR});
+SELECT * FROM read_parquet('figures/*/decisions.parquet', hive_partitioning = true, hive_types = {'month': VARCHAR});
 
 -- 自动办结率：the machine's share of the cases that it ended or left to a person.
 CREATE OR REPLACE VIEW automatic_share AS
@@ -49,3 +49,18 @@ SELECT month, matter, rules_effective_date, release_digest, count(*) AS ended,
 FROM (SELECT * FROM decisions WHERE outcome IN ('approved', 'refused')
       QUALIFY row_number() OVER (PARTITION BY matter, case_id ORDER BY index) = 1)
 GROUP BY ALL ORDER BY ALL;
+
+CREATE OR REPLACE VIEW offers AS
+SELECT * FROM read_parquet('figures/*/offers.parquet', hive_partitioning = true, hive_types = {'month': VARCHAR});
+
+-- 免申即享：by the month in which they were made, how many offers were agreed to, declined, ended in silence, or are open.
+-- Silence is neither: an offer that nobody answered has ended by itself.
+CREATE OR REPLACE VIEW offers_answered AS
+SELECT month, matter, count(*) AS made,
+       count(*) FILTER (answer = 'agreed') AS agreed,
+       count(*) FILTER (answer = 'declined') AS declined,
+       count(*) FILTER (answer IS NULL AND until_date::DATE < current_date) AS expired,
+       made - agreed - declined - expired AS still_open
+FROM offers LEFT JOIN (SELECT offer_id, arg_max(became, index) AS answer FROM offers WHERE became <> 'made' GROUP BY ALL)
+     USING (offer_id)
+WHERE became = 'made' GROUP BY ALL ORDER BY ALL;

@@ -82,6 +82,8 @@ STATS, REPLAY, REPLAYS = f"{TRAIL}/GetStats", f"{TRAIL}/ReplayDecision", f"{TRAI
 RETENTION = "/decision_service.v1.RetentionService"
 ERASE, RETAIN = f"{RETENTION}/ErasePerson", f"{RETENTION}/ApplyRetention"
 HOLD, LIFT, HOLDS = f"{RETENTION}/PlaceHold", f"{RETENTION}/LiftHold", f"{RETENTION}/ListHolds"
+OFFERS = "/decision_service.v1.OfferService"
+MAKE, OFFERED, DECLINE = f"{OFFERS}/MakeOffers", f"{OFFERS}/ListOffers", f"{OFFERS}/DeclineOffer"
 WHY = {"legal_basis": "个人信息保护法 第四十七条", "reason": "核查发现不应处理"}
 """By which law, and why, somebody is erased or held."""
 
@@ -435,6 +437,12 @@ def of_a_case(person: Person, now: dt.datetime, case_id: str) -> dict[str, Any]:
     }
 
 
+def of_an_offer(person: Person, now: dt.datetime, offer_id: str) -> dict[str, Any]:
+    """What somebody who declines an offer says, as JSON."""
+    said = of_a_case(person, now, "")
+    return {"offer_id": offer_id, "request_id": said["request_id"], "person": said["person"]}
+
+
 def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[str, Any]:
     """A request that is right, as JSON; of a method that is not known here, one without fields."""
     return {
@@ -536,6 +544,14 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         HOLD: lambda: {"matter": "library_card", "justification": WHY},
         LIFT: lambda: {"index": 0, "justification": WHY},
         RETAIN: lambda: {"justification": WHY},
+        OFFERED: lambda: {"person": of_a_case(person, now, case_id)["person"]},
+        # Of a matter that is not offered, so that nobody is asked about each time.
+        MAKE: lambda: {
+            "matter": "library_card",
+            "request_id": str(uuid4()),
+            "subjects": [{"kind": "resident_id", "number": person.id_number}],
+        },
+        DECLINE: lambda: of_an_offer(person, now, "0" * 32),
     }.get(method, dict)()
 
 

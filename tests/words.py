@@ -28,6 +28,9 @@ MOMENTS = _by_when("moment")
 """Of a call that is right and comes at a bad moment."""
 
 
+OFFER = _by_when("offer")
+"""Of what cannot be done about an offer."""
+
 COUNTER = _by_when("counter")
 """Of a clerk's step that cannot be taken."""
 

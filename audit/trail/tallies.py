@@ -34,7 +34,7 @@ OVERRIDDEN = "override"
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """What entries say of decisions.
+    """What entries say of decisions, and of what people are offered before there is one.
 
     Attributes:
         decision: Type of those by rules.
@@ -45,6 +45,8 @@ class Kinds:
         overturning: The acts after which it no longer stands as it was made.
         granted, refused: The outcomes that end a case.
         referred: The outcome that leaves it to a person.
+        offer, declined: Types of offers and of their refusals; a decision on an application that
+            agrees to an offer names it as its ``offer``.
     """
 
     decision: str
@@ -55,6 +57,8 @@ class Kinds:
     granted: str
     refused: str
     referred: str
+    offer: str
+    declined: str
 
     @property
     def all(self) -> tuple[str, str, str]:

@@ -33,6 +33,7 @@ from decision_service.v1 import (
     counter_pb2,
     decision_pb2,
     matter_pb2,
+    offer_pb2,
     prefill_pb2,
     retention_pb2,
     roles_pb2,
@@ -52,6 +53,7 @@ SERVICES: Final = tuple(
         aftercare_pb2,
         trail_pb2,
         retention_pb2,
+        offer_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 )

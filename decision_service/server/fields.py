@@ -115,6 +115,10 @@ class Reader:
         """A case's id, as this service minted it."""
         return self.word("case_id", found, shapes.CASE)
 
+    def offer_id(self, found: str) -> str:
+        """An offer's id, as this service minted it."""
+        return self.word("offer_id", found, shapes.OFFER)
+
     def unique(self, at: str, found: Sequence[str]) -> None:
         """Refuse what is there twice."""
         if len(set(found)) < len(found):

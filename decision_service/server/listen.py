@@ -27,6 +27,7 @@ from decision_service.server.identity import Verifier
 from decision_service.server.interceptor import Interceptor
 from decision_service.server.load import Limits, Load
 from decision_service.server.matter import MatterServicer
+from decision_service.server.offers import OfferServicer
 from decision_service.server.prefill import PrefillServicer
 from decision_service.server.retention import RetentionServicer
 from decision_service.server.trail import TrailServicer
@@ -36,6 +37,7 @@ from decision_service.v1 import (
     counter_pb2_grpc,
     decision_pb2_grpc,
     matter_pb2_grpc,
+    offer_pb2_grpc,
     prefill_pb2_grpc,
     retention_pb2_grpc,
     trail_pb2_grpc,
@@ -198,7 +200,7 @@ class Server:
         prefills, decisions = PrefillServicer(self._office), DecisionServicer(self._office)
         cases, retention = CaseServicer(self._office), RetentionServicer(self._office)
         counter = CounterServicer(self._office)
-        aftercare = AftercareServicer(self._office)
+        aftercare, offers = AftercareServicer(self._office), OfferServicer(self._office)
         matter_pb2_grpc.add_MatterServiceServicer_to_server(matters, server)
         prefill_pb2_grpc.add_PrefillServiceServicer_to_server(prefills, server)
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
@@ -207,6 +209,7 @@ class Server:
         trail_pb2_grpc.add_TrailServiceServicer_to_server(trail, server)
         aftercare_pb2_grpc.add_AftercareServiceServicer_to_server(aftercare, server)
         retention_pb2_grpc.add_RetentionServiceServicer_to_server(retention, server)
+        offer_pb2_grpc.add_OfferServiceServicer_to_server(offers, server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._address.startswith(_LOOPBACK):
             names = [service.full_name for service in SERVICES]
@@ -227,6 +230,7 @@ class Server:
                 "CounterService": counter,
                 "TrailService": trail,
                 "RetentionService": retention,
+                "OfferService": offers,
             }
             self._web = Web(self._edge, servicers, origins=self._origins)
             self.web_port = await self._listen(self._web)

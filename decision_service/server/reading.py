@@ -8,15 +8,26 @@ from typing import TypeAlias
 from decision_service.followup import Person
 from decision_service.inspection import Ask as Question
 from decision_service.model import Application, Contest, MatterId, PrefillRequest
+from decision_service.offers import MOST, Answer, Run
 from decision_service.rights import Ask
 from decision_service.server.call import Call
 from decision_service.server.fields import Reader
-from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2, trail_pb2
+from decision_service.v1 import (
+    case_pb2,
+    decision_pb2,
+    matter_pb2,
+    offer_pb2,
+    prefill_pb2,
+    trail_pb2,
+)
 
 _Asking: TypeAlias = (
     case_pb2.WithdrawCaseRequest | case_pb2.RequestReviewRequest | case_pb2.ContestFactRequest
 )
 """What is done about a case."""
+
+_Offering: TypeAlias = offer_pb2.MakeOffersRequest | offer_pb2.DeclineOfferRequest
+"""What is done about offers."""
 
 
 def read_application(request: decision_pb2.DecideRequest, *, caller: str) -> Application:
@@ -38,6 +49,7 @@ def read_application(request: decision_pb2.DecideRequest, *, caller: str) -> App
         answers=reader.answers(request.answers),
         contests=reader.contests(request.contests),
         person_requested=request.person_requested,
+        offer_id=reader.offer_id(request.offer_id) if request.offer_id else "",
     )
     reader.finish()
     return read
@@ -288,7 +300,69 @@ def read_index(request: trail_pb2.GetEntryRequest | trail_pb2.ReplayDecisionRequ
     return index
 
 
-def _digest(request: decision_pb2.DecideRequest | _Asking) -> str:
+def read_offers(request: offer_pb2.MakeOffersRequest, call: Call) -> Run:
+    """Read to whom a matter is to be offered, if they qualify.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    reader.unique("subjects", [f"{one.kind}:{one.number}" for one in request.subjects])
+    reader.few("subjects", len(request.subjects), MOST)
+    run = Run(
+        caller=call.caller.subject,
+        role=call.caller.role,
+        request_id=reader.request_id(request.request_id),
+        content_digest=_digest(request),
+        matter=MatterId(reader.id("matter", request.matter)),
+        subjects=tuple(
+            reader.document(f"subjects[{place}]", one)
+            for place, one in enumerate(request.subjects[:MOST])
+        ),
+        now=call.now,
+    )
+    reader.finish()
+    return run
+
+
+def read_listed(request: offer_pb2.ListOffersRequest, call: Call) -> Answer:
+    """Read who asks what they are offered.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    who = Answer(
+        caller=call.caller.subject,
+        role=call.caller.role,
+        person=reader.person(request.person),
+        now=call.now,
+    )
+    reader.finish()
+    return who
+
+
+def read_decline(request: offer_pb2.DeclineOfferRequest, call: Call) -> tuple[Answer, str]:
+    """Read who declines which offer.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    offer_id = reader.offer_id(request.offer_id)
+    who = Answer(
+        caller=call.caller.subject,
+        role=call.caller.role,
+        person=reader.person(request.person),
+        now=call.now,
+        request_id=reader.request_id(request.request_id),
+        content_digest=_digest(request),
+    )
+    reader.finish()
+    return who, offer_id
+
+
+def _digest(request: decision_pb2.DecideRequest | _Asking | _Offering) -> str:
     """SHA-256 of the request as parsed: the order of fields and keys on the wire is no matter."""
     canonical = deepcopy(request)
     canonical.request_id = request.request_id.lower()

@@ -38,6 +38,11 @@ CASE: Final = Shape(
     "must be the 32 hexadecimal digits that this service gave the case",
     "应为本系统给出的32位十六进制办件标识",
 )
+OFFER: Final = Shape(
+    CASE.pattern,
+    "must be the 32 hexadecimal digits that this service gave the offer",
+    "应为本系统给出的32位十六进制告知编号",
+)
 UUID4: Final = Shape(
     re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"),
     "must be a UUID4, a new one for every new request",

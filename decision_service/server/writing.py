@@ -23,8 +23,9 @@ from decision_service.followup import (
     StandingReturn,
     Withdrawal,
 )
+from decision_service.offerbook import Offer
 from decision_service.release import Release
-from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, prefill_pb2
+from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, offer_pb2, prefill_pb2
 from decision_service.v1 import vocabulary_pb2 as pb
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
@@ -320,6 +321,29 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
         case _ as never:
             assert_never(never)
     return written
+
+
+# ── offers ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_offer(offer: Offer) -> offer_pb2.Offer:
+    """Write what somebody is offered."""
+    state = offer_pb2.Offer.STATE_DECLINED if offer.declined else offer_pb2.Offer.STATE_OPEN
+    return offer_pb2.Offer(
+        offer_id=offer.offer_id,
+        state=state,
+        matter=offer.matter,
+        rules_effective_date=write_day(offer.rules_effective_date),
+        time=write_time(offer.time),
+        until_date=write_day(offer.until_date),
+        grant=[write_granted(one) for one in offer.grant],
+        reasons=write_reasons(offer.reasons),
+        evidence=[write_evidence(one) for one in offer.evidence],
+        declared_fields=offer.declared_fields,
+        notice=write_text(offer.notice),
+        ask_again=offer.ask_again,
+        receipt=_receipt(offer.receipt),
+    )
 
 
 # ── prefilling ───────────────────────────────────────────────────────────────────────────────────

@@ -102,8 +102,8 @@ class OwnAccess(_message.Message):
     role: _builtins.str
     """What they are, e.g. `auditor`; empty or `portal` for the system that acted for the person."""
     flow: _builtins.str
-    """Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, or `trail` for a look at
-    the record.
+    """Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, `offer` where nobody had
+    applied, or `trail` for a look at the record.
     """
     method: _builtins.str
     """The question to the record; empty unless it was one."""

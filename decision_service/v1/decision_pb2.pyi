@@ -211,6 +211,7 @@ class DecideRequest(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     CONTESTS_FIELD_NUMBER: _builtins.int
     PERSON_REQUESTED_FIELD_NUMBER: _builtins.int
+    OFFER_ID_FIELD_NUMBER: _builtins.int
     matter: _builtins.str
     """Id of the matter."""
     request_id: _builtins.str
@@ -221,6 +222,10 @@ class DecideRequest(_message.Message):
     """Where the applicant is: one of the matter's channels, e.g. `portal`."""
     person_requested: _builtins.bool
     """The applicant wants a person to decide (PIPL Article 24). The case is referred, at no loss."""
+    offer_id: _builtins.str
+    """The offer that the applicant agrees to (`Offer.offer_id`); empty without one. Nothing of it is
+    believed: it is decided like every other application.
+    """
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Party]:
         """Who takes part. The first is the person who files, as `applicant`; for a matter that
@@ -251,10 +256,11 @@ class DecideRequest(_message.Message):
         answers: _abc.Mapping[_builtins.str, _vocabulary_pb2.Value] | None = ...,
         contests: _abc.Iterable[Global___Contest] | None = ...,
         person_requested: _builtins.bool = ...,
+        offer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authority", b"authority", "case_id", b"case_id", "channel", b"channel", "contests", b"contests", "matter", b"matter", "parties", b"parties", "person_requested", b"person_requested", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "authority", b"authority", "case_id", b"case_id", "channel", b"channel", "contests", b"contests", "matter", b"matter", "offer_id", b"offer_id", "parties", b"parties", "person_requested", b"person_requested", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

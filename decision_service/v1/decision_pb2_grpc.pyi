@@ -26,7 +26,9 @@ class DecisionServiceStub:
     `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED` if the same `request_id` came with another
     body; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or `NO_AUTHORITY_FOR_PARTY`;
     `FAILED_PRECONDITION` with reason `CASE_DECIDED` if the case is closed, `MODE_NOT_OFFERED`
-    if the matter is not decided here, or `ERASED` if the request's record was erased;
+    if the matter is not decided here, `OFFER_ENDED` if `offer_id` names an offer whose time is
+    over or that was answered (apply without it: nothing is lost), or `ERASED` if the request's
+    record was erased; `NOT_FOUND` with reason `OFFER_NOT_FOUND`;
     `DEADLINE_EXCEEDED` with reason `DEADLINE_TOO_SHORT` before any register is asked;
     `UNAVAILABLE` with reason `NOT_RECORDED`: there is no decision, repeat with the same
     `request_id`.
@@ -61,7 +63,9 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED` if the same `request_id` came with another
         body; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or `NO_AUTHORITY_FOR_PARTY`;
         `FAILED_PRECONDITION` with reason `CASE_DECIDED` if the case is closed, `MODE_NOT_OFFERED`
-        if the matter is not decided here, or `ERASED` if the request's record was erased;
+        if the matter is not decided here, `OFFER_ENDED` if `offer_id` names an offer whose time is
+        over or that was answered (apply without it: nothing is lost), or `ERASED` if the request's
+        record was erased; `NOT_FOUND` with reason `OFFER_NOT_FOUND`;
         `DEADLINE_EXCEEDED` with reason `DEADLINE_TOO_SHORT` before any register is asked;
         `UNAVAILABLE` with reason `NOT_RECORDED`: there is no decision, repeat with the same
         `request_id`.

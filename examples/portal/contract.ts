@@ -410,6 +410,11 @@ export interface DecideRequest {
   contests?: Contest[];
   /** The applicant wants a person to decide (PIPL Article 24). The case is referred, at no loss. */
   personRequested?: boolean;
+  /**
+   * The offer that the applicant agrees to (`Offer.offer_id`); empty without one. Nothing of it is
+   * believed: it is decided like every other application.
+   */
+  offerId?: string;
 }
 
 /** A prefilled value that the applicant says is wrong. */
@@ -455,8 +460,8 @@ export interface OwnAccess {
   /** What they are, e.g. `auditor`; empty or `portal` for the system that acted for the person. */
   role?: string;
   /**
-   * Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, or `trail` for a look at
-   * the record.
+   * Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, `offer` where nobody had
+   * applied, or `trail` for a look at the record.
    */
   flow?: string;
   /** The question to the record; empty unless it was one. */
@@ -1492,6 +1497,90 @@ export interface Matter {
   applicants?: string[];
   /** Keys of the declared fields by which registers find: prefill again once they are filled in. */
   prefillAnswers?: string[];
+}
+
+/** What `MakeOffers` is asked. */
+export interface MakeOffersRequest {
+  /** Id of the matter. */
+  matter: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /**
+   * About whom: from 10, so that a count tells of nobody, to 100 residents (`resident_id`), each
+   * once.
+   */
+  subjects: Document[];
+}
+
+/** What `MakeOffers` answers. */
+export interface MakeOffersResponse {
+  /** About how many of them registers were asked. */
+  asked?: number;
+  /** How many of them have an offer by this request. */
+  offered?: number;
+}
+
+/** What `ListOffers` is asked. */
+export interface ListOffersRequest {
+  /** Who asks about themselves. */
+  person: Person;
+}
+
+/** What `ListOffers` answers. */
+export interface ListOffersResponse {
+  /** At most one a matter, the newest first. */
+  offers?: Offer[];
+}
+
+/** What `DeclineOffer` is asked. */
+export interface DeclineOfferRequest {
+  /** The offer; a declined one, too, to change `ask_again`. */
+  offerId: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Who declines. */
+  person: Person;
+  /** Whether the matter may be offered to them again. */
+  askAgain?: boolean;
+}
+
+/** What `DeclineOffer` answers. */
+export interface DeclineOfferResponse {
+  /** The offer, declined. */
+  offer?: Offer;
+}
+
+/** How it stands. */
+export type OfferState = "STATE_OPEN" | "STATE_DECLINED";
+
+/** What somebody is offered. It is no decision and gives no right. */
+export interface Offer {
+  /** 128 random bits in hexadecimal; for `DecideRequest.offer_id`. */
+  offerId?: string;
+  /** How it stands. */
+  state?: OfferState;
+  /** The matter. */
+  matter?: string;
+  /** First day of the release by whose rules it was found. */
+  rulesEffectiveDate?: Day;
+  /** When it was made. */
+  time?: Timestamp;
+  /** The last civil day on which it can be agreed to. */
+  untilDate?: Day;
+  /** What an application would be granted, if nothing has changed by then. */
+  grant?: Granted[];
+  /** Why, with the facts used, who vouches for them, and the law. */
+  reasons?: Reason[];
+  /** Which registers were asked. */
+  evidence?: EvidenceSummary[];
+  /** Fields of the form that are asked of the person when they agree. */
+  declaredFields?: string[];
+  /** All of it in words, with how to agree and how to decline, and that silence does nothing. */
+  notice?: Text;
+  /** Whether they may be offered the matter again; of a declined one alone. */
+  askAgain?: boolean;
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
 }
 
 /** What `Prefill` is asked. */

@@ -33,7 +33,7 @@ BEGIN = datetime(2026, 10, 31, 15, 0, tzinfo=UTC)  # 23:00 in the city
 PERSON = "resident_id:990000199001010007"
 
 LIVED: Sequence[tuple[str, str, str, float, dict[str, Any]]] = (
-    ("a", "decision/1", "approved", 0, {}),
+    ("a", "decision/1", "approved", 0, {"offer": "o1"}),
     ("b", "decision/1", "referred", 0.5, {"reasons": ["X", "Y"], "statuses": [["R1", "unknown"]]}),
     ("b", "determination/1", "approved", 2, {}),
     ("c", "decision/1", "waiting", 2, {"reasons": ["AWAITED"]}),
@@ -46,6 +46,17 @@ LIVED: Sequence[tuple[str, str, str, float, dict[str, Any]]] = (
     ("a", "standing/1", "", 34, {"decision": 0, "act": "revoke"}),
 )
 """Case, type, outcome, hours since the beginning, and what else the entry says."""
+
+
+OFFERED: Sequence[tuple[str, dict[str, Any]]] = (
+    ("offer/1", {"case_id": "o1", "until_date": "2999-12-31"}),
+    ("offer/1", {"case_id": "o2", "until_date": "2020-01-01"}),
+    ("offer/1", {"case_id": "o3", "until_date": "2020-01-01"}),
+    ("offer/1", {"case_id": "o4", "until_date": "2999-12-31"}),
+    ("offer_declined/1", {"case_id": "o2"}),
+    ("offer_declined/1", {"case_id": "o2"}),
+)
+"""What became of offers: the first is agreed to by the application of case a, two are silent."""
 
 
 async def live(folder: Path) -> None:
@@ -65,6 +76,9 @@ async def live(folder: Path) -> None:
                 Entry(type_, str(uuid4()), time, said, {"name": "张试"}, PERSON), expect={}
             )
             await trail.append(Entry("access/1", str(uuid4()), time, said, {}, PERSON), expect={})
+        for type_, more in OFFERED:
+            said = {"matter": "m", "release_digest": "d" * 64, **more}
+            await trail.append(Entry(type_, str(uuid4()), BEGIN, said, {}, PERSON), expect={})
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +121,11 @@ def test_the_published_shares_follow_from_the_decisions(ask: Any) -> None:
         ("2026-10", 1, 0.0, 0.0),
         ("2026-11", 3, 5400.0, 86400.0),
     ]
+
+
+def test_what_became_of_offers_is_counted_and_silence_is_no_answer(ask: Any) -> None:
+    assert ask("SELECT * FROM offers_answered") == [("2026-10", "m", 4, 1, 1, 1, 1)]
+    assert ask("SELECT count(*) FROM offers WHERE month = '2026-11'") == [(0,)]
 
 
 def test_every_row_says_what_its_entry_does(ask: Any) -> None:
@@ -331,7 +350,7 @@ def test_many_rows_are_written_a_few_at_a_time(
     written = write_figures(made / "s", tmp_path / "f", kinds=KINDS, zone=ZoneInfo("UTC"))
 
     assert written == {"2026-10": 4, "2026-11": 4}
-    assert duckdb.read_parquet(f"{tmp_path}/f/*/*.parquet").shape[0] == 8
+    assert duckdb.read_parquet(f"{tmp_path}/f/*/decisions.parquet").shape[0] == 8
 
 
 def test_nothing_is_overwritten_and_without_parquet_it_says_so(

@@ -34,6 +34,7 @@ from tests.service import (
     LIFT,
     LIST,
     METHODS,
+    OFFERED,
     OWN,
     PREFILL,
     RECEIPT,
@@ -57,7 +58,7 @@ SAME_TWICE = [method for method in METHODS if method not in OTHER_TWICE]
 
 KNOWN = {
     *{DECIDE, LIST, GET, CASE, RECEIPT, ENTRIES, ENTRY, STATS, REPLAY, REPLAYS},
-    *{RETAIN, HOLDS},
+    *{RETAIN, HOLDS, OFFERED},
 }
 """Methods of which `service.right` has a right request."""
 

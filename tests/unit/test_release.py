@@ -105,7 +105,7 @@ def test_no_machine_decides_what_takes_something_from_people(kind: str, mode: st
     """Law 5; a traffic violation (交通违法处理) is looked up and objected to, and no more."""
     text = (ROOT / "matters/old_age_allowance/2019-10-01/matter.toml").read_text(encoding="utf-8")
     adverse = text.replace('kind = "grant"', f'kind = "{kind}"')
-    modes = 'modes = ["prefill", "instant"]'
+    modes = 'modes = ["prefill", "instant", "proactive"]'
     assert modes in adverse
 
     with pytest.raises(InvalidPublicationError) as caught:
@@ -123,6 +123,87 @@ def test_no_machine_decides_what_takes_something_from_people(kind: str, mode: st
 
     shown_only = read_matter(adverse.replace(modes, 'modes = ["prefill"]'), "matters/x/matter.toml")
     assert shown_only.kind == kind
+
+
+OFFERABLE = (ROOT / "matters/old_age_allowance/2019-10-01/matter.toml").read_text(encoding="utf-8")
+TERMS = OFFERABLE[OFFERABLE.index("[offers]") : OFFERABLE.index("[[evidence]]")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        pytest.param(
+            TERMS,
+            "",
+            "`proactive` among the modes and `[offers]`, with its basis, stand together or not",
+            id="no basis",
+        ),
+        pytest.param(
+            ', "proactive"]',
+            "]",
+            "`proactive` among the modes and `[offers]`, with its basis, stand together or not",
+            id="not declared",
+        ),
+        pytest.param(
+            '"instant", ',
+            "",
+            "it is offered, but not `instant`: who agrees to an offer applies, and is decided",
+            id="nobody would decide",
+        ),
+        pytest.param(
+            'applicants = ["person"]',
+            'applicants = ["person", "organisation"]',
+            "it is offered, but `applicants` are not people alone",
+            id="firms",
+        ),
+        pytest.param(
+            "once_per_subject = true",
+            "once_per_subject = false",
+            "it is offered, but not `once_per_subject`: nobody could tell who has it already",
+            id="again and again",
+        ),
+        pytest.param(
+            "telling people that they qualify for the old-age allowance",
+            "eligibility for the old-age allowance",
+            "the purpose of offers is that of applications: registers must tell them apart",
+            id="no purpose of its own",
+        ),
+    ],
+)
+def test_a_matter_says_how_it_may_be_offered_or_is_not_offered(
+    city: Path, old: str, new: str, fault: str
+) -> None:
+    path = city / "matters/old_age_allowance/2019-10-01/matter.toml"
+    assert OFFERABLE.count(old) == 1
+    path.write_text(OFFERABLE.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert caught.value.reason == "MATTER_INVALID"
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("matter", "fault"),
+    [
+        ("talent_subsidy/2021-09-01", "which only the applicant can tell"),
+        ("business_address_change/2024-01-01", "which nobody has declared yet"),
+    ],
+)
+def test_what_only_the_applicant_can_say_cannot_be_offered(
+    city: Path, matter: str, fault: str
+) -> None:
+    """Nobody could be certain of it, and a declaration is made by nobody else (S7)."""
+    path = city / "matters" / matter / "matter.toml"
+    text = path.read_text(encoding="utf-8")
+    modes = 'modes = ["prefill", "instant"]'
+    assert modes in text
+    offered = text.replace(modes, 'modes = ["prefill", "instant", "proactive"]')
+    path.write_text(offered.replace("[[evidence]]", f"{TERMS}[[evidence]]", 1), encoding="utf-8")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert fault in str(caught.value)
 
 
 def test_no_matter_may_decide_by_what_people_are(city: Path) -> None:
