@@ -316,7 +316,7 @@ async def test_nobody_agrees_to_or_declines_what_somebody_else_is_offered(
     assert (await sent(town, OFFERED, {"person": weak})).reason == "ASSURANCE_TOO_LOW"
 
 
-async def test_who_agrees_with_a_gap_corrects_it_and_is_decided(
+async def test_s7_who_agrees_with_a_gap_corrects_it_and_is_decided(
     town: Town, cast: Any, group: list[Person], at: Clock
 ) -> None:
     """S7: declarations are asked when they agree, and nobody has made them for them."""
