@@ -13,11 +13,10 @@ from datetime import datetime
 from pathlib import Path
 
 from pyrage import RecipientError, encrypt, x25519
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
-from audit.log import connections, sqlite, store
+from audit.log import sqlite
 from audit.log.checkpoint import Checkpoint
 from audit.log.connections import DATABASE_FILE, STORE_FILE
 from audit.log.files import Lock, create_private, read_private, sync_folder, whole_folder
@@ -33,8 +32,8 @@ from audit.trail.manifest import (
     manifest_digest,
     write_manifest,
 )
-from audit.trail.unsealing import MASTER_KEY_FILE, read_keyring
-from audit.verify.derivation import Derivation
+from audit.trail.unsealing import MASTER_KEY_FILE
+from audit.verify.derivation import derive_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +128,10 @@ def restore(source: Path, folder: Path, *, now: datetime) -> Path | None:
 def _verified(folder: Path, draft: Path) -> Checkpoint:
     """The head of the copy, once everything in it was derived again from its entries."""
     has_key = (folder / MASTER_KEY_FILE).exists()
-
-    def derive(connection: Connection) -> tuple[Checkpoint, Derivation]:
-        keyring = read_keyring(folder, connection) if has_key else None
-        head, derivation = store.read_head(connection), Derivation(connection, keyring, ())
-        derivation.run(head, lambda _done, _all: None)
-        return head, derivation
-
-    head, derivation = connections.at(draft).look(derive)
-    if derivation.problems:
-        raise _unsound(derivation.problems[0].index, derivation.problems[0].what)
-    return head
+    found = derive_at(draft, keys=folder if has_key else None)
+    if found.problems:
+        raise _unsound(found.problems[0].index, found.problems[0].what)
+    return found.derived
 
 
 def _encrypted_keys(folder: Path, recipient: str) -> dict[str, str]:

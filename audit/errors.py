@@ -11,6 +11,9 @@
 No message, hint or reason carries personal data: they travel in logs and error details.
 """
 
+from functools import partial
+from typing import Self
+
 
 class AuditError(Exception):
     """An error of the trail.
@@ -27,6 +30,11 @@ class AuditError(Exception):
         self.zh = zh
         self.reason = reason
         self.hint = hint
+
+    def __reduce__(self) -> tuple[partial[Self], tuple[()]]:
+        """How it goes from one process to another."""
+        told = {"zh": self.zh, "reason": self.reason, "hint": self.hint}
+        return partial(type(self), str(self), **told), ()
 
 
 class NotRecordedError(AuditError):
@@ -46,10 +54,10 @@ class StoreRefusedError(AuditError):
     ``FOLDER_UNWRITABLE``, ``SCHEMA_OLD``, ``SCHEMA_UNKNOWN``, ``ORIGIN_INVALID``, ``KEY_MISSING``,
     ``KEY_INVALID``, ``KEY_EXPOSED``, ``KEYS_DIFFER``, ``ANCHOR_MISSING``, ``ANCHOR_INVALID``,
     ``STORE_BEHIND_ANCHOR``, ``STORE_BEHIND_CHECKPOINT``, ``STORE_FORKED``, ``STORE_FOREIGN``,
-    ``STORE_DAMAGED``; of a database ``DATABASE_INVALID``, ``STORE_UNREACHABLE``,
-    ``STORE_UNSAFE``, ``STORE_UNWRITABLE``; of a recovery ``NOTHING_TO_RECOVER``,
-    ``RECOVERY_UNFINISHED``, ``REASON_INVALID``; of a backup or an export ``BACKUP_EXISTS``,
-    ``EXPORT_EXISTS``, ``BACKUP_CHANGED``, ``EXPORT_CHANGED``, ``COPY_FAILED``,
+    ``STORE_DAMAGED``; of a check ``CHECK_CUT_SHORT``; of a database ``DATABASE_INVALID``,
+    ``STORE_UNREACHABLE``, ``STORE_UNSAFE``, ``STORE_UNWRITABLE``; of a recovery
+    ``NOTHING_TO_RECOVER``, ``RECOVERY_UNFINISHED``, ``REASON_INVALID``; of a backup or an export
+    ``BACKUP_EXISTS``, ``EXPORT_EXISTS``, ``BACKUP_CHANGED``, ``EXPORT_CHANGED``, ``COPY_FAILED``,
     ``COPY_ELSEWHERE``, ``PARQUET_MISSING``, ``RECIPIENT_INVALID``; of a renewal
     ``RENEWAL_UNFINISHED``;
     of a migration ``NOTHING_TO_MIGRATE``, ``MIGRATION_UNFINISHED``;

@@ -25,7 +25,8 @@ from audit.trail.canonical import Json
 from audit.trail.offline import append
 from audit.trail.projections import derive_again
 from audit.trail.unsealing import read_keyring
-from audit.verify.derivation import Derivation, Progress
+from audit.verify.derivation import derive
+from audit.verify.report import Progress
 
 MIGRATION_TYPE = "migration/1"
 MIGRATION_KEY = "migration"
@@ -118,10 +119,9 @@ def _tell(
     """Append the entry that tells of it, unless something does not follow from the entries."""
     schema, operator, now = told
     head, keyring = store.read_head(connection), read_keyring(folder, connection)
-    derivation = Derivation(connection, keyring, ())
-    derivation.run(head, progress)
-    if derivation.problems:
-        first = derivation.problems[0]
+    problems = derive(connection, keyring, progress=progress).problems
+    if problems:
+        first = problems[0]
         raise StoreRefusedError(
             f"the store itself is damaged: entry `{first.index}`: {first.what}",
             zh=f"记录库本身已损坏（第 {first.index} 条），未作任何改动；请先放回完好的备份",

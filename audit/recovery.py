@@ -34,7 +34,7 @@ from audit.trail.offline import append
 from audit.trail.recoveries import RECOVERY_KEY, RECOVERY_TYPE, Recovery, read_recoveries
 from audit.trail.seal import KEY_BYTES, Keyring
 from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring
-from audit.verify.derivation import Derivation
+from audit.verify.derivation import derive
 
 RECOVERABLE = frozenset(
     {
@@ -182,10 +182,9 @@ def _survey(connection: Connection, folder: Path, anchor: Path) -> Damage:
 
 def _refuse_damaged(connection: Connection, damage: Damage) -> None:
     """Go on only from entries that are whole: a recovery is no way to bless what was changed."""
-    derivation = Derivation(connection, damage.keyring, ())
-    derivation.run(damage.head, lambda _done, _all: None)
-    if derivation.problems:
-        first = derivation.problems[0]
+    problems = derive(connection, damage.keyring).problems
+    if problems:
+        first = problems[0]
         raise StoreRefusedError(
             f"the store itself is damaged: entry `{first.index}`: {first.what}",
             zh=f"记录库本身已损坏（第 {first.index} 条）；请先放回完好的备份，再行恢复",

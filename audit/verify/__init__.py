@@ -1,6 +1,7 @@
 """Checking a store, an export or a receipt without trusting its keeper. Offline; never writes.
 
-Everything is derived again from the entries: hashes, tiles, head, keys, projections and cases.
+Everything is derived again from the entries: hashes, tiles, head, keys, projections and cases; or
+less of it, where that is asked for (`Depth`).
 What only an outside checkpoint or a receipt can show (a tail cut off together with its anchor, or
 a history rewritten with the stolen signing key) is not found here; compare the reported root with
 one that was kept elsewhere.
@@ -8,11 +9,10 @@ one that was kept elsewhere.
 
 from pathlib import Path
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError, TamperedError
-from audit.log import connections, store
+from audit.log import connections
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint, Verifier
 from audit.log.connections import STORE_FILE
@@ -21,13 +21,14 @@ from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, VERIFIER_KEY_FILE
 from audit.trail.manifest import digest_of_file, manifest_digest
 from audit.trail.receipts import ReceiptReport, verify_receipt
 from audit.trail.recoveries import read_recoveries
-from audit.trail.unsealing import MASTER_KEY_FILE, read_keyring
-from audit.verify.derivation import Derivation, Problem, Progress
+from audit.trail.unsealing import MASTER_KEY_FILE
+from audit.verify.derivation import derive_at
 from audit.verify.exported import is_export, verify_export
-from audit.verify.report import Report, in_order
+from audit.verify.report import Depth, Problem, Progress, Report, in_order
 from audit.verify.single import EntryReport, verify_entry, verify_receipt_in
 
 __all__ = [
+    "Depth",
     "EntryReport",
     "Problem",
     "Progress",
@@ -48,9 +49,11 @@ def verify_store(
     key: str | None = None,
     anchor: Path | None = None,
     checkpoint: str | None = None,
+    depth: Depth = Depth.SEALED,
+    processes: int = 1,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
-    """Derive everything in the store again from its entries, and name what differs.
+    """Derive what is in the store again from its entries, and name what differs.
 
     Works on a copy, and beside the running service.
 
@@ -59,6 +62,8 @@ def verify_store(
         anchor: Where the anchor lies; by default in the folder.
         checkpoint: A signed note of this log that was kept elsewhere; with it even an insider
             who has the keys is found out.
+        depth: How much is derived again; by default everything.
+        processes: So many at most share it out.
 
     Raises:
         StoreRefusedError: There is no store, or it or its master key cannot be read.
@@ -66,31 +71,26 @@ def verify_store(
     """
     refuse_missing(folder)
     verifier = None if key is None else Verifier(key)
-    sealed_parts_open = (folder / MASTER_KEY_FILE).exists()
     # What testifies is read before the store: a running service moves it on only afterwards.
     testimonies, problems, unchecked = _testimonies(folder, anchor, verifier)
     if checkpoint is not None:
         testimonies[_GIVEN] = _given(folder, checkpoint, key)
-
-    def derive(connection: Connection) -> tuple[Checkpoint, Derivation]:
-        keyring = read_keyring(folder, connection) if sealed_parts_open else None
-        head = store.read_head(connection)
-        derivation = Derivation(connection, keyring, [told.size for told in testimonies.values()])
-        derivation.run(head, progress)
-        return head, derivation
-
-    try:
-        head, found = connections.at(folder).look(derive)
-    except (SQLAlchemyError, TypeError, AttributeError):
-        raise StoreRefusedError(
-            "the store cannot be read to its end",
-            zh="记录库读不到末尾；请检查磁盘，并在副本上运行 `PRAGMA integrity_check`",
-            reason="STORE_UNREADABLE",
-            hint="Check the disk, and run `PRAGMA integrity_check` on a copy of the file.",
-        ) from None
+    has_key = (folder / MASTER_KEY_FILE).exists()
+    found = derive_at(
+        folder,
+        keys=folder if has_key and depth is Depth.SEALED else None,
+        sizes=[told.size for told in testimonies.values()],
+        depth=depth,
+        progress=progress,
+        processes=processes,
+    )
+    if depth is not Depth.SEALED:
+        unchecked += (_LEFT_OUT[depth],)
+    elif not has_key:
+        unchecked += (_NO_MASTER_KEY,)
     for name, told in testimonies.items():
-        if (told.origin, told.root) != (head.origin, found.roots.get(told.size)):
-            told_of = [r.index for r in found.recoveries.values() if r.accounts_for(told.size)]
+        if (told.origin, told.root) != (found.derived.origin, found.roots.get(told.size)):
+            told_of = [r.index for r in found.recoveries if r.accounts_for(told.size)]
             why, why_zh = "", ""
             if told_of:
                 why = f"; the recovery at {told_of[-1]} tells of a loss"
@@ -103,15 +103,23 @@ def verify_store(
                 )
             )
     return Report(
-        Checkpoint(head.origin, found.tree.size, found.tree.frontier.root()),
+        found.derived,
+        depth,
         _signed_size(testimonies, problems),
-        in_order(found.problems + problems),
+        in_order([*found.problems, *problems]),
         unchecked,
-        tuple(found.recoveries.values()),
+        found.recoveries,
     )
 
 
 _SIGNED, _ANCHOR, _GIVEN = "the signed checkpoint", "the anchor", "the given checkpoint"
+_NO_MASTER_KEY = (
+    "密封部分能否打开：此处没有 `master.key` | whether sealed parts open: `master.key` is not here"
+)
+_LEFT_OUT = {
+    Depth.TREE: "树以外的一切（`--depth tree`） | everything but the tree (`--depth tree`)",
+    Depth.ROWS: "密封部分能否打开（`--depth rows`） | whether sealed parts open (`--depth rows`)",
+}
 _ZH = {_SIGNED: "已签检查点", _ANCHOR: "锚", _GIVEN: "所给检查点"}
 
 
@@ -122,11 +130,6 @@ def _testimonies(
     told: dict[str, Checkpoint] = {}
     problems: list[Problem] = []
     unchecked: list[str] = []
-    if not (folder / MASTER_KEY_FILE).exists():
-        unchecked.append(
-            "密封部分能否打开：此处没有 `master.key` | whether sealed parts open: `master.key` "
-            "is not here"
-        )
     digest = manifest_digest(folder)
     if digest is not None and digest != digest_of_file(folder / STORE_FILE):
         problems.append(

@@ -19,8 +19,7 @@ from audit.trail.layout import (
     RELEASES_FOLDER,
 )
 from audit.trail.recoveries import RECOVERY_TYPE, Recovery
-from audit.verify.derivation import PROBLEMS, Problem, Progress
-from audit.verify.report import Report, in_order
+from audit.verify.report import PROBLEMS, Depth, Problem, Progress, Report, in_order
 
 _BUNDLE_BYTES = WIDTH * (2 + 0xFFFF)
 _UNCHECKED = (
@@ -75,7 +74,9 @@ def verify_export(
     ]
     derived = Checkpoint(signed.origin, check.tree.size, check.tree.frontier.root())
     covered = signed.size if derived == signed else 0
-    return Report(derived, covered, in_order(problems), _UNCHECKED, tuple(check.recoveries))
+    return Report(
+        derived, Depth.TREE, covered, in_order(problems), _UNCHECKED, tuple(check.recoveries)
+    )
 
 
 def entries_of_export(folder: Path) -> Iterator[tuple[int, bytes]]:

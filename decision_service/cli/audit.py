@@ -4,6 +4,7 @@ Nothing here writes, asks a service, or shows personal data.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.table import Table
 from audit.errors import AuditError
 from audit.trail.receipts import RECEIPT_CHARACTERS
 from audit.trail.recoveries import Recovery
-from audit.verify import EntryReport, Report, is_export
+from audit.verify import Depth, EntryReport, Report, is_export
 from audit.verify import verify_entry as _verify_entry
 from audit.verify import verify_export as _verify_export
 from audit.verify import verify_store as _verify_store
@@ -59,6 +60,7 @@ def show(index: int, store: Store, key: Key = None, as_json: Json = False) -> No
 @app.command()
 def verify(
     store: Store,
+    *,
     key: Key = None,
     anchor: Anchor = None,
     checkpoint: Annotated[
@@ -68,9 +70,23 @@ def verify(
             dir_okay=False,
         ),
     ] = None,
-    as_json: Json = False,  # noqa: FBT002  # typer's way of a flag
+    depth: Annotated[
+        Depth,
+        typer.Option(
+            help="查到哪一层：tree 只查哈希树、锚与签名；rows 加查旁存的各行；sealed 再打开密封部分"
+            "，即全部 | How deep: `tree` checks hashes, anchor and signature; `rows` also what lies"
+            " beside; `sealed` also opens the sealed parts, which is everything."
+        ),
+    ] = Depth.SEALED,
+    processes: Annotated[
+        int,
+        typer.Option(
+            help="至多用几个进程；0 为每核一个 | So many processes at most; 0: one a core.", min=0
+        ),
+    ] = 0,
+    as_json: Json = False,
 ) -> None:
-    """逐条重算并查验全部记录 | Derive everything again from the entries, and compare."""
+    """逐条重算并查验记录 | Derive everything again from the entries, and compare."""
     bar = Progress(
         "查验 checking", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err
     )
@@ -83,7 +99,15 @@ def verify(
         if is_export(store):
             report = _verify_export(store, key=key, checkpoint=note, progress=tell)
         else:
-            report = _verify_store(store, key=key, anchor=anchor, checkpoint=note, progress=tell)
+            report = _verify_store(
+                store,
+                key=key,
+                anchor=anchor,
+                checkpoint=note,
+                depth=depth,
+                processes=processes or os.cpu_count() or 1,
+                progress=tell,
+            )
     if as_json:
         print_json(_report_json(report))
     else:
@@ -131,6 +155,7 @@ def _print_report(report: Report) -> None:
     rows.add_row("记录数 entries", str(report.derived.size))
     rows.add_row("根 root", report.derived.root.hex())
     rows.add_row("签名覆盖 signed", str(report.signed_size))
+    rows.add_row("查到 depth", report.depth)
     out.print(rows)
     for one in report.recoveries:
         out.print(f"! 恢复 | recovery: {_recovery_line(one)}", style="yellow")
@@ -182,6 +207,7 @@ def _report_json(report: Report) -> dict[str, Any]:
         "origin": report.derived.origin,
         "size": report.derived.size,
         "root": report.derived.root.hex(),
+        "depth": report.depth,
         "signed_size": report.signed_size,
         "first_bad_index": report.first_bad_index,
         "problems": [{"index": p.index, "what": p.what, "what_zh": p.zh} for p in report.problems],

@@ -19,7 +19,7 @@ from audit.export import export
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail, queries
 from audit.trail.entries import time_text
 from audit.trail.tallies import tally
-from audit.verify import verify_entry, verify_export, verify_receipt, verify_store
+from audit.verify import derivation, verify_entry, verify_export, verify_receipt, verify_store
 from decision_service.cli import app
 from decision_service.record import KINDS
 
@@ -200,6 +200,69 @@ async def test_a_trail_goes_on_after_a_restart_across_tiles(folder: Path) -> Non
 
     assert (report.problems, report.derived.size, report.signed_size) == ((), 900, 900)
     assert verify_entry(folder, 899).checkpoint.size == 900
+
+
+async def test_several_processes_find_what_one_does(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derivation, "STRETCH", 256)
+    async with Trail.open(folder) as trail:
+        cases = [case("open", name=f"c{i % 9}") for i in range(300)]
+        people = [GONE if i % 50 == 7 else STAYS for i in range(300)]
+        await asyncio.gather(
+            *(
+                trail.append(entry(person, case=one), expect={})
+                for person, one in zip(people, cases, strict=True)
+            )
+        )
+        await trail.erase(GONE, reason="r", time=NOW)
+        before = [*[None] * 9, *range(301, 592)]
+        await asyncio.gather(
+            *(
+                trail.append(entry(case=one), expect={f"k{i % 9}": before[i]})
+                for i, one in enumerate(cases)
+            )
+        )
+    told: list[tuple[int, int]] = []
+
+    sound = verify_store(folder, processes=2, progress=lambda *done: told.append(done))
+
+    assert (sound.problems, sound.derived.size, sound.signed_size) == ((), 601, 601)
+    assert told[-1] == (601, 601)
+    assert sound == verify_store(folder)
+    async with Trail.open(folder) as trail:
+        for tamper, index in (
+            ("UPDATE log_latest SET idx = idx - 9 WHERE key = 'k8'", 597),
+            ("UPDATE cases SET first_index = 400 WHERE case_id = 'c3'", 3),
+            ("DELETE FROM log_entries WHERE idx = 1", 1),
+            ("DELETE FROM log_tiles", 0),
+        ):
+            await trail._log.write(lambda c, sql=tamper: c.exec_driver_sql(sql))
+            found = await asyncio.to_thread(verify_store, folder, processes=2)
+            assert found.first_bad_index == index, tamper
+            assert found == await asyncio.to_thread(verify_store, folder)
+
+
+async def test_several_processes_check_a_trail_that_grows_and_is_erased_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sees the store at another instant, and none takes what is lawful for a fault."""
+    monkeypatch.setattr(derivation, "STRETCH", 256)
+    async with Trail.open(folder) as trail:
+        await append(trail, 1_024, case=case("open"))
+
+        async def write() -> None:
+            for _ in range(12):
+                await append(trail, 20, subject=GONE, case=case("open"))
+                await trail.erase(GONE, reason="r", time=NOW)
+                await trail.erase(STAYS, reason="r", time=NOW)
+
+        writing = asyncio.create_task(write())
+        while not writing.done():
+            report = await asyncio.to_thread(verify_store, folder, processes=2)
+            assert report.problems == ()
+            assert report.derived.size >= 1_024
+        await writing
 
 
 async def test_content_is_archived_once_under_its_digest(trail: Trail) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from audit.errors import StoreRefusedError, TamperedError
 from audit.log.checkpoint import Signer
 from audit.trail import CaseRow, Entry, Trail
-from audit.verify import verify_receipt, verify_store
+from audit.verify import Depth, derivation, verify_receipt, verify_store
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SIZE = 300
@@ -234,8 +234,13 @@ def changed(old: Any, data: st.DataObject) -> Any:
     ],
 )
 def test_what_is_missing_repeated_or_reordered_is_named(
-    filled: tuple[Path, dict[str, str]], tmp_path: Path, statements: list[str], index: int
+    filled: tuple[Path, dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    statements: list[str],
+    index: int,
 ) -> None:
+    """By one process as by several, which have a tile each."""
     shutil.copytree(filled[0], tmp_path / "s")
     store = sqlite3.connect(tmp_path / "s" / "store.sqlite")
     with store:
@@ -243,7 +248,52 @@ def test_what_is_missing_repeated_or_reordered_is_named(
             store.execute(statement)
     store.close()
 
-    assert verify_store(tmp_path / "s").first_bad_index == index
+    report = verify_store(tmp_path / "s")
+
+    assert report.first_bad_index == index
+    monkeypatch.setattr(derivation, "STRETCH", 256)
+    assert verify_store(tmp_path / "s", processes=2) == report
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE log_tiles SET root = zeroblob(32)", "tree rows sealed"),
+        ("UPDATE log_entries SET hash = zeroblob(32) WHERE idx = 299", "tree rows sealed"),
+        ("UPDATE log_head SET frontier = zeroblob(32)", "tree rows sealed"),
+        ("INSERT INTO log_entries VALUES (300, x'', x'')", "tree rows sealed"),
+        ("UPDATE entries SET outcome = 'refused' WHERE idx = 4", "rows sealed"),
+        ("UPDATE sealed SET content = x'00' WHERE idx = 4", "rows sealed"),
+        ("UPDATE log_latest SET idx = 300 WHERE key = 'k9'", "rows sealed"),
+        ("UPDATE cases SET state = 'open' WHERE case_id = 'c1'", "rows sealed"),
+        ("INSERT INTO subject_keys VALUES ('stray', '', x'')", "rows sealed"),
+        ("UPDATE sealed SET wrapped_key = zeroblob(60) WHERE idx = 4", "sealed"),
+    ],
+)
+def test_each_depth_finds_what_it_says_it_checks(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path, statement: str, found: str
+) -> None:
+    shutil.copytree(filled[0], tmp_path / "s")
+    store = sqlite3.connect(tmp_path / "s" / "store.sqlite")
+    with store:
+        store.execute(statement)
+    store.close()
+
+    reports = {depth: verify_store(tmp_path / "s", depth=depth) for depth in Depth}
+
+    assert {depth.value for depth, report in reports.items() if report.problems} == {*found.split()}
+
+
+def test_what_a_depth_leaves_out_is_said(filled: tuple[Path, dict[str, str]]) -> None:
+    reports = {depth: verify_store(filled[0], depth=depth) for depth in Depth}
+
+    assert all(report.problems == () for report in reports.values())
+    assert {depth: report.depth for depth, report in reports.items()} == {d: d for d in Depth}
+    assert [*reports[Depth.TREE].unchecked, *reports[Depth.ROWS].unchecked] == [
+        "树以外的一切（`--depth tree`） | everything but the tree (`--depth tree`)",
+        "密封部分能否打开（`--depth rows`） | whether sealed parts open (`--depth rows`)",
+    ]
+    assert reports[Depth.SEALED].unchecked == ()
 
 
 def test_who_rewrites_everything_without_the_key_is_found_by_the_checkpoint(
