@@ -6,7 +6,8 @@ as the callers can make, bare `sqlite3` inserts of as many bytes (WAL, synchrono
 that disk and interpreter set. Medians of the rounds; memory after each.
 
 *Large* (``--large N``, for a quiet machine; a million takes its time): a store of N entries is
-filled without callers, and then proofs, filtered pages and the whole verification are measured.
+filled without callers, and then proofs, filtered pages and verification at each depth are measured,
+by one process and by one a core: entries a second of CPU, all processes together, and of the clock.
 
     python benchmarks/audit_log.py [--database postgresql] [--processes 4] [--large 1000000]
 
@@ -18,6 +19,7 @@ import asyncio
 import json
 import os
 import random
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -27,6 +29,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,7 +41,7 @@ from audit.trail import CaseRow, Entry, Receipt, Trail, projections
 from audit.trail.preparation import prepare
 from audit.trail.queries import All, Condition, Either, Is, Marked, find
 from audit.trail.unsealing import read_keyring
-from audit.verify import verify_store
+from audit.verify import Depth, verify_store
 
 ROOT = Path(__file__).parents[1]
 CALLERS = 64
@@ -231,12 +234,28 @@ async def measure_large(folder: Path, entries: int) -> None:
                 await trail.ask(lambda c, w=condition: find(c, w, before=1 << 40, limit=100))
                 waits.append(1_000 * (time.perf_counter() - began))
             tell(f"page of {name}", waits)
-    before = stand.resident_mib(os.getpid())
-    started = time.perf_counter()
-    report = verify_store(folder)
-    rate = report.derived.size / (time.perf_counter() - started)
-    grown = stand.resident_mib(os.getpid()) - before
-    print(f"verify {rate:.0f} entries/s, {len(report.problems)} problems, +{grown:.1f} MiB")
+    for depth, processes in product(Depth, sorted({1, os.cpu_count() or 1})):
+        measure_verification(folder, depth, processes)
+
+
+def measure_verification(folder: Path, depth: Depth, processes: int) -> None:
+    began = os.times()
+    report = verify_store(folder, depth=depth, processes=processes)
+    ended = os.times()
+    # Who has ended and was waited for counts among the children.
+    used = sum(ended[:4]) - sum(began[:4])
+    size, clock = report.derived.size, ended.elapsed - began.elapsed
+    print(
+        f"verify {depth:>6} by {processes}: {size / used:>7.0f} entries/CPU s,"
+        f" {size / clock:>7.0f} entries/s, {len(report.problems)} problems,"
+        f" at most {peak_mib():.0f} MiB a process"
+    )
+
+
+def peak_mib() -> float:
+    """The most memory that this process, or one that it waited for, has had."""
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(who).ru_maxrss for who in whose) / 1_024
 
 
 def tell(what: str, waits: list[float]) -> None:

@@ -25,7 +25,7 @@ from audit.verify.whole import check_file, check_log, check_rows, check_subject_
 Found = TypeVar("Found")
 Check: TypeAlias = Callable[[Connection, Wrong], None]
 
-STRETCH = 16_384
+STRETCH = {Depth.TREE: 262_144, Depth.ROWS: 16_384, Depth.SEALED: 16_384}
 """Entries that are worth a process's while: reading them takes longer than to start it."""
 
 _A_PROCESS = 8
@@ -138,8 +138,10 @@ class _Course:
 
     def stretches(self, processes: int) -> list[Stretch]:
         """All entries, shared out for so many processes."""
-        share = -(-self.size // (1 if processes == 1 else processes * _A_PROCESS))
-        width = -(-max(share, STRETCH if processes > 1 else 1) // WIDTH) * WIDTH
+        share = self.size
+        if processes > 1:
+            share = max(STRETCH[self._depth], self.size // (processes * _A_PROCESS))
+        width = (share // WIDTH + 1) * WIDTH
         return [
             Stretch(start, min(start + width, self.size), self._depth, self._sizes)
             for start in range(0, self.size, width)

@@ -39,6 +39,11 @@ class Pointers:
         self._check_keys(entries, end, erased)
         self._check_cases(entries, end)
 
+    def close(self) -> None:
+        """Leave what was not read; a server would keep it at hand."""
+        for rows in (self._keys, self._changed, self._opened):
+            rows.close()
+
     def _check_keys(
         self, entries: Mapping[int, tuple[Leaf, Links]], end: int, erased: Collection[int]
     ) -> None:
@@ -143,16 +148,20 @@ class _Sorted:
         self, connection: Connection, query: Select[Any], bounds: Mapping[str, int]
     ) -> None:
         options = {"yield_per": 1_000}
-        self._rows = iter(connection.execute(query, bounds, execution_options=options))
-        self._next = next(self._rows, None)
+        self._rows = connection.execute(query, bounds, execution_options=options)
+        self._next = self._rows.fetchone()
 
     def before(self, end: int) -> list[Sequence[Any]]:
         """Those that point before ``end`` and were not read yet."""
         found: list[Sequence[Any]] = []
         while self._next is not None and self._next[0] < end:
             found.append(self._next)
-            self._next = next(self._rows, None)
+            self._next = self._rows.fetchone()
         return found
+
+    def close(self) -> None:
+        """Leave the rest."""
+        self._rows.close()
 
 
 def _is_after(found: object, index: int) -> bool:

@@ -6,7 +6,7 @@ So the stretches of a log can be read side by side, also while a service writes 
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -88,16 +88,20 @@ def derive_stretch(
         problems.append(Problem(index, what, zh))
 
     leaves, beside, query = _Leaves(connection, wrong, stretch.sizes), None, _LEAVES
-    if stretch.depth is not Depth.TREE:
-        beside, query = _Beside(connection, wrong, stretch, keyring), _ROWS
     end = stretch.start
-    while end < stretch.end and len(problems) < PROBLEMS:
-        start, end = end, min(end + WIDTH, stretch.end)
-        rows = connection.execute(query, {"start": start, "end": end}).all()
-        leaves.check(rows, start, end)
-        if beside is not None:
-            beside.check(rows, start, end)
-        tell(end - start)
+    with ExitStack() as opened:
+        if stretch.depth is not Depth.TREE:
+            pointers = opened.enter_context(
+                closing(Pointers(connection, stretch.start, stretch.end, wrong))
+            )
+            beside, query = _Beside(connection, wrong, stretch, keyring, pointers), _ROWS
+        while end < stretch.end and len(problems) < PROBLEMS:
+            start, end = end, min(end + WIDTH, stretch.end)
+            rows = connection.execute(query, {"start": start, "end": end}).all()
+            leaves.check(rows, start, end)
+            if beside is not None:
+                beside.check(rows, start, end)
+            tell(end - start)
     return Derived(end < stretch.end, tuple(problems), tuple(leaves.roots), leaves.edges)
 
 
@@ -172,12 +176,17 @@ class _Beside:
     """What lies beside the leaves of a stretch."""
 
     def __init__(
-        self, connection: Connection, wrong: Wrong, stretch: Stretch, keyring: Keyring | None
+        self,
+        connection: Connection,
+        wrong: Wrong,
+        stretch: Stretch,
+        keyring: Keyring | None,
+        pointers: Pointers,
     ) -> None:
         self._connection = connection
         self._wrong = wrong
         self._keyring = keyring
-        self._pointers = Pointers(connection, stretch.start, stretch.end, wrong)
+        self._pointers = pointers
         self._chains: dict[str, Collection[int]] = {}
         self._erased: dict[int, int] = {}
         self._opens_from = 0

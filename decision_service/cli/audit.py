@@ -162,7 +162,12 @@ def _print_report(report: Report) -> None:
     for left in report.unchecked:
         out.print(f"! 未查验 | not checked: {left}", style="yellow")
     if not report.problems:
-        out.print("✔ 全部一致 | everything follows from the entries", style="green")
+        said = (
+            "全部一致 | everything follows from the entries"
+            if report.depth is Depth.SEALED
+            else "所查各项一致 | all that was checked follows from the entries"
+        )
+        out.print(f"✔ {said}", style="green")
         return
     found = Table("序号 index", "问题 problem")
     for problem in report.problems[:20]:

@@ -19,7 +19,14 @@ from audit.export import export
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail, queries
 from audit.trail.entries import time_text
 from audit.trail.tallies import tally
-from audit.verify import derivation, verify_entry, verify_export, verify_receipt, verify_store
+from audit.verify import (
+    Depth,
+    derivation,
+    verify_entry,
+    verify_export,
+    verify_receipt,
+    verify_store,
+)
 from decision_service.cli import app
 from decision_service.record import KINDS
 
@@ -205,7 +212,7 @@ async def test_a_trail_goes_on_after_a_restart_across_tiles(folder: Path) -> Non
 async def test_several_processes_find_what_one_does(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(derivation, "STRETCH", 256)
+    monkeypatch.setitem(derivation.STRETCH, Depth.SEALED, 256)
     async with Trail.open(folder) as trail:
         cases = [case("open", name=f"c{i % 9}") for i in range(300)]
         people = [GONE if i % 50 == 7 else STAYS for i in range(300)]
@@ -247,7 +254,7 @@ async def test_several_processes_check_a_trail_that_grows_and_is_erased_from(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each sees the store at another instant, and none takes what is lawful for a fault."""
-    monkeypatch.setattr(derivation, "STRETCH", 256)
+    monkeypatch.setitem(derivation.STRETCH, Depth.SEALED, 256)
     async with Trail.open(folder) as trail:
         await append(trail, 1_024, case=case("open"))
 

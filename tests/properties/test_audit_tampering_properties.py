@@ -251,7 +251,7 @@ def test_what_is_missing_repeated_or_reordered_is_named(
     report = verify_store(tmp_path / "s")
 
     assert report.first_bad_index == index
-    monkeypatch.setattr(derivation, "STRETCH", 256)
+    monkeypatch.setitem(derivation.STRETCH, Depth.SEALED, 256)
     assert verify_store(tmp_path / "s", processes=2) == report
 
 

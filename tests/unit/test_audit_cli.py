@@ -83,6 +83,16 @@ def test_a_whole_store_is_verified(folder: Path) -> None:
     assert (report["ok"], report["size"], report["signed_size"]) == (True, 3, 3)
 
 
+def test_a_store_is_verified_as_deep_as_is_asked(folder: Path) -> None:
+    verified = audit("verify", "--store", folder, "--depth", "tree", "--processes", 2)
+
+    assert verified.exit_code == 0
+    assert "✔ 所查各项一致 | all that was checked follows from the entries" in verified.output
+    assert "未查验 | not checked: 树以外的一切" in verified.output
+    report = json.loads(audit("verify", "--store", folder, "--depth", "rows", "--json").stdout)
+    assert (report["ok"], report["depth"], len(report["unchecked"])) == (True, "rows", 1)
+
+
 def test_a_changed_store_is_an_error_that_names_the_entry(folder: Path) -> None:
     spoil(folder)
 
