@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audit.errors import StoreRefusedError, TamperedError
 from audit.log.checkpoint import Checkpoint, Verifier
-from audit.log.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash
+from audit.log.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, Hash, leaf_hash
 from audit.log.standing import CHECKPOINT_FILE, VERIFIER_KEY_FILE
 from audit.log.tiles import HEIGHT, WIDTH, Tree, split_bundle, split_hashes, tile_path
 from audit.trail.entries import Leaf
@@ -22,9 +22,13 @@ from audit.trail.recoveries import RECOVERY_TYPE, Recovery
 from audit.verify.report import PROBLEMS, Depth, Problem, Progress, Report, in_order
 
 _BUNDLE_BYTES = WIDTH * (2 + 0xFFFF)
-_UNCHECKED = (
+_UNCHECKED: tuple[str, ...] = (
     "密封部分与查询用的投影：导出中没有 | sealed parts and projections: an export has none",
     "是否还有更新的记录：看另处的检查点 | whether anything is newer: ask another checkpoint",
+)
+_UNREAD = (
+    "各条的内容与其所据的发布（`--depth tree`） | what the entries say, and the releases that they"
+    " name (`--depth tree`)"
 )
 
 
@@ -38,6 +42,7 @@ def verify_export(
     *,
     key: str | None = None,
     checkpoint: str | None = None,
+    depth: Depth = Depth.SEALED,
     progress: Progress = lambda _done, _all: None,
 ) -> Report:
     """Derive tiles and root again from the entries, hold them against the signed checkpoint.
@@ -45,6 +50,7 @@ def verify_export(
     Args:
         key: The log's public key as the authority publishes it; None trusts the folder's own.
         checkpoint: A signed note of this log that was kept elsewhere.
+        depth: At ``tree`` nothing that the entries say is read. What is sealed is never there.
 
     Raises:
         StoreRefusedError: The export has no checkpoint or key that can be read.
@@ -58,7 +64,7 @@ def verify_export(
     told = {"the signed checkpoint": signed}
     if checkpoint is not None:
         told["the given checkpoint"] = _given(folder, checkpoint, verifier)
-    check = _Check(folder, signed.size, [one.size for one in told.values()])
+    check = _Check(folder, signed.size, depth, [one.size for one in told.values()])
     check.run(progress)
     problems = [
         *check.problems,
@@ -74,9 +80,10 @@ def verify_export(
     ]
     derived = Checkpoint(signed.origin, check.tree.size, check.tree.frontier.root())
     covered = signed.size if derived == signed else 0
-    return Report(
-        derived, Depth.TREE, covered, in_order(problems), _UNCHECKED, tuple(check.recoveries)
-    )
+    looked, unchecked = Depth.ROWS, _UNCHECKED
+    if depth is Depth.TREE:
+        looked, unchecked = depth, (*_UNCHECKED, _UNREAD)
+    return Report(derived, looked, covered, in_order(problems), unchecked, tuple(check.recoveries))
 
 
 def entries_of_export(folder: Path) -> Iterator[tuple[int, bytes]]:
@@ -91,13 +98,14 @@ def entries_of_export(folder: Path) -> Iterator[tuple[int, bytes]]:
 class _Check:
     """One pass over an export, a bundle at a time; collects what is wrong and goes on."""
 
-    def __init__(self, folder: Path, size: int, sizes: Sequence[int]) -> None:
+    def __init__(self, folder: Path, size: int, depth: Depth, sizes: Sequence[int]) -> None:
         self.problems: list[Problem] = []
         self.recoveries: list[Recovery] = []
         self.tree = Tree(Frontier(), [])
         self.roots = {0: EMPTY_ROOT}
         self._folder = folder
         self._size = size
+        self._depth = depth
         self._sizes = frozenset(sizes)
         self._named: dict[str, int] = {}
 
@@ -107,12 +115,10 @@ class _Check:
             start = position * WIDTH
             count = min(WIDTH, self._size - start)
             leaves = self._bundle(position, count)
-            for index, leaf in enumerate(leaves, start):
-                self._entry(index, leaf)
-                for tile in self.tree.grow([leaf_hash(leaf)]):
-                    self._tile(tile.level, tile.position, tile.hashes)
-                if self.tree.size in self._sizes:
-                    self.roots[self.tree.size] = self.tree.frontier.root()
+            if self._depth is not Depth.TREE:
+                for index, leaf in enumerate(leaves, start):
+                    self._entry(index, leaf)
+            self._grow([leaf_hash(leaf) for leaf in leaves])
             progress(start + count, self._size)
             if len(leaves) < count or len(self.problems) >= PROBLEMS:
                 return
@@ -120,6 +126,16 @@ class _Check:
             self._tile(level, position, hashes)
         for digest, index in self._named.items():
             self._release(digest, index)
+
+    def _grow(self, hashes: Sequence[Hash]) -> None:
+        """Let the tree grow, and stop at each size of interest to see its root."""
+        start, end = self.tree.size, self.tree.size + len(hashes)
+        stops = [size for size in self._sizes if start < size < end]
+        for stop in (*sorted(stops), end):
+            for tile in self.tree.grow(hashes[self.tree.size - start : stop - start]):
+                self._tile(tile.level, tile.position, tile.hashes)
+            if stop in self._sizes:
+                self.roots[stop] = self.tree.frontier.root()
 
     def _bundle(self, position: int, count: int) -> Sequence[bytes]:
         """The entries of a bundle, as many as can be read."""

@@ -97,7 +97,7 @@ def verify(
             bar.update(task, completed=done, total=total)
 
         if is_export(store):
-            report = _verify_export(store, key=key, checkpoint=note, progress=tell)
+            report = _verify_export(store, key=key, checkpoint=note, depth=depth, progress=tell)
         else:
             report = _verify_store(
                 store,
@@ -111,7 +111,7 @@ def verify(
     if as_json:
         print_json(_report_json(report))
     else:
-        _print_report(report)
+        _print_report(report, depth)
     if report.problems:
         raise typer.Exit(1)
 
@@ -149,7 +149,7 @@ def _refuse(error: AuditError, *, as_json: bool) -> NoReturn:
     raise typer.Exit(1) from None
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: Report, depth: Depth) -> None:
     rows = table()
     rows.add_row("日志 origin", report.derived.origin)
     rows.add_row("记录数 entries", str(report.derived.size))
@@ -164,7 +164,7 @@ def _print_report(report: Report) -> None:
     if not report.problems:
         said = (
             "全部一致 | everything follows from the entries"
-            if report.depth is Depth.SEALED
+            if depth is Depth.SEALED
             else "所查各项一致 | all that was checked follows from the entries"
         )
         out.print(f"✔ {said}", style="green")

@@ -19,7 +19,7 @@ from audit.errors import StoreRefusedError, TamperedError
 from audit.export import export
 from audit.log.checkpoint import Signer
 from audit.trail import Entry, Trail
-from audit.verify import verify_export
+from audit.verify import Depth, verify_export
 from decision_service.cli import app as miaopi
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -223,6 +223,9 @@ def test_the_first_that_is_wrong_is_named(
 
     assert report.first_bad_index == index
     assert report.problems[0].what.startswith(what)
+    tree = verify_export(tmp_path / "e", depth=Depth.TREE)
+    assert tree.first_bad_index == (None if name.startswith("releases") else index)
+    assert len(tree.unchecked) == len(report.unchecked) + 1
 
 
 def test_a_history_that_was_rewritten_with_the_key_is_found_by_an_older_checkpoint(
