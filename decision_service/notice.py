@@ -127,7 +127,7 @@ def write_offer(
     zh = [
         f"{matter.name.zh} 主动告知",
         "登记信息显示您符合以下事项的全部条件。本告知不是行政决定，不产生任何权利义务。",
-        *(f"同意后预计：{item.name.zh}：{item.display.zh}" for item in grant),
+        *(f"同意后预计{item.name.zh}：{item.display.zh}" for item in grant),
         *(line for reason in reasons for line in _reason_lines(reason, evidence, zone, "zh")),
         f"查询依据：{basis}",
         (

@@ -60,6 +60,10 @@ class _Counter(_Later):
     module = "decision_service.cli.counter"
 
 
+class _Offers(_Later):
+    module = "decision_service.cli.offers"
+
+
 class _Registers(_Later):
     module = "decision_service.cli.registers"
 
@@ -75,6 +79,7 @@ for name, group, meaning in (
         "办件：查看、撤回、要求人工、提出异议 | A case, and what its applicant can do.",
     ),
     ("aftercare", _Aftercare, "决定之后：送达、变更、校核、核查 | After the decision."),
+    ("offers", _Offers, "免申即享：主动告知、查看、谢绝 | Offer a matter to who qualifies."),
     ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
     ("registers", _Registers, "登记册 | List, check and try the registers of the city."),
     ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),

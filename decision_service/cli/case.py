@@ -79,7 +79,7 @@ def withdraw(
     named = request_id or str(uuid4())
 
     async def ask(client: Client) -> None:
-        person = _person(number, assurance)
+        person = person_of(number, assurance)
         show.print_case(
             await client.withdraw(case_id, person, request_id=named, text=text), json=json
         )
@@ -103,7 +103,7 @@ def review(
     named = request_id or str(uuid4())
 
     async def ask(client: Client) -> None:
-        person = _person(number, assurance)
+        person = person_of(number, assurance)
         found = await client.request_review(case_id, person, request_id=named, text=text)
         show.print_case(found, json=json)
 
@@ -130,7 +130,7 @@ def contest(
     contested = read_contest(claim).model_copy(update={"text": text})
 
     async def ask(client: Client) -> None:
-        person = _person(number, assurance)
+        person = person_of(number, assurance)
         found = await client.contest(case_id, person, contested, request_id=named)
         show.print_case(found, json=json)
 
@@ -149,7 +149,7 @@ def accesses(
     """谁查过本人的数据 | Who asked for the person's data, and why."""
 
     async def ask(client: Client) -> None:
-        found = AftercareClient(client).accesses(_person(number, assurance))
+        found = AftercareClient(client).accesses(person_of(number, assurance))
         async for one in found:
             show.out.print(as_json(one) if json else _access(one), soft_wrap=json)
 
@@ -167,13 +167,13 @@ def export(
     """复制本人信息，每行一条 JSON | A copy of all that is recorded about the person, JSON lines."""
 
     async def ask(client: Client) -> None:
-        async for one in AftercareClient(client).export(_person(number, assurance)):
+        async for one in AftercareClient(client).export(person_of(number, assurance)):
             show.out.print(as_json(one), soft_wrap=True)
 
     call(address, token, ask)
 
 
-def _person(number: str, assurance: AssuranceLevel) -> Person:
+def person_of(number: str, assurance: AssuranceLevel) -> Person:
     """The person, who has just authenticated."""
     return Person(
         documents=(Document(kind="resident_id", number=number),),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from rich.text import Text as Words
 from audit.verify import verify_receipt
 from decision_service.cli import show
 from decision_service.client import Client, Decision
+from decision_service.followup import Person as Asking
 from decision_service.model import (
     ORGANISATION,
     AssuranceLevel,
@@ -25,11 +27,15 @@ from decision_service.model import (
     Party,
     Value,
 )
+from decision_service.offer_client import Offer, OfferClient
 from evidence_adapters.sandbox import City, Filing, Firms, Misconduct, Person
 
 ALLOWANCE = "old_age_allowance"
 LIBRARY = "library_card"
 ADDRESS = "business_address_change"
+_OFFERED_WITH = 19
+"""Others about whom registers are asked with one who is offered something."""
+
 _PATIENCE_S = 3.0
 """An answer within three seconds is what the city promises."""
 
@@ -57,6 +63,7 @@ class Sandbox:
     web_address: str
     token: str
     auditor_token: str
+    operator_token: str
     officer_token: str
     clerk_tokens: tuple[str, ...]
     people: City
@@ -109,6 +116,10 @@ async def _decide_each_way(desk: "_Desk", sandbox: Sandbox) -> None:
     await desk.prefill(ADDRESS, filing, house, case_id)
     move = {**_MOVE, **house, "organisation.resolution_date": sandbox.today}
     await desk.prove(await desk.decide(ADDRESS, filing, move, case_id))
+    desk.title("8", "免申即享：主动告知，本人同意才是申请", "an offer; only who agrees has applied")
+    entitled = await desk.somebody(ALLOWANCE, _could_get_the_allowance)
+    offer = await desk.offer(ALLOWANCE, entitled)
+    await desk.decide(ALLOWANCE, entitled, _COMPLETE, offer_id=offer.offer_id)
 
 
 def print_how_to_call(sandbox: Sandbox) -> None:
@@ -158,6 +169,14 @@ def print_how_to_call(sandbox: Sandbox) -> None:
             f"  .venv/bin/miaopi counter {ask} --address {sandbox.address} --token $MIAOPI_CLERK_1"
             for ask in ("queue", "show CASE", "overrides --stats")
         ),
+        "",
+        "主动告知 offers",
+        f"  export MIAOPI_OPERATOR={sandbox.operator_token}",
+        (
+            f"  .venv/bin/miaopi offers run {ALLOWANCE} --subjects FILE"
+            f" --address {sandbox.address} --token $MIAOPI_OPERATOR"
+        ),
+        f"  .venv/bin/miaopi offers list --id {person.id_number} --address {sandbox.address}",
         "",
         "个人信息保护负责人 data protection officer",
         f"  export MIAOPI_OFFICER={sandbox.officer_token}",
@@ -269,6 +288,7 @@ class _Desk:
         applicant: Person | Filing,
         answers: Mapping[str, Value],
         case_id: str = "",
+        offer_id: str = "",
     ) -> Decision:
         """Hand in, and show the outcome, the reasons and their law."""
         parties, authority = await self._asking(matter, applicant)
@@ -281,6 +301,7 @@ class _Desk:
             authority=authority,
             answers=answers,
             case_id=case_id,
+            offer_id=offer_id,
         )
         self._line(f"{1000 * (time.monotonic() - started):5.0f} ms", show.outcome(decision))
         for reason in show.reasons(decision):
@@ -288,6 +309,24 @@ class _Desk:
         if decision.replaced:
             self._line("", show.replaced(decision.replaced))
         return decision
+
+    async def offer(self, matter: str, person: Person) -> Offer:
+        """Ask about some of the city, as its operator does; show what one of them is offered."""
+        others = islice((one for one in self._sandbox.people if one != person), _OFFERED_WITH)
+        subjects = [Document(kind="resident_id", number=one.id_number) for one in (person, *others)]
+        started = time.monotonic()
+        async with Client(self._sandbox.address, self._sandbox.operator_token) as operator:
+            made = await OfferClient(operator).make(matter, subjects, request_id=str(uuid4()))
+        told = f"查询 {made.asked} 人，告知 {made.offered} 人 asked about, offered to"
+        self._line(f"{1000 * (time.monotonic() - started):5.0f} ms", told)
+        asking = Asking(
+            documents=(subjects[0],),
+            assurance_level=AssuranceLevel.SUBSTANTIAL,
+            authentication_time=datetime.now(UTC),
+        )
+        (offer,) = await OfferClient(self._client).list(asking)
+        show.out.print(Panel(show.Prose(offer.notice.zh), title="主动告知 offer"))
+        return offer
 
     async def prove(self, decision: Decision) -> None:
         """Fetch the receipt and check it as anybody can, without the service."""

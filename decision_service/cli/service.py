@@ -160,6 +160,9 @@ def decide(
     person: Annotated[
         bool, typer.Option("--person", help="要求人工办理 | Ask for a person to decide.")
     ] = False,
+    offer: Annotated[
+        str, typer.Option(metavar="OFFER", help="同意的主动告知 | The offer that is agreed to.")
+    ] = "",
     case: Continued = "",
     channel: Channel = "portal",
     assurance: Assurance = AssuranceLevel.SUBSTANTIAL,
@@ -186,6 +189,7 @@ def decide(
             answers=read_answers(answer or (), found.form_json_schema),
             contests=contests,
             person_requested=person,
+            offer_id=offer,
         )
         show.out.print(as_json(decision) if json else show.decision(decision), soft_wrap=json)
 

@@ -213,7 +213,12 @@ def decision(one: Decision) -> RenderableType:
     for evidence in one.evidence:
         obtained = Freshness.Name(evidence.freshness).removeprefix("FRESHNESS_").lower()
         asked.add_row(evidence.evidence_type, _status(evidence.status), obtained)
-    return Group(*parts, asked, Panel(Prose(f"{one.notice.zh}\n\n{one.notice.en}")))
+    return Group(*parts, asked, notice(one.notice))
+
+
+def notice(text: Text) -> RenderableType:
+    """What somebody is told, in both languages."""
+    return Panel(Prose(f"{text.zh}\n\n{text.en}"))
 
 
 def _by_person(one: Determination) -> str:
