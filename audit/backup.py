@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pyrage import RecipientError, encrypt, x25519
+from pyrage import encrypt
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
@@ -26,6 +26,7 @@ from audit.log.standing import (
     SIGNING_KEY_FILE,
     VERIFIER_KEY_FILE,
 )
+from audit.trail.age import recipient_of
 from audit.trail.manifest import (
     MANIFEST_FILE,
     digest_of_file,
@@ -135,15 +136,7 @@ def _verified(folder: Path, draft: Path) -> Checkpoint:
 
 
 def _encrypted_keys(folder: Path, recipient: str) -> dict[str, str]:
-    try:
-        reader = x25519.Recipient.from_str(recipient)
-    except RecipientError:
-        raise StoreRefusedError(
-            "this is no age public key",
-            zh="这不是 age 公钥；请给出 `age-keygen` 打印的 `age1…` 公钥",
-            reason="RECIPIENT_INVALID",
-            hint="Give the line `age1…` that `age-keygen` prints; its identity stays elsewhere.",
-        ) from None
+    reader = recipient_of(recipient)
     plain = {name: read_private(folder / name) for name in (MASTER_KEY_FILE, SIGNING_KEY_FILE)}
     return {
         f"{name}.age": encrypt(f"{key}\n".encode(), [reader], armored=True).decode()

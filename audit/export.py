@@ -1,7 +1,9 @@
 """A copy of the log that anybody can verify without this program: C2SP tlog-tiles, and releases.
 
-The folder holds what is kept for ever and tells nothing about who: no sealed part, no link, no
-projection, no secret key. ``docs/export.md`` specifies it. Every tile is computed from the entries
+The folder holds what is kept for ever and tells nothing about who: no sealed part (but for an
+auditor, `disclosure`), no link, no projection, no secret key. ``docs/export.md`` specifies it.
+
+Every tile is computed from the entries
 as they are written, so what is exported has been verified.
 """
 
@@ -16,6 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from audit.disclosure import Disclosed, disclose
 from audit.errors import StoreRefusedError
 from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint, Verifier, to_base64
@@ -47,14 +50,16 @@ class Export:
         head: What the signed checkpoint says: so far the export goes.
         releases: How many archived releases went along.
         unsigned: Entries of the store beyond the checkpoint, which were left out.
+        disclosed: The sealed parts that went along; None if none had to.
     """
 
     head: Checkpoint
     releases: int
     unsigned: int
+    disclosed: Disclosed | None
 
 
-def export(folder: Path, to: Path, *, now: datetime) -> Export:
+def export(folder: Path, to: Path, *, now: datetime, disclosure: int | None = None) -> Export:
     """Write everything that is kept for ever, up to the newest signed checkpoint.
 
     Works beside the running service, on one read-only snapshot, a tile at a time; the folder gets
@@ -62,11 +67,15 @@ def export(folder: Path, to: Path, *, now: datetime) -> Export:
 
     Args:
         to: A folder that is not there yet.
+        disclosure: Index of the entry that puts on record which sealed parts go along, and to
+            whom; None leaves all out.
 
     Raises:
         StoreRefusedError: There is no store, or something where the export shall go; the store or
-            the disk fails; or the signed checkpoint does not follow from the entries.
-        TamperedError: The checkpoint is not signed by the key that lies beside it.
+            the disk fails; the signed checkpoint does not follow from the entries; or as
+            `disclosure.disclose`.
+        TamperedError: The checkpoint is not signed by the key that lies beside it, or a sealed
+            part is not what was recorded.
     """
     refuse_missing(folder)
     refuse_exported(to)
@@ -77,7 +86,9 @@ def export(folder: Path, to: Path, *, now: datetime) -> Export:
             key = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
             note = (folder / CHECKPOINT_FILE).read_text("utf-8")
             signed = Verifier(key).open(note)
-            done = connections.at(folder).look(lambda c: _export(c, draft, signed))
+            done = connections.at(folder).look(
+                lambda c: _export(c, draft, signed, folder=folder, disclosure=disclosure)
+            )
             _write(draft / CHECKPOINT_FILE, note.encode())
             _write(draft / VERIFIER_KEY_FILE, f"{key}\n".encode())
             _write(draft / READ_ME_FILE, READ_ME.encode())
@@ -104,13 +115,18 @@ def write_tiles(folder: Path, bundles: Iterable[Sequence[bytes]]) -> Tree:
     return tree
 
 
-def _export(connection: Connection, draft: Path, signed: Checkpoint) -> Export:
+def _export(
+    connection: Connection, draft: Path, signed: Checkpoint, *, folder: Path, disclosure: int | None
+) -> Export:
     head = store.read_head(connection)
     tree = write_tiles(draft, _bundles(connection, signed.size))
     if (head.origin, tree.size, tree.frontier.root()) != (signed.origin, signed.size, signed.root):
         raise store.damaged()
     _earlier_keys(connection, draft)
-    return Export(signed, _releases(connection, draft), head.size - signed.size)
+    disclosed = None
+    if disclosure is not None:
+        disclosed = disclose(connection, folder, draft, disclosure, signed_size=signed.size)
+    return Export(signed, _releases(connection, draft), head.size - signed.size, disclosed)
 
 
 def _bundles(connection: Connection, size: int) -> Iterator[list[bytes]]:

@@ -60,6 +60,7 @@ from decision_service.v1.retention_pb2 import (
     LiftHoldRequest,
     ListHoldsRequest,
     PlaceHoldRequest,
+    RecordDisclosureRequest,
 )
 from decision_service.v1.trail_pb2 import (
     Access,
@@ -613,6 +614,27 @@ class Client:
             return await self._retention.ErasePerson(
                 asked, metadata=self.metadata, timeout=self.timeout_s
             )
+
+    async def record_disclosure(
+        self, why: Justification, *, recipient: str, matter: str = "", first: int = 0, end: int = 0
+    ) -> int:
+        """Put on record that sealed parts are given to an auditor; returns the entry's index.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = RecordDisclosureRequest(
+            recipient=recipient,
+            matter=matter,
+            first_index=first,
+            end_index=end,
+            justification=why,
+        )
+        with translated():
+            answer = await self._retention.RecordDisclosure(
+                asked, metadata=self.metadata, timeout=self.timeout_s
+            )
+        return answer.index
 
     async def place_hold(
         self,

@@ -1,4 +1,4 @@
-"""What is kept of people: erased on demand or when its term is over, and held where it must stay.
+"""What is kept of people: erased on demand or by its age, held where it must stay, and disclosed.
 
 None of it takes anything back: decisions, their proofs and the receipts given out stay valid. Who
 asked, by which law and why, stands in the record for ever.
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from audit.errors import StoreRefusedError
+from audit.trail.disclosures import DISCLOSURE, Disclosure
 from audit.trail.holds import Hold, Scope
 from audit.trail.kept import KeptEntry
 from decision_service.admission import no_such_case
@@ -24,6 +26,7 @@ from decision_service.office import Office
 from decision_service.record import Look
 
 __all__ = [
+    "Disclosure",
     "Erased",
     "Ground",
     "Hold",
@@ -34,6 +37,7 @@ __all__ = [
     "holds",
     "lift_hold",
     "place_hold",
+    "record_disclosure",
     "retain",
 ]
 
@@ -229,6 +233,37 @@ async def retain(
             return tuple(found), True
         left -= gone * (not only_count)
     return tuple(found), False
+
+
+async def record_disclosure(disclosure: Disclosure, *, why: Why, office: Office) -> int:
+    """Put on record that sealed parts are given to an auditor; returns the index of its entry.
+
+    Raises:
+        InvalidRequestError: A number stands in what will be readable for ever, or nobody could
+            read what is encrypted to the recipient.
+        NotRecordedError: It could not be recorded, so nothing may be given.
+    """
+    _refuse_numbers(why)
+    try:
+        disclosure.refuse_unreadable()
+    except StoreRefusedError as error:
+        wrong = FieldViolation(
+            field="recipient", reason=error.reason, message=str(error), zh=error.zh
+        )
+        raise InvalidRequestError([wrong]) from None
+    look = Look(
+        caller=why.caller,
+        role=why.role,
+        method="RecordDisclosure",
+        flow=DISCLOSURE,
+        matter=disclosure.matter,
+        told={
+            "legal_basis": why.legal_basis,
+            "reason": why.reason,
+            **disclosure.permanent,
+        },
+    )
+    return await office.record.looked(look, now=why.now)
 
 
 async def _look(why: Why, method: str, office: Office) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib.metadata import version
 from types import MappingProxyType
@@ -88,11 +88,12 @@ class Look:
 
     Attributes:
         caller, role: Who.
-        flow: At the trail, or at the counter.
+        flow: At the trail, at the counter, or for a disclosure.
         method: The question.
         filter: What it was narrowed to; sealed.
         subject: Whose data it is about; empty if nobody's in particular. Personal data.
         index: The one entry that is looked at; None if it is not one.
+        told: What else its entry says for ever; nothing that tells who.
     """
 
     caller: str
@@ -104,6 +105,7 @@ class Look:
     matter: str = ""
     case_id: str = ""
     index: int | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +294,7 @@ class Record:
                     "matter": look.matter,
                     "case_id": look.case_id,
                     **({} if look.index is None else {"index": look.index}),
+                    **look.told,
                 },
                 sealed={"filter": look.filter},
                 subject=look.subject,

@@ -191,22 +191,24 @@ class Keyring:
         Raises:
             TamperedError: A key or the content is not what was stored (``SEAL_BROKEN``).
         """
-        about = record_id.encode()
+        key = self.record_key(
+            record_id,
+            subject_key_id=subject_key_id,
+            wrapped_subject_key=wrapped_subject_key,
+            wrapped_key=wrapped_key,
+        )
+        return unseal_with(key, record_id, content)
+
+    def record_key(
+        self, record_id: str, *, subject_key_id: str, wrapped_subject_key: bytes, wrapped_key: bytes
+    ) -> bytes:
+        """The one key that opens a record, and no other.
+
+        Raises:
+            TamperedError: A key is not what was stored.
+        """
         subject_key = _unwrap(self._master, wrapped_subject_key, subject_key_id.encode())
-        key = _unwrap(subject_key, wrapped_key, about)
-        try:
-            if not hmac.compare_digest(content[:KEY_BYTES], derive(key, "key commitment")):
-                raise _broken()
-            plain = AESGCM(key).decrypt(_ONCE, content[KEY_BYTES:], about)
-        except InvalidTag:
-            raise _broken() from None
-        match decode(plain):
-            case {"sealed": dict(sealed), "subject": str(subject), "notice": str(notice)}:
-                return Unsealed(
-                    sealed, subject, notice, derive(key, "subject"), derive(key, "notice")
-                )
-            case _:
-                raise _broken()
+        return _unwrap(subject_key, wrapped_key, record_id.encode())
 
     def _subject_key(self, tag: str) -> SubjectKey:
         """The subject's key that is at hand, or a new one."""
@@ -216,6 +218,25 @@ class Keyring:
             if len(self._subjects) > _SUBJECTS:
                 self._subjects.popitem(last=False)
         return known
+
+
+def unseal_with(key: bytes, record_id: str, content: bytes) -> Unsealed:
+    """Decrypt a record with its own key.
+
+    Raises:
+        TamperedError: The content is not what was stored under that key (``SEAL_BROKEN``).
+    """
+    try:
+        if not hmac.compare_digest(content[:KEY_BYTES], derive(key, "key commitment")):
+            raise _broken()
+        plain = AESGCM(key).decrypt(_ONCE, content[KEY_BYTES:], record_id.encode())
+    except InvalidTag:
+        raise _broken() from None
+    match decode(plain):
+        case {"sealed": dict(sealed), "subject": str(subject), "notice": str(notice)}:
+            return Unsealed(sealed, subject, notice, derive(key, "subject"), derive(key, "notice"))
+        case _:
+            raise _broken()
 
 
 def digest_of(content: bytes) -> str:

@@ -1,12 +1,13 @@
-"""`miaopi audit show | verify`: checking the record offline, trusting nobody.
+"""`miaopi audit show | verify | open`: checking the record offline, trusting nobody.
 
-Nothing here writes, asks a service, or shows personal data.
+Nothing here writes, or asks a service; and only `open` shows personal data, to whom it was given.
 """
 
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
+from audit.disclosure import Disclosed, open_disclosed, verify_disclosure
 from audit.errors import AuditError
 from audit.trail.receipts import RECEIPT_CHARACTERS
 from audit.trail.recoveries import Recovery
@@ -84,6 +86,14 @@ def verify(
             help="至多用几个进程；0 为每核一个 | So many processes at most; 0: one a core.", min=0
         ),
     ] = 0,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            help="审计人员的 age 私钥文件：连同密封部分一并查验 | The auditor's age identity: opens"
+            " and checks the sealed parts of an export, too.",
+            dir_okay=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """逐条重算并查验记录 | Derive everything again from the entries, and compare."""
@@ -108,12 +118,58 @@ def verify(
                 processes=processes or os.cpu_count() or 1,
                 progress=tell,
             )
+        disclosed = None
+        if identity is not None and not report.problems:
+            disclosed = verify_disclosure(store, identity, progress=tell)
+            report = replace(report, problems=tuple(disclosed.problems))
     if as_json:
-        print_json(_report_json(report))
+        said = {} if disclosed is None else {"disclosed": disclosed_json(disclosed)}
+        print_json({**_report_json(report), **said})
     else:
         _print_report(report, depth)
+        if disclosed is not None:
+            print_disclosed(disclosed)
     if report.problems:
         raise typer.Exit(1)
+
+
+@app.command("open")
+def open_(
+    index: int,
+    store: Store,
+    identity: Annotated[
+        Path, typer.Option(help="审计人员的 age 私钥文件 | The auditor's identity.", dir_okay=False)
+    ],
+    key: Key = None,
+) -> None:
+    """审计人员打开导出中的密封部分（个人信息）| Open an entry's sealed part in an export."""
+    with refusals(as_json=False):
+        report = _verify_export(store, key=key)
+        if report.problems:
+            _print_report(report, Depth.TREE)
+            raise typer.Exit(1)
+        found = open_disclosed(store, identity, index)
+    print_json({"subject": found.subject, "notice": found.notice, "sealed": found.sealed})
+
+
+def print_disclosed(found: Disclosed) -> None:
+    """Say what of the sealed parts was written, or found."""
+    out.print(
+        f"  依第 {found.index} 条披露的密封部分 {found.opened} 份，已删除 {found.erased}，密钥已失"
+        f" {found.lost} | sealed parts: {found.opened}, on record as entry {found.index}; erased:"
+        f" {found.erased}, key lost: {found.lost}",
+        soft_wrap=True,
+    )
+
+
+def disclosed_json(found: Disclosed) -> dict[str, int]:
+    """The same as JSON."""
+    return {
+        "index": found.index,
+        "opened": found.opened,
+        "erased": found.erased,
+        "lost": found.lost,
+    }
 
 
 def text_of(file: Path) -> str:

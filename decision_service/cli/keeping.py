@@ -1,4 +1,4 @@
-"""`miaopi audit erase | hold | lift | holds | retain`: what is kept of people, and how long.
+"""`miaopi audit erase | hold | lift | holds | retain | disclose`: what is kept of people.
 
 What is typed is a call of the contract, and an entry of the trail that stays for ever.
 """
@@ -186,6 +186,41 @@ def retain(
                 rows.add_row(one.kind, one.matter, _day(one), str(one.entries))
         if not json:
             show.out.print(rows if rows.row_count else "无期满内容 | nothing is over its term")
+
+    call(address, token, ask)
+
+
+@app.command()
+def disclose(
+    law: Law,
+    reason: Reason,
+    recipient: Annotated[
+        str,
+        typer.Option(metavar="age1…", help="审计人员的 age 公钥 | The auditor's age public key."),
+    ],
+    *,
+    matter: Annotated[str, typer.Option(metavar="MATTER", help="只限事项 | Of a matter.")] = "",
+    first: Annotated[int, typer.Option(min=0, help="起始序号 | The first entry.")] = 0,
+    end: Annotated[
+        int, typer.Option(min=0, help="截止序号，不含；0 为至今 | Up to but not; 0: until now.")
+    ] = 0,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """准予向审计人员提供密封部分，先记后给 | Record that sealed parts are given to an auditor."""
+
+    async def ask(client: Client) -> None:
+        index = await client.record_disclosure(
+            _why(law, reason), recipient=recipient, matter=matter, first=first, end=end
+        )
+        if json:
+            show.out.print(f'{{"index": "{index}"}}')
+            return
+        show.out.print(f"✔ 已记入第 {index} 条 | on record as entry {index}")
+        show.out.print(
+            f"  导出 to write them: miaopi audit export --store DIR --to DIR --disclosure {index}"
+        )
 
     call(address, token, ask)
 

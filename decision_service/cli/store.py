@@ -18,7 +18,17 @@ from audit.figures import write_figures
 from audit.trail import Trail
 from audit.trail.unsealing import MASTER_KEY_FILE
 from decision_service.cli import audit
-from decision_service.cli.audit import Anchor, Json, Store, err, out, print_json, refusals
+from decision_service.cli.audit import (
+    Anchor,
+    Json,
+    Store,
+    disclosed_json,
+    err,
+    out,
+    print_disclosed,
+    print_json,
+    refusals,
+)
 
 app = audit.app
 
@@ -206,11 +216,20 @@ def export(
         Path, typer.Option(help="导出目录，须尚不存在 | A folder that is not there yet.")
     ],
     *,
+    disclosure: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="INDEX",
+            help="连同密封部分，加密给该记录（miaopi audit disclose）所准予者 | With the sealed"
+            " parts that this entry puts on record, encrypted to its recipient.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """导出永久部分，任何人可自行查验 | Export what is kept for ever, for anybody to verify."""
     with refusals(as_json=as_json):
-        done = exports.export(store, to, now=datetime.now(UTC))
+        done = exports.export(store, to, now=datetime.now(UTC), disclosure=disclosure)
     if as_json:
         print_json(
             {
@@ -220,6 +239,7 @@ def export(
                 "root": done.head.root.hex(),
                 "releases": done.releases,
                 "unsigned": done.unsigned,
+                "disclosed": None if done.disclosed is None else disclosed_json(done.disclosed),
             }
         )
         return
@@ -227,6 +247,8 @@ def export(
         f"✔ 已导出 {done.head.size} 条、{done.releases} 份发布，不含个人信息 |"
         f" {done.head.size} entries and {done.releases} releases exported, nothing about who"
     )
+    if done.disclosed is not None:
+        print_disclosed(done.disclosed)
     if done.unsigned:
         out.print(
             f"! 末尾 {done.unsigned} 条尚未签发检查点，未导出；启动服务即会签发 | the last"

@@ -20,6 +20,7 @@ _AT_ONCE: Final = 10_000
 
 _LONGEST_BASIS: Final = 200
 _LONGEST_REASON: Final = 500
+_LONGEST_RECIPIENT: Final = 100
 
 _GROUNDS: Final = {
     pb.ErasePersonRequest.GROUND_PURPOSE_ENDED: Ground.PURPOSE_ENDED,
@@ -97,6 +98,28 @@ class RetentionServicer(retention_pb2_grpc.RetentionServiceServicer):
             why=why, office=self._office, most=_AT_ONCE, only_count=request.validate_only
         )
         return pb.ApplyRetentionResponse(overdue=[_write_overdue(one) for one in found], more=more)
+
+    async def RecordDisclosure(  # noqa: N802 - the contract's name
+        self,
+        request: pb.RecordDisclosureRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.RecordDisclosureResponse:
+        """That sealed parts are given to an auditor."""
+        reader = Reader()
+        asked = keeping.Disclosure(
+            recipient=reader.given("recipient", request.recipient, _LONGEST_RECIPIENT),
+            matter=reader.id("matter", request.matter) if request.matter else "",
+            first=reader.index(request.first_index, "first_index"),
+            end=reader.index(request.end_index, "end_index") or None,
+        )
+        if asked.end is not None and asked.end <= asked.first:
+            reader.refuse(
+                "end_index", "OUT_OF_RANGE", "must be above `first_index`", "须大于 first_index"
+            )
+        why = _why(reader, request.justification)
+        return pb.RecordDisclosureResponse(
+            index=await keeping.record_disclosure(asked, why=why, office=self._office)
+        )
 
 
 def _why(reader: Reader, found: pb.Justification) -> Why:

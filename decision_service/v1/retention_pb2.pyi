@@ -430,3 +430,67 @@ class ApplyRetentionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyRetentionResponse: _TypeAlias = ApplyRetentionResponse  # noqa: Y015
+
+@_typing.final
+class RecordDisclosureRequest(_message.Message):
+    """What `RecordDisclosure` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    MATTER_FIELD_NUMBER: _builtins.int
+    FIRST_INDEX_FIELD_NUMBER: _builtins.int
+    END_INDEX_FIELD_NUMBER: _builtins.int
+    JUSTIFICATION_FIELD_NUMBER: _builtins.int
+    recipient: _builtins.str
+    """Who will be able to read it: an age public key (X25519), e.g. `age1…`; at most 100 characters.
+    Readable for ever.
+    """
+    matter: _builtins.str
+    """Entries of this matter alone; empty for all."""
+    first_index: _builtins.int
+    """Index of the first entry."""
+    end_index: _builtins.int
+    """Index of the first entry that is not given any more; 0 means all up to this call's own."""
+    @_builtins.property
+    def justification(self) -> Global___Justification:
+        """By which law, and why."""
+
+    def __init__(
+        self,
+        *,
+        recipient: _builtins.str = ...,
+        matter: _builtins.str = ...,
+        first_index: _builtins.int = ...,
+        end_index: _builtins.int = ...,
+        justification: Global___Justification | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["justification", b"justification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_index", b"end_index", "first_index", b"first_index", "justification", b"justification", "matter", b"matter", "recipient", b"recipient"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordDisclosureRequest: _TypeAlias = RecordDisclosureRequest  # noqa: Y015
+
+@_typing.final
+class RecordDisclosureResponse(_message.Message):
+    """What `RecordDisclosure` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Index of the entry that records it."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordDisclosureResponse: _TypeAlias = RecordDisclosureResponse  # noqa: Y015

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class RetentionServiceStub:
-    """What is kept of people, and for how long: erased on demand or when its term is over, and held
-    where it must stay. Nothing is taken back: decisions, their proofs, and receipts that were given
+    """What is kept of people, and for how long: erased on demand or when its term is over, held where
+    it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
     Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
@@ -64,11 +64,16 @@ class RetentionServiceStub:
                 request_serializer=decision__service_dot_v1_dot_retention__pb2.ApplyRetentionRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_retention__pb2.ApplyRetentionResponse.FromString,
                 _registered_method=True)
+        self.RecordDisclosure = channel.unary_unary(
+                '/decision_service.v1.RetentionService/RecordDisclosure',
+                request_serializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureResponse.FromString,
+                _registered_method=True)
 
 
 class RetentionServiceServicer:
-    """What is kept of people, and for how long: erased on demand or when its term is over, and held
-    where it must stay. Nothing is taken back: decisions, their proofs, and receipts that were given
+    """What is kept of people, and for how long: erased on demand or when its term is over, held where
+    it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
     Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
@@ -137,6 +142,18 @@ class RetentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordDisclosure(self, request, context):
+        """Puts on record, as an `access/1`, that sealed parts are given to an auditor: to whom, which, by
+        which law and why. `miaopi audit export --disclosure` then writes them, encrypted to that
+        recipient alone; nothing else, and nothing that was erased, leaves.
+
+        Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`, also for a recipient that is no age
+        public key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RetentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -165,6 +182,11 @@ def add_RetentionServiceServicer_to_server(servicer, server):
                     request_deserializer=decision__service_dot_v1_dot_retention__pb2.ApplyRetentionRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_retention__pb2.ApplyRetentionResponse.SerializeToString,
             ),
+            'RecordDisclosure': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordDisclosure,
+                    request_deserializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'decision_service.v1.RetentionService', rpc_method_handlers)
@@ -174,8 +196,8 @@ def add_RetentionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RetentionService:
-    """What is kept of people, and for how long: erased on demand or when its term is over, and held
-    where it must stay. Nothing is taken back: decisions, their proofs, and receipts that were given
+    """What is kept of people, and for how long: erased on demand or when its term is over, held where
+    it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
     Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
@@ -306,6 +328,33 @@ class RetentionService:
             '/decision_service.v1.RetentionService/ApplyRetention',
             decision__service_dot_v1_dot_retention__pb2.ApplyRetentionRequest.SerializeToString,
             decision__service_dot_v1_dot_retention__pb2.ApplyRetentionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordDisclosure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.RetentionService/RecordDisclosure',
+            decision__service_dot_v1_dot_retention__pb2.RecordDisclosureRequest.SerializeToString,
+            decision__service_dot_v1_dot_retention__pb2.RecordDisclosureResponse.FromString,
             options,
             channel_credentials,
             insecure,

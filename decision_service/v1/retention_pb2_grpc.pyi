@@ -13,8 +13,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RetentionServiceStub:
-    """What is kept of people, and for how long: erased on demand or when its term is over, and held
-    where it must stay. Nothing is taken back: decisions, their proofs, and receipts that were given
+    """What is kept of people, and for how long: erased on demand or when its term is over, held where
+    it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
     Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
@@ -64,10 +64,18 @@ class RetentionServiceStub:
     (-- api-linter: core::0136::verb-noun=disabled
         aip.dev/not-precedent: Retention is the word of the trade. --)
     """
+    RecordDisclosure: _aio.UnaryUnaryMultiCallable[_retention_pb2.RecordDisclosureRequest, _retention_pb2.RecordDisclosureResponse]
+    """Puts on record, as an `access/1`, that sealed parts are given to an auditor: to whom, which, by
+    which law and why. `miaopi audit export --disclosure` then writes them, encrypted to that
+    recipient alone; nothing else, and nothing that was erased, leaves.
+
+    Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`, also for a recipient that is no age
+    public key.
+    """
 
 class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What is kept of people, and for how long: erased on demand or when its term is over, and held
-    where it must stay. Nothing is taken back: decisions, their proofs, and receipts that were given
+    """What is kept of people, and for how long: erased on demand or when its term is over, held where
+    it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
     Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
@@ -144,6 +152,20 @@ class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         (-- api-linter: core::0136::verb-noun=disabled
             aip.dev/not-precedent: Retention is the word of the trade. --)
+        """
+
+    @_abc_1.abstractmethod
+    def RecordDisclosure(
+        self,
+        request: _retention_pb2.RecordDisclosureRequest,
+        context: _aio.ServicerContext[_retention_pb2.RecordDisclosureRequest, _abc.Awaitable[_retention_pb2.RecordDisclosureResponse]],
+    ) -> _abc.Awaitable[_retention_pb2.RecordDisclosureResponse]:
+        """Puts on record, as an `access/1`, that sealed parts are given to an auditor: to whom, which, by
+        which law and why. `miaopi audit export --disclosure` then writes them, encrypted to that
+        recipient alone; nothing else, and nothing that was erased, leaves.
+
+        Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`, also for a recipient that is no age
+        public key.
         """
 
 def add_RetentionServiceServicer_to_server(servicer: RetentionServiceServicer, server: _aio.Server) -> None: ...

@@ -1792,6 +1792,29 @@ export interface ApplyRetentionResponse {
   more?: boolean;
 }
 
+/** What `RecordDisclosure` is asked. */
+export interface RecordDisclosureRequest {
+  /**
+   * Who will be able to read it: an age public key (X25519), e.g. `age1…`; at most 100 characters.
+   * Readable for ever.
+   */
+  recipient: string;
+  /** Entries of this matter alone; empty for all. */
+  matter?: string;
+  /** Index of the first entry. */
+  firstIndex?: Int64;
+  /** Index of the first entry that is not given any more; 0 means all up to this call's own. */
+  endIndex?: Int64;
+  /** By which law, and why. */
+  justification: Justification;
+}
+
+/** What `RecordDisclosure` answers. */
+export interface RecordDisclosureResponse {
+  /** Index of the entry that records it. */
+  index?: Int64;
+}
+
 /** What `ListEntries` is asked. */
 export interface ListEntriesRequest {
   /** At most so many entries; 0 means 50, more than 500 means 500. */

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage import x25519
 
 from decision_service.decide import decide
 from decision_service.model import Application
@@ -135,3 +136,34 @@ async def test_an_officer_erases_holds_and_retains_by_hand(
     assert "renew the master key" in " ".join(erased.out.split())
     assert (not_his.code, "ROLE_NOT_ALLOWED" in not_his.err) == (1, True)
     assert person.id_number not in erased.out + listed.out + held.out
+
+
+@pytest.mark.slow
+async def test_an_auditor_is_given_sealed_parts_by_hand(
+    office: Office, clock: Any, people: City, apply_for: Callable[..., Application], tmp_path: Path
+) -> None:
+    person = people.cast(office.today(clock()))["aged_75"]
+    deadline = asyncio.get_running_loop().time() + 10
+    made = await decide(
+        apply_for(person, "old_age_allowance"), office=office, now=clock(), deadline=deadline
+    )
+    identity = x25519.Identity.generate()
+    (tmp_path / "identity").write_text(f"{identity}\n")
+    why = ("--law", "审计法 第三十四条", "--reason", "年度审计")
+    store, to = ("--store", str(tmp_path / "store")), str(tmp_path / "export")
+    mine = ("--store", to, "--identity", str(tmp_path / "identity"))
+
+    async with service.serve(office, clock) as wire:
+        put = await miaopi(
+            wire, "disclose", "--recipient", str(identity.to_public()), *why, "--json"
+        )
+        index = json.loads(put.out)["index"]
+        written = await miaopi(wire, "export", *store, "--to", to, "--disclosure", index)
+        checked = await miaopi(wire, "verify", *mine)
+        opened = await miaopi(wire, "open", str(made.receipt.index), *mine)
+
+    assert "sealed parts: 1" in written.out
+    assert "sealed parts: 1" in checked.out
+    assert json.loads(opened.out)["subject"].endswith(person.id_number)
+    assert person.id_number not in put.out + written.out + checked.out
+    assert {ran.code for ran in (put, written, checked, opened)} == {0}

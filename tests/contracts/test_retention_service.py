@@ -1,6 +1,7 @@
 """Erasing, holding and retaining over a real port, and what is then on the disk."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage import x25519
 
+from audit.disclosure import open_disclosed, verify_disclosure
+from audit.export import export
 from audit.verify import verify_receipt, verify_store
 from decision_service.catalogue import Catalogue
 from decision_service.model import EvidenceType
@@ -18,6 +22,7 @@ from evidence_adapters.sandbox import City, Misconduct
 from tests import service
 from tests.service import (
     DECIDE,
+    DISCLOSE,
     ENTRIES,
     ERASE,
     HOLD,
@@ -34,6 +39,7 @@ from tests.service import (
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 OFFICER = "data_protection_officer"
+AUDITOR = str(x25519.Identity.generate().to_public())
 
 
 class Clock:
@@ -219,6 +225,39 @@ async def test_each_kind_goes_when_its_own_term_is_over_and_counting_changes_not
     assert stats.releases[0].outcomes == {"approved": 1}, "figures outlive persons"
 
 
+async def test_sealed_parts_are_given_to_an_auditor_once_that_is_on_record(
+    office: Office, tmp_path: Path
+) -> None:
+    decision = await office.decide("aged_75")
+    identity = x25519.Identity.generate()
+    (tmp_path / "identity").write_text(f"{identity}\n")
+    recipient = str(identity.to_public())
+    for role in (OFFICER, "operator", "clerk", "portal", "policy_author"):
+        refused = await office.call(DISCLOSE, role, recipient=recipient)
+        assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "ROLE_NOT_ALLOWED")
+
+    answer = await office.call(DISCLOSE, "auditor", recipient=recipient, matter="old_age_allowance")
+
+    index = retention_pb2.RecordDisclosureResponse.FromString(answer.responses[0]).index
+    (told,) = [one for one in await office.found("type = access") if one.index == index]
+    said = json.loads(told.permanent_json)
+    assert (said["recipient"], said["matter"]) == (recipient, "old_age_allowance")
+    assert (said["legal_basis"], said["reason"]) == (WHY["legal_basis"], WHY["reason"])
+    assert (said["method"], said["role"], told.caller) == (
+        "RecordDisclosure",
+        "auditor",
+        said["caller"],
+    )
+    done = await asyncio.to_thread(
+        export, office.town.store, tmp_path / "e", now=NOW, disclosure=index
+    )
+    found = await asyncio.to_thread(verify_disclosure, tmp_path / "e", tmp_path / "identity")
+    assert found == done.disclosed
+    assert (found.opened, found.problems) == (1, [])
+    opened = open_disclosed(tmp_path / "e", tmp_path / "identity", decision.receipt.index)
+    assert opened.subject.endswith(office.people["aged_75"].id_number)
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "field", "reason"),
     [
@@ -235,12 +274,20 @@ async def test_each_kind_goes_when_its_own_term_is_over_and_counting_changes_not
          "justification.reason", "PERSONAL"),
         (HOLD, {"matter": "m", "justification": {"legal_basis": "x", "reason": ""}},
          "justification.reason", "REQUIRED"),
+        (DISCLOSE, {}, "recipient", "REQUIRED"),
+        (DISCLOSE, {"recipient": "age1x"}, "recipient", "RECIPIENT_INVALID"),
+        (DISCLOSE, {"recipient": AUDITOR, "matter": "?"}, "matter", "MALFORMED"),
+        (DISCLOSE, {"recipient": AUDITOR, "first_index": 3, "end_index": 3},
+         "end_index", "OUT_OF_RANGE"),
+        (DISCLOSE, {"recipient": AUDITOR, "justification": {"legal_basis": "x", "reason":
+         "张三 13800000000"}}, "justification.reason", "PERSONAL"),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_told_by_its_field(
     office: Office, method: str, request_: dict[str, Any], field: str, reason: str
 ) -> None:
-    answer = await office.call(method, **request_)
+    role = "auditor" if method == DISCLOSE else OFFICER
+    answer = await office.call(method, role, **request_)
 
     assert answer.code == "INVALID_ARGUMENT"
     assert any(at.startswith(field) and why == reason for at, why in answer.fields), answer.fields
