@@ -37,8 +37,27 @@ def _nothing_else(_connection: Connection) -> None:
     """Only projections differ."""
 
 
+def _to_3(connection: Connection) -> None:
+    """`mark_sets` takes the place of `entry_marks`; `subject_keys` is searched by id alone."""
+    sqlite = (
+        "ALTER TABLE subject_keys RENAME TO former_keys",
+        """CREATE TABLE subject_keys (id VARCHAR NOT NULL PRIMARY KEY,
+            subject_tag VARCHAR NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID""",
+        "INSERT INTO subject_keys SELECT id, subject_tag, wrapped FROM former_keys ORDER BY id",
+        "DROP TABLE former_keys",
+    )
+    postgresql = ("DROP INDEX ix_subject_keys_subject_tag",)
+    for statement in (
+        "DROP TABLE IF EXISTS entry_marks",
+        *(sqlite if connection.dialect.name == "sqlite" else postgresql),
+        "CREATE INDEX subject_keys_of_nobody ON subject_keys (id) WHERE subject_tag = ''",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     1: _nothing_else,  # to 2: `entries` tells the caller, and `entry_marks` came
+    2: _to_3,
 }
 """What leads from each version of the tables to the next, but for what is derived again.
 

@@ -1,10 +1,11 @@
--- Who may do what in the database of a decision trail; run once as the owner of its tables:
+-- Who may do what in the database of a decision trail; run as the owner of its tables, once they are
+-- made, and again after `miaopi audit migrate`, which makes some of them anew:
 --
 --     psql -v ON_ERROR_STOP=1 -f roles.sql DATABASE
 --     CREATE ROLE miaopi_service LOGIN IN ROLE miaopi_appender;   -- and a password, or peer
 --
 -- The tables are made by `miaopi audit create` as their owner; `miaopi audit migrate` needs it, too.
--- 谁可在决定记录的数据库中做什么；以表的属主身份执行一次。服务账号只能追加，不能改删条目。
+-- 谁可在决定记录的数据库中做什么；建表后以表的属主身份执行，迁移后再执行一次。服务账号只能追加，不能改删条目。
 
 DO $$ BEGIN CREATE ROLE miaopi_appender NOLOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
 DO $$ BEGIN CREATE ROLE miaopi_keeper NOLOGIN; EXCEPTION WHEN duplicate_object THEN END $$;
@@ -19,7 +20,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO miaopi_auditor;
 
 -- Services append. Of an entry nothing can be changed or deleted, nor of a tile or an archived release.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO miaopi_appender;
-GRANT INSERT ON log_entries, log_tiles, log_latest, sealed, subject_keys, entries, entry_marks, cases,
+GRANT INSERT ON log_entries, log_tiles, log_latest, sealed, subject_keys, entries, mark_sets, cases,
   archive TO miaopi_appender;
 GRANT UPDATE (size, root, frontier) ON log_head TO miaopi_appender;
 GRANT UPDATE (idx) ON log_latest TO miaopi_appender;

@@ -26,7 +26,7 @@ from audit.log.checkpoint import Checkpoint
 from audit.log.merkle import Frontier, Hash
 from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of all tables of the store; another one is refused, an older one can be migrated."""
 
 NUMBER = Integer().with_variant(BigInteger, "postgresql")

@@ -44,8 +44,7 @@ def plan(
     new_keys: list[SubjectKey] = []
     kept: list[_Kept] = []
     for tag in tags_of(connection, erased):
-        query = select(SUBJECT_KEYS).where(SUBJECT_KEYS.c.subject_tag == tag)
-        keys = {row.id: row.wrapped for row in connection.execute(query)}
+        keys = _keys_of(connection, tag)
         fresh = keyring.new_subject_key(tag)
         moved, stuck = _move(connection, keyring, keys, frozenset(erased), fresh)
         kept += moved
@@ -73,6 +72,14 @@ def plan(
         connection.execute(delete(SUBJECT_KEYS).where(SUBJECT_KEYS.c.subject_tag == "", unused))
 
     return destroy
+
+
+def _keys_of(connection: Connection, tag: str) -> dict[str, bytes]:
+    """Every key of the subject of that tag, as it is stored, by its id."""
+    about = (ENTRIES.c.subject_tag == tag) & (ENTRIES.c.subject_tag != "")
+    used = select(SEALED.c.subject_key_id).join(ENTRIES, ENTRIES.c.idx == SEALED.c.idx).where(about)
+    query = select(SUBJECT_KEYS.c.id, SUBJECT_KEYS.c.wrapped).where(SUBJECT_KEYS.c.id.in_(used))
+    return {key_id: wrapped for key_id, wrapped in connection.execute(query)}  # noqa: C416  # rows are no pairs for mypy
 
 
 def tags_of(connection: Connection, indices: Sequence[int]) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[byte
     )
     written, projected = leaf.encode(), Projected.of(leaf, links)
     case = () if entry.case is None else case_json(entry.case).values()
-    for text in (*projected.columns, *(value for _, value in projected.marks), *case, *keys):
+    marks = (value for _, value in projected.marks.marks)
+    for text in (*projected.texts, *marks, *case, *keys):
         if len(text) > _PROJECTED_CHARACTERS or "\0" in text:
             raise _not_projectable()
     return written, Row(projected, salt, content, sealed)

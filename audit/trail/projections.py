@@ -1,15 +1,21 @@
 """What the trail keeps beside the log's entries, written in their own transaction.
 
 ``sealed`` (with the links) and ``subject_keys`` are parts of entries and can be erased.
-``entries``, ``entry_marks`` and ``cases`` are projections: everything in them follows from leaves
+``entries``, ``mark_sets`` and ``cases`` are projections: everything in them follows from leaves
 and links, and `audit.verify` derives it again.
+
+What an entry can be found by, and many have alike, are its *marks*. Nearly all entries of one
+release with one outcome have the same ones, so a set of marks is written once, and an entry names
+its set.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
+import msgspec
 from sqlalchemy import (
     Column,
     Connection,
@@ -53,9 +59,14 @@ SUBJECT_KEYS = Table(
     "subject_keys",
     TABLES,
     Column("id", TEXT, primary_key=True),
-    Column("subject_tag", TEXT, nullable=False, index=True),
+    Column("subject_tag", TEXT, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
+"""The keys of a subject are found by its entries; those of nobody have an index of their own."""
+
+_NOBODY = SUBJECT_KEYS.c.subject_tag == ""
+Index("subject_keys_of_nobody", SUBJECT_KEYS.c.id, sqlite_where=_NOBODY, postgresql_where=_NOBODY)
 
 SERVICE_KEYS = Table(
     "service_keys",
@@ -67,8 +78,12 @@ SERVICE_KEYS = Table(
 COLUMNS = ("matter", "release_digest", "outcome", "case_id", "channel", "caller")
 """Members of the permanent part that can be queried; those that are no text count as empty."""
 
+SHARED = ("type", "matter", "release_digest", "outcome", "channel")
+"""Columns of ``entries`` whose values are marks as well, one each."""
+
 REASON, REQUIREMENT = "reason", "requirement"
-"""Names of marks. A requirement's value is its id; with its status it is ``R1=met``."""
+"""Names of marks of which an entry has several. A requirement's value is its id; with its status it
+is ``R1=met``."""
 
 ENTRIES = Table(
     "entries",
@@ -79,24 +94,24 @@ ENTRIES = Table(
     *(Column(name, TEXT, nullable=False) for name in COLUMNS),
     Column("case_state", TEXT, nullable=False),
     Column("subject_tag", TEXT, nullable=False),
+    Column("marks", LargeBinary, nullable=False),
 )
 for _name, _of in (("case", ENTRIES.c.case_id), ("subject", ENTRIES.c.subject_tag)):
     Index(f"entries_by_{_name}", _of, sqlite_where=_of != "", postgresql_where=_of != "")
-for _name in ("type", "time", "matter", "release_digest", "outcome", "channel", "caller"):
+for _name in ("time", "caller", "marks"):
     _columns = (ENTRIES.c[_name], ENTRIES.c.idx)  # to SQLite every index ends with ``idx``
     Index(f"entries_by_{_name}", *_columns[:1]).ddl_if(dialect="sqlite")
     Index(f"entries_by_{_name}_idx", *_columns).ddl_if(dialect="postgresql")
 
-MARKS = Table(
-    "entry_marks",
+MARK_SETS = Table(
+    "mark_sets",
     TABLES,
-    Column("idx", NUMBER, primary_key=True, autoincrement=False),
+    Column("id", LargeBinary, primary_key=True),
     Column("name", TEXT, primary_key=True),
     Column("value", TEXT, primary_key=True),
-    Index("entry_marks_by_value", "name", "value", "idx"),
-    sqlite_with_rowid=False,
+    Index("mark_sets_by_value", "name", "value", "id"),
 )
-"""What an entry has several of: the codes of its reasons, and its requirements."""
+"""The marks of every set that an entry has; a set's id follows from them."""
 
 CASES = Table(
     "cases",
@@ -134,9 +149,20 @@ _CASE = select(CASES).where(CASES.c.case_id == bindparam("case_id"))
 _ROWS = 5_000
 """Marks a statement: three values each, and SQLite takes 32,766."""
 
-
 _SOME = 1_000
 """Entries a statement: eleven values each."""
+
+
+class MarkSet(NamedTuple):
+    """Marks that entries have together.
+
+    Attributes:
+        id: Follows from the marks alone (`mark_set_id`).
+        marks: Name and value of each, sorted.
+    """
+
+    id: bytes
+    marks: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +170,28 @@ class Projected:
     """What of an entry goes into projections, but for its index.
 
     Attributes:
-        columns: Its row of ``entries``; ``marks`` its rows of ``entry_marks``.
+        texts: Its row of ``entries``, but for its set of marks.
         case: How it leaves its case; None if it does not change one.
     """
 
-    columns: tuple[str, ...]
-    marks: tuple[tuple[str, str], ...]
+    texts: tuple[str, ...]
+    marks: MarkSet
     case: CaseRow | None
 
     @classmethod
     def of(cls, leaf: Leaf, links: Links) -> Self:
         """What follows from an entry's leaf and links."""
-        return cls(entry_columns(leaf, links), entry_marks(leaf), leaf.case)
+        texts = {name: _text(leaf.permanent.get(name)) for name in COLUMNS}
+        if leaf.case is not None:
+            texts["case_id"] = leaf.case.case_id
+        state = "" if leaf.case is None else leaf.case.state
+        row = (leaf.type, time_text(leaf.time), *texts.values(), state, links.subject_tag)
+        return cls(row, mark_set(leaf), leaf.case)
+
+    @property
+    def columns(self) -> tuple[str | bytes, ...]:
+        """Its row of ``entries``."""
+        return *self.texts, self.marks.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +223,7 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
 
 def derive_again(connection: Connection) -> None:
     """Make the projections anew, whatever they were, from leaves and links."""
-    tables = [ENTRIES, MARKS, CASES]
+    tables = [ENTRIES, MARK_SETS, CASES]
     TABLES.drop_all(connection, tables)
     TABLES.create_all(connection, tables)
     size = connection.execute(select(func.count()).select_from(LOG_ENTRIES)).scalar_one()
@@ -205,9 +241,7 @@ def derive_again(connection: Connection) -> None:
 
 def _project(connection: Connection, rows: Sequence[tuple[int, Projected]]) -> None:
     insert_rows(connection, ENTRIES, [(index, *row.columns) for index, row in rows])
-    marks = [(index, *mark) for index, row in rows for mark in row.marks]
-    for start in range(0, len(marks), _ROWS):
-        insert_rows(connection, MARKS, marks[start : start + _ROWS])
+    _add_marks(connection, {row.marks.id: row.marks for _, row in rows})
     cases: dict[str, tuple[CaseRow, int, int]] = {}
     for index, row in rows:
         if row.case is not None:
@@ -215,6 +249,15 @@ def _project(connection: Connection, rows: Sequence[tuple[int, Projected]]) -> N
             cases[row.case.case_id] = (row.case, first, index)
     moved = [(*case_json(case).values(), first, newest) for case, first, newest in cases.values()]
     insert_rows(connection, CASES, moved, _MOVE_CASE)
+
+
+def _add_marks(connection: Connection, sets: Mapping[bytes, MarkSet]) -> None:
+    """Write those sets that are not there yet."""
+    there = select(MARK_SETS.c.id).where(MARK_SETS.c.id.in_(sets), MARK_SETS.c.name == SHARED[0])
+    new = sets.keys() - set(connection.execute(there).scalars())
+    marks = [(one, *mark) for one in new for mark in sets[one].marks]
+    for start in range(0, len(marks), _ROWS):
+        insert_rows(connection, MARK_SETS, marks[start : start + _ROWS])
 
 
 def sealed_columns(row: Row) -> tuple[str | bytes, ...]:
@@ -229,29 +272,44 @@ def sealed_columns(row: Row) -> tuple[str | bytes, ...]:
     )
 
 
-def entry_columns(leaf: Leaf, links: Links) -> tuple[str, ...]:
-    """The row of ``entries`` that follows from a leaf and its links, without its index."""
-    texts = {name: _text(leaf.permanent.get(name)) for name in COLUMNS}
-    if leaf.case is not None:
-        texts["case_id"] = leaf.case.case_id
-    state = "" if leaf.case is None else leaf.case.state
-    return (leaf.type, time_text(leaf.time), *texts.values(), state, links.subject_tag)
+def mark_set(leaf: Leaf) -> MarkSet:
+    """The marks that follow from a leaf.
+
+    Raises:
+        ValueError: It says what `canonical` refuses.
+    """
+    said = leaf.permanent
+    shared = (leaf.type, *(_text(said.get(name)) for name in SHARED[1:]))
+    try:  # many entries say the same, and to encode it costs less than to go through it
+        return _mark_set(_ENCODER.encode((shared, said.get("reasons"), said.get("statuses"))))
+    except (OverflowError, RecursionError, msgspec.MsgspecError):
+        raise ValueError("not marks that an entry of ours has") from None
 
 
-def entry_marks(leaf: Leaf) -> tuple[tuple[str, str], ...]:
-    """The rows of ``entry_marks`` that follow from a leaf, without its index, in their order."""
-    found: set[tuple[str, str]] = set()
-    for code in _list(leaf.permanent.get("reasons")):
+@lru_cache(maxsize=4_096)
+def _mark_set(said: bytes) -> MarkSet:
+    shared, reasons, statuses = msgspec.json.decode(said)
+    found = set(zip(SHARED, shared, strict=True))
+    for code in _list(reasons):
         if isinstance(code, str):
             found.add((REASON, code))
-    for pair in _list(leaf.permanent.get("statuses")):
+    for pair in _list(statuses):
         match pair:
             case [str(requirement), str(status)]:
                 found.add((REQUIREMENT, requirement))
                 found.add((REQUIREMENT, f"{requirement}={status}"))
             case _:
                 pass
-    return tuple(sorted(found))
+    marks = tuple(sorted(found))
+    return MarkSet(mark_set_id(marks), marks)
+
+
+def mark_set_id(marks: Sequence[tuple[str, str]]) -> bytes:
+    """The id of the set of these marks, which are sorted: half a SHA-256 over them as JSON."""
+    return sha256(_ENCODER.encode(marks)).digest()[:16]
+
+
+_ENCODER = msgspec.json.Encoder()
 
 
 def case(connection: Connection, case_id: str) -> RecordedCase | None:

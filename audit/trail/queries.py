@@ -2,22 +2,27 @@
 
 A condition is a value: a caller builds it from its own language of filters, and here it becomes
 SQL. What is found comes newest first, so that a page stays what it is while entries are added.
+
+Most of what can be asked is told by an entry's set of marks alone (`projections.MARK_SETS`). Sets
+are few, so they are asked first, and their entries are followed along one index.
 """
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 from math import prod
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     and_,
     bindparam,
+    exists,
     false,
     func,
     literal,
@@ -26,19 +31,31 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
-    union,
 )
 
 from audit.log import store
 from audit.log.merkle import Hash
 from audit.trail.entries import Leaf, RecordedCase, time_text
-from audit.trail.projections import CASES, ENTRIES, MARKS, SEALED, recorded_case
+from audit.trail.projections import (
+    CASES,
+    ENTRIES,
+    MARK_SETS,
+    SEALED,
+    SHARED,
+    recorded_case,
+)
 
 NO_END: Final = 1 << 62
 """Above every index."""
 
 _ALTERNATIVES: Final = 16
 """So many are looked for one by one; more are asked for as one."""
+
+_NEAR: Final = 2_048
+"""So many entries are gone through before any index: what is not rare is found among them."""
+
+_MANY: Final = 1 << 16
+"""Nobody counts further to find out which way is shorter."""
 
 _RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "=": operator.eq,
@@ -67,7 +84,7 @@ class Is:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Whether the entry has that mark (`projections.entry_marks`)."""
+    """Whether the entry has that mark (`projections.mark_set`)."""
 
     name: str
     value: str
@@ -115,16 +132,14 @@ def find(
     connection: Connection, condition: Condition, *, before: int, limit: int
 ) -> tuple[Found, ...]:
     """The newest entries below an index for which the condition holds, newest first."""
-    chosen = _first(condition, -1, before, limit, newest_first=True)
-    query = _ENTRIES.where(ENTRIES.c.idx.in_(chosen)).order_by(ENTRIES.c.idx.desc())
-    return _found(connection, query)
+    page = _Page(connection, -1, before, limit, newest_first=True)
+    return _found(connection, page.of(condition))
 
 
 def newest(connection: Connection, keys: Sequence[str]) -> Mapping[str, Found]:
     """The newest entry under each opaque key; a key without one is left out."""
     indices = store.latest(connection, keys) if keys else {}
-    query = _ENTRIES.where(ENTRIES.c.idx.in_(indices.values()))
-    by_index = {one.index: one for one in _found(connection, query)}
+    by_index = {one.index: one for one in _found(connection, [*indices.values()])}
     return {key: by_index[index] for key, index in indices.items()}
 
 
@@ -136,7 +151,7 @@ def is_in_case(connection: Connection, case_id: str, type_: str) -> bool:
 
 def subject_tags(connection: Connection, type_: str) -> frozenset[str]:
     """Tags of all whom entries of that type are about, as far as they are not erased."""
-    query = select(ENTRIES.c.subject_tag).where(ENTRIES.c.type == type_).distinct()
+    query = select(ENTRIES.c.subject_tag).where(clause(Is("type", "=", type_))).distinct()
     return frozenset(connection.execute(query).scalars()) - {""}
 
 
@@ -162,23 +177,28 @@ def following(
     connection: Connection, condition: Condition, *, after: int, limit: int
 ) -> tuple[int, ...]:
     """Indices of the oldest entries above an index for which the condition holds, oldest first."""
-    chosen = _first(condition, after, NO_END, limit)
-    return tuple(sorted(connection.execute(chosen).scalars()))
+    return tuple(_Page(connection, after, NO_END, limit).of(condition))
 
 
 def find_oldest(
     connection: Connection, condition: Condition, *, after: int, until: int, limit: int
 ) -> tuple[Found, ...]:
     """The oldest entries above an index, up to another, for which it holds, oldest first."""
-    chosen = _first(condition, after, until + 1, limit)
-    query = _ENTRIES.where(ENTRIES.c.idx.in_(chosen)).order_by(ENTRIES.c.idx)
-    return _found(connection, query)
+    return _found(connection, _Page(connection, after, until + 1, limit).of(condition))
 
 
-def _found(connection: Connection, query: Select[Any]) -> tuple[Found, ...]:
+def _found(connection: Connection, indices: Sequence[int]) -> tuple[Found, ...]:
+    """The entries at these indices, in that order."""
+    rows = {
+        row.idx: row
+        for start in range(0, len(indices), _NEAR)
+        for row in connection.execute(
+            _ENTRIES.where(ENTRIES.c.idx.in_(indices[start : start + _NEAR]))
+        )
+    }
     return tuple(
         Found(row.idx, Leaf.decode(row.leaf), row.hash, row.sealed_idx is None)
-        for row in connection.execute(query)
+        for row in map(rows.__getitem__, indices)
     )
 
 
@@ -207,40 +227,105 @@ _OF_CASE = (
 )
 
 
-def _first(
-    condition: Condition, above: int, below: int, limit: int, *, newest_first: bool = False
-) -> Select[int]:
-    """The first indices between two others for which the condition holds.
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The first entries between two others for which a condition holds, in order."""
 
-    Each alternative is followed along an index of its own, for as long as the page is not full;
-    asked as one, a database would gather all that any of them finds, and sort it.
-    """
+    connection: Connection
+    above: int
+    below: int
+    limit: int
+    newest_first: bool = False
 
-    def first(among: Select[int]) -> Select[int]:
-        (index,) = among.selected_columns
-        return among.order_by(index.desc() if newest_first else index.asc()).limit(limit)
+    def of(self, condition: Condition) -> list[int]:
+        """Their indices, no more than the limit.
 
-    def page(term: Condition) -> Select[int]:
-        match term:
-            case Marked(name, value):  # nothing else is asked, so the marks alone can tell
-                marked = (MARKS.c.name == name, MARKS.c.value == value)
-                return first(select(MARKS.c.idx).where(*marked, between(MARKS.c.idx)))
-            case _:
-                return first(select(ENTRIES.c.idx).where(between(ENTRIES.c.idx), clause(term)))
+        Each alternative is followed along an index of its own, for as long as the page is not
+        full; asked as one, a database would gather all that any of them finds, and sort it.
+        """
+        terms = _alternatives(condition)
+        return self._first({index for term in terms for index in self._of_one(term)})
 
-    def between(index: ColumnElement[int]) -> ColumnElement[bool]:
-        return and_(index > above, index < below)
+    def _of_one(self, term: Condition) -> list[int]:
+        near, far = self._cut()
+        found = near.walk(_rows(term))
+        if len(found) == self.limit or far.above + 1 >= far.below:
+            return found
+        return found + replace(far, limit=self.limit - len(found)).by_shortest_way(term)
 
-    pages = [page(term) for term in _alternatives(condition)]
-    if len(pages) == 1:
-        return pages[0]
-    found = union(*(select(one.subquery().c.idx) for one in pages)).subquery()
-    return first(select(found.c.idx))
+    def by_shortest_way(self, term: Condition) -> list[int]:
+        """By an index of what only entries tell, by their sets, or one entry after the other."""
+        shared, own = _split(term)
+        if own == _ALL:
+            return self._along_sets(shared, true())
+        number = self._number(_rows(own))
+        if number > _NEAR and shared != _ALL:
+            of_sets = self._number(_in_sets(shared))
+            if of_sets < min(number, _MANY):
+                return self._along_sets(shared, _rows(own))
+        return self.walk(_rows(term)) if number == _MANY else self._gather(_rows(term))
+
+    def _cut(self) -> tuple["_Page", "_Page"]:
+        """The page, where it begins, and all beyond."""
+        if not self.newest_first:
+            at = min(self.above + _NEAR, self.below - 1)
+            return replace(self, below=at + 1), replace(self, above=at)
+        newest = self.connection.execute(select(func.max(ENTRIES.c.idx))).scalar_one()
+        below = min(self.below, (-1 if newest is None else newest) + 1)
+        at = max(self.above, below - 1 - _NEAR)
+        return replace(self, above=at), replace(self, below=at + 1)
+
+    def walk(self, clause: ColumnElement[bool]) -> list[int]:
+        """One entry after the other, until the page is full."""
+        return [*self.connection.execute(self._in_order(clause)).scalars()]
+
+    def _gather(self, clause: ColumnElement[bool]) -> list[int]:
+        """All there are, by whichever index the database has, and then in order."""
+        unsorted = ENTRIES.c.idx + 0  # else it would rather walk
+        found = select(ENTRIES.c.idx).where(self._between(), clause)
+        order = unsorted.desc() if self.newest_first else unsorted.asc()
+        return [*self.connection.execute(found.order_by(order).limit(self.limit)).scalars()]
+
+    def _along_sets(self, shared: Condition, own: ColumnElement[bool]) -> list[int]:
+        """Follow each set from its first entry on, as long as that is within the page."""
+        end = func.max if self.newest_first else func.min
+        first = select(end(ENTRIES.c.idx)).where(ENTRIES.c.marks == MARK_SETS.c.id, self._between())
+        begins = self.connection.execute(_sets(shared).add_columns(first.scalar_subquery()))
+        in_order = sorted(
+            ((index, set_id) for set_id, index in begins if index is not None),
+            reverse=self.newest_first,
+        )
+        of_set = self._in_order(and_(ENTRIES.c.marks == bindparam("marks"), own))
+        found: list[int] = []
+        for index, set_id in in_order:
+            if len(found) == self.limit and self._first([found[-1], index])[0] == found[-1]:
+                break
+            more = self.connection.execute(of_set, {"marks": set_id}).scalars()
+            found = self._first([*found, *more])
+        return found
+
+    def _number(self, clause: ColumnElement[bool]) -> int:
+        """How many there are, as far as that matters."""
+        some = select(ENTRIES.c.idx).where(self._between(), clause).limit(_MANY).subquery()
+        return self.connection.execute(select(func.count()).select_from(some)).scalar_one()
+
+    def _in_order(self, clause: ColumnElement[bool]) -> Select[tuple[int]]:
+        index = ENTRIES.c.idx.desc() if self.newest_first else ENTRIES.c.idx.asc()
+        found = select(ENTRIES.c.idx).where(self._between(), clause)
+        return found.order_by(index).limit(self.limit)
+
+    def _between(self) -> ColumnElement[bool]:
+        return and_(ENTRIES.c.idx > self.above, ENTRIES.c.idx < self.below)
+
+    def _first(self, indices: Iterable[int]) -> list[int]:
+        return sorted(indices, reverse=self.newest_first)[: self.limit]
 
 
 def _alternatives(condition: Condition) -> tuple[Condition, ...]:
     """Conditions one of which holds where this one does, each to be looked for on its own."""
     match condition:
+        case _ if _is_shared(condition):
+            found = []
         case Either(conditions) if conditions:
             found = [term for one in conditions for term in _alternatives(one)]
         case All(conditions):
@@ -254,23 +339,99 @@ def _alternatives(condition: Condition) -> tuple[Condition, ...]:
     return tuple(found) if 0 < len(found) <= _ALTERNATIVES else (condition,)
 
 
-def clause(condition: Condition) -> ColumnElement[bool]:
-    """That a condition holds for a row of ``entries``."""
+def _split(condition: Condition) -> tuple[All, All]:
+    """What of it an entry's set of marks tells, and what only the entry does."""
+    parts = list(_parts(condition))
+    shared = tuple(one for one in parts if _is_shared(one))
+    return All(shared), All(tuple(one for one in parts if not _is_shared(one)))
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    """Conditions that hold together where this one does."""
+    if isinstance(condition, All):
+        for one in condition.conditions:
+            yield from _parts(one)
+    else:
+        yield condition
+
+
+def _is_shared(condition: Condition) -> bool:
+    """Whether it is told by an entry's set of marks alone."""
     match condition:
-        case Is(column, relation, value):
-            stored = time_text(value) if isinstance(value, datetime) else value
-            compared = _RELATIONS[relation](ENTRIES.c[column], stored)
-            # Said, so that SQLite sees that a partial index has all such rows.
-            partial = column in {"case_id", "subject_tag"} and relation == "=" and stored != ""
-            return and_(compared, ENTRIES.c[column] != "") if partial else compared
-        case Marked(name, value):
-            marked = select(MARKS.c.idx).where(MARKS.c.name == name, MARKS.c.value == value)
-            return ENTRIES.c.idx.in_(marked)
+        case Is(column):
+            return column in SHARED
+        case Marked():
+            return True
         case Not(inner):
-            return not_(clause(inner))
-        case All(conditions):
-            return and_(true(), *map(clause, conditions))
-        case Either(conditions):
-            return or_(false(), *map(clause, conditions))
+            return _is_shared(inner)
+        case All(conditions) | Either(conditions):
+            return bool(conditions) and all(map(_is_shared, conditions))
         case _ as never:
             assert_never(never)
+
+
+def clause(condition: Condition, of: FromClause = ENTRIES) -> ColumnElement[bool]:
+    """That a condition holds for a row of ``entries``, asked for so that an index is of use.
+
+    Args:
+        of: Another name of ``entries``, where all of the condition is told by marks.
+    """
+    shared, own = _split(condition)
+    return _rows(own) if shared == _ALL else and_(_in_sets(shared, of), _rows(own))
+
+
+def _in_sets(shared: Condition, of: FromClause = ENTRIES) -> ColumnElement[bool]:
+    return of.c.marks.in_(_sets(shared))
+
+
+def _sets(shared: Condition) -> Select[tuple[bytes]]:
+    """The sets of marks that tell of it."""
+
+    def told(atom: Is | Marked) -> ColumnElement[bool]:
+        match atom:
+            case Marked(name, value):
+                mark = (_OTHER.c.name == name) & (_OTHER.c.value == value)
+            case Is(column, relation, value):
+                mark = (_OTHER.c.name == column) & _RELATIONS[relation](_OTHER.c.value, value)
+        return MARK_SETS.c.id.in_(select(_OTHER.c.id).where(mark))
+
+    each_once = MARK_SETS.c.name == SHARED[0]
+    return select(MARK_SETS.c.id).where(each_once, _clause(shared, told))
+
+
+def _rows(condition: Condition) -> ColumnElement[bool]:
+    """Which rows of ``entries`` there are, each looked at for itself."""
+
+    def told(atom: Is | Marked) -> ColumnElement[bool]:
+        match atom:
+            case Marked(name, value):
+                mark = and_(MARK_SETS.c.name == name, MARK_SETS.c.value == value)
+                return exists().where(MARK_SETS.c.id == ENTRIES.c.marks, mark)
+            case Is(column, relation, value):
+                stored = time_text(value) if isinstance(value, datetime) else value
+                compared = _RELATIONS[relation](ENTRIES.c[column], stored)
+                # Said, so that SQLite sees that a partial index has all such rows.
+                partial = column in {"case_id", "subject_tag"} and relation == "=" and stored != ""
+                return and_(compared, ENTRIES.c[column] != "") if partial else compared
+
+    return _clause(condition, told)
+
+
+def _clause(
+    condition: Condition, told: Callable[[Is | Marked], ColumnElement[bool]]
+) -> ColumnElement[bool]:
+    match condition:
+        case Is() | Marked():
+            return told(condition)
+        case Not(inner):
+            return not_(_clause(inner, told))
+        case All(conditions):
+            return and_(true(), *(_clause(one, told) for one in conditions))
+        case Either(conditions):
+            return or_(false(), *(_clause(one, told) for one in conditions))
+        case _ as never:
+            assert_never(never)
+
+
+_ALL: Final = All(())
+_OTHER: Final = MARK_SETS.alias("other")

@@ -25,8 +25,8 @@ from sqlalchemy import (
 
 from audit.log import store
 from audit.trail.entries import Leaf
-from audit.trail.projections import ENTRIES, MARKS, REASON
-from audit.trail.queries import Condition, clause
+from audit.trail.projections import ENTRIES, MARK_SETS, REASON
+from audit.trail.queries import All, Condition, Either, Is, clause
 
 OVERRIDDEN = "override"
 """How a decision is called overturned that a person has decided otherwise; else it is the act."""
@@ -124,7 +124,7 @@ class Tally:
 def tally(connection: Connection, condition: Condition, *, kinds: Kinds) -> tuple[Tally, ...]:
     """Count the decisions for which a condition holds, by matter and release, in that order."""
     found: dict[tuple[str, str], Tally] = {}
-    of = and_(ENTRIES.c.type.in_(kinds.all), clause(condition))
+    of = clause(All((_any("type", kinds.all), condition)))
     by = (ENTRIES.c.matter, ENTRIES.c.release_digest)
     for matter, digest, type_, outcome, number in connection.execute(
         select(*by, ENTRIES.c.type, ENTRIES.c.outcome, func.count())
@@ -135,10 +135,10 @@ def tally(connection: Connection, condition: Condition, *, kinds: Kinds) -> tupl
         (one.outcomes if type_ == kinds.decision else one.by_persons)[outcome] += number
         one.overrides += number * (type_ == kinds.override)
     for matter, digest, code, number in connection.execute(
-        select(*by, MARKS.c.value, func.count())
-        .join(MARKS, (MARKS.c.idx == ENTRIES.c.idx) & (MARKS.c.name == REASON))
+        select(*by, MARK_SETS.c.value, func.count())
+        .join(MARK_SETS, (MARK_SETS.c.id == ENTRIES.c.marks) & (MARK_SETS.c.name == REASON))
         .where(of, ENTRIES.c.type == kinds.decision, ENTRIES.c.outcome == kinds.referred)
-        .group_by(*by, MARKS.c.value)
+        .group_by(*by, MARK_SETS.c.value)
     ):
         found[matter, digest].referrals[code] = number
     _add_times(connection, of, found, kinds)
@@ -203,7 +203,8 @@ def overturns(
     later = ENTRIES.alias("later")
     same_case = (later.c.case_id == ENTRIES.c.case_id) & (later.c.case_id != "")
     follows = same_case & (later.c.idx > ENTRIES.c.idx)
-    of = and_(ENTRIES.c.type.in_(kinds.all), ENTRIES.c.outcome.in_(kinds.ended), clause(condition))
+    ended = All((_any("type", kinds.all), _any("outcome", kinds.ended)))
+    of = clause(All((ended, condition)))
     stays = (ENTRIES.c.outcome == kinds.refused) & (later.c.outcome == kinds.refused)
     columns = (ENTRIES.c.idx, ENTRIES.c.matter, ENTRIES.c.release_digest, later.c.time)
     found: dict[int, tuple[str, str, dict[str, datetime]]] = {}
@@ -212,17 +213,23 @@ def overturns(
         _, _, said = found.setdefault(index, (matter, digest, {}))
         said.setdefault(by, datetime.fromisoformat(time))
 
-    overrides = select(*columns).join(later, follows & (later.c.type == kinds.override))
-    for row in connection.execute(overrides.where(of, not_(stays)).order_by(later.c.idx)):
+    overrides = select(*columns).join(later, follows).where(of, not_(stays))
+    overrides = overrides.where(clause(Is("type", "=", kinds.override), later))
+    for row in connection.execute(overrides.order_by(later.c.idx)):
         add(*row, OVERRIDDEN)
-    acts = select(*columns, store.ENTRIES.c.leaf).join(later, follows & (later.c.type == kinds.act))
-    acts = acts.join(store.ENTRIES, store.ENTRIES.c.idx == later.c.idx).where(of)
+    acts = select(*columns, store.ENTRIES.c.leaf).join(later, follows)
+    acts = acts.join(store.ENTRIES, store.ENTRIES.c.idx == later.c.idx)
+    acts = acts.where(of, clause(Is("type", "=", kinds.act), later))
     for index, matter, digest, time, leaf in connection.execute(acts.order_by(later.c.idx)):
         said = Leaf.decode(leaf).permanent
         act = said.get("act")
         if said.get("decision") == index and isinstance(act, str) and act in kinds.overturning:
             add(index, matter, digest, time, act)
     return {index: Overturned(*one) for index, one in found.items()}
+
+
+def _any(column: str, values: Iterable[str]) -> Condition:
+    return Either(tuple(Is(column, "=", one) for one in values))
 
 
 def first_time(types: Sequence[str]) -> ScalarSelect[str]:

@@ -18,15 +18,7 @@ from audit.log.merkle import EMPTY_ROOT, Frontier, Hash, leaf_hash, root_of
 from audit.log.tiles import HEIGHT, WIDTH, Tile, split_hashes
 from audit.trail.entries import Leaf, Links
 from audit.trail.erasures import ERASURE_KEY, ERASURE_TYPE, HOLD_TYPE, read_erasures
-from audit.trail.projections import (
-    ENTRIES,
-    MARKS,
-    SEALED,
-    SUBJECT_KEYS,
-    chain,
-    entry_columns,
-    entry_marks,
-)
+from audit.trail.projections import ENTRIES, SEALED, SUBJECT_KEYS, Projected, chain
 from audit.trail.recoveries import RECOVERY_TYPE, opens_from, read_recoveries
 from audit.trail.seal import Keyring, commitment, digest_of
 from audit.trail.unsealing import MASTER_KEY_FILE
@@ -100,7 +92,7 @@ def derive_stretch(
             rows = connection.execute(query, {"start": start, "end": end}).all()
             leaves.check(rows, start, end)
             if beside is not None:
-                beside.check(rows, start, end)
+                beside.check(rows, end)
             tell(end - start)
     return Derived(end < stretch.end, tuple(problems), tuple(leaves.roots), leaves.edges)
 
@@ -183,7 +175,6 @@ class _Beside:
         keyring: Keyring | None,
         pointers: Pointers,
     ) -> None:
-        self._connection = connection
         self._wrong = wrong
         self._keyring = keyring
         self._pointers = pointers
@@ -205,9 +196,8 @@ class _Beside:
                 if stretch.start <= index < stretch.end:
                     self._erased[index] = erasure.index
 
-    def check(self, rows: Sequence[Sequence[Any]], start: int, end: int) -> None:
+    def check(self, rows: Sequence[Sequence[Any]], end: int) -> None:
         """Check the entries of a tile: sealed part, links, columns, keys, cases."""
-        marks = _marks(self._connection, start, end)
         read: dict[int, tuple[Leaf, Links]] = {}
         for row in rows:
             index, linked = row[_INDEX], row[_LINKS]
@@ -215,12 +205,6 @@ class _Beside:
                 leaf = Leaf.decode(row[_LEAF])
                 links = Links("", ()) if linked is None else Links.decode(linked)
                 self._entry(row, leaf, links)
-                if marks.get(index, ()) != entry_marks(leaf):
-                    self._wrong(
-                        index,
-                        "`entry_marks` does not follow from the entry",
-                        "`entry_marks` 中的标记与记录不符",
-                    )
                 read[index] = leaf, links
             except _UNREADABLE:
                 self._wrong(
@@ -251,7 +235,7 @@ class _Beside:
                 f"the sealed part that entry {self._erased[index]} erased is here",
                 f"第 {self._erased[index]} 条已删除的密封部分又出现了",
             )
-        stored, ours = tuple(row[_COLUMNS:]), entry_columns(leaf, links)
+        stored, ours = tuple(row[_COLUMNS:]), Projected.of(leaf, links).columns
         if stored != ours:
             names = zip(_ENTRY_COLUMNS, stored, ours, strict=True)
             name = next(column.name for column, a, b in names if a != b)
@@ -314,16 +298,6 @@ class _Beside:
                 "subject or notice are not those that the entry committed to",
                 "对象或告知内容不是记录所承诺的",
             )
-
-
-def _marks(connection: Connection, start: int, end: int) -> dict[int, tuple[tuple[str, str], ...]]:
-    """The marks of the entries of that range, in their order."""
-    within = (MARKS.c.idx >= start) & (MARKS.c.idx < end)
-    query = select(MARKS).where(within).order_by(MARKS.c.idx, MARKS.c.name, MARKS.c.value)
-    found: dict[int, tuple[tuple[str, str], ...]] = {}
-    for index, name, value in connection.execute(query):
-        found[index] = (*found.get(index, ()), (name, value))
-    return found
 
 
 _UNREADABLE = (ValueError, TypeError, AttributeError)

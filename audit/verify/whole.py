@@ -1,6 +1,7 @@
 """What is checked of a store as a whole: that nothing lies in it that belongs to no entry."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, not_, select
@@ -10,10 +11,11 @@ from audit.trail.projections import (
     ARCHIVE,
     CASES,
     ENTRIES,
-    MARKS,
+    MARK_SETS,
     SEALED,
     SUBJECT_KEYS,
     archive_hash,
+    mark_set_id,
 )
 from audit.verify.pointers import newest_of_case, tell_case
 from audit.verify.report import Wrong
@@ -33,7 +35,7 @@ def check_log(connection: Connection, size: int, wrong: Wrong) -> None:
 
 def check_rows(connection: Connection, size: int, wrong: Wrong) -> None:
     """Nothing lies beside the log, or points into it, beyond so many entries."""
-    _nothing_beyond(connection, [ENTRIES, MARKS, SEALED], size, wrong)
+    _nothing_beyond(connection, [ENTRIES, SEALED], size, wrong)
     key = store.LATEST.c
     for (index,) in connection.execute(select(key.idx).where(not_(key.idx.between(0, size - 1)))):
         wrong(
@@ -71,6 +73,26 @@ def check_subject_keys(connection: Connection, wrong: Wrong) -> None:
         wrong(None, "there is a subject key that no entry uses", "有对象密钥不属于任何记录")
 
 
+def check_marks(connection: Connection, wrong: Wrong) -> None:
+    """Every set has the marks that its id follows from; which set an entry names is its column."""
+    first = select(func.min(ENTRIES.c.idx)).where(ENTRIES.c.marks == MARK_SETS.c.id)
+    query = select(MARK_SETS, first.scalar_subquery()).order_by(*MARK_SETS.c)
+    for (set_id, index), rows in groupby(_stream(connection, query), lambda row: (row[0], row[3])):
+        marks = [(name, value) for _, name, value, _ in rows]
+        if index is None:
+            wrong(None, "there is a set of marks that no entry has", "有一组标记不属于任何记录")
+        elif not _is_set(set_id, marks):
+            wrong(
+                index,
+                "`mark_sets` has other marks for this entry than follow from it",
+                "`mark_sets` 中本条的标记与记录不符",
+            )
+    known = select(MARK_SETS.c.id)
+    unheard_of = select(func.min(ENTRIES.c.idx)).where(ENTRIES.c.marks.not_in(known))
+    for index in connection.execute(unheard_of.group_by(ENTRIES.c.marks)).scalars():
+        wrong(index, "the marks of this entry are missing", "本条的标记缺失")
+
+
 def check_file(connection: Connection, wrong: Wrong) -> None:
     """SQLite's own structures, among them the indexes that questions are answered with."""
     if connection.dialect.name != "sqlite":
@@ -94,6 +116,13 @@ def _nothing_beyond(connection: Connection, tables: Iterable[Any], size: int, wr
                 f"`{table.name}` has a row beyond the {size} entries",
                 f"`{table.name}` 有超出 {size} 条记录的行",
             )
+
+
+def _is_set(set_id: bytes, marks: Sequence[tuple[str, str]]) -> bool:
+    try:
+        return mark_set_id(marks) == set_id
+    except TypeError:  # SQLite keeps any type in any column
+        return False
 
 
 def _is_within(index: object, size: int) -> bool:

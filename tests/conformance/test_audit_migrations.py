@@ -24,7 +24,31 @@ from decision_service.cli import app
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 GONE, STAYS = "resident_id:990000199001010007", "resident_id:990000199001020001"
 
+SCHEMA_2 = (
+    "DROP TABLE mark_sets",
+    """CREATE TABLE entry_marks (
+        idx INTEGER NOT NULL, name VARCHAR NOT NULL, value VARCHAR NOT NULL,
+        PRIMARY KEY (idx, name, value))""",
+    "CREATE INDEX entry_marks_by_value ON entry_marks (name, value, idx)",
+    "DROP TABLE entries",
+    """CREATE TABLE entries (
+        idx INTEGER NOT NULL PRIMARY KEY, type VARCHAR NOT NULL, time VARCHAR NOT NULL,
+        matter VARCHAR NOT NULL, release_digest VARCHAR NOT NULL, outcome VARCHAR NOT NULL,
+        case_id VARCHAR NOT NULL, channel VARCHAR NOT NULL, caller VARCHAR NOT NULL,
+        case_state VARCHAR NOT NULL, subject_tag VARCHAR NOT NULL)""",
+    "CREATE INDEX entries_by_case ON entries (case_id) WHERE case_id != ''",
+    "CREATE INDEX entries_by_subject ON entries (subject_tag) WHERE subject_tag != ''",
+    "CREATE INDEX entries_by_matter ON entries (matter)",
+    "ALTER TABLE subject_keys RENAME TO newer_keys",
+    "CREATE TABLE subject_keys AS SELECT id, subject_tag, wrapped FROM newer_keys",
+    "DROP TABLE newer_keys",
+    "CREATE INDEX ix_subject_keys_subject_tag ON subject_keys (subject_tag)",
+    "UPDATE log_head SET schema = 2",
+)
+"""The tables of schema 2 in the place of those of schema 3, as its program made them."""
+
 SCHEMA_1 = (
+    *SCHEMA_2,
     "DROP TABLE entry_marks",
     "DROP TABLE entries",
     """CREATE TABLE entries (
@@ -36,7 +60,9 @@ SCHEMA_1 = (
     "CREATE INDEX entries_by_subject ON entries (subject_tag) WHERE subject_tag != ''",
     "UPDATE log_head SET schema = 1",
 )
-"""The tables of schema 1 in the place of those of schema 2, as its program made them."""
+"""The same of schema 1."""
+
+OLDER = {1: SCHEMA_1, 2: SCHEMA_2}
 
 
 def entry(i: int) -> Entry:
@@ -46,15 +72,20 @@ def entry(i: int) -> Entry:
     return Entry("decision/1", str(uuid4()), NOW, said, {"i": i}, subject, "告知", case)
 
 
+@pytest.fixture(params=OLDER)
+def schema(request: pytest.FixtureRequest) -> int:
+    return request.param
+
+
 @pytest.fixture
-async def old(tmp_path: Path, database: str) -> Path:
-    """A store of schema 1, from which somebody was erased."""
+async def old(tmp_path: Path, database: str, schema: int) -> Path:
+    """A store of an older schema, from which somebody was erased."""
     folder = tmp_path / "store"
     Trail.create(folder, origin="test.invalid", database=database)
     async with Trail.open(folder) as trail:
         await asyncio.gather(*(trail.append(entry(i), expect={f"k{i}": None}) for i in range(300)))
         await trail.erase(GONE, reason="r", time=NOW)
-    change(folder, SCHEMA_1)
+    change(folder, OLDER[schema])
     return folder
 
 
@@ -78,23 +109,23 @@ def content(folder: Path) -> list[tuple[Any, ...]]:
 
 
 async def test_an_older_store_is_refused_until_it_is_migrated_and_says_so_for_ever(
-    old: Path,
+    old: Path, schema: int
 ) -> None:
     with pytest.raises(StoreRefusedError) as caught:
         Trail.open(old)
     assert caught.value.reason == "SCHEMA_OLD"
-    assert str(caught.value) == "the store has schema 1, this program knows 2"
+    assert str(caught.value) == f"the store has schema {schema}, this program knows 3"
     assert "`miaopi audit migrate`" in caught.value.hint
 
     command = ["audit", "migrate", "--store", str(old), "--operator", "op", "--json"]
     done = CliRunner().invoke(app, command)
 
-    assert json.loads(done.stdout) == {"ok": True, "from": 1, "index": 301}
+    assert json.loads(done.stdout) == {"ok": True, "from": schema, "index": 301}
     async with Trail.open(old) as trail:
         told = await trail.read(301)
         assert (told.type, told.permanent) == (
             "migration/1",
-            {"from": 1, "to": 2, "operator": "op"},
+            {"from": schema, "to": 3, "operator": "op"},
         )
         asked = All((Marked("reason", "R1"), Is("caller", "=", "p2")))
         found = await trail.ask(lambda c: find(c, asked, before=300, limit=3))
@@ -104,6 +135,7 @@ async def test_an_older_store_is_refused_until_it_is_migrated_and_says_so_for_ev
         assert case is not None
         assert (case.first_index, case.latest_index, case.state) == (1, 251, "approved")
         await trail.append(entry(1), expect={"k1": 1})
+        assert await trail.erase(STAYS, reason="r", time=NOW) is not None
     assert verify_store(old).problems == ()
 
 
@@ -113,7 +145,7 @@ def test_a_store_that_is_not_older_is_left_alone(old: Path) -> None:
         migrate(old, operator="op", now=NOW)
     assert caught.value.reason == "NOTHING_TO_MIGRATE"
 
-    change(old, ["UPDATE log_head SET schema = 3"])
+    change(old, ["UPDATE log_head SET schema = 4"])
     before = content(old)
     with pytest.raises(StoreRefusedError) as caught:
         migrate(old, operator="op", now=NOW)
@@ -159,5 +191,5 @@ def test_a_migration_that_is_cut_short_changes_nothing(
 
 
 def test_there_is_a_step_from_every_version_that_there_was() -> None:
-    assert sorted(STEPS) == [1]
-    assert len(ENTRIES.c) == 11, "whoever changes the tables writes a step and raises the version"
+    assert sorted(STEPS) == [1, 2]
+    assert len(ENTRIES.c) == 12, "whoever changes the tables writes a step and raises the version"

@@ -315,7 +315,7 @@ async def test_a_lost_anchor_is_put_on_record(folder: Path) -> None:
     [
         ("UPDATE log_entries SET leaf = hash WHERE idx = 1", 1),
         ("UPDATE entries SET outcome = 'refused' WHERE idx = 2", 2),
-        ("DELETE FROM entry_marks WHERE idx = 0", 0),
+        ("DELETE FROM mark_sets WHERE value = 'decision/1'", 0),
         ("DELETE FROM sealed WHERE idx = 2", 2),
         ("UPDATE cases SET state = 'refused'", 0),
         ("UPDATE log_latest SET idx = 0 WHERE key = 'k'", 1),

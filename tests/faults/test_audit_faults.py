@@ -208,12 +208,12 @@ async def test_who_verifies_leaves_no_trace(folder: Path, *, running: bool) -> N
 
 
 def test_a_schema_of_tomorrow_is_refused(folder: Path) -> None:
-    execute(folder, "UPDATE log_head SET schema = 3")
+    execute(folder, "UPDATE log_head SET schema = 4")
 
     refused = refusal(folder)
 
     assert refused.reason == "SCHEMA_UNKNOWN"
-    assert str(refused) == "the store has schema 3, this program knows 2"
+    assert str(refused) == "the store has schema 4, this program knows 3"
 
 
 # ── backups, forks and torn files ────────────────────────────────────────────────────────────────

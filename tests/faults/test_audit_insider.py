@@ -22,6 +22,8 @@ from audit.log.checkpoint import Checkpoint, Signer
 from audit.log.merkle import Frontier, leaf_hash
 from audit.log.tiles import Tree
 from audit.trail import CaseRow, Entry, Trail
+from audit.trail.entries import Leaf
+from audit.trail.projections import mark_set
 from audit.verify import verify_receipt_in, verify_store
 
 SIZE = 20
@@ -77,7 +79,11 @@ def edit(folder: Path) -> None:
         (leaf,) = store.execute("SELECT leaf FROM log_entries WHERE idx = ?", (TOUCHED,)).fetchone()
         leaf = leaf.replace(b'"outcome":"refused"', b'"outcome":"approved"')
         store.execute("UPDATE log_entries SET leaf = ? WHERE idx = ?", (leaf, TOUCHED))
-        store.execute("UPDATE entries SET outcome = 'approved' WHERE idx = ?", (TOUCHED,))
+        marks = mark_set(Leaf.decode(leaf))
+        rows = [(marks.id, *mark) for mark in marks.marks]
+        store.executemany("INSERT INTO mark_sets VALUES (?, ?, ?)", rows)
+        now = "UPDATE entries SET outcome = 'approved', marks = ? WHERE idx = ?"
+        store.execute(now, (marks.id, TOUCHED))
 
 
 def cut(folder: Path) -> None:

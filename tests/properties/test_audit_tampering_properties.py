@@ -92,7 +92,7 @@ KEYS = {
     "sealed": "idx",
     "subject_keys": "id",
     "entries": "idx",
-    "entry_marks": "idx",
+    "mark_sets": "rowid",
     "cases": "case_id",
     "archive": "digest",
     "service_keys": "name",
@@ -146,9 +146,9 @@ def test_no_changed_cell_goes_unseen(
     if table in {"entries", "cases"} and column != key:
         named = f"column `{column}` of `{table}`"
         assert any(problem.what.startswith(named) for problem in report.problems)
-    if table in {"log_entries", "sealed", "entries", "entry_marks"} and column != key:
+    if table in {"log_entries", "sealed", "entries"} and column != key:
         assert report.first_bad_index == at
-    elif table in {"log_entries", "sealed", "entries", "entry_marks", "log_tiles"}:
+    elif table in {"log_entries", "sealed", "entries", "mark_sets", "log_tiles"}:
         assert report.first_bad_index is not None
 
 
