@@ -77,6 +77,18 @@ _HASHES = (
     .order_by(ENTRIES.c.idx)
 )
 _LEAF = select(ENTRIES.c.leaf).where(ENTRIES.c.idx == bindparam("index"))
+_TILE = select(TILES.c.hashes).where(
+    TILES.c.level == bindparam("level"), TILES.c.position == bindparam("position")
+)
+_ROOTS = (
+    select(TILES.c.root)
+    .where(
+        TILES.c.level == bindparam("level"),
+        TILES.c.position >= bindparam("start"),
+        TILES.c.position < bindparam("end"),
+    )
+    .order_by(TILES.c.position)
+)
 _MOVE_HEAD = update(HEAD).where(HEAD.c.id == 0)
 
 
@@ -195,17 +207,15 @@ def tile_reader(connection: Connection) -> TileReader:
     """The tiles as they are stored; unfinished ones from what lies below them."""
 
     def tile(level: int, position: int) -> list[Hash]:
-        at = (TILES.c.level == level) & (TILES.c.position == position)
-        full = connection.execute(select(TILES.c.hashes).where(at)).scalar_one_or_none()
+        at = {"level": level, "position": position}
+        full = connection.execute(_TILE, at).scalar_one_or_none()
         if full is not None:
             return split_hashes(full)
         start, end = position * WIDTH, (position + 1) * WIDTH
         if level == 0:
             return leaf_hashes(connection, start, end)
-        roots = select(TILES.c.root).where(
-            TILES.c.level == level - 1, TILES.c.position >= start, TILES.c.position < end
-        )
-        return list(connection.execute(roots.order_by(TILES.c.position)).scalars())
+        below = {"level": level - 1, "start": start, "end": end}
+        return list(connection.execute(_ROOTS, below).scalars())
 
     return tile
 
