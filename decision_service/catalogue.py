@@ -99,8 +99,7 @@ def compose_all(city: Path, registers: Registers) -> tuple[Release, ...]:
         RuleFileError: A rule file is wrong.
         InvalidPublicationError: Another file is, or is missing.
     """
-    concepts = city / "matters" / "concepts.toml"
-    meanings = read_meanings(text_of(concepts, city), where=_name(concepts, city))
+    meanings = meanings_of(city)
     days = {
         (path.parent.name, path.name.removesuffix(".rules.md"))
         for path in (city / "rules").glob("*/*.rules.md")
@@ -109,6 +108,16 @@ def compose_all(city: Path, registers: Registers) -> tuple[Release, ...]:
     return tuple(
         _compose(city, matter, day, meanings, registers, calendar) for matter, day in sorted(days)
     )
+
+
+def meanings_of(city: Path) -> Meanings:
+    """What every concept means in the city.
+
+    Raises:
+        InvalidPublicationError: `concepts.toml` is missing or wrong.
+    """
+    concepts = city / "matters" / "concepts.toml"
+    return read_meanings(text_of(concepts, city), where=_name(concepts, city))
 
 
 def seal(city: Path, release: Release) -> Path:

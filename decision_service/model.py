@@ -202,6 +202,51 @@ class Meaning(Frozen):
     fresh_for: timedelta | None = None
     confidentiality: Literal["public", "personal", "sensitive"] = "personal"
 
+    def can_be(self, value: Held) -> bool:
+        """Whether the concept can have the value."""
+        return fits(value, self.type) and _inside(value, self.range)
+
+
+def fits(value: Held, type_: ConceptType) -> bool:  # noqa: PLR0911  # one case for each type
+    """Whether a value is of a type: its kind, its options, and no more digits than its scale."""
+    match type_:
+        case BooleanType():
+            return isinstance(value, bool)
+        case NumberType(scale=scale):
+            if not isinstance(value, Decimal) or not value.is_finite():
+                return False
+            exponent = value.as_tuple().exponent
+            return isinstance(exponent, int) and -exponent <= scale
+        case DateType():
+            return isinstance(value, date)
+        case TextType():
+            return isinstance(value, str)
+        case OptionType(options=options):
+            return isinstance(value, str) and value in options
+        case ListType(columns=columns):
+            return (
+                isinstance(value, tuple)
+                and len(value) <= MOST_RECORDS
+                and all(
+                    key in columns and fits(cell, columns[key].type)
+                    for record in value
+                    for key, cell in record.items()
+                )
+            )
+
+
+def _inside(value: Held, limits: Range | None) -> bool:
+    """Whether a value is within the lowest and the highest that the concept can have."""
+    match limits, value:
+        case None, _:
+            return True
+        case Range(low=Decimal() as low, high=Decimal() as high), Decimal():
+            return low <= value <= high
+        case Range(low=date() as low, high=date() as high), date():
+            return low <= value <= high
+        case _:
+            return False
+
 
 # ── facts ────────────────────────────────────────────────────────────────────────────────────────
 

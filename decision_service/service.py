@@ -405,10 +405,11 @@ def registers_of(settings: Settings) -> Mapping[EvidenceType, Register]:
     """The registers of the city: its own files, or those of the sample city.
 
     Raises:
-        InvalidPublicationError: Any of the files has a fault; all are named.
+        InvalidPublicationError: Any of the files has a fault, or says what its concepts cannot be;
+            all are named.
     """
     own = settings.city / "registers"
-    return registry.load(own if own.is_dir() else None)
+    return registry.load(own if own.is_dir() else None, catalogue.meanings_of(settings.city))
 
 
 def limits(settings: Settings) -> Limits:

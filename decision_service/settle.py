@@ -7,31 +7,20 @@ says another one. A second source makes nothing known.
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from decision_service.model import (
     DECLARED,
-    MOST_RECORDS,
     SERVICE,
-    BooleanType,
     Concept,
-    ConceptType,
-    DateType,
     Evidence,
     EvidenceStatus,
     EvidenceType,
     Fact,
     Facts,
-    Held,
     Known,
-    ListType,
     Matter,
     Meaning,
-    NumberType,
-    OptionType,
-    Range,
     Replaced,
-    TextType,
     Unknown,
     Value,
     Why,
@@ -139,9 +128,7 @@ def _fresh_for(meaning: Meaning) -> timedelta:
 def believable(fact: Fact, meaning: Meaning) -> Fact:
     """The fact, unless its value is one that the concept cannot have."""
     match fact:
-        case Known(value=value) if not (
-            fits(value, meaning.type) and _inside(value, meaning.range)
-        ):
+        case Known(value=value) if not meaning.can_be(value):
             return Unknown(why=Why.OUT_OF_RANGE)
         case _:
             return fact
@@ -158,44 +145,3 @@ def replaced(matter: Matter, evidence: Sequence[Evidence]) -> tuple[Replaced, ..
         )
 
     return tuple(paper for paper in matter.replaces if is_replaced(paper))
-
-
-def fits(value: Held, type_: ConceptType) -> bool:  # noqa: PLR0911  # one case for each type
-    """Whether a value is of a type: its kind, its options, and no more digits than its scale."""
-    match type_:
-        case BooleanType():
-            return isinstance(value, bool)
-        case NumberType(scale=scale):
-            if not isinstance(value, Decimal) or not value.is_finite():
-                return False
-            exponent = value.as_tuple().exponent
-            return isinstance(exponent, int) and -exponent <= scale
-        case DateType():
-            return isinstance(value, date)
-        case TextType():
-            return isinstance(value, str)
-        case OptionType(options=options):
-            return isinstance(value, str) and value in options
-        case ListType(columns=columns):
-            return (
-                isinstance(value, tuple)
-                and len(value) <= MOST_RECORDS
-                and all(
-                    key in columns and fits(cell, columns[key].type)
-                    for record in value
-                    for key, cell in record.items()
-                )
-            )
-
-
-def _inside(value: Held, limits: Range | None) -> bool:
-    """Whether a value is within the lowest and the highest that the concept can have."""
-    match limits, value:
-        case None, _:
-            return True
-        case Range(low=Decimal() as low, high=Decimal() as high), Decimal():
-            return low <= value <= high
-        case Range(low=date() as low, high=date() as high), date():
-            return low <= value <= high
-        case _:
-            return False

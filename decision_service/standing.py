@@ -13,8 +13,7 @@ from datetime import date
 from decision_service.errors import FieldViolation
 from decision_service.followup import Act, CaseFile, Happened, Standing, StandingChange
 from decision_service.judge import display
-from decision_service.model import Approved, Decision, Granted, Matter, Refused, Text
-from decision_service.settle import fits
+from decision_service.model import Approved, Decision, Granted, Matter, Refused, Text, fits
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,24 +8,27 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from decision_service.errors import InvalidPublicationError
-from decision_service.model import EvidenceType
-from evidence_adapters import normalise
+from decision_service.model import Concept, EvidenceType, Meaning
+from evidence_adapters import normalise, possible
 from evidence_adapters.register import Register, faults
 
 PACKAGED = Path(__file__).parent / "registers"
 """The registers of the sample city."""
 
 
-def load(folder: Path | None = None) -> Mapping[EvidenceType, Register]:
+def load(
+    folder: Path | None = None, meanings: Mapping[Concept, Meaning] | None = None
+) -> Mapping[EvidenceType, Register]:
     """Read every ``<key>.toml`` of the folder.
 
     Args:
         folder: The city's ``registers/``. None: those of the sample city.
+        meanings: What concepts are in the city. None: nothing is held against them.
 
     Raises:
         InvalidPublicationError: There is no file, or any of them has any fault; all are named.
     """
-    registers, found = read(folder)
+    registers, found = read(folder, meanings)
     if found:
         raise InvalidPublicationError(
             f"the registers cannot be used: {'; '.join(found)}",
@@ -38,7 +41,7 @@ def load(folder: Path | None = None) -> Mapping[EvidenceType, Register]:
 
 
 def read(
-    folder: Path | None = None,
+    folder: Path | None = None, meanings: Mapping[Concept, Meaning] | None = None
 ) -> tuple[Mapping[EvidenceType, Register], Sequence[str]]:
     """The same, with everything that is wrong in place of a refusal."""
     registers: dict[EvidenceType, Register] = {}
@@ -50,6 +53,8 @@ def read(
         if register is not None:
             registers[register.key] = register
     found += _two_sources(registers, all_read=len(registers) == len(paths))
+    if meanings and not found:
+        found += _impossible(registers, {path.stem: path for path in paths}, meanings)
     return registers, found if paths else ["there is no register file"]
 
 
@@ -74,6 +79,19 @@ def _read(path: Path) -> tuple[Register | None, list[str]]:
     if register.key != path.stem:
         wrong.append(f"the key `{register.key}` is not the file's name")
     return register, wrong
+
+
+def _impossible(
+    registers: Mapping[EvidenceType, Register],
+    paths: Mapping[str, Path],
+    meanings: Mapping[Concept, Meaning],
+) -> Iterator[str]:
+    """What registers say and what concepts cannot be, each with its line and in both languages."""
+    vouching = {concept: one for one in registers.values() for concept in one.concepts}
+    for key, register in registers.items():
+        text = paths[key].read_text(encoding="utf-8")
+        for fault in possible.faults(register, text, vouching, meanings):
+            yield f"`{key}.toml:{fault.line}`: {fault.text.zh} | {fault.text.en}"
 
 
 def _two_sources(registers: Mapping[EvidenceType, Register], *, all_read: bool) -> Iterator[str]:

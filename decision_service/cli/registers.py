@@ -21,7 +21,16 @@ from decision_service import catalogue
 from decision_service.catalogue import Catalogue
 from decision_service.cli.audit import Json, err, out, print_json
 from decision_service.errors import DecisionServiceError, NotPublishedError
-from decision_service.model import CaseId, EvidenceType, Fact, Known, MatterId, Query
+from decision_service.model import (
+    CaseId,
+    Concept,
+    EvidenceType,
+    Fact,
+    Known,
+    MatterId,
+    Meaning,
+    Query,
+)
 from decision_service.settings import Settings
 from decision_service.settle import settle
 from evidence_adapters import gateway, registry
@@ -67,7 +76,7 @@ def list_(ctx: typer.Context, *, as_json: Json = False) -> None:
 def check(ctx: typer.Context, *, as_json: Json = False) -> None:
     """检查登记册 | Every fault of every file at once; of those with an address, who answers."""
     settings: Settings = ctx.obj()
-    registers, faults = registry.read(_folder(settings))
+    registers, faults = registry.read(_folder(settings), _meanings(settings))
     reached = asyncio.run(_reach(settings, registers))
     ok = not faults and not any(reached.values())
     if as_json:
@@ -150,6 +159,12 @@ def try_(
 def _folder(settings: Settings) -> Any:  # noqa: ANN401 - a path, or none: that of the sample city
     own = settings.city / "registers"
     return own if own.is_dir() else None
+
+
+def _meanings(settings: Settings) -> Mapping[Concept, Meaning] | None:
+    """What concepts are in the city; None where it has none yet."""
+    has_any = (settings.city / "matters" / "concepts.toml").is_file()
+    return catalogue.meanings_of(settings.city) if has_any else None
 
 
 def _published(settings: Settings, registers: Registers) -> Catalogue:

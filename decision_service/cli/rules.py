@@ -255,7 +255,7 @@ def seal(
     """封存：写出版本摘要，由第二人提交 | Write the digest of releases; a second person commits."""
     own = city / "registers"
     try:
-        registers = registry.load(own if own.is_dir() else None)
+        registers = registry.load(own if own.is_dir() else None, catalogue.meanings_of(city))
         meanings = {key: register.meaning for key, register in registers.items()}
         composed = catalogue.compose_all(city, meanings)
     except RuleFileError as error:

@@ -39,11 +39,12 @@ from decision_service.model import (
     Status,
     Text,
     Value,
+    fits,
 )
 from decision_service.release import Gap, Release, sound
 from decision_service.rulebook.tree import quantum
 from decision_service.rulebook.values import NotKnown
-from decision_service.settle import believable, fits, settle
+from decision_service.settle import believable, settle
 
 COUNTER = "counter"
 """Source of a fact that a clerk vouches for."""

@@ -30,10 +30,10 @@ from decision_service.model import (
     Unknown,
     Waiting,
     Why,
+    fits,
 )
 from decision_service.release import Form, Gap, Release
 from decision_service.rulebook.tree import Rulebook, VerdictKind
-from decision_service.settle import fits
 from tests.rulebooks import pool, rulebooks
 
 UNTIL = datetime(2026, 3, 2, tzinfo=UTC)

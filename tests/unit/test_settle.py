@@ -25,9 +25,10 @@ from decision_service.model import (
     Unknown,
     Value,
     Why,
+    fits,
 )
 from decision_service.release import Release
-from decision_service.settle import fits, settle
+from decision_service.settle import settle
 
 NOW = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 BIRTH = Concept("applicant.birth_date")
