@@ -46,6 +46,7 @@ from decision_service.rulebook.tree import (
     Consequence,
     Constant,
     Derived,
+    Each,
     Element,
     Expression,
     Filter,
@@ -518,7 +519,24 @@ class _Author:
         return self.pick(
             lambda: path(self.list_of_flats(depth), "area", ListOf(MONEY)),
             lambda: listed(*(self.number(depth - 1) for _ in range(self.draw(_COUNTS)))),
+            lambda: self.each(depth),
         )
+
+    def each(self, depth: int) -> Expression:
+        """A number for each flat, or for each pair of flats."""
+        first = self.list_of_flats(depth - 1)
+
+        def paired() -> Expression:
+            second = self.list_of_flats(depth - 1)
+            inner, said = self.over(lambda: self.number(depth - 1))
+            pairs.append((inner, second))
+            return said
+
+        pairs: list[tuple[str, Expression]] = []
+        variable, said = self.over(
+            self.pick(lambda: paired, lambda: lambda: self.number(depth - 1))
+        )
+        return Each(((variable, first), *pairs), said, "", ListOf(MONEY), AT)
 
     def quantified(self, depth: int) -> Expression:
         whole = self.list_of_flats(depth - 1)

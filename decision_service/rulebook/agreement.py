@@ -9,6 +9,7 @@ from decision_service.rulebook.tree import (
     Arithmetic,
     Call,
     Constant,
+    Each,
     Expression,
     If,
     Listed,
@@ -108,6 +109,8 @@ def digits(  # noqa: C901, PLR0911  # one case for each kind of node
             return _most(digits(then), digits(otherwise))
         case Listed(items=items):
             return _most(*(digits(item) for item in items))
+        case Each(result=result):
+            return digits(result)
         case Call(function=function, arguments=arguments) if function in _LIKE_ARGUMENTS:
             return _most(*(digits(argument) for argument in arguments))
         case Call(function=function, arguments=arguments) if function in _TO_SCALE:

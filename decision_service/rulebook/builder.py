@@ -32,6 +32,7 @@ from decision_service.rulebook.tree import (
     Compare,
     Comparison,
     Constant,
+    Each,
     Element,
     Expression,
     Filter,
@@ -45,6 +46,7 @@ from decision_service.rulebook.tree import (
     Path,
     Position,
     Quantified,
+    Series,
     Some,
     Spanned,
     Variable,
@@ -67,6 +69,7 @@ from decision_service.rulebook.values import (
     Type,
     YearsAndMonths,
 )
+from decision_service.rulebook.words import PARTIAL
 
 _Child: TypeAlias = Any
 """A word (`Token`), or what a rule below it was turned into."""
@@ -98,6 +101,8 @@ class Builder:
                 return self.filtered(*tree.children)
             case "quantified":
                 return self.quantified(tree.children)
+            case "each":
+                return self.each(tree.children)
             case rule:
                 children = [
                     self.build(child) if isinstance(child, Tree) else child
@@ -521,6 +526,49 @@ class Builder:
             return None
         quantifier: Literal["some", "every"] = "some" if word.kind == "SOME" else "every"
         return Quantified(quantifier, variable, whole, truth, BOOLEAN, word.at)
+
+    def each(self, children: Sequence[_Child]) -> Expression | None:
+        """``逐个 … 得出 …``, ``for x in …, y in … return …``."""
+        word = self._word(children[0])
+        iterations = [c for c in children[1:-1] if isinstance(c, Tree) and c.data == "iteration"]
+        self._bound += 1
+        partial = Variable(f"x{self._bound}", ANY, word.at)
+        before = len(self._frames)
+        self._frames += [{PARTIAL: partial}] if self.scope.free else []
+        bindings = [self._iteration(iteration, word.at) for iteration in iterations]
+        result = None if None in bindings else self._expression(self.build(children[-1]), word.at)
+        del self._frames[before:]
+        if result is None:
+            return None
+        type_ = ANY if self.scope.free else ListOf(result.type)
+        known = tuple(one for one in bindings if one is not None)
+        name = partial.name if _speaks_of(result, partial.name) else ""
+        made = Each(known, result, name, type_, word.at)
+        return replace(made, type=as_scaled(made))
+
+    def _iteration(self, tree: Tree[Token], at: Position) -> tuple[str, Expression] | None:
+        """What one variable of a loop goes through; from here on its name stands for an element."""
+        words = [c for c in tree.children if isinstance(c, Token) and c.type == "VARIABLE"]
+        first, *last = [self.build(c) for c in tree.children if isinstance(c, Tree)]
+        whole = self._expression(first, at)
+        if last:
+            end = self._expression(last[0], at)
+            if not self.scope.free:
+                self.report.add("E033.series", at)
+                return None
+            whole = None if whole is None or end is None else Series(whole, end, ANY, at)
+        if whole is None:
+            return None
+        if not isinstance(whole.type, ListOf | AnyType):
+            kind = in_words(whole.type)
+            self.report.add("E033.list", whole.at, kind=kind.zh, kind_en=kind.en)
+            return None
+        self._bound += 1
+        type_ = whole.type.item if isinstance(whole.type, ListOf) else ANY
+        variable = Variable(f"x{self._bound}", type_, at)
+        names = (self._word(words[0]).text,) if words else ("", "item", "本项")
+        self._frames.append(dict.fromkeys(names, variable))
+        return variable.name, whole
 
     def _is_clear(self, truth: Expression, variable: str) -> bool:
         """Whether a reader sees how far 满足 reaches: every part there speaks of the element."""

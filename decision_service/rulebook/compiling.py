@@ -20,11 +20,13 @@ from decision_service.rulebook.arithmetic import (
 )
 from decision_service.rulebook.sequences import column, element_at, equal, member
 from decision_service.rulebook.tree import (
+    MOST_ELEMENTS,
     All,
     Arithmetic,
     Call,
     Compare,
     Constant,
+    Each,
     Element,
     Expression,
     Filter,
@@ -38,6 +40,7 @@ from decision_service.rulebook.tree import (
     Path,
     Quantified,
     Rulebook,
+    Series,
     Some,
     Spanned,
     Variable,
@@ -113,6 +116,10 @@ class Expressions:
                 text = self._filtered(expression)
             case Quantified():
                 text = self._quantified(expression)
+            case Each():
+                text = self._each(expression)
+            case Series():
+                raise AssertionError("a series is gone through only where types are not declared")
             case _ as never:
                 assert_never(never)
         return text if text.count("(") <= _BRACKETS else self._assigned(text)
@@ -210,6 +217,34 @@ class Expressions:
             f" if {truth} is None: {found} = None",
         ]
         return found
+
+    def _each(self, each: Each) -> str:
+        """Loops in each other; the innermost gathers, and an unknown list ends them all."""
+        found, before = self._temporary(), self._taken()
+        counters: list[str] = []
+        body = self._through(each, 0, found, counters)
+        self._lines = before
+        self._lines += [f"{found} = []", *(f"{one} = 0" for one in counters), *body]
+        return self._assigned(f"None if {found} is None else tuple({found})")
+
+    def _through(self, each: Each, depth: int, found: str, counters: list[str]) -> list[str]:
+        """The lines of a loop and of those within."""
+        if depth == len(each.bindings):
+            value = self._simple(each.result)
+            return [*self._taken(), f"{found}.append({value})"]
+        variable, item = each.bindings[depth]
+        items, count = self._simple(item), self._temporary()
+        counters.append(count)
+        lines = self._taken()
+        within = self._through(each, depth + 1, found, counters)
+        return [
+            *lines,
+            f"{count} += len({items} or ())",
+            f"if {items} is None or {count} > {MOST_ELEMENTS}: {found} = None",
+            f"for {variable} in () if {found} is None else {items}:",
+            *(f" {line}" for line in within),
+            f" if {found} is None: break",
+        ]
 
     def _loop(self, over: Filter | Quantified) -> tuple[str, list[str], str]:
         """The list, the lines that work out the condition for an element, and its variable."""

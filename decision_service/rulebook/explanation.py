@@ -12,6 +12,7 @@ from decision_service.rulebook.tree import (
     Call,
     Compare,
     Constant,
+    Each,
     Element,
     Expression,
     Filter,
@@ -23,6 +24,7 @@ from decision_service.rulebook.tree import (
     Not,
     Path,
     Quantified,
+    Series,
     Some,
     Spanned,
     Variable,
@@ -97,6 +99,11 @@ def written(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node
             return f"{say(item)}[{written(condition, {**words, variable: 'item'})}]"
         case Quantified(quantifier=quantifier, variable=variable, item=item, condition=condition):
             return f"{quantifier} {variable} in {say(item)} satisfies {say(condition)}"
+        case Series(first=first, last=last):
+            return f"{say(first)}..{say(last)}"
+        case Each(bindings=bindings, result=result):
+            through = ", ".join(f"{variable} in {say(item)}" for variable, item in bindings)
+            return f"for {through} return {say(result)}"
         case _ as never:
             assert_never(never)
 

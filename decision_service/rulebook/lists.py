@@ -5,11 +5,13 @@ is false, whatever the others are. Every function is total; a list itself is alw
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal, DecimalException
 from fractions import Fraction
 from typing import TypeAlias
 
 from decision_service.rulebook.figures import DECIMAL
+from decision_service.rulebook.tree import MOST_ELEMENTS
 from decision_service.rulebook.values import UNKNOWN, Datum, NotKnown
 
 Items: TypeAlias = tuple[Datum | NotKnown, ...]
@@ -191,6 +193,22 @@ def _folded(
     except DecimalException:
         return UNKNOWN
     return start
+
+
+def series(first: Datum | NotKnown, last: Datum | NotKnown) -> Datum | NotKnown:
+    """Whole numbers or days from one to the other, up or down; unknown if they are too many."""
+    match first, last:
+        case (Decimal(), Decimal()):
+            ends = [int(one) for one in (first, last) if one == one.to_integral_value()]
+        case (date(), date()):
+            ends = [first.toordinal(), last.toordinal()]
+        case _:
+            ends = []
+    if len(ends) < 2 or abs(ends[1] - ends[0]) >= MOST_ELEMENTS:
+        return UNKNOWN
+    step = 1 if ends[0] <= ends[1] else -1
+    make = date.fromordinal if isinstance(first, date) else Decimal
+    return tuple(make(one) for one in range(ends[0], ends[1] + step, step))
 
 
 # ── other lists ──────────────────────────────────────────────────────────────────────────────────

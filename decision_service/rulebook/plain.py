@@ -16,12 +16,14 @@ from decision_service.rulebook.days import Conventions
 from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.functions import FUNCTIONS, conformed
 from decision_service.rulebook.tree import (
+    MOST_ELEMENTS,
     All,
     Arithmetic,
     Call,
     Compare,
     Comparison,
     Constant,
+    Each,
     Element,
     Expression,
     Filter,
@@ -34,6 +36,7 @@ from decision_service.rulebook.tree import (
     Operator,
     Path,
     Quantified,
+    Series,
     Some,
     Spanned,
     Variable,
@@ -119,6 +122,10 @@ def evaluate(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node,
             if truths is None:
                 return UNKNOWN
             return _some(truths) if quantifier == "some" else _all(truths)
+        case Series(first=first, last=last):
+            return lists.series(evaluate(first, values, book), evaluate(last, values, book))
+        case Each():
+            return _each(expression, values, book)
         case _ as never:
             assert_never(never)
 
@@ -339,6 +346,25 @@ def _over(
         return None
     variable = Concept(expression.variable)
     return [evaluate(expression.condition, {**values, variable: item}, book) for item in items]
+
+
+def _each(expression: Each, values: Values, book: Conventions) -> Datum | NotKnown:
+    """The results for every element, those of the last list one after the other."""
+    scopes = [dict(values)]
+    for variable, item in expression.bindings:
+        wider: list[dict[Concept, Datum | NotKnown]] = []
+        for scope in scopes:
+            items = _items(evaluate(item, scope, book))
+            if items is None or len(wider) + len(items) > MOST_ELEMENTS:
+                return UNKNOWN
+            wider += ({**scope, Concept(variable): one} for one in items)
+        scopes = wider
+    found: list[Datum | NotKnown] = []
+    for scope in scopes:
+        if expression.partial:
+            scope[Concept(expression.partial)] = tuple(found)
+        found.append(evaluate(expression.result, scope, book))
+    return tuple(found)
 
 
 def _items(value: Datum | NotKnown) -> tuple[Datum | NotKnown, ...] | None:

@@ -39,6 +39,7 @@ from decision_service.rulebook.words import (
     MISTAKEN,
     OPERATOR,
     PARAMETER,
+    PARTIAL,
     SIGNS,
     SPELT,
     TODAY,
@@ -194,7 +195,7 @@ class _Reader:
 
     Attributes:
         bound: Names of variables that were bound so far.
-        binding: How many quantifiers wait for their 满足.
+        binding: How many quantifiers wait for their 满足, and loops for their 得出.
         last: Kind of the word before.
     """
 
@@ -220,7 +221,10 @@ class _Reader:
                 or self._sign(index)
             )
             yield word
-            self.binding += (word.kind in {"SOME", "EVERY"}) - (word.kind == "SATISFIES")
+            self.binding += word.kind in {"SOME", "EVERY", "FOR"}
+            self.binding -= word.kind in {"SATISFIES", "RETURN"}
+            if word.kind == "FOR" and self.scope.free:
+                self.bound.add(PARTIAL)
             self.last = word.kind
             index += len(word.text)
 
@@ -257,10 +261,14 @@ class _Reader:
                 self.report.add_unknown("E035.parameter", self._at(index), known, PARAMETERS)
                 raise UnreadableError
             return self._word("PARAMETER", index, len(parameter[0]), known)
-        begins = self.last in {"SOME", "EVERY"} or (self.last == "COMMA" and self.binding)
+        begins = self.last in {"SOME", "EVERY", "FOR"} or (self.last == "COMMA" and self.binding)
         if begins and (bound := _BOUND.match(self.text, index)):
             name = bound["name"]
-            if "满足" not in name and not self.scope.longest_at(self.text, index):
+            if (
+                "满足" not in name
+                and "得出" not in name
+                and not self.scope.longest_at(self.text, index)
+            ):
                 self.bound.add(name)
                 return self._word("VARIABLE", index, bound.end("name") - index, name)
         return None

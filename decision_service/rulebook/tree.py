@@ -279,13 +279,45 @@ class Quantified:
     at: Position
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """``2..4`` in a loop: whole numbers or days from one end to the other, up or down."""
+
+    first: "Expression"
+    last: "Expression"
+    type: Type
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """``for … return``: a value for each element, of several lists for each of their pairs.
+
+    Unknown if a list is, or if there are more than `MOST_ELEMENTS`.
+
+    Attributes:
+        bindings: Name of each variable, and what it goes through; later ones may read earlier.
+        partial: Name of the variable for what was found so far; empty if nothing reads it.
+    """
+
+    bindings: "tuple[tuple[str, Expression], ...]"
+    result: "Expression"
+    partial: str
+    type: Type
+    at: Position
+
+
+MOST_ELEMENTS = 10_000
+"""Elements that a loop goes through."""
+
+
 Expression: TypeAlias = (
     Constant | Name | Variable | Compare | Within | All | Some | Not | Arithmetic | Negative | If
-    | Call | Listed | Spanned | Path | Element | Filter | Quantified
+    | Call | Listed | Spanned | Path | Element | Filter | Quantified | Series | Each
 )  # fmt: skip
 
 
-def parts(  # noqa: C901  # one case for each kind of node
+def parts(  # noqa: C901, PLR0912  # one case for each kind of node
     expression: Expression,
 ) -> Iterator[Expression]:
     """The expressions that it is directly made of, in the order of the text."""
@@ -310,6 +342,11 @@ def parts(  # noqa: C901  # one case for each kind of node
             yield from (item, other)
         case Filter(item=item, condition=other) | Quantified(item=item, condition=other):
             yield from (item, other)
+        case Series(first=first, last=last):
+            yield from (first, last)
+        case Each(bindings=bindings, result=result):
+            yield from (item for _, item in bindings)
+            yield result
         case _ as never:
             assert_never(never)
 

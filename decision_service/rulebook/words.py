@@ -9,18 +9,19 @@ from decision_service.rulebook.functions import FUNCTIONS
 Kind: TypeAlias = Literal[
     "NAME", "VARIABLE", "PART", "FUNCTION", "PARAMETER", "NUMBER", "DATE", "STRING", "TRUE",
     "FALSE", "NULL", "AND", "OR", "NOT", "IN", "BETWEEN", "HE", "IF", "THEN", "ELSE", "SOME",
-    "EVERY", "SATISFIES", "COMPARISON", "PLUS", "MINUS", "TIMES", "POWER", "DOTS", "DOT", "COMMA",
-    "OPEN", "CLOSE", "LEFT", "RIGHT", "FROM", "UPTO",
+    "EVERY", "SATISFIES", "FOR", "RETURN", "COMPARISON", "PLUS", "MINUS", "TIMES", "POWER", "DOTS",
+    "DOT", "COMMA", "OPEN", "CLOSE", "LEFT", "RIGHT", "FROM", "UPTO",
 ]  # fmt: skip
 """Kinds of words, by their names in ``grammar.lark``."""
 
 KEYWORDS: Mapping[str, Kind] = {
     "并且": "AND", "或者": "OR", "非": "NOT", "属于": "IN", "介于": "BETWEEN", "和": "HE",
     "如果": "IF", "那么": "THEN", "否则": "ELSE", "是": "TRUE", "否": "FALSE",
-    "存在": "SOME", "每个": "EVERY", "满足": "SATISFIES",
+    "存在": "SOME", "每个": "EVERY", "满足": "SATISFIES", "逐个": "FOR", "得出": "RETURN",
     "and": "AND", "or": "OR", "not": "NOT", "in": "IN", "between": "BETWEEN",
     "if": "IF", "then": "THEN", "else": "ELSE", "true": "TRUE", "false": "FALSE",
     "some": "SOME", "every": "EVERY", "satisfies": "SATISFIES",
+    "for": "FOR", "return": "RETURN",
 }  # fmt: skip
 """Words that mean the same in every file; no name may be one of them."""
 
@@ -42,10 +43,13 @@ MISTAKEN = {
 ITEM = frozenset({"item", "本项"})
 """The element itself, inside the brackets of a filter and after 满足."""
 
+PARTIAL = "partial"
+"""What a loop of FEEL has found so far, where no types are declared."""
+
 UNKNOWN_WORDS = frozenset({"未知", "unknown", "null", "UNKNOWN", "NULL"})
 TODAY = frozenset({"today", "now", "TODAY", "NOW", "今天", "今日", "现在", "当前日期", "当日"})
-ABSENT = frozenset({"for", "return", "function", "instance", "external"})
-"""Words of FEEL that this language leaves out: loops, functions of one's own, types as values."""
+ABSENT = frozenset({"function", "instance", "external"})
+"""Words of FEEL that this language leaves out: functions of one's own, types as values."""
 
 FUNCTION_NAMES = {
     spelling: function.name
@@ -74,7 +78,7 @@ KEYWORD = re.compile(
     )
 )
 OPERATOR = re.compile(
-    r"(?:and|or|then|else|in|between|satisfies)\b|并且|或者|属于|介于|和|那么|否则|满足"
+    r"(?:and|or|then|else|in|between|satisfies|return)\b|并且|或者|属于|介于|和|那么|否则|满足|得出"
 )
 """Keywords that come after a value."""
 

@@ -250,7 +250,7 @@ def test_units_and_digits_follow_from_the_parts(
         pytest.param("年龄 > now()", [(6, "E060")], id="now"),
         pytest.param("出生日期 < 今天", [(8, "E060")], id="today in Chinese"),
         pytest.param("每个 备注 满足 是", [(4, "E033")], id="a quantifier over no list"),
-        pytest.param("for x in 备注 return x", [(1, "E061")], id="a loop"),
+        pytest.param("for x in 备注 return x", [(10, "E033")], id="a loop over no list"),
         pytest.param("周年龄 >= 70", [(1, "E030")], id="an unknown name"),
         pytest.param("年令并且收人", [(1, "E030"), (5, "E030")], id="two unknown names"),
         pytest.param("年纪(出生日期, 出生日期)", [(1, "E037")], id="an unknown function"),

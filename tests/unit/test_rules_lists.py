@@ -73,6 +73,18 @@ ROW = "| S1 | 基准 | baseline | | 批准 | | | | |\n"
         pytest.param("计数(房产[面积 > 90]) = 1", f"[{LARGE}, ()]", "unknown", id="an open filter"),
         pytest.param("合计(房产.面积) = 180", f"[{SMALL}, {LARGE}]", "met", id="a sum"),
         pytest.param("sum(房产.area) > 1", f"[{SMALL}, ()]", "unknown", id="an open sum"),
+        pytest.param(
+            "合计(逐个 房产 得出 面积 * 2) = 360平方米", f"[{SMALL}, {LARGE}]", "met", id="each"
+        ),
+        pytest.param(
+            "合计(逐个 房产 得出 面积 * 2) = 240平方米", f"[{LARGE}, ()]", "unknown", id="one open"
+        ),
+        pytest.param(
+            "count(for x in 房产, y in 房产 return x.area + y.area) = 4",
+            f"[{SMALL}, ()]", "met", id="each pair",
+        ),
+        pytest.param("合计(逐个 房产 得出 面积) = 0", "[]", "met", id="each of none"),
+        pytest.param("合计(逐个 房产 得出 面积) = 0", "未知", "unknown", id="each of the unknown"),
         pytest.param("房产[1].面积 = 60", f"[{SMALL}, {LARGE}]", "met", id="the first"),
         pytest.param("房产[-1].城市 = “深圳市”", f"[{SMALL}, {LARGE}]", "met", id="the last"),
         pytest.param("房产[3].面积 = 60", f"[{SMALL}]", "unknown", id="beyond the last"),
@@ -125,6 +137,10 @@ def test_a_column_is_found_by_either_name_and_before_an_outer_one() -> None:
         pytest.param("[1, “a”][1] = 1", 19, "do not go together", id="a mixed list"),
         pytest.param("申请日 + 时长(“1天”) > 时长(“1天”)", 32, "do not go together", id="a day"),
         pytest.param("月租金 + 时长(“1天”) > 1", 21, "cannot be calculated", id="yuan and days"),
+        pytest.param("合计(逐个 房产 得出 城市) > 1", 18, "list of numbers", id="no numbers"),
+        pytest.param(
+            "合计(逐个 房产 得出 面积) > 月租金", 33, "units differ", id="each in its unit"
+        ),
         pytest.param("月租金[1] > 1", 15, "a list is wanted", id="an element of a number"),
     ],
 )
