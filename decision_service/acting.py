@@ -70,7 +70,7 @@ def unfit_representation(request: Request) -> Iterator[FieldViolation]:
             f"must be empty or `{APPLICANT}`: a firm acts through who stands for it",
             "应为空或 applicant；单位由其法定代表人办理",
         )
-    if _same(applicant, authority.person):
+    if same_person(applicant, authority.person):
         yield _wrong(
             "authority.agent_for",
             "SAME_PERSON",
@@ -84,7 +84,7 @@ def unfit_representation(request: Request) -> Iterator[FieldViolation]:
             "must be `agent` or `guardian`, for whoever acts for another",
             "代办的，应为 agent（代理人）或 guardian（监护人）",
         )
-    elif [one.role for one in acting] != [authority.person.role] or not _same(
+    elif [one.role for one in acting] != [authority.person.role] or not same_person(
         acting[0], authority.person
     ):
         yield _wrong(
@@ -95,7 +95,7 @@ def unfit_representation(request: Request) -> Iterator[FieldViolation]:
         )
 
 
-def _same(one: Party, other: Party) -> bool:
+def same_person(one: Party, other: Party) -> bool:
     """Whether two parties are one person."""
     return one.named_by in other.documents or other.named_by in one.documents
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from decision_service.acting import NAMES, unfit_representation
+from decision_service.acting import NAMES, same_person, unfit_representation
 from decision_service.casebook import Sight
 from decision_service.errors import (
     DeadlineTooShortError,
@@ -17,6 +17,7 @@ from decision_service.errors import (
     NotFoundError,
     PreconditionError,
 )
+from decision_service.followup import FollowUp, Mandate
 from decision_service.identifiers import organisation_code_is_valid, resident_id_is_valid
 from decision_service.model import (
     ORGANISATION,
@@ -30,11 +31,12 @@ from decision_service.model import (
     Concept,
     Consent,
     Matter,
+    MatterId,
     Party,
     Request,
 )
 from decision_service.office import Office
-from decision_service.record import readable
+from decision_service.record import parties_of, readable
 from decision_service.release import Release
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -94,6 +96,8 @@ def admit(
     _refuse_short_deadline(release.matter, deadline - asyncio.get_running_loop().time())
     _refuse_unfit(request, release, now)
     _refuse_unauthorized(request, release.matter)
+    if request.authority.capacity is Capacity.AGENT:
+        refuse_without_mandate(sight.mandate, request.matter, filing_date)
     if not request.case_id:
         case = CaseSummary(
             case_id=CaseId(secrets.token_hex(16)),
@@ -123,6 +127,8 @@ def _case_of(request: Request, sight: Sight) -> CaseSummary:
     if case is None or (case.caller, case.matter) != (request.caller, request.matter):
         raise no_such_case()
     if opened is None or readable(opened).subject != request.subject:
+        raise no_such_case()
+    if request.authority.capacity and not has_acted(request.authority.person, parties_of(opened)):
         raise no_such_case()
     if case.state not in {CaseState.OPEN, CaseState.NEEDS_CORRECTION}:
         raise PreconditionError(
@@ -341,6 +347,31 @@ def _not_represented(capacity: Capacity, matter: Matter) -> NotAuthorizedError:
         matter=matter.id,
         capacity=capacity,
     )
+
+
+def has_acted(person: Party, parties: Iterable[Party]) -> bool:
+    """Whether somebody has opened a case for its applicant, in the same capacity."""
+    return any(party.role == person.role and same_person(party, person) for party in parties)
+
+
+def refuse_without_mandate(granted: FollowUp | None, matter: MatterId, day: date) -> None:
+    """Only whom the person has given a mandate for the matter acts as their agent on that day.
+
+    Args:
+        granted: The mandate that was granted and not taken back; None if there is none.
+
+    Raises:
+        NotAuthorizedError: There is none, it is for other matters, or its time is over; which of
+            them is not told.
+    """
+    if not isinstance(granted, Mandate) or not granted.covers(matter, day):
+        raise NotAuthorizedError(
+            f"no mandate for `{matter}` is in force",
+            zh="没有办理该事项的有效委托；请委托人先授权，或者持授权委托书到窗口办理。",
+            reason="NO_MANDATE",
+            hint="Let the applicant grant one with `GrantMandate`, or a clerk see it on paper.",
+            matter=matter,
+        )
 
 
 def refuse_low_assurance(level: AssuranceLevel, matter: Matter) -> None:

@@ -17,6 +17,8 @@ from decision_service.followup import (
     Delivery,
     FollowUp,
     Happened,
+    Mandate,
+    MandateEnd,
     Objection,
     Resolution,
     ReviewRequest,
@@ -27,10 +29,13 @@ from decision_service.followup import (
     Withdrawal,
 )
 from decision_service.model import (
+    Authority,
+    Capacity,
     CaseId,
     CaseSummary,
     Concept,
     Inquiry,
+    Party,
     Receipt,
     Request,
     Text,
@@ -40,7 +45,10 @@ from decision_service.record import Record, Taken, summary
 _STEPS: TypeAdapter[FollowUp] = TypeAdapter(FollowUp)
 _CLASSES: Mapping[str, type[Step]] = {
     one.model_fields["kind"].default: one
-    for one in (Withdrawal, ReviewRequest, Objection, Resolution, Delivery, StandingChange)
+    for one in (
+        *(Withdrawal, ReviewRequest, Objection, Resolution, Delivery, StandingChange),
+        *(Mandate, MandateEnd),
+    )
 }
 
 TYPES = frozenset(f"{kind}/1" for kind in _CLASSES)
@@ -51,6 +59,7 @@ _INSIDE: Mapping[str, type[Step]] = {
 }
 PROPOSAL = "standing_proposal/1"
 
+MANDATE = "mandate/1"
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
 _ALL = 1 << 62
 """Above every index."""
@@ -89,6 +98,9 @@ class Sight:
         free: Else what the key of the grant must point at: None, or what freed it.
         marks: By subject, every concept under an open objection, and the number of its ticket.
         objections: By key, the newest of what was objected and answered about each subject.
+        mandate: What the applicant has granted the agent who acts, and not taken back; None if
+            nothing, or if no agent acts.
+        given: By key, all of this that an outcome rests on and does not itself move.
     """
 
     earlier: int | None
@@ -100,6 +112,8 @@ class Sight:
     free: int | None
     marks: Mapping[str, Mapping[Concept, str]]
     objections: Mapping[str, int | None]
+    mandate: Mandate | None
+    given: Mapping[str, int | None]
 
 
 class Casebook:
@@ -189,9 +203,14 @@ class Casebook:
         grant = record.grant_key(request.matter, request.subject)
         case = record.case_key(CaseId(request.case_id)) if request.case_id else ""
         about = {party.subject: record.objections_key(party.subject) for party in request.parties}
+        authority, mandate = request.authority, ""
+        if isinstance(authority, Authority) and authority.capacity is Capacity.AGENT:
+            mandate = self.mandate_key(request.parties[0].subject, authority.person.subject)
 
         def see(at: Moment) -> Sight:
-            held = at.held([one for one in (key, grant, case, *about.values()) if one])
+            held = at.held([one for one in (key, grant, case, mandate, *about.values()) if one])
+            objections = {one: held.get(one) for one in about.values()}
+            said = at.read(held[mandate]) if mandate in held else None
             row = at.case(request.case_id) if request.case_id else None
             granted = held.get(grant)
             is_free = granted is None or _frees(at.permanent(granted))
@@ -206,7 +225,9 @@ class Casebook:
                 marks={
                     one: self._marks(at, one, is_keyed=key in held) for one, key in about.items()
                 },
-                objections={one: held.get(one) for one in about.values()},
+                objections=objections,
+                mandate=None if said is None else _mandate(said),
+                given=objections | ({mandate: held.get(mandate)} if mandate else {}),
             )
 
         return await record.look(see)
@@ -215,6 +236,35 @@ class Casebook:
     def proposal_key(index: int) -> str:
         """Points at the answer to a proposal, once there is one."""
         return f"standing_proposal:{index}"
+
+    def mandate_key(self, principal: str, agent: str) -> str:
+        """Points at what the one has last said about the other as an agent: yes, or no more."""
+        return "mandate:" + self._record.tag(f"{principal}\n{agent}")
+
+    async def mandate(self, principal: str, agent: str) -> Happened | None:
+        """What the one has granted the other and not taken back; None if nothing, or erased."""
+        index = await self._record.latest(self.mandate_key(principal, agent))
+        return None if index is None else await self.mandate_at(index)
+
+    async def mandates(self, principal: str, limit: int) -> tuple[Happened, ...]:
+        """Everything that somebody has granted agents and not taken back, the newest first."""
+        granted = All((self._record.about(principal), Is("type", "=", MANDATE)))
+        found = await self._record.find(granted, before=_ALL, limit=limit)
+        told = [await self.mandate_at(one.index) for one in found]
+        return tuple(
+            [
+                one
+                for one in told
+                if one is not None
+                and await self._record.latest(self.mandate_key(principal, _agent(one)))
+                == one.receipt.index
+            ]
+        )
+
+    async def mandate_at(self, index: int) -> Happened | None:
+        """A mandate as it was granted; None if the entry is none, or erased."""
+        entry = await self._record.recorded(index)
+        return None if _mandate(entry) is None else read(entry)
 
     async def open_proposals(self, limit: int) -> tuple[Recorded, ...]:
         """What clerks have proposed and no second one has answered, the newest first."""
@@ -263,6 +313,19 @@ def _frees(permanent: Mapping[str, Json]) -> bool:
     that ended a grant is for a person to weigh.
     """
     return permanent.get("act") == Act.REVOKE and permanent["by_fault_of_applicant"] is False
+
+
+def _mandate(entry: Recorded) -> Mandate | None:
+    """The mandate that an entry grants; None if it ends one, or was erased."""
+    if entry.type != MANDATE or entry.sealed is ERASED:
+        return None
+    step = read(entry).step
+    return step if isinstance(step, Mandate) else None
+
+
+def _agent(granted: Happened) -> str:
+    assert isinstance(granted.step, Mandate), "it was asked for"  # noqa: S101
+    return Party(role=Capacity.AGENT, documents=granted.step.agent).subject
 
 
 def is_step(entry: Recorded) -> bool:

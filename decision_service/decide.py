@@ -8,7 +8,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from decision_service.acting import guardian_is_proven
-from decision_service.admission import Admission, admit, unknown_here
+from decision_service.admission import (
+    Admission,
+    admit,
+    refuse_without_mandate,
+    unknown_here,
+)
 from decision_service.casebook import Sight
 from decision_service.draft import Draft
 from decision_service.errors import PreconditionError, RequestReusedError
@@ -119,6 +124,10 @@ async def _decide(
                     sight = await office.casebook.look(application)
                     objected = unknown_here(application, admission.release, sight)
                     admission = replace(admission, objected=objected)
+                    if application.authority.capacity is Capacity.AGENT:
+                        refuse_without_mandate(
+                            sight.mandate, application.matter, admission.filing_date
+                        )
 
 
 async def _seen(
@@ -271,9 +280,7 @@ async def commit(
         grant = office.record.grant_key(draft.matter.id, draft.application.subject)
         claims[grant] = sight.free
     due = office.promised_by(draft.matter.promised_limit, draft.filing_date)
-    match await office.record.decided(
-        draft, expect=claims, given=sight.objections, promised_by=due
-    ):
+    match await office.record.decided(draft, expect=claims, given=sight.given, promised_by=due):
         case Decision() as decision:
             office.decided(decision)
             if ENGINE_DISAGREES in decision.outcome.reasons:

@@ -18,6 +18,7 @@ from decision_service.model import (
     EvidenceType,
     Frozen,
     Granted,
+    MatterId,
     Receipt,
     Text,
     Value,
@@ -191,6 +192,44 @@ class StandingReturn(Step):
     text: str
 
 
+class Mandate(Step):
+    """A person lets an agent act for them (委托): for some matters, until a day.
+
+    Attributes:
+        agent: The agent's documents; how surely the agent is known is seen when they act.
+        until: The last civil day on which it holds.
+        on_paper: Whether a clerk has seen it on paper, rather than heard it of the person.
+        scan: SHA-256 (hex) of the scan of the paper; empty without one.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"matters", "until", "on_paper"})
+
+    kind: Literal["mandate"] = "mandate"
+    agent: tuple[Document, ...] = Field(min_length=1)
+    matters: tuple[MatterId, ...] = Field(min_length=1)
+    until: date
+    on_paper: bool = False
+    scan: str = ""
+
+    def covers(self, matter: MatterId, day: date) -> bool:
+        """Whether it holds for the matter on that day."""
+        return matter in self.matters and day <= self.until
+
+
+class MandateEnd(Step):
+    """The person has taken a mandate back; it holds from then on no more.
+
+    Attributes:
+        mandate: Index of the entry that granted it.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"mandate"})
+
+    kind: Literal["mandate_end"] = "mandate_end"
+    mandate: int = Field(ge=0)
+    agent: tuple[Document, ...] = Field(min_length=1)
+
+
 FollowUp: TypeAlias = Annotated[
     Withdrawal
     | ReviewRequest
@@ -199,7 +238,9 @@ FollowUp: TypeAlias = Annotated[
     | Delivery
     | StandingChange
     | StandingProposal
-    | StandingReturn,
+    | StandingReturn
+    | Mandate
+    | MandateEnd,
     Field(discriminator="kind"),
 ]
 

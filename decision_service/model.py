@@ -785,7 +785,8 @@ class Authority(Frozen):
     @property
     def capacity(self) -> Capacity | None:
         """In which capacity the person acts for the applicant; None for the applicant's own act."""
-        return Capacity(self.person.role) if self.agent_for else None
+        acts = self.agent_for and self.person.role in set(Capacity)
+        return Capacity(self.person.role) if acts else None
 
     @property
     def legal_basis(self) -> str:
@@ -854,7 +855,7 @@ class Application(Request):
     offer_id: str = ""
 
 
-class Mandate(Frozen):
+class LegalDuty(Frozen):
     """What allows registers to be asked though nobody has applied: the law, and no person."""
 
     basis: StatutoryDuty
@@ -887,7 +888,7 @@ class Inquiry(Frozen):
     case_id: str = Field(default="", max_length=0)
     channel: str = OFFER_CHANNEL
     parties: tuple[Party, ...] = Field(min_length=1, max_length=1)
-    authority: Mandate
+    authority: LegalDuty
     purpose: str = Field(min_length=1)
     answers: Mapping[str, Value] = Field(default_factory=dict, max_length=0)
 

@@ -40,7 +40,7 @@ from decision_service.model import (
     Evidence,
     Inquiry,
     Known,
-    Mandate,
+    LegalDuty,
     MatterId,
     Offers,
     Party,
@@ -250,7 +250,7 @@ async def _look_at(
         caller=run.caller,
         matter=run.matter,
         parties=(party,),
-        authority=Mandate(basis=StatutoryDuty(article=_terms(release).legal_basis)),
+        authority=LegalDuty(basis=StatutoryDuty(article=_terms(release).legal_basis)),
         purpose=_terms(release).purpose,
     )
     sight = await office.casebook.look(inquiry)

@@ -747,16 +747,10 @@ class Record:
             ErasedError: The sealed part was erased.
         """
         entries = await self.entries(case_id)
-        opened = [(entry, _sealed_of(entry)) for entry in entries]
-        made = [
-            (entry, parties)
-            for entry, sealed in opened
-            if (parties := sealed.get("parties", sealed.get("application", {}).get("parties")))
-        ]
-        entry, parties = made[0]
+        entry, parties = next((entry, found) for entry in entries if (found := parties_of(entry)))
         return Opening(
             subject=await self.subject(case_id),
-            parties=tuple(Party.model_validate_json(json.dumps(one)) for one in parties),
+            parties=parties,
             release_digest=str(entry.permanent["release_digest"]),
             is_determined=any(entry.permanent.get("outcome") in KINDS.ended for entry in entries),
         )
@@ -809,6 +803,17 @@ class Record:
         """
         recorded = await self.recorded(index)
         return recorded, _sealed_of(recorded)
+
+
+def parties_of(recorded: Recorded) -> tuple[Party, ...]:
+    """Who takes part, if the entry says so.
+
+    Raises:
+        ErasedError: Its sealed part was erased.
+    """
+    sealed = _sealed_of(recorded)
+    found = sealed.get("parties", sealed.get("application", {}).get("parties", ()))
+    return tuple(Party.model_validate_json(json.dumps(one)) for one in found)
 
 
 def readable(recorded: Recorded) -> Recorded:

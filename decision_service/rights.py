@@ -2,22 +2,33 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
+from uuid import uuid4
 
+from decision_service.acting import guardian_is_proven
 from decision_service.admission import (
+    has_acted,
     no_such_case,
     not_the_applicant,
     refuse_future,
     refuse_low_assurance,
+    refuse_without_mandate,
     subject_of,
 )
 from decision_service.casebook import By
 from decision_service.casework import case as case_now
 from decision_service.casework import file_of
 from decision_service.decide import refuse_reuse
-from decision_service.errors import FieldViolation, InvalidRequestError, PreconditionError
+from decision_service.errors import (
+    FieldViolation,
+    InvalidRequestError,
+    NotAuthorizedError,
+    PreconditionError,
+)
+from decision_service.evidence import RESERVED_S, asked_about, gather, plan
 from decision_service.followup import (
     CaseFile,
     FollowUp,
@@ -26,7 +37,18 @@ from decision_service.followup import (
     ReviewRequest,
     Withdrawal,
 )
-from decision_service.model import CaseId, CaseState, CaseSummary, Contest, Party
+from decision_service.model import (
+    APPLICANT,
+    Authority,
+    Capacity,
+    CaseId,
+    CaseState,
+    CaseSummary,
+    Contest,
+    Party,
+    Request,
+    StatutoryDuty,
+)
 from decision_service.objections import objection
 from decision_service.office import Office
 from decision_service.record import Taken, case_row
@@ -51,7 +73,8 @@ class Ask:
             them at the window.
         method: The contract's name for what is wanted; with ``request_id`` it names the request.
         content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
-        person: Who wants it.
+        person: Who wants it: the applicant, or who opened the case for them.
+        deadline: Instant of the event loop's clock by which the caller wants the answer.
     """
 
     caller: str
@@ -62,6 +85,7 @@ class Ask:
     case_id: str
     person: Person
     now: datetime
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +255,7 @@ async def _situation(ask: Ask, office: Office) -> _Situation:
     opening = await record.opening(case.case_id)
     release = await office.release(opening.release_digest)
     refuse_low_assurance(ask.person.assurance_level, release.matter)
-    if opening.parties[0].named_by not in ask.person.documents:
-        raise not_the_applicant()
+    await _refuse_stranger(ask, case, opening.parties, release, office)
     refuse_future("person.authentication_time", ask.person.authentication_time, ask.now)
     return _Situation(
         case=case,
@@ -242,6 +265,82 @@ async def _situation(ask: Ask, office: Office) -> _Situation:
         newest=newest,
         is_determined=opening.is_determined,
     )
+
+
+async def _refuse_stranger(
+    ask: Ask, case: CaseSummary, parties: tuple[Party, ...], release: Release, office: Office
+) -> None:
+    """A case is its applicant's; an agent or a guardian has a say in those that they opened.
+
+    The agent's mandate must hold today, and the register must vouch for the guardian anew.
+
+    Raises:
+        NotAuthorizedError: They are neither, or may act no more.
+    """
+    applicant, today = parties[0], office.today(ask.now)
+    if applicant.named_by in ask.person.documents:
+        return
+    agent, guardian = (Party(role=one, documents=ask.person.documents) for one in Capacity)
+    if has_acted(agent, parties):
+        granted = await office.casebook.mandate(applicant.subject, agent.subject)
+        refuse_without_mandate(granted.step if granted else None, case.matter, today)
+    elif not has_acted(guardian, parties):
+        raise not_the_applicant()
+    elif not await _is_guardian((applicant, guardian), ask, case, release, office):
+        raise NotAuthorizedError(
+            "the register does not show that the guardian acts for the applicant today",
+            zh="系统今天未能从登记信息确认监护关系，请稍后重试，或者持监护证明到窗口办理。",
+            reason="GUARDIAN_NOT_PROVEN",
+            hint="Repeat it later, or let a clerk see the papers; the applicant can do it, too.",
+        )
+
+
+async def _is_guardian(
+    parties: tuple[Party, Party], ask: Ask, case: CaseSummary, release: Release, office: Office
+) -> bool:
+    """Whether the register vouches today for the second as the first one's guardian.
+
+    Nothing else is asked, and who asked for it is recorded before.
+    """
+    request = Request(
+        caller=ask.caller,
+        request_id=ask.request_id,
+        matter=case.matter,
+        case_id=case.case_id,
+        channel="",
+        parties=parties,
+        authority=Authority(
+            person=parties[1],
+            assurance_level=ask.person.assurance_level,
+            authentication_time=ask.person.authentication_time,
+            agent_for=APPLICANT,
+            basis=StatutoryDuty(article=release.matter.represented_by[Capacity.GUARDIAN]),
+        ),
+    )
+    today = office.today(ask.now)
+    whole = plan(
+        request,
+        release,
+        (),
+        case_id=case.case_id,
+        filing_date=today,
+        now=ask.now,
+        new_id=lambda: str(uuid4()),
+    )
+    proof = replace(whole, questions=whole.questions[:1])
+    await office.record.access(
+        request,
+        asked_about(request, proof),
+        case=case,
+        release_digest=release.digest,
+        now=ask.now,
+        flow="guardian",
+        opens_case=False,
+    )
+    answers = gather(proof, office.sources, deadline=ask.deadline - RESERVED_S, now=ask.now)
+    async with aclosing(answers):
+        seen = [evidence async for evidence in answers]
+    return guardian_is_proven(proof.facts(seen), release.matter, today)
 
 
 async def _own(ask: Ask, office: Office) -> CaseSummary:

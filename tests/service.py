@@ -60,6 +60,9 @@ CASE = "/decision_service.v1.CaseService/GetCase"
 RECEIPT = "/decision_service.v1.CaseService/GetReceipt"
 CASES = "/decision_service.v1.CaseService"
 WATCH, WITHDRAW = f"{CASES}/WatchCase", f"{CASES}/WithdrawCase"
+MANDATES = "/decision_service.v1.MandateService"
+GRANT, REVOKE = f"{MANDATES}/GrantMandate", f"{MANDATES}/RevokeMandate"
+GRANTED = f"{MANDATES}/ListMandates"
 OWN, EXPORT = f"{CASES}/ListOwnAccesses", f"{CASES}/ExportOwnData"
 REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
 AFTERCARE = "/decision_service.v1.AftercareService"
@@ -456,6 +459,21 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         WATCH: lambda: {"case_id": case_id},
         OWN: lambda: {"person": of_a_case(person, now, case_id)["person"]},
         EXPORT: lambda: {"person": of_a_case(person, now, case_id)["person"]},
+        GRANTED: lambda: {"person": of_a_case(person, now, case_id)["person"]},
+        GRANT: lambda: {
+            "request_id": str(uuid4()),
+            "person": of_a_case(person, now, case_id)["person"],
+            "mandate": {
+                "agent": [{"kind": "passport", "number": "E00000001"}],
+                "matters": [MATTER],
+                "until_date": {"year": now.year + 1, "month": 1, "day": 31},
+            },
+        },
+        REVOKE: lambda: {
+            "request_id": str(uuid4()),
+            "person": of_a_case(person, now, case_id)["person"],
+            "agent": [{"kind": "passport", "number": "E00000001"}],
+        },
         DELIVERY: lambda: {
             "case_id": case_id,
             "request_id": str(uuid4()),

@@ -17,6 +17,7 @@ from decision_service.rulebook.values import NotKnown
 from decision_service.server.writing import (
     write_case,
     write_day,
+    write_document,
     write_evidence,
     write_granted,
     write_reasons,
@@ -193,9 +194,7 @@ def _ground(ground: model.Ground) -> pb.Ground:
 def _party(party: model.Party) -> vocabulary_pb2.Party:
     return vocabulary_pb2.Party(
         role=party.role,
-        documents=[
-            vocabulary_pb2.Document(kind=one.kind, number=one.number) for one in party.documents
-        ],
+        documents=[write_document(one) for one in party.documents],
     )
 
 

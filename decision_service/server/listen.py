@@ -26,6 +26,7 @@ from decision_service.server.edge import SERVICES, Edge
 from decision_service.server.identity import Verifier
 from decision_service.server.interceptor import Interceptor
 from decision_service.server.load import Limits, Load
+from decision_service.server.mandate import MandateServicer
 from decision_service.server.matter import MatterServicer
 from decision_service.server.offers import OfferServicer
 from decision_service.server.prefill import PrefillServicer
@@ -36,6 +37,7 @@ from decision_service.v1 import (
     case_pb2_grpc,
     counter_pb2_grpc,
     decision_pb2_grpc,
+    mandate_pb2_grpc,
     matter_pb2_grpc,
     offer_pb2_grpc,
     prefill_pb2_grpc,
@@ -199,12 +201,13 @@ class Server:
         matters, trail = MatterServicer(self._office), TrailServicer(self._office)
         prefills, decisions = PrefillServicer(self._office), DecisionServicer(self._office)
         cases, retention = CaseServicer(self._office), RetentionServicer(self._office)
-        counter = CounterServicer(self._office)
+        counter, mandates = CounterServicer(self._office), MandateServicer(self._office)
         aftercare, offers = AftercareServicer(self._office), OfferServicer(self._office)
         matter_pb2_grpc.add_MatterServiceServicer_to_server(matters, server)
         prefill_pb2_grpc.add_PrefillServiceServicer_to_server(prefills, server)
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
         case_pb2_grpc.add_CaseServiceServicer_to_server(cases, server)
+        mandate_pb2_grpc.add_MandateServiceServicer_to_server(mandates, server)
         counter_pb2_grpc.add_CounterServiceServicer_to_server(counter, server)
         trail_pb2_grpc.add_TrailServiceServicer_to_server(trail, server)
         aftercare_pb2_grpc.add_AftercareServiceServicer_to_server(aftercare, server)
@@ -227,6 +230,7 @@ class Server:
                 "DecisionService": decisions,
                 "AftercareService": aftercare,
                 "CaseService": cases,
+                "MandateService": mandates,
                 "CounterService": counter,
                 "TrailService": trail,
                 "RetentionService": retention,

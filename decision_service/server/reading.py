@@ -234,6 +234,7 @@ def _ask(
         case_id=reader.case_id(request.case_id),
         person=reader.person(request.person),
         now=call.now,
+        deadline=call.deadline,
     )
 
 

@@ -15,6 +15,8 @@ from decision_service.followup import (
     CaseFile,
     Delivery,
     Happened,
+    Mandate,
+    MandateEnd,
     Objection,
     Resolution,
     ReviewRequest,
@@ -29,6 +31,11 @@ from decision_service.v1 import case_pb2, decision_pb2, matter_pb2, offer_pb2, p
 from decision_service.v1 import vocabulary_pb2 as pb
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def write_document(document: model.Document) -> pb.Document:
+    """Write an identity document."""
+    return pb.Document(kind=document.kind, number=document.number)
 
 
 def write_text(text: model.Text) -> pb.Text:
@@ -85,7 +92,7 @@ def write_decision(decision: model.Decision) -> pb.Decision:
         evidence=[write_evidence(one) for one in decision.evidence],
         notice=write_text(decision.notice),
         remedies=_remedies(decision.remedies),
-        receipt=_receipt(decision.receipt),
+        receipt=write_receipt(decision.receipt),
         replaced=[write_replaced(one) for one in decision.replaced],
         contradictions=[_contradiction(one) for one in decision.contradictions],
         determination=_determination(decision.determination) if decision.determination else None,
@@ -227,7 +234,8 @@ def _remedies(remedies: model.Remedies) -> pb.Remedies:
     )
 
 
-def _receipt(receipt: model.Receipt) -> pb.Receipt:
+def write_receipt(receipt: model.Receipt) -> pb.Receipt:
+    """Write where an entry stands."""
     return pb.Receipt(index=receipt.index, leaf_hash=bytes.fromhex(receipt.leaf_hash))
 
 
@@ -279,7 +287,9 @@ def write_standing_change(change: StandingChange) -> case_pb2.StandingChanged:
 
 def _event(happened: Happened) -> case_pb2.CaseEvent:
     """Something that has followed. A new kind does not type-check until it has its case here."""
-    written = case_pb2.CaseEvent(time=write_time(happened.time), receipt=_receipt(happened.receipt))
+    written = case_pb2.CaseEvent(
+        time=write_time(happened.time), receipt=write_receipt(happened.receipt)
+    )
     match happened.step:
         case Withdrawal(text=text):
             written.withdrawn.CopyFrom(case_pb2.Withdrawn(text=text))
@@ -318,6 +328,8 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
             written.standing_changed.CopyFrom(changed)
         case StandingProposal() | StandingReturn():
             raise AssertionError("no case tells how clerks work among themselves")
+        case Mandate() | MandateEnd():
+            raise AssertionError("a mandate is of no case")
         case _ as never:
             assert_never(never)
     return written
@@ -342,7 +354,7 @@ def write_offer(offer: Offer) -> offer_pb2.Offer:
         declared_fields=offer.declared_fields,
         notice=write_text(offer.notice),
         ask_again=offer.ask_again,
-        receipt=_receipt(offer.receipt),
+        receipt=write_receipt(offer.receipt),
     )
 
 
@@ -370,7 +382,7 @@ def write_event(event: model.PrefillEvent) -> prefill_pb2.PrefillResponse:
             completed = prefill_pb2.PrefillCompleted(
                 fields=[_field(one) for one in event.fields],
                 declared_fields=event.declared_fields,
-                receipt=_receipt(event.receipt),
+                receipt=write_receipt(event.receipt),
                 replaced=[write_replaced(one) for one in event.replaced],
             )
             return prefill_pb2.PrefillResponse(completed=completed)
@@ -433,4 +445,9 @@ def write_matter(release: Release) -> matter_pb2.Matter:
         remedies=_remedies(matter.remedies),
         applicants=matter.applicants,
         prefill_answers=sorted(matter.form_keys),
+        represented_by=[
+            matter_pb2.Representation(capacity=capacity, legal_basis=basis)
+            for capacity, basis in sorted(matter.represented_by.items())
+        ],
+        in_person=matter.in_person,
     )

@@ -103,7 +103,8 @@ class OwnAccess(_message.Message):
     """What they are, e.g. `auditor`; empty or `portal` for the system that acted for the person."""
     flow: _builtins.str
     """Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, `offer` where nobody had
-    applied, or `trail` for a look at the record.
+    applied, `guardian` for who acts about a case for the person, or `trail` for a look at the
+    record.
     """
     method: _builtins.str
     """The question to the record; empty unless it was one."""

@@ -17,11 +17,13 @@ class CaseServiceStub:
 
     Whatever is done here is recorded before it is answered, and is idempotent: a repeated
     `request_id` is done once. It can be done by the portal that opened the case, for its applicant
-    who has authenticated, and by a clerk for the applicant who stands at the window.
+    who has authenticated, and by a clerk for the applicant who stands at the window. Whoever opened
+    a case as agent can do the same as long as the mandate holds, and a guardian as long as the
+    register vouches for them.
 
     Errors of every such method: `NOT_FOUND` with reason `CASE_NOT_FOUND`, also for the case of
-    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or
-    `NO_AUTHORITY_FOR_PARTY`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
+    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW`,
+    `NO_AUTHORITY_FOR_PARTY`, `NO_MANDATE` or `GUARDIAN_NOT_PROVEN`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
     `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason `NOT_RECORDED`: nothing
     was done, repeat with the same `request_id`.
     """
@@ -87,11 +89,13 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Whatever is done here is recorded before it is answered, and is idempotent: a repeated
     `request_id` is done once. It can be done by the portal that opened the case, for its applicant
-    who has authenticated, and by a clerk for the applicant who stands at the window.
+    who has authenticated, and by a clerk for the applicant who stands at the window. Whoever opened
+    a case as agent can do the same as long as the mandate holds, and a guardian as long as the
+    register vouches for them.
 
     Errors of every such method: `NOT_FOUND` with reason `CASE_NOT_FOUND`, also for the case of
-    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or
-    `NO_AUTHORITY_FOR_PARTY`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
+    another portal; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW`,
+    `NO_AUTHORITY_FOR_PARTY`, `NO_MANDATE` or `GUARDIAN_NOT_PROVEN`; `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`;
     `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason `NOT_RECORDED`: nothing
     was done, repeat with the same `request_id`.
     """

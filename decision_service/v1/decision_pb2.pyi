@@ -229,7 +229,8 @@ class DecideRequest(_message.Message):
     @_builtins.property
     def parties(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Party]:
         """Who takes part. The first is the person who files, as `applicant`; for a matter that
-        organisations apply for, one more is the `organisation`, whose case it then is.
+        organisations apply for, one more is the `organisation`, whose case it then is. Who acts for a
+        person is one more, as `agent` or `guardian`; grants, limits and records are the person's.
         """
 
     @_builtins.property

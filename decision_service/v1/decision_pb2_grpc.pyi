@@ -24,7 +24,8 @@ class DecisionServiceStub:
     Errors: `NOT_FOUND` with reason `MATTER_NOT_FOUND`, `NO_RELEASE_IN_FORCE` or
     `CASE_NOT_FOUND`; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` and every field;
     `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED` if the same `request_id` came with another
-    body; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or `NO_AUTHORITY_FOR_PARTY`;
+    body; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW`, `NO_AUTHORITY_FOR_PARTY`,
+    `NOT_REPRESENTED` or `NO_MANDATE`;
     `FAILED_PRECONDITION` with reason `CASE_DECIDED` if the case is closed, `MODE_NOT_OFFERED`
     if the matter is not decided here, `OFFER_ENDED` if `offer_id` names an offer whose time is
     over or that was answered (apply without it: nothing is lost), or `ERASED` if the request's
@@ -61,7 +62,8 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: `NOT_FOUND` with reason `MATTER_NOT_FOUND`, `NO_RELEASE_IN_FORCE` or
         `CASE_NOT_FOUND`; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` and every field;
         `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED` if the same `request_id` came with another
-        body; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or `NO_AUTHORITY_FOR_PARTY`;
+        body; `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW`, `NO_AUTHORITY_FOR_PARTY`,
+        `NOT_REPRESENTED` or `NO_MANDATE`;
         `FAILED_PRECONDITION` with reason `CASE_DECIDED` if the case is closed, `MODE_NOT_OFFERED`
         if the matter is not decided here, `OFFER_ENDED` if `offer_id` names an offer whose time is
         over or that was answered (apply without it: nothing is lost), or `ERASED` if the request's

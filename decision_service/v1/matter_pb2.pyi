@@ -156,6 +156,8 @@ class Matter(_message.Message):
     REMEDIES_FIELD_NUMBER: _builtins.int
     APPLICANTS_FIELD_NUMBER: _builtins.int
     PREFILL_ANSWERS_FIELD_NUMBER: _builtins.int
+    REPRESENTED_BY_FIELD_NUMBER: _builtins.int
+    IN_PERSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, e.g. `old_age_allowance`."""
     kind: _builtins.str
@@ -172,6 +174,8 @@ class Matter(_message.Message):
     """The form: JSON Schema 2020-12. Fields with `x-concept` whose source is a register are
     prefilled and never sent back.
     """
+    in_person: _builtins.str
+    """The law that wants the person to appear; empty if none does."""
     @_builtins.property
     def name(self) -> _vocabulary_pb2.Text:
         """Its name."""
@@ -222,6 +226,10 @@ class Matter(_message.Message):
     def prefill_answers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Keys of the declared fields by which registers find: prefill again once they are filled in."""
 
+    @_builtins.property
+    def represented_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___Representation]:
+        """Who may act for the person who applies, and by which law; nobody else may."""
+
     def __init__(
         self,
         *,
@@ -243,11 +251,39 @@ class Matter(_message.Message):
         remedies: _vocabulary_pb2.Remedies | None = ...,
         applicants: _abc.Iterable[_builtins.str] | None = ...,
         prefill_answers: _abc.Iterable[_builtins.str] | None = ...,
+        represented_by: _abc.Iterable[Global___Representation] | None = ...,
+        in_person: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["competent_authority", b"competent_authority", "limits", b"limits", "name", b"name", "promised_limit", b"promised_limit", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "prefill_answers", b"prefill_answers", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "in_person", b"in_person", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "prefill_answers", b"prefill_answers", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "represented_by", b"represented_by", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Matter: _TypeAlias = Matter  # noqa: Y015
+
+@_typing.final
+class Representation(_message.Message):
+    """That somebody may act for the person who applies (代办)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    LEGAL_BASIS_FIELD_NUMBER: _builtins.int
+    capacity: _builtins.str
+    """`agent`, by a mandate (`MandateService`), or `guardian`, if a register vouches for it."""
+    legal_basis: _builtins.str
+    """The law."""
+    def __init__(
+        self,
+        *,
+        capacity: _builtins.str = ...,
+        legal_basis: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "legal_basis", b"legal_basis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Representation: _TypeAlias = Representation  # noqa: Y015

@@ -23,7 +23,8 @@ class PrefillServiceStub:
 
     Errors: `NOT_FOUND` with reason `MATTER_NOT_FOUND`, `NO_RELEASE_IN_FORCE` or
     `CASE_NOT_FOUND`; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` and every field;
-    `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or `NO_AUTHORITY_FOR_PARTY`;
+    `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW`, `NO_AUTHORITY_FOR_PARTY`,
+    `NOT_REPRESENTED` or `NO_MANDATE`;
     `DEADLINE_EXCEEDED` with reason `DEADLINE_TOO_SHORT` before any register is asked;
     `UNAVAILABLE` with reason `NOT_RECORDED`: nothing was asked or shown, repeat the call.
 
@@ -46,7 +47,8 @@ class PrefillServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: `NOT_FOUND` with reason `MATTER_NOT_FOUND`, `NO_RELEASE_IN_FORCE` or
         `CASE_NOT_FOUND`; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` and every field;
-        `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW` or `NO_AUTHORITY_FOR_PARTY`;
+        `PERMISSION_DENIED` with reason `ASSURANCE_TOO_LOW`, `NO_AUTHORITY_FOR_PARTY`,
+        `NOT_REPRESENTED` or `NO_MANDATE`;
         `DEADLINE_EXCEEDED` with reason `DEADLINE_TOO_SHORT` before any register is asked;
         `UNAVAILABLE` with reason `NOT_RECORDED`: nothing was asked or shown, repeat the call.
 

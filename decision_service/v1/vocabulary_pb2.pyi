@@ -337,10 +337,12 @@ class Authority(_message.Message):
     assurance_level: Global___AssuranceLevel.ValueType
     """How surely. Below the matter's level the request is PERMISSION_DENIED."""
     agent_for: _builtins.str
-    """Role of the party that the person acts for; empty if the person is the applicant."""
+    """Role of the party that the person acts for: `applicant`; empty if the person is the applicant."""
     @_builtins.property
     def person(self) -> Global___Party:
-        """The person who authenticated: the applicant, or who acts for the applicant."""
+        """The person who authenticated: the applicant, or who acts for the applicant. Then the role is
+        `agent` or `guardian`, and the same is a party of that role in `parties`.
+        """
 
     @_builtins.property
     def authentication_time(self) -> _timestamp_pb2.Timestamp:

@@ -83,13 +83,16 @@ export interface StatutoryDuty {
 
 /** Who stands behind a request, how surely, and what allows registers to be asked. */
 export interface Authority {
-  /** The person who authenticated: the applicant, or who acts for the applicant. */
+  /**
+   * The person who authenticated: the applicant, or who acts for the applicant. Then the role is
+   * `agent` or `guardian`, and the same is a party of that role in `parties`.
+   */
   person: Party;
   /** How surely. Below the matter's level the request is PERMISSION_DENIED. */
   assuranceLevel: AssuranceLevel;
   /** When the person authenticated. */
   authenticationTime: Timestamp;
-  /** Role of the party that the person acts for; empty if the person is the applicant. */
+  /** Role of the party that the person acts for: `applicant`; empty if the person is the applicant. */
   agentFor?: string;
   /** The person agreed. */
   consent?: Consent;
@@ -399,7 +402,8 @@ export interface DecideRequest {
   channel: string;
   /**
    * Who takes part. The first is the person who files, as `applicant`; for a matter that
-   * organisations apply for, one more is the `organisation`, whose case it then is.
+   * organisations apply for, one more is the `organisation`, whose case it then is. Who acts for a
+   * person is one more, as `agent` or `guardian`; grants, limits and records are the person's.
    */
   parties: Party[];
   /** Who stands behind the request. */
@@ -461,7 +465,8 @@ export interface OwnAccess {
   role?: string;
   /**
    * Why: `prefill`, `decide`, `waiting`, `interrupted`, `eligibility`, `offer` where nobody had
-   * applied, or `trail` for a look at the record.
+   * applied, `guardian` for who acts about a case for the person, or `trail` for a look at the
+   * record.
    */
   flow?: string;
   /** The question to the record; empty unless it was one. */
@@ -1418,6 +1423,74 @@ export interface RecordSecondLookResponse {
 /** What a clerk decides. */
 export type Result = "RESULT_APPROVE" | "RESULT_REFUSE" | "RESULT_CORRECT";
 
+/** What `GrantMandate` is asked. */
+export interface GrantMandateRequest {
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /**
+   * Who grants it, as surely as every one of the matters asks. On paper: whom the paper names;
+   * how surely is then not looked at, because a clerk has seen the paper.
+   */
+  person: Person;
+  /** The mandate; its `receipt`, `grant_time` and `on_paper` are not read. */
+  mandate: Mandate;
+  /** SHA-256 of the scan of the paper, 32 bytes, if a clerk has seen one; clerks only. Sealed. */
+  scanDigest?: Base64;
+}
+
+/** What `GrantMandate` answers. */
+export interface GrantMandateResponse {
+  /** The mandate as it is recorded. */
+  mandate?: Mandate;
+}
+
+/** What `RevokeMandate` is asked. */
+export interface RevokeMandateRequest {
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Who takes it back: who granted it. */
+  person: Person;
+  /** The agent, by the documents that the mandate names. */
+  agent: Document[];
+}
+
+/** What `RevokeMandate` answers. */
+export interface RevokeMandateResponse {
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
+}
+
+/** What `ListMandates` is asked. */
+export interface ListMandatesRequest {
+  /** Who asks about their own mandates. */
+  person: Person;
+}
+
+/** What `ListMandates` answers. */
+export interface ListMandatesResponse {
+  /** At most 500. */
+  mandates?: Mandate[];
+}
+
+/** That somebody may act for a person. */
+export interface Mandate {
+  /** The agent's documents, at least one; the agent authenticates with one of them. */
+  agent: Document[];
+  /**
+   * Ids of the matters that the agent may act in, 1 to 50; each must let agents act
+   * (`Matter.represented_by`).
+   */
+  matters: string[];
+  /** The last civil day on which it holds. */
+  untilDate: Day;
+  /** When it was recorded. */
+  grantTime?: Timestamp;
+  /** Whether a clerk has seen it on paper. */
+  onPaper?: boolean;
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
+}
+
 /** What `ListMatters` is asked. */
 export interface ListMattersRequest {
   /** At most so many matters; 0 means 50, more than 200 means 200. */
@@ -1497,6 +1570,18 @@ export interface Matter {
   applicants?: string[];
   /** Keys of the declared fields by which registers find: prefill again once they are filled in. */
   prefillAnswers?: string[];
+  /** Who may act for the person who applies, and by which law; nobody else may. */
+  representedBy?: Representation[];
+  /** The law that wants the person to appear; empty if none does. */
+  inPerson?: string;
+}
+
+/** That somebody may act for the person who applies (代办). */
+export interface Representation {
+  /** `agent`, by a mandate (`MandateService`), or `guardian`, if a register vouches for it. */
+  capacity?: string;
+  /** The law. */
+  legalBasis?: string;
 }
 
 /** What `MakeOffers` is asked. */
@@ -1595,7 +1680,8 @@ export interface PrefillRequest {
   channel: string;
   /**
    * Who takes part. The first is the person who files, as `applicant`; for a matter that
-   * organisations apply for, one more is the `organisation`, whose case it then is.
+   * organisations apply for, one more is the `organisation`, whose case it then is. Who acts for a
+   * person is one more, as `agent` or `guardian`; grants, limits and records are the person's.
    */
   parties: Party[];
   /** Who stands behind the request. */

@@ -43,6 +43,7 @@ def ask(citizen: Citizen, case_id: str, method: str, clock: Any, **changes: Any)
             authentication_time=clock(),
         ),
         "now": clock(),
+        "deadline": soon(),
     }
     return Ask(**{**parts, **changes})
 

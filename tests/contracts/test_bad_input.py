@@ -45,6 +45,7 @@ from tests.service import (
     ERASE,
     EXPORT,
     GET,
+    GRANT,
     HOLD,
     LIFT,
     LIST,
@@ -63,6 +64,7 @@ from tests.service import (
     RETAIN,
     RETURN,
     REVIEW,
+    REVOKE,
     SAMPLE,
     SECOND_LOOK,
     STANDING,
@@ -107,6 +109,14 @@ class Bad:
 def bad(name: str, *path: str | int, to: Any, method: str = DECIDE) -> Bad:
     """A request with one thing wrong."""
     return Bad(name, method, edits=((path, to),))
+
+
+AGENT = {"role": "agent", "documents": [{"kind": "passport", "number": "E00000001"}]}
+BY_AGENT: tuple[Edit, ...] = (
+    (("parties", 1), AGENT),
+    (("authority", "person"), AGENT),
+    (("authority", "agent_for"), "applicant"),
+)
 
 
 def answer(name: str, to: Any, key: str = "applicant.mobile") -> Bad:
@@ -382,6 +392,26 @@ REQUESTS = [
         to="ASSURANCE_LEVEL_LOW",
         method=WITHDRAW,
     ),
+    # who acts for whom
+    bad("no mandate to take back", "agent", 0, "number", to="E00000009", method=REVOKE),
+    bad("a mandate for a card", "mandate", "matters", to=["library_card"], method=GRANT),
+    bad("a mandate for nothing", "mandate", "matters", to=[], method=GRANT),
+    bad(
+        "a mandate that is over",
+        *("mandate", "until_date"),
+        to={"year": 2020, "month": 1, "day": 1},
+        method=GRANT,
+    ),
+    bad(
+        "a mandate for a lifetime",
+        *("mandate", "until_date"),
+        to={"year": 2099, "month": 1, "day": 1},
+        method=GRANT,
+    ),
+    bad("half a digest of a scan", "scan_digest", to="AAAA", method=GRANT),
+    bad("a scan from a portal", "scan_digest", to="A" * 43 + "=", method=GRANT),
+    Bad("an agent without a mandate", DECIDE, edits=BY_AGENT),
+    Bad("an agent where nobody acts", DECIDE, edits=(*BY_AGENT, (("matter",), "library_card"))),
     bad("a withdrawal with control characters", "text", to="\x1b[2J", method=WITHDRAW),
     bad("a withdrawal of what is decided", "text", to="", method=WITHDRAW),
     bad("a review with a text of 2,001 characters", "text", to="很" * 2001, method=REVIEW),
