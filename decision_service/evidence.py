@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Protocol, TypeAlias
 
 from decision_service.acting import guardian_is_proven
@@ -122,7 +122,7 @@ def plan(
                 purpose=purpose,
                 legal_basis=request.authority.legal_basis,
                 filing_date=filing_date,
-                fresh_for=_fresh_for(release, item.type),
+                fresh_for=release.fresh_for[item.type],
             )
     contested = frozenset(
         contest.concept
@@ -135,16 +135,6 @@ def plan(
         ),
         may_go_on=lambda facts: not by_guardian or guardian_is_proven(facts, matter, filing_date),
     )
-
-
-def _fresh_for(release: Release, evidence_type: EvidenceType) -> timedelta:
-    """How old an answer may be for all that the matter wants of it; a concept may want it live."""
-    asked_for = [
-        one
-        for one in release.meanings.values()
-        if one.source == evidence_type or evidence_type in release.seconds.get(one.concept, ())
-    ]
-    return min((one.fresh_for or timedelta(0) for one in asked_for), default=timedelta(0))
 
 
 def _given(request: Request | Inquiry, gaps: Sequence[Gap]) -> dict[str, str]:

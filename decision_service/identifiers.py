@@ -5,6 +5,7 @@ Whether anybody has the number is for a register to say.
 
 import re
 from datetime import date
+from operator import mul
 from typing import Final
 
 _RESIDENT: Final = re.compile(r"[0-9]{17}[0-9X]")
@@ -35,8 +36,7 @@ def resident_id_is_valid(number: str) -> bool:
 
 def resident_check(first_17: str) -> str:
     """The last character that belongs to seventeen digits (ISO 7064, MOD 11-2)."""
-    weighed = zip(_RESIDENT_WEIGHTS, first_17, strict=True)
-    return _RESIDENT_CHECKS[sum(weight * int(digit) for weight, digit in weighed) % 11]
+    return _RESIDENT_CHECKS[sum(map(mul, _RESIDENT_WEIGHTS, map(int, first_17))) % 11]
 
 
 def organisation_code_is_valid(number: str) -> bool:

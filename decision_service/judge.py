@@ -4,7 +4,7 @@ Deciding, replaying, simulating and scenarios all call `judge`. It asks two eval
 nothing but the parsed tree, and where they do not agree nobody is decided by either (law 3).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,7 +24,6 @@ from decision_service.model import (
     Granted,
     Held,
     Known,
-    LegalBasis,
     Meaning,
     NeedsCorrection,
     NumberType,
@@ -45,11 +44,9 @@ from decision_service.release import Gap, Release
 from decision_service.rulebook.tree import (
     Derived,
     Output,
-    Requirement,
     Term,
     Verdict,
     VerdictKind,
-    names,
     quantum,
 )
 from decision_service.rulebook.values import NotKnown
@@ -245,13 +242,32 @@ PERSON_REQUESTED = _reason(
 )
 
 
-def explain(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, ...]:
-    """What became of every requirement, what it rests on, and the law behind it."""
-    used = {item.concept: item for item in used_facts(release, facts)}
+def explain(
+    release: Release, facts: Facts, verdict: Verdict, wanted: Container[Status] = frozenset(Status)
+) -> tuple[Reason, ...]:
+    """What became of every requirement, what it rests on, and the law behind it.
+
+    Args:
+        wanted: Only requirements of which one of these became.
+    """
+    used = tuple(used_facts(release, facts))
+    said_zh = {item.name.zh: item.value.zh or "（未知）" for item in used}
+    said_en = {item.name.zh: item.value.en or "(unknown)" for item in used}
     statuses = dict(verdict.statuses)
     return tuple(
-        _requirement_reason(release, used, requirement, statuses[requirement.id])
-        for requirement in release.book.requirements
+        Reason(
+            code=_CODES[status],
+            requirement=one.id,
+            title=one.name,
+            text=Text(
+                zh=_fill(one.notices[status].zh, said_zh),
+                en=_fill(one.notices[status].en, said_en),
+            ),
+            legal_basis=release.laws[one.id],
+            used=tuple(item for item in used if item.concept in release.shown[one.id]),
+        )
+        for one in release.book.requirements
+        if (status := statuses[one.id]) in wanted
     )
 
 
@@ -262,15 +278,10 @@ def _corrections(gaps: Iterable[Gap]) -> tuple[Reason, ...]:
 
 def _reasons(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, ...]:
     """For an approval why every requirement is met; else all that is not met or not known."""
-    statuses = dict(verdict.statuses)
-    wanted = {Status.MET} if verdict.kind is VerdictKind.APPROVE else set(Status) - {Status.MET}
-    found = [
-        reason
-        for reason in explain(release, facts, verdict)
-        if statuses[reason.requirement] in wanted
-    ]
+    wanted = {Status.MET} if verdict.kind is VerdictKind.APPROVE else {*Status} - {Status.MET}
+    found = explain(release, facts, verdict, wanted)
     if found and verdict.kind is not VerdictKind.APPROVE:
-        return tuple(found)
+        return found
     outputs = dict(verdict.outputs)
     return (
         *found,
@@ -285,35 +296,6 @@ def _reasons(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, 
             for output in release.book.outputs
             if isinstance(outputs[output.id], NotKnown)
         ),
-    )
-
-
-def _requirement_reason(
-    release: Release,
-    used: Mapping[Concept, Used],
-    requirement: Requirement,
-    status: Status,
-) -> Reason:
-    """What became of one requirement, what it rests on, and the law behind it."""
-    mentioned = names(requirement.expression) | release.inputs[requirement.id]
-    shown_zh = {item.name.zh: item.value.zh or "（未知）" for item in used.values()}
-    shown_en = {item.name.zh: item.value.en or "(unknown)" for item in used.values()}
-    notice = requirement.notices[status]
-    bases = {basis.number: basis for basis in release.book.bases}
-    return Reason(
-        code=_CODES[status],
-        requirement=requirement.id,
-        title=requirement.name,
-        text=Text(zh=_fill(notice.zh, shown_zh), en=_fill(notice.en, shown_en)),
-        legal_basis=tuple(
-            LegalBasis(
-                number=number,
-                instrument=bases[number].instrument,
-                article=bases[number].article,
-            )
-            for number in requirement.basis
-        ),
-        used=tuple(item for concept, item in used.items() if concept in mentioned),
     )
 
 
@@ -394,6 +376,8 @@ def _contradiction_reason(found: Contradiction) -> Reason:
 
 def _fill(notice: str, shown: Mapping[str, str]) -> str:
     """The notice with its ``{name}`` placeholders filled in."""
+    if "{" not in notice:
+        return notice
     for name, value in shown.items():
         notice = notice.replace("{" + name + "}", value)
     return notice

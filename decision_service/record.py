@@ -459,8 +459,7 @@ class Record:
             Whether an earlier process died under this very request. The mark of such a death is
             wiped only by an outcome.
         """
-        interrupted = self._trail.inflight.interrupted(key)
-        self._trail.inflight.begin(key)
+        interrupted = self._trail.inflight.begin(key)
         try:
             yield interrupted
         except BaseException:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import PurePath
@@ -39,6 +39,7 @@ from decision_service.model import (
     Capacity,
     Concept,
     EvidenceType,
+    LegalBasis,
     ListType,
     Matter,
     Meaning,
@@ -56,6 +57,7 @@ from decision_service.rulebook.tree import (
     Rulebook,
     RuleFileError,
     Term,
+    names,
     rests_on,
 )
 
@@ -256,6 +258,39 @@ class Release:
         """The concepts that each requirement and each output rests on, by its id."""
         items: tuple[Requirement | Output, ...] = (*self.book.requirements, *self.book.outputs)
         return {item.id: rests_on(self.book, item.expression) for item in items}
+
+    @cached_property
+    def shown(self) -> Mapping[str, frozenset[Concept]]:
+        """What is shown with each requirement, by its id: all that it names or rests on."""
+        return {
+            one.id: names(one.expression) | self.inputs[one.id] for one in self.book.requirements
+        }
+
+    @cached_property
+    def laws(self) -> Mapping[str, tuple[LegalBasis, ...]]:
+        """The law behind each requirement, by its id."""
+        bases = {
+            one.number: LegalBasis(
+                number=one.number, instrument=one.instrument, article=one.article
+            )
+            for one in self.book.bases
+        }
+        return {one.id: tuple(bases[at] for at in one.basis) for one in self.book.requirements}
+
+    @cached_property
+    def fresh_for(self) -> Mapping[EvidenceType, timedelta]:
+        """How old an answer may be for all that the matter wants of it; some want it live."""
+        return {
+            item.type: min(
+                (
+                    one.fresh_for or timedelta(0)
+                    for one in self.meanings.values()
+                    if item.type in (one.source, *self.seconds.get(one.concept, ()))
+                ),
+                default=timedelta(0),
+            )
+            for item in self.matter.evidence
+        }
 
     @cached_property
     def hangs_on(self) -> Mapping[EvidenceType, frozenset[Concept]]:

@@ -72,6 +72,10 @@ HTTP_PORT = 50052
 STAFF_KEY_BYTES = 32
 """The least that a key of clerks' tags has."""
 
+_GARBAGE = 20_000
+"""New objects after which cycles among them are looked for. A decision makes thousands and hardly a
+cycle, so that the interpreter's own 700 look several times a decision, and find nothing."""
+
 _LONGEST_TERM = timedelta(days=184)
 """Six months: within these one can go to court (行政诉讼法 Art. 46)."""
 
@@ -344,6 +348,7 @@ async def service(
         ):
             gc.collect()
             gc.freeze()  # what was composed stays: walking it again would hold up everybody
+            gc.set_threshold(_GARBAGE)
             gc.enable()
             yield server, office
 

@@ -23,20 +23,28 @@ class Inflight:
         self._folder = folder
         self._begun: dict[str, int] = {}
 
-    def begin(self, key: str) -> None:
-        """Mark the request; marking it again changes nothing."""
+    def begin(self, key: str) -> bool:
+        """Mark the request; marking it again changes nothing.
+
+        Returns:
+            Whether it was `interrupted` before.
+        """
         name = _name(key)
         if name in self._begun:
-            return
+            return self.interrupted(key)
         path = self._folder / name
         try:
             mark = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             _lock(mark)
         except FileExistsError:
+            interrupted = self.interrupted(key)
             mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             if _lock(mark):  # else another process works on a twin of it
                 os.write(mark, b"taken over\n")
+        else:
+            interrupted = False
         self._begun[name] = mark
+        return interrupted
 
     def end(self, key: str) -> None:
         """Take the mark away: the request was answered, one way or the other."""
