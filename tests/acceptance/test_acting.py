@@ -92,7 +92,7 @@ def asked(running: Running) -> set[str]:
         pytest.param("ward", ALLOWANCE, id="an appointed guardian, for an adult"),
     ],
 )
-async def test_a_guardian_on_the_register_is_served_as_the_ward_would_be(
+async def test_s21_a_guardian_on_the_register_is_served_as_the_ward_would_be(
     office: Office, clock: Any, apply_for: ApplyFor, cast: Any, applicant: str, matter: str
 ) -> None:
     application = by(apply_for(cast[applicant], matter), "guardian", cast["guardian"])
@@ -295,7 +295,7 @@ async def refused_to(application: Application, office: Office, clock: Any) -> st
     return caught.value.reason
 
 
-async def test_an_agent_acts_by_a_mandate_and_everything_counts_for_the_principal(
+async def test_s21_an_agent_acts_by_a_mandate_and_everything_counts_for_the_principal(
     office: Office, clock: Any, apply_for: ApplyFor, cast: Any, running: Running
 ) -> None:
     principal, agent = cast["aged_75"], cast["agent"]
@@ -439,7 +439,7 @@ async def test_a_mandate_is_granted_as_surely_as_its_matters_ask(
     assert caught.value.reason == "ASSURANCE_TOO_LOW"
 
 
-async def test_a_clerk_sees_a_mandate_on_paper_but_never_one_of_their_own(
+async def test_s21_a_clerk_sees_a_mandate_on_paper_but_never_one_of_their_own(
     office: Office, clock: Any, apply_for: ApplyFor, cast: Any
 ) -> None:
     principal, agent = cast["aged_75"], cast["agent"]
