@@ -36,7 +36,7 @@ from decision_service.followup import (
 )
 from decision_service.model import CaseId, Concept, Matter, MatterId, Text
 from decision_service.office import Office
-from decision_service.record import DECISION, DETERMINATION, OVERRIDE, Look, Taken
+from decision_service.record import DECISION, DETERMINATION, OVERRIDE, TICKET, Look, Taken
 from decision_service.standing import ENDED, RULES, Grant, grant_of, unfit, write_notice
 
 MOST_TICKETS = 500
@@ -237,7 +237,10 @@ async def _changeable(
 
 
 async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office: Office) -> None:
-    """Record what the owner of a register found; the mark of the objection is taken away.
+    """Record what the owner of a register found; the mark of an objection is taken away.
+
+    Whoever comes upon the same contradiction of sources again is told that its owner has checked;
+    if the record was corrected and it is there again, the owner is asked again.
 
     Raises:
         NotFoundError: There is no such ticket.
@@ -260,7 +263,7 @@ async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office
         assert index is not None, "a ticket's key is never freed"  # noqa: S101
         opened = await office.record.recorded(index)
         permanent = opened.permanent
-        if opened.type != OBJECTION:
+        if opened.type not in {OBJECTION, TICKET}:
             raise PreconditionError(
                 "the ticket is resolved already",
                 zh="该数据校核单已经办结。",
@@ -274,7 +277,7 @@ async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office
             subject=opened.subject,
             matter=str(permanent["matter"]),
             release_digest=str(permanent["release_digest"]),
-            claims={key: index},
+            claims=await office.casebook.answering(opened),
         )
 
     await _once(task, case_id, step, office)
@@ -283,7 +286,7 @@ async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office
 async def open_tickets(
     evidence_type: str, *, caller: str, role: str, now: datetime, office: Office
 ) -> tuple[Recorded, ...]:
-    """The newest objections that wait for the owner of a register; of every one if it is empty.
+    """The newest tickets that wait for the owner of a register; of every one if it is empty.
 
     Raises:
         NotRecordedError: The look could not be recorded.
@@ -292,6 +295,12 @@ async def open_tickets(
     await office.record.looked(look, now=now)
     found = await office.casebook.open_tickets(MOST_TICKETS)
     return tuple(one for one in found if evidence_type in {"", one.permanent["evidence_type"]})
+
+
+def doubted_by(opened: Recorded) -> tuple[str, ...]:
+    """The registers that say something else than the one whose owner a ticket asks."""
+    registers = opened.permanent.get("registers")
+    return tuple(map(str, registers[1:])) if isinstance(registers, list) else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What has followed on cases, as entries of the trail, and the marks of open objections."""
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 from audit.trail import ERASED, CaseRow, Entry, Moment, Recorded
 from audit.trail.canonical import Json
 from audit.trail.queries import All, Either, Is
+from decision_service.draft import Draft
 from decision_service.followup import (
     Act,
     Delivery,
@@ -33,14 +35,16 @@ from decision_service.model import (
     Capacity,
     CaseId,
     CaseSummary,
+    Check,
     Concept,
+    Contradiction,
     Inquiry,
     Party,
     Receipt,
     Request,
     Text,
 )
-from decision_service.record import Record, Taken, summary
+from decision_service.record import TICKET, Record, Taken, summary
 
 _STEPS: TypeAdapter[FollowUp] = TypeAdapter(FollowUp)
 _CLASSES: Mapping[str, type[Step]] = {
@@ -61,6 +65,10 @@ PROPOSAL = "standing_proposal/1"
 
 MANDATE = "mandate/1"
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
+
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no letter that can be misread or misheard as a digit."""
+
 _ALL = 1 << 62
 """Above every index."""
 
@@ -124,8 +132,42 @@ class Casebook:
 
     @staticmethod
     def ticket_key(ticket: str) -> str:
-        """Points at the objection until it is resolved, then at the resolution."""
+        """Points at what opened the ticket until it is resolved, then at the resolution."""
         return f"ticket:{ticket}"
+
+    async def ticketed(self, draft: Draft) -> Mapping[Concept, Check]:
+        """Ask the owner of each register that a second one contradicts to check (数据校核).
+
+        The same contradiction about the same subject has one ticket, whoever comes upon it. It has
+        another once its owner has corrected the record, and yet it is there again; and none once
+        the owner has said that the record stands.
+
+        Raises:
+            NotRecordedError: A ticket could not be recorded.
+        """
+        return {found.concept: await self._check(found, draft) for found in draft.contradictions}
+
+    async def _check(self, found: Contradiction, draft: Draft) -> Check:
+        """The newest ticket of a contradiction and its answer, or a new one."""
+        key = self._record.contradiction_key(draft.application.subject, found)
+        while True:
+            index = await self._record.latest(key)
+            newest = None if index is None else await self._record.recorded(index)
+            if newest is not None and (known := _known(newest)) is not None:
+                return known
+            ticket = new_ticket()
+            opened = _contradicted(found, ticket, draft)
+            expect = {key: index, self.ticket_key(ticket): None}
+            if not isinstance(await self._record.claim(opened, expect), Taken):
+                return Check(ticket=ticket)  # else somebody has met it at the same moment
+
+    async def answering(self, opened: Recorded) -> Mapping[str, int | None]:
+        """What an answer to the ticket that an entry has opened must claim."""
+        keys = [self.ticket_key(str(opened.permanent["ticket"]))]
+        if opened.type == TICKET and opened.sealed is not ERASED:
+            found = Contradiction.model_validate_json(json.dumps(opened.sealed["contradiction"]))
+            keys.append(self._record.contradiction_key(opened.subject, found))
+        return dict.fromkeys(keys, opened.index)
 
     async def add(
         self,
@@ -279,9 +321,14 @@ class Casebook:
         )
 
     async def open_tickets(self, limit: int) -> tuple[Recorded, ...]:
-        """The objections that no register has answered yet, the newest first."""
-        found = await self._record.find(Is("type", "=", OBJECTION), before=_ALL, limit=limit)
-        tickets = [(one.index, self.ticket_key(str(one.leaf.permanent["ticket"]))) for one in found]
+        """The objections and contradictions that no register has answered, the newest first."""
+        kinds = Either((Is("type", "=", OBJECTION), Is("type", "=", TICKET)))
+        found = await self._record.find(kinds, before=_ALL, limit=limit)
+        tickets = [
+            (one.index, self.ticket_key(str(one.leaf.permanent["ticket"])))
+            for one in found
+            if "ticket" in one.leaf.permanent  # those of contradictions once had no number
+        ]
         return tuple(
             [
                 await self._record.recorded(index)
@@ -304,6 +351,52 @@ class Casebook:
             else:
                 open_.pop(permanent["ticket"], None)
         return {concept: ticket for ticket, concept in open_.items()}
+
+
+def new_ticket() -> str:
+    """A ticket's number; it tells nothing."""
+    letters = "".join(secrets.choice(_DIGITS) for _ in range(10))
+    return f"{letters[:5]}-{letters[5:]}"
+
+
+def _known(newest: Recorded) -> Check | None:
+    """What the newest entry under a contradiction's key says; None if there must be a new one."""
+    permanent = newest.permanent
+    if "ticket" not in permanent or permanent.get("corrected") is True:
+        return None
+    ticket = str(permanent["ticket"])
+    if newest.type == TICKET:
+        return Check(ticket=ticket)
+    text = "" if newest.sealed is ERASED else str(newest.sealed["text"])
+    return Check(ticket=ticket, time=newest.time, text=text)
+
+
+def _contradicted(found: Contradiction, ticket: str, draft: Draft) -> Entry:
+    """The entry that asks a register's owner to check what a second one contradicts."""
+    application, registers = draft.application, [one.evidence_type for one in found.claims]
+    return Entry(
+        type=TICKET,
+        id=str(uuid4()),
+        time=draft.decide_time,
+        permanent={
+            "matter": application.matter,
+            "release_digest": draft.release_digest,
+            "case_id": draft.case.case_id,
+            "caller": application.caller,
+            "channel": application.channel,
+            "reasons": ["SOURCES_CONTRADICT"],
+            "ticket": ticket,
+            "concept": found.concept,
+            "evidence_type": registers[0],
+            "owner": {"zh": found.owner.zh, "en": found.owner.en},
+            "registers": [*registers],
+        },
+        sealed={
+            "contradiction": found.model_dump(mode="json", exclude={"check"}),
+            "query_ids": {one.evidence_type: one.query_id for one in draft.evidence},
+        },
+        subject=application.subject,
+    )
 
 
 def _frees(permanent: Mapping[str, Json]) -> bool:

@@ -1,7 +1,7 @@
 """秒批: decide an application the moment it is handed in."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime
@@ -27,6 +27,7 @@ from decision_service.judge import (
     INTERRUPTED,
     PERSON_REQUESTED,
     Judgement,
+    checked,
     contradictions,
     judge,
     refer,
@@ -35,6 +36,8 @@ from decision_service.model import (
     Application,
     Approved,
     Capacity,
+    Check,
+    Concept,
     Decision,
     Evidence,
     Facts,
@@ -242,6 +245,18 @@ def unjudged(application: Application, admission: Admission, *, now: datetime) -
     return draft.model_copy(update={"because": INTERRUPTED.code})
 
 
+def with_checks(draft: Draft, checks: Mapping[Concept, Check]) -> Draft:
+    """The same decision, telling what has become of asking owners to check what contradicts."""
+    if not checks:
+        return draft
+    found = tuple(
+        one.model_copy(update={"check": checks.get(one.concept)}) for one in draft.contradictions
+    )
+    return draft.model_copy(
+        update={"contradictions": found, "outcome": checked(draft.outcome, found)}
+    )
+
+
 def referred(draft: Draft, because: Reason) -> Draft:
     """The same decision, handed to a person for a reason that is not in the rules."""
     return draft.model_copy(
@@ -271,7 +286,7 @@ async def commit(
     """
     case = office.record.case_key(draft.case.case_id)
     claims = {**expect, case: draft.follows}
-    await office.record.ticketed(draft)
+    draft = with_checks(draft, await office.casebook.ticketed(draft))
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
         if not office.record.knows_grants:
             return await commit(referred(draft, GRANTS_UNKNOWN), expect, sight, office)

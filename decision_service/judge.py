@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
 
 from decision_service.awaited import worth_waiting_for
 from decision_service.errors import EngineError
@@ -349,17 +350,41 @@ def contradictions(release: Release, facts: Facts) -> tuple[Contradiction, ...]:
     )
 
 
+def checked(outcome: Outcome, found: Sequence[Contradiction]) -> Outcome:
+    """The outcome, with what has become of asking each owner to check."""
+    told = {one.concept: _contradiction_reason(one) for one in found}
+    return outcome.model_copy(
+        update={
+            "reasons": tuple(
+                told.get(reason.used[0].concept, reason) if reason.code == _CONTRADICT else reason
+                for reason in outcome.reasons
+            )
+        }
+    )
+
+
+_CONTRADICT: Final = "SOURCES_CONTRADICT"
+
+
 def _contradiction_reason(found: Contradiction) -> Reason:
-    """Both values, and who is asked to check them."""
+    """Both values, and who is asked to check them or has done so."""
     zh = "；".join(f"{one.name.zh}：{one.display.zh}" for one in found.claims)
     en = "; ".join(f"{one.name.en}: {one.display.en}" for one in found.claims)
+    check, owner = found.check, found.owner
+    if check is not None and check.time is not None:
+        asked = Text(
+            zh=f"{owner.zh}此前已核实，其记载无误（校核单 {check.ticket}）",
+            en=f"checked before, and its record stands: {owner.en} (ticket {check.ticket})",
+        )
+    else:
+        asked = Text(zh=f"已请{owner.zh}核实", en=f"asked to check: {owner.en}")
     return Reason(
-        code="SOURCES_CONTRADICT",
+        code=_CONTRADICT,
         text=Text(
             zh=f"“{found.name.zh}”在各登记机关的记载不一致（{zh}），"
-            f"已请{found.owner.zh}核实，并转人工办理，不影响您的权益。",
-            en=f"Registers do not agree on “{found.name.en}” ({en}); asked to check: "
-            f"{found.owner.en}. A person decides; you lose nothing.",
+            f"{asked.zh}，并转人工办理，不影响您的权益。",
+            en=f"Registers do not agree on “{found.name.en}” ({en}); {asked.en}. "
+            "A person decides; you lose nothing.",
         ),
         used=tuple(
             Used(

@@ -973,18 +973,34 @@ class Claim(Frozen):
     display: Text
 
 
+class Check(Frozen):
+    """That the owner of a register was asked to check a record (数据校核), and what came of it.
+
+    Attributes:
+        ticket: Number of the request.
+        time: When the owner said that the record stands. None: they have not answered yet.
+        text: What they found; empty until then.
+    """
+
+    ticket: str
+    time: datetime | None = None
+    text: str = ""
+
+
 class Contradiction(Frozen):
     """Sources that say different things of one concept, so that it is not known (S8).
 
     Attributes:
         owner: Who keeps the authoritative register, and is asked to check it.
         claims: What each says; the authoritative one's is the first.
+        check: That they were asked, once that is recorded.
     """
 
     concept: Concept
     name: Text
     owner: Text
     claims: tuple[Claim, ...] = Field(min_length=2)
+    check: Check | None = None
 
 
 class Granted(Frozen):

@@ -4,18 +4,14 @@ The register's own record is left alone. A ticket asks its owner to check (æ•°æ
 it is open the value counts as unknown in every application that rests on it.
 """
 
-import secrets
 from datetime import datetime
 
 from decision_service.admission import Admission, subject_of
-from decision_service.casebook import By, Sight
+from decision_service.casebook import By, Sight, new_ticket
 from decision_service.followup import Objection
 from decision_service.model import Application, Contest, EvidenceType
 from decision_service.office import Office
 from decision_service.release import Release
-
-_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's base 32: no letter that can be misread or misheard as a digit."""
 
 
 async def raise_objections(
@@ -58,9 +54,8 @@ async def raise_objections(
 
 def objection(contest: Contest, release: Release) -> Objection:
     """What the applicant says of a register's value, with a new ticket's number."""
-    letters = "".join(secrets.choice(_DIGITS) for _ in range(10))
     return Objection(
-        ticket=f"{letters[:5]}-{letters[5:]}",
+        ticket=new_ticket(),
         concept=contest.concept,
         evidence_type=EvidenceType(release.meanings[contest.concept].source),
         claimed=contest.claimed,

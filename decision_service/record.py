@@ -34,6 +34,7 @@ from decision_service.model import (
     CaseId,
     CaseState,
     CaseSummary,
+    Contradiction,
     Decision,
     Evidence,
     Frozen,
@@ -196,6 +197,12 @@ class Record:
     def objections_key_of(self, subject_tag: str) -> str:
         """The same by the subject's tag, which a key must not tell: it outlives an erasure."""
         return "objections:" + self._trail.tag(f"objections\n{subject_tag}")
+
+    def contradiction_key(self, subject: str, found: Contradiction) -> str:
+        """Points at the ticket of what sources contradict each other about, or at its answer."""
+        said = found.model_dump(mode="json", exclude={"check"})
+        about = f"{subject}\n{json.dumps(said, ensure_ascii=False, sort_keys=True)}"
+        return "ticket:" + self._trail.tag(about)
 
     def offer_key(self, matter: MatterId, subject: str) -> str:
         """Points at the newest offer of a matter to somebody, or at how they answered it."""
@@ -411,41 +418,6 @@ class Record:
         if isinstance(written, Taken):
             return written
         return Decision(**parts, receipt=written)
-
-    async def ticketed(self, draft: Draft) -> None:
-        """Open a ticket (数据校核) at the owner of each register that a second one contradicts.
-
-        The same contradiction about the same subject has one ticket, whoever comes upon it.
-
-        Raises:
-            NotRecordedError: It could not be recorded.
-        """
-        application = draft.application
-        for found in draft.contradictions:
-            said = found.model_dump(mode="json")
-            about = f"{application.subject}\n{json.dumps(said, ensure_ascii=False, sort_keys=True)}"
-            entry = Entry(
-                type=TICKET,
-                id=str(uuid4()),
-                time=draft.decide_time,
-                permanent={
-                    "matter": application.matter,
-                    "release_digest": draft.release_digest,
-                    "case_id": draft.case.case_id,
-                    "caller": application.caller,
-                    "channel": application.channel,
-                    "reasons": ["SOURCES_CONTRADICT"],
-                    "concept": found.concept,
-                    "owner": {"zh": found.owner.zh, "en": found.owner.en},
-                    "registers": [one.evidence_type for one in found.claims],
-                },
-                sealed={
-                    "contradiction": said,
-                    "query_ids": {one.evidence_type: one.query_id for one in draft.evidence},
-                },
-                subject=application.subject,
-            )
-            await self.claim(entry, {"ticket:" + self._trail.tag(about): None})
 
     async def archive(self, digest: str, content: bytes) -> None:
         """Keep a release for as long as decisions made under it may be asked about."""

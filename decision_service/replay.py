@@ -7,7 +7,7 @@ from typing import TypeAlias
 from pydantic_core import to_jsonable_python
 
 from decision_service.admission import Admission
-from decision_service.decide import judged, referred, unjudged
+from decision_service.decide import judged, referred, unjudged, with_checks
 from decision_service.draft import Draft
 from decision_service.errors import ErasedError, RecordDamagedError
 from decision_service.judge import (
@@ -104,6 +104,8 @@ def _again(before: Draft, admission: Admission) -> Draft:
         now=before.decide_time,
         wait_until=before.wait_until,
     )
+    told = {one.concept: one.check for one in before.contradictions if one.check is not None}
+    again = with_checks(again, told)
     grants = {reason.code: reason for reason in (ALREADY_GRANTED, GRANTS_UNKNOWN)}
     return referred(again, grants[before.because]) if before.because in grants else again
 

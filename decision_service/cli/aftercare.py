@@ -166,7 +166,7 @@ def tickets(
     token: Token = "",
     json: Json = False,
 ) -> None:
-    """待办的数据校核单 | The objections that no register has answered yet."""
+    """待办的数据校核单 | Objections and contradictions that no register's owner has answered."""
 
     async def ask(client: Client) -> None:
         found = await AftercareClient(client).tickets(register)
@@ -174,9 +174,13 @@ def tickets(
             for one in found:
                 show.out.print(as_json(one), soft_wrap=True)
             return
-        table = show.grid("校核单 Ticket", "登记机关 Register", "信息项 Concept", "办件 Case")
+        table = show.grid(
+            "校核单 Ticket", "登记机关 Register", "信息项 Concept", "起因 Because", "办件 Case"
+        )
         for one in found:
-            table.add_row(one.ticket, one.evidence_type, one.concept, one.case_id)
+            second = f"与 {', '.join(one.doubted_by)} 不一致 contradicted"
+            because = second if one.doubted_by else "异议 objection"
+            table.add_row(one.ticket, one.evidence_type, one.concept, because, one.case_id)
         show.out.print(table)
 
     call(address, token, ask)

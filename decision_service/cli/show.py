@@ -177,6 +177,14 @@ def claims(found: Contradiction) -> str:
     return "; ".join(f"{both(one.name)}: {both(one.display)}" for one in found.claims)
 
 
+def _checking(found: Contradiction) -> str:
+    """Whose record is checked, under which number, and what they found."""
+    told = f"{both(found.owner)}  {found.check.ticket}".strip()
+    if not found.check.HasField("answer_time"):
+        return told
+    return f"{told}\n已核实，记载无误 checked, it stands: {found.check.text}"
+
+
 def reasons(one: Decision) -> tuple[Reason, ...]:
     """Why a decision came out as it did."""
     return tuple(getattr(one, one.WhichOneof("outcome") or "").reasons)
@@ -207,7 +215,7 @@ def decision(one: Decision) -> RenderableType:
     if one.contradictions:
         disputed = grid("记载不一致 Contradiction", "各方记载 Claims", "请核实 Asked to check")
         for each in one.contradictions:
-            disputed.add_row(both(each.name), claims(each), both(each.owner))
+            disputed.add_row(both(each.name), claims(each), _checking(each))
         parts.append(disputed)
     asked = grid("登记机关 Register", "答复 Answer", "取得方式 Obtained")
     for evidence in one.evidence:

@@ -128,7 +128,7 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
         request: pb.ListTicketsRequest,
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.ListTicketsResponse:
-        """The objections that no register has answered yet."""
+        """The tickets that no register's owner has answered yet."""
         reader, call = Reader(), current.get()
         evidence_type = request.evidence_type and reader.id("evidence_type", request.evidence_type)
         reader.finish()
@@ -143,7 +143,9 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
         return pb.ListTicketsResponse(
             tickets=[
                 pb.Ticket(
-                    time=write_time(one.time), **{name: str(one.permanent[name]) for name in names}
+                    time=write_time(one.time),
+                    doubted_by=aftercare.doubted_by(one),
+                    **{name: str(one.permanent[name]) for name in names},
                 )
                 for one in found
             ]

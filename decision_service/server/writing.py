@@ -216,6 +216,13 @@ def _contradiction(found: model.Contradiction) -> pb.Contradiction:
             )
             for one in found.claims
         ],
+        check=None
+        if found.check is None
+        else pb.RecordCheck(
+            ticket=found.check.ticket,
+            answer_time=write_time(found.check.time),
+            text=found.check.text,
+        ),
     )
 
 

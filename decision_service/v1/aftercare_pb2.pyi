@@ -395,17 +395,22 @@ class Ticket(_message.Message):
     CONCEPT_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    DOUBTED_BY_FIELD_NUMBER: _builtins.int
     ticket: _builtins.str
     """Its number."""
     evidence_type: _builtins.str
     """The register."""
     concept: _builtins.str
-    """What was objected to."""
+    """What was objected to, or what registers contradict each other about."""
     case_id: _builtins.str
-    """The case in which it was objected to."""
+    """The case in which that was."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
+
+    @_builtins.property
+    def doubted_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The registers that say something else; empty for an objection."""
 
     def __init__(
         self,
@@ -415,10 +420,11 @@ class Ticket(_message.Message):
         concept: _builtins.str = ...,
         case_id: _builtins.str = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        doubted_by: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "concept", b"concept", "evidence_type", b"evidence_type", "ticket", b"ticket", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "concept", b"concept", "doubted_by", b"doubted_by", "evidence_type", b"evidence_type", "ticket", b"ticket", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -141,15 +141,17 @@ class AftercareServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTickets(self, request, context):
-        """Lists the objections that no register has answered yet, the newest first, at most 500. Who
-        objects is not told here.
+        """Lists the objections, and the contradictions between registers, that no owner has answered
+        yet, the newest first, at most 500. Whom they are about is not told here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveTicket(self, request, context):
-        """Records what the owner of a register found. From then on the register is believed again.
+        """Records what the owner of a register found. From then on the register is believed again where
+        somebody had objected. Where a second register contradicts it, decisions tell from then on that
+        the owner has checked; a person still decides, until the two agree.
 
         Errors: `NOT_FOUND` with reason `TICKET_NOT_FOUND`; `FAILED_PRECONDITION` with reason
         `TICKET_RESOLVED`.

@@ -57,11 +57,13 @@ class AftercareServiceStub:
     `SECOND_PERSON_REQUIRED`, `OWN_CASE` or `CLERK_UNKNOWN`.
     """
     ListTickets: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.ListTicketsRequest, _aftercare_pb2.ListTicketsResponse]
-    """Lists the objections that no register has answered yet, the newest first, at most 500. Who
-    objects is not told here.
+    """Lists the objections, and the contradictions between registers, that no owner has answered
+    yet, the newest first, at most 500. Whom they are about is not told here.
     """
     ResolveTicket: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.ResolveTicketRequest, _aftercare_pb2.ResolveTicketResponse]
-    """Records what the owner of a register found. From then on the register is believed again.
+    """Records what the owner of a register found. From then on the register is believed again where
+    somebody had objected. Where a second register contradicts it, decisions tell from then on that
+    the owner has checked; a person still decides, until the two agree.
 
     Errors: `NOT_FOUND` with reason `TICKET_NOT_FOUND`; `FAILED_PRECONDITION` with reason
     `TICKET_RESOLVED`.
@@ -145,8 +147,8 @@ class AftercareServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _aftercare_pb2.ListTicketsRequest,
         context: _aio.ServicerContext[_aftercare_pb2.ListTicketsRequest, _abc.Awaitable[_aftercare_pb2.ListTicketsResponse]],
     ) -> _abc.Awaitable[_aftercare_pb2.ListTicketsResponse]:
-        """Lists the objections that no register has answered yet, the newest first, at most 500. Who
-        objects is not told here.
+        """Lists the objections, and the contradictions between registers, that no owner has answered
+        yet, the newest first, at most 500. Whom they are about is not told here.
         """
 
     @_abc_1.abstractmethod
@@ -155,7 +157,9 @@ class AftercareServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _aftercare_pb2.ResolveTicketRequest,
         context: _aio.ServicerContext[_aftercare_pb2.ResolveTicketRequest, _abc.Awaitable[_aftercare_pb2.ResolveTicketResponse]],
     ) -> _abc.Awaitable[_aftercare_pb2.ResolveTicketResponse]:
-        """Records what the owner of a register found. From then on the register is believed again.
+        """Records what the owner of a register found. From then on the register is believed again where
+        somebody had objected. Where a second register contradicts it, decisions tell from then on that
+        the owner has checked; a person still decides, until the two agree.
 
         Errors: `NOT_FOUND` with reason `TICKET_NOT_FOUND`; `FAILED_PRECONDITION` with reason
         `TICKET_RESOLVED`.

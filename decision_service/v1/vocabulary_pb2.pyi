@@ -474,6 +474,7 @@ class Contradiction(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     CLAIMS_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     concept: _builtins.str
     """The concept."""
     @_builtins.property
@@ -488,6 +489,10 @@ class Contradiction(_message.Message):
     def claims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Claim]:
         """What each says, at least two; the authoritative register's is the first."""
 
+    @_builtins.property
+    def check(self) -> Global___RecordCheck:
+        """In a decision: that the owner was asked to check, and what came of it. Not set in prefill."""
+
     def __init__(
         self,
         *,
@@ -495,14 +500,47 @@ class Contradiction(_message.Message):
         name: Global___Text | None = ...,
         owner: Global___Text | None = ...,
         claims: _abc.Iterable[Global___Claim] | None = ...,
+        check: Global___RecordCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "owner", b"owner"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "name", b"name", "owner", b"owner"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claims", b"claims", "concept", b"concept", "name", b"name", "owner", b"owner"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "claims", b"claims", "concept", b"concept", "name", b"name", "owner", b"owner"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Contradiction: _TypeAlias = Contradiction  # noqa: Y015
+
+@_typing.final
+class RecordCheck(_message.Message):
+    """That the owner of a register was asked to check a record, and what came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ticket: _builtins.str
+    """Number of the request."""
+    text: _builtins.str
+    """What they found; empty until then."""
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """When the owner said that the record stands; not set while they have not answered."""
+
+    def __init__(
+        self,
+        *,
+        ticket: _builtins.str = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordCheck: _TypeAlias = RecordCheck  # noqa: Y015
 
 @_typing.final
 class LegalBasis(_message.Message):

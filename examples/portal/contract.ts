@@ -141,6 +141,18 @@ export interface Contradiction {
   owner?: Text;
   /** What each says, at least two; the authoritative register's is the first. */
   claims?: Claim[];
+  /** In a decision: that the owner was asked to check, and what came of it. Not set in prefill. */
+  check?: RecordCheck;
+}
+
+/** That the owner of a register was asked to check a record, and what came of it. */
+export interface RecordCheck {
+  /** Number of the request. */
+  ticket?: string;
+  /** When the owner said that the record stands; not set while they have not answered. */
+  answerTime?: Timestamp;
+  /** What they found; empty until then. */
+  text?: string;
 }
 
 /** Where in the law a requirement comes from. */
@@ -859,12 +871,14 @@ export interface Ticket {
   ticket?: string;
   /** The register. */
   evidenceType?: string;
-  /** What was objected to. */
+  /** What was objected to, or what registers contradict each other about. */
   concept?: string;
-  /** The case in which it was objected to. */
+  /** The case in which that was. */
   caseId?: string;
   /** When. */
   time?: Timestamp;
+  /** The registers that say something else; empty for an objection. */
+  doubtedBy?: string[];
 }
 
 /** What `ResolveTicket` is asked. */

@@ -52,6 +52,8 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
     person = people.cast(office.today(clock()))["aged_75"]
     number = ("--id", person.id_number)
     made = await decided(apply_for(person, ALLOWANCE), office, clock)
+    dead = people.cast(office.today(clock()))["reported_dead"]
+    met = await decided(apply_for(dead, ALLOWANCE), office, clock)
     case, decision = made.case_id, ("--decision", str(made.receipt.index))
     today = str(office.today(clock()))
     async with service.serve(office, clock) as wire:
@@ -61,8 +63,9 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
         )
         ticket = re.search(r"ticket=(\S+)", contested)
         assert ticket, contested
-        listed, _ = await asyncio.gather(
+        listed, contradicted, _ = await asyncio.gather(
             miaopi(wire, "clerk", "aftercare", "tickets", "population_register"),
+            miaopi(wire, "clerk", "aftercare", "tickets", "death_register"),
             miaopi(wire, "portal", "case", "review", case, *number, "--text", "请看一看"),
         )
         await miaopi(
@@ -102,6 +105,10 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
     assert "CASE_DECIDED" in late
     assert "不能撤回申请" in late
     assert ticket[1] in listed
+    assert "异议 objection" in listed
+    assert met.contradictions[0].check
+    assert met.contradictions[0].check.ticket in contradicted
+    assert "与 payment_ledger 不一致" in contradicted
     assert "行政复议至 reconsideration until" in delivered
     assert json.loads(changed)["case"]["grant"][0]["value"] == {"number": "250.00"}
     assert f"提议 #{index[1]}" in proposed

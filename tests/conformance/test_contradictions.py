@@ -3,16 +3,33 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, timedelta
 from typing import Any
+from uuid import uuid4
 
+import pytest
+
+from audit.trail import Entry, Recorded
 from audit.trail.queries import Is
+from decision_service import aftercare
+from decision_service.casework import file_of
 from decision_service.decide import decide
-from decision_service.model import Application, Approved, Decision, Referred
+from decision_service.errors import PreconditionError
+from decision_service.model import (
+    Application,
+    Approved,
+    Check,
+    Concept,
+    Contest,
+    Decision,
+    Referred,
+)
 from decision_service.office import Office
 from decision_service.record import TICKET
 from decision_service.replay import Reproduced, replay
 from decision_service.server.writing import write_decision
 from evidence_adapters.sandbox import City
+from tests.acceptance.rights import task
 
 ApplyFor = Callable[..., Application]
 
@@ -92,3 +109,141 @@ async def test_the_wire_has_both_values_and_how_each_answer_came(
     ]
     assert found.owner.zh == "卫健、民政、公安"
     assert {one.freshness for one in written.evidence} == {1}
+
+
+# ── the owner has checked ────────────────────────────────────────────────────────────────────────
+
+
+async def _open(office: Office, clock: Any, register: str = "") -> tuple[Recorded, ...]:
+    return await aftercare.open_tickets(
+        register, caller="clerk-1", role="clerk", now=clock(), office=office
+    )
+
+
+async def _resolve(ticket: str, office: Office, clock: Any, *, corrected: bool) -> None:
+    done = task("ResolveTicket", clock)
+    await aftercare.resolve(done, ticket, corrected=corrected, text="人口系统在册", office=office)
+
+
+def _check(decision: Decision) -> Check:
+    (found,) = decision.contradictions
+    assert found.check is not None
+    return found.check
+
+
+async def test_a_ticket_of_a_contradiction_is_listed_beside_objections_and_answered_once(
+    office: Office, people: City, clock: Any, apply_for: ApplyFor
+) -> None:
+    cast = people.cast(office.today(clock()))
+    wrong = Contest(concept=Concept("applicant.birth_date"), claimed="1950-12-02", text="")
+    objected = await _decide(
+        apply_for(cast["aged_75"], "old_age_allowance", contests=(wrong,)), office, clock
+    )
+    met = await _decide(apply_for(cast["reported_dead"], "old_age_allowance"), office, clock)
+    newest, oldest = await _open(office, clock)
+    of_deaths = await _open(office, clock, "death_register")
+    number = _check(met).ticket
+    await _resolve(number, office, clock, corrected=False)
+    with pytest.raises(PreconditionError) as twice:
+        await _resolve(number, office, clock, corrected=True)
+    left = await _open(office, clock)
+    case = await office.record.case(met.case_id)
+    assert case is not None
+    events = (await file_of(case, office)).events
+
+    assert (oldest.permanent["case_id"], newest.permanent["case_id"]) == (
+        objected.case_id,
+        met.case_id,
+    )
+    assert [one.permanent["ticket"] for one in of_deaths] == [number]
+    assert aftercare.doubted_by(newest) == ("payment_ledger",)
+    assert aftercare.doubted_by(oldest) == ()
+    assert twice.value.reason == "TICKET_RESOLVED"
+    assert [one.index for one in left] == [oldest.index]
+    assert [one.step.model_dump(exclude={"kind"}) for one in events] == [
+        {
+            "ticket": number,
+            "concept": "applicant.living_status",
+            "corrected": False,
+            "text": "人口系统在册",
+        }
+    ]
+
+
+async def test_what_the_owner_has_checked_is_told_as_checked_and_a_person_still_decides(
+    office: Office, people: City, clock: Any, apply_for: ApplyFor
+) -> None:
+    person = people.cast(office.today(clock()))["reported_dead"]
+    first = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+    await _resolve(_check(first).ticket, office, clock, corrected=False)
+    checked_time = clock()
+    clock.advance(timedelta(days=1))
+    second = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+
+    assert _check(first) == Check(ticket=_check(first).ticket)
+    assert _check(second) == Check(
+        ticket=_check(first).ticket, time=checked_time, text="人口系统在册"
+    )
+    assert isinstance(second.outcome, Referred), "the second register still says otherwise"
+    assert "已请卫健、民政、公安核实" in first.notice.zh
+    told = f"卫健、民政、公安此前已核实，其记载无误（校核单 {_check(first).ticket}）"
+    assert told in second.notice.zh
+    assert "checked before, and its record stands" in second.notice.en
+    assert "asked to check" not in second.notice.en
+    assert await _open(office, clock) == ()
+    for one in (first, second):
+        assert await replay(one.receipt.index, office=office) == Reproduced()
+    (wire,) = write_decision(second).contradictions
+    assert (wire.check.ticket, wire.check.text) == (_check(first).ticket, "人口系统在册")
+    assert wire.check.answer_time.ToDatetime(tzinfo=UTC) == checked_time
+
+
+async def test_a_contradiction_that_is_there_again_after_a_correction_is_asked_about_again(
+    office: Office, people: City, clock: Any, apply_for: ApplyFor
+) -> None:
+    person = people.cast(office.today(clock()))["reported_dead"]
+    first = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+    await _resolve(_check(first).ticket, office, clock, corrected=True)
+    second = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+    third = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+
+    assert _check(second).ticket != _check(first).ticket
+    assert _check(second) == _check(third)
+    assert _check(third).time is None
+    assert [one.permanent["ticket"] for one in await _open(office, clock)] == [_check(third).ticket]
+
+
+async def test_many_who_meet_a_contradiction_at_once_open_one_ticket(
+    office: Office, people: City, clock: Any, apply_for: ApplyFor
+) -> None:
+    person = people.cast(office.today(clock()))["reported_dead"]
+    decisions = await asyncio.gather(
+        *(_decide(apply_for(person, "old_age_allowance"), office, clock) for _ in range(8))
+    )
+
+    assert len({_check(one).ticket for one in decisions}) == 1
+    assert len(await _open(office, clock)) == 1
+
+
+async def test_a_ticket_of_before_they_had_numbers_is_opened_again_under_one(
+    office: Office, people: City, clock: Any, apply_for: ApplyFor
+) -> None:
+    """Nobody can name it, so nobody could answer it."""
+    person = people.cast(office.today(clock()))["reported_dead"]
+    first = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+    (opened,) = await _open(office, clock)
+    old = {name: opened.permanent[name] for name in opened.permanent if name != "ticket"}
+    assert isinstance(opened.sealed, dict)
+    key = office.record.contradiction_key(opened.subject, first.contradictions[0])
+    entry = Entry(
+        type=TICKET,
+        id=str(uuid4()),
+        time=clock(),
+        permanent=old,
+        sealed=opened.sealed,
+        subject=opened.subject,
+    )
+    await office.record.claim(entry, {key: opened.index})
+    again = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+
+    assert _check(again).ticket != _check(first).ticket
