@@ -260,7 +260,7 @@ class Trail:
 
     async def look(self, question: Callable[[Moment], Answer]) -> Answer:
         """Ask several things that hang together, all of one instant, with one trip to the store."""
-        return await self._log.read(
+        return await self._log.look(
             lambda c: question(Moment(c, lambda index: self._read(c, index)))
         )
 

@@ -294,6 +294,27 @@ async def test_the_master_key_is_renewed_while_no_service_holds_the_store(folder
     assert verify_store(folder).problems == ()
 
 
+async def test_looks_of_one_turn_are_of_one_instant_and_each_fails_alone(folder: Path) -> None:
+    async with Trail.open(folder) as trail:
+        await trail.append(entry(), expect={"k": None})
+
+        held = [
+            asyncio.create_task(trail.look(lambda at: at.held(["k", "none"]))) for _ in range(9)
+        ]
+        missing = asyncio.create_task(trail.look(lambda at: at.read(99)))
+        given_up = asyncio.create_task(trail.look(lambda at: at.held(["k"])))
+        asyncio.get_running_loop().call_soon(given_up.cancel)
+        answers = await asyncio.gather(*held, missing, given_up, return_exceptions=True)
+        await trail.append(entry(), expect={"k": 0})
+        later = await trail.look(lambda at: at.held(["k"]))
+
+    assert answers[:9] == [{"k": 0}] * 9
+    assert [type(one) for one in answers[9:]] == [NotFoundError, asyncio.CancelledError]
+    assert later == {"k": 1}
+    with pytest.raises(RuntimeError):
+        await trail.look(lambda at: at.held(["k"]))
+
+
 async def test_a_lost_anchor_is_put_on_record(folder: Path) -> None:
     async with Trail.open(folder) as trail:
         await append(trail, 2)
