@@ -1,4 +1,4 @@
-"""Figures for DuckDB and its like: a row a decision or offer, a folder a month; never who.
+"""Figures for DuckDB and its like: a row a decision, offer or rating; never who.
 
 Whoever publishes how a city decides computes shares, reasons and times from these rows; the queries
 that everybody needs stand in ``docs/figures.sql``.
@@ -31,7 +31,7 @@ _MACHINE: Final = "system"
 
 
 def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Mapping[str, int]:
-    """Write a row for every decision, and for what became of every offer, by month of the city.
+    """Write a row for every decision, rating, and whatever became of an offer, by the city's month.
 
     Works beside the running service, on one read-only snapshot; the folder gets its name only when
     it is whole.
@@ -41,7 +41,7 @@ def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Ma
         zone: The city's.
 
     Returns:
-        How many decisions each month has, e.g. ``2026-11``; every month has both files.
+        How many decisions each month has, e.g. ``2026-11``; every month has all files.
 
     Raises:
         StoreRefusedError: There is no store, or something where the figures shall go; Parquet
@@ -51,23 +51,55 @@ def write_figures(folder: Path, to: Path, *, kinds: Kinds, zone: ZoneInfo) -> Ma
     refuse_exported(to)
     try:
         with whole_folder(to) as draft:
-            written = connections.at(folder).look(lambda c: _both(c, kinds, zone, draft))
+            written = connections.at(folder).look(lambda c: _files(c, kinds, zone, draft))
             os.sync()
     except (OSError, SQLAlchemyError, ValueError) as error:
         raise _failed() from error
     return written
 
 
-def _both(connection: Connection, kinds: Kinds, zone: ZoneInfo, draft: Path) -> Mapping[str, int]:
-    """The decisions and the offers; a month that has none of one kind has an empty file of it."""
-    decisions = _write(_rows(connection, kinds, zone), draft, DECISIONS, COLUMNS)
-    offers = _write(_offers(connection, kinds, zone), draft, OFFERS, OFFER_COLUMNS)
-    for months, other, name, columns in (
-        (decisions, offers, OFFERS, OFFER_COLUMNS),
-        (offers, decisions, DECISIONS, COLUMNS),
-    ):
-        _write(({"month": month} for month in months.keys() - other.keys()), draft, name, columns)
-    return dict(sorted({**dict.fromkeys(offers, 0), **decisions}.items()))
+def _files(connection: Connection, kinds: Kinds, zone: ZoneInfo, draft: Path) -> Mapping[str, int]:
+    """Everything; a month that has nothing of one kind has an empty file of it."""
+    rows = {
+        DECISIONS: (COLUMNS, _rows(connection, kinds, zone)),
+        OFFERS: (OFFER_COLUMNS, _offers(connection, kinds, zone)),
+        RATINGS: (RATING_COLUMNS, _ratings(connection, kinds, zone)),
+    }
+    counts = {name: _write(some, draft, name, columns) for name, (columns, some) in rows.items()}
+    months = sorted({month for of_kind in counts.values() for month in of_kind})
+    for name, (columns, _) in rows.items():
+        missing = [{"month": month} for month in months if month not in counts[name]]
+        _write(missing, draft, name, columns)
+    return {month: counts[DECISIONS].get(month, 0) for month in months}
+
+
+def _leaves(connection: Connection, types: Iterable[str]) -> Iterator[tuple[int, Leaf]]:
+    """The entries of these types, the oldest first."""
+    query = (
+        select(ENTRIES.c.idx, store.ENTRIES.c.leaf)
+        .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
+        .where(ENTRIES.c.type.in_(types))
+        .order_by(ENTRIES.c.idx)
+    )
+    for index, content in connection.execute(query, execution_options={"yield_per": 1_000}):
+        yield index, Leaf.decode(content)
+
+
+def _ratings(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """A row a rating and a row an answer to one, the oldest first, with its month."""
+    for index, leaf in _leaves(connection, (kinds.rating, kinds.rating_answer)):
+        said, due = leaf.permanent, leaf.permanent.get("due_time")
+        yield {
+            "month": leaf.time.astimezone(zone).strftime("%Y-%m"),
+            "index": index,
+            "time": leaf.time,
+            "matter": str(said.get("matter", "")),
+            "release_digest": str(said.get("release_digest", "")),
+            "rating": said.get("rating", index),
+            "grade": str(said.get("grade", "")),
+            "due_time": datetime.fromisoformat(due) if isinstance(due, str) else None,
+            "justified": said.get("justified"),
+        }
 
 
 def _offers(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
@@ -76,14 +108,7 @@ def _offers(connection: Connection, kinds: Kinds, zone: ZoneInfo) -> Iterator[di
     A decision is an answer if it names one.
     """
     became = {kinds.offer: "made", kinds.declined: "declined", kinds.decision: "agreed"}
-    query = (
-        select(ENTRIES.c.idx, store.ENTRIES.c.leaf)
-        .join(store.ENTRIES, store.ENTRIES.c.idx == ENTRIES.c.idx)
-        .where(ENTRIES.c.type.in_(became))
-        .order_by(ENTRIES.c.idx)
-    )
-    for index, content in connection.execute(query, execution_options={"yield_per": 1_000}):
-        leaf = Leaf.decode(content)
+    for index, leaf in _leaves(connection, became):
         said = leaf.permanent
         named = said.get("offer", "") if leaf.type == kinds.decision else said.get("case_id", "")
         if named:
@@ -168,11 +193,11 @@ def _write(
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError:
         raise _no_parquet() from None
-    text, texts = pa.string(), pa.list_(pa.string())
+    text, texts, instant = pa.string(), pa.list_(pa.string()), pa.timestamp("us", tz="UTC")
     types = {
-        "index": pa.int64(),
-        **dict.fromkeys(("decide_time", "overturned_time", "time"), pa.timestamp("us", tz="UTC")),
-        "overrides": pa.bool_(),
+        **dict.fromkeys(("index", "rating"), pa.int64()),
+        **dict.fromkeys(("decide_time", "overturned_time", "time", "due_time"), instant),
+        **dict.fromkeys(("overrides", "justified"), pa.bool_()),
         "seconds_since_first": pa.float64(),
         **dict.fromkeys(("reasons", "not_met", "unknown", "overturned_by"), texts),
     }
@@ -238,8 +263,21 @@ OFFER_COLUMNS: Final = (
 )
 """The same of offers: each is ``made``, and then ``agreed`` to, ``declined``, or neither."""
 
+RATING_COLUMNS: Final = (
+    "index",
+    "time",
+    "matter",
+    "release_digest",
+    "rating",
+    "grade",
+    "due_time",
+    "justified",
+)
+"""The same of ratings: each has a ``grade``; an answer has the index of its ``rating`` instead."""
+
 DECISIONS: Final = "decisions.parquet"
 OFFERS: Final = "offers.parquet"
+RATINGS: Final = "ratings.parquet"
 """Names of a month's files."""
 
 

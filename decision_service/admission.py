@@ -428,6 +428,25 @@ def refuse_own_case(person: str, parties: Iterable[Party], office: Office) -> No
         )
 
 
+async def refuse_who_saw_ratings(caller: str, person: str, subject: str, office: Office) -> None:
+    """Nobody decides about who has rated, and was looked into by them (S24): it could be told.
+
+    Args:
+        caller, person: Who the clerk is.
+        subject: Whose case it is.
+
+    Raises:
+        NotAuthorizedError: They have.
+    """
+    if await office.casebook.has_seen_ratings(subject, caller=caller, person=person):
+        raise NotAuthorizedError(
+            "the clerk has looked into a rating by this person",
+            zh="您曾核查过该当事人的评价，应当回避，请由其他工作人员办理。",
+            reason="SAW_A_RATING",
+            hint="Let another clerk take it.",
+        )
+
+
 def refuse_future(field: str, time: datetime, now: datetime) -> None:
     """Nobody has authenticated tomorrow.
 

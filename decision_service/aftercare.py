@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from audit.trail import ERASED, Recorded
 from audit.trail.queries import All, Either, Found, Is
-from decision_service.admission import no_such_case, refuse_own_case
+from decision_service.admission import no_such_case, refuse_own_case, refuse_who_saw_ratings
 from decision_service.casebook import OBJECTION, PROPOSAL, By, read
 from decision_service.casework import file_of
 from decision_service.decide import refuse_reuse
@@ -217,6 +217,7 @@ async def _changeable(
     case = await _file(case_id, office)
     opening = await office.record.opening(case_id)
     refuse_own_case(task.person, opening.parties, office)
+    await refuse_who_saw_ratings(task.caller, task.person, opening.subject, office)
     grant = grant_of(case.decisions, case.events)
     if grant.decision is None or grant.standing not in RULES[change.act].after:
         raise _not_now(change.act, grant)

@@ -12,15 +12,20 @@ from decision_service.followup import Person
 from decision_service.v1 import aftercare_pb2_grpc, case_pb2_grpc
 from decision_service.v1.aftercare_pb2 import (
     AnswerProposalRequest,
+    AnswerRatingRequest,
     ChangeStandingRequest,
     ChangeStandingResponse,
     DrawAfterChecksRequest,
     DrawAfterChecksResponse,
+    ListPoorRatingsRequest,
     ListProposalsRequest,
     ListTicketsRequest,
+    PoorRating,
     RecordDeliveryRequest,
     ResolveTicketRequest,
     StandingProposal,
+    TakeRatingRequest,
+    TakeRatingResponse,
     Ticket,
 )
 from decision_service.v1.case_pb2 import (
@@ -193,6 +198,33 @@ class AftercareClient:
         )
         with translated():
             await self._stub.ResolveTicket(asked, metadata=self._metadata, timeout=self._timeout_s)
+
+    async def poor_ratings(self) -> tuple[PoorRating, ...]:
+        """The poor ratings that wait for an answer."""
+        with translated():
+            answer = await self._stub.ListPoorRatings(
+                ListPoorRatingsRequest(), metadata=self._metadata, timeout=self._timeout_s
+            )
+        return tuple(answer.ratings)
+
+    async def take_rating(self, rating: int) -> TakeRatingResponse:
+        """Look into a poor rating."""
+        with translated():
+            return await self._stub.TakeRating(
+                TakeRatingRequest(rating_index=rating),
+                metadata=self._metadata,
+                timeout=self._timeout_s,
+            )
+
+    async def answer_rating(
+        self, rating: int, text: str, *, justified: bool, request_id: str
+    ) -> None:
+        """Say what was found of a poor rating."""
+        asked = AnswerRatingRequest(
+            rating_index=rating, request_id=request_id, justified=justified, text=text
+        )
+        with translated():
+            await self._stub.AnswerRating(asked, metadata=self._metadata, timeout=self._timeout_s)
 
     async def draw(
         self, matter: str, since: date, until: date, seed: str, *, size: int = 0

@@ -22,6 +22,10 @@ from decision_service.followup import (
     Mandate,
     MandateEnd,
     Objection,
+    Rated,
+    Rating,
+    RatingAnswer,
+    RatingTaken,
     Resolution,
     ReviewRequest,
     StandingChange,
@@ -59,9 +63,12 @@ TYPES = frozenset(f"{kind}/1" for kind in _CLASSES)
 """Of the entries of everything that can follow and that the person may know."""
 
 _INSIDE: Mapping[str, type[Step]] = {
-    one.model_fields["kind"].default: one for one in (StandingProposal, StandingReturn)
+    one.model_fields["kind"].default: one
+    for one in (StandingProposal, StandingReturn, Rating, RatingTaken, RatingAnswer)
 }
 PROPOSAL = "standing_proposal/1"
+RATING, RATING_TAKEN, RATING_ANSWER = "rating/1", "rating_taken/1", "rating_answer/1"
+"""Types of entries that no case tells whoever decides it."""
 
 MANDATE = "mandate/1"
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
@@ -71,6 +78,9 @@ _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 _ALL = 1 << 62
 """Above every index."""
+
+_MOST_RATINGS = 100_000
+"""That are looked through for those that wait for an answer."""
 
 _MOST_OBJECTIONS = 100_000
 """Of one person: none may be passed over, because that would decide on a contested value."""
@@ -273,6 +283,54 @@ class Casebook:
             )
 
         return await record.look(see)
+
+    @staticmethod
+    def rating_key(case_id: str) -> str:
+        """Points at the one rating of a case."""
+        return f"rating:{case_id}"
+
+    @staticmethod
+    def rating_answer_key(index: int) -> str:
+        """Points at who looks into a rating, and then at the answer to it."""
+        return f"rating_answer:{index}"
+
+    async def rated(self, case_id: str) -> Rated | None:
+        """How the person rated a case, for themselves; None if they did not, or it was erased."""
+        index = await self._record.latest(self.rating_key(case_id))
+        entry = None if index is None else await self._record.recorded(index)
+        if entry is None or entry.sealed is ERASED:
+            return None
+        newest = await self._record.latest(self.rating_answer_key(entry.index))
+        answer = None if newest is None else await self._record.recorded(newest)
+        is_answer = answer is not None and answer.type == RATING_ANSWER
+        return Rated(
+            rating=read(entry),
+            answer=read(answer) if answer is not None and is_answer else None,
+        )
+
+    async def poor_ratings(self, limit: int) -> tuple[tuple[Happened, Happened | None], ...]:
+        """The poor ratings that nobody has answered, the oldest first, and who looks into each."""
+        found = await self._record.find(Is("type", "=", RATING), before=_ALL, limit=_MOST_RATINGS)
+        waiting: list[tuple[Happened, Happened | None]] = []
+        for one in reversed(found):
+            if one.erased or not one.leaf.permanent["due_time"]:
+                continue
+            newest = await self._record.latest(self.rating_answer_key(one.index))
+            taken = None if newest is None else read(await self._record.recorded(newest))
+            if taken is None or isinstance(taken.step, RatingTaken):
+                waiting.append((read(await self._record.recorded(one.index)), taken))
+            if len(waiting) == limit:
+                break
+        return tuple(waiting)
+
+    async def has_seen_ratings(self, subject: str, *, caller: str, person: str) -> bool:
+        """Whether that clerk has ever looked into how somebody rated a case."""
+        about = All((self._record.about(subject), Is("type", "=", RATING_TAKEN)))
+        tag = self._record.tag(person)
+        return any(
+            caller == one.leaf.permanent["caller"] or tag == one.leaf.permanent["person"]
+            for one in await self._record.find(about, before=_ALL, limit=_MOST_RATINGS)
+        )
 
     @staticmethod
     def proposal_key(index: int) -> str:

@@ -12,13 +12,14 @@ from decision_service.standing import RULES, grant_of
 
 
 async def case(case_id: str, *, caller: str, office: Office) -> CaseFile:
-    """The case with its decisions and everything that has followed.
+    """The case with its decisions and everything that has followed, for its applicant.
 
     Raises:
         NotFoundError: The caller has no such case.
         ErasedError: Its content was erased on the person's demand.
     """
-    return await file_of(await own(case_id, caller, office), office)
+    found = await file_of(await own(case_id, caller, office), office)
+    return found.model_copy(update={"rated": await office.casebook.rated(case_id)})
 
 
 async def file_of(summary: CaseSummary, office: Office) -> CaseFile:

@@ -37,6 +37,8 @@ from decision_service.v1.case_pb2 import (
     ContestFactRequest,
     GetCaseRequest,
     GetReceiptRequest,
+    RateCaseRequest,
+    Rating,
     RequestReviewRequest,
     WatchCaseRequest,
     WithdrawCaseRequest,
@@ -114,6 +116,7 @@ __all__ = [
     "Matter",
     "PrefillResponse",
     "PrefilledField",
+    "Rating",
     "Reason",
     "ReleaseStats",
     "ReplacedDocument",
@@ -449,6 +452,27 @@ class Client:
                 asked, metadata=self.metadata, timeout=self.timeout_s
             )
         return answer.case
+
+    async def rate(
+        self, case_id: str, person: Person, grade: str, *, request_id: str, text: str = ""
+    ) -> Rating:
+        """Rate how a case was handled, with one of the five `Grade`; once.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        asked = RateCaseRequest(
+            case_id=case_id,
+            request_id=request_id,
+            person=write_person(person),
+            grade=Rating.Grade.Value(f"GRADE_{grade.upper()}"),
+            text=text,
+        )
+        with translated():
+            answer = await self._cases.RateCase(
+                asked, metadata=self.metadata, timeout=self.timeout_s
+            )
+        return answer.rating
 
     async def contest(
         self, case_id: str, person: Person, contest: model.Contest, *, request_id: str

@@ -230,6 +230,68 @@ class MandateEnd(Step):
     agent: tuple[Document, ...] = Field(min_length=1)
 
 
+class Grade(StrEnum):
+    """How a person rates how their case was handled (政务服务“好差评”, 国办发〔2019〕51号)."""
+
+    VERY_SATISFIED = "very_satisfied"
+    SATISFIED = "satisfied"
+    FAIRLY_SATISFIED = "fairly_satisfied"
+    DISSATISFIED = "dissatisfied"
+    VERY_DISSATISFIED = "very_dissatisfied"
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether somebody looks into it (差评)."""
+        return self in {Grade.DISSATISFIED, Grade.VERY_DISSATISFIED}
+
+
+class Rating(Step):
+    """The person rates how the case was handled; once, and nobody changes it.
+
+    Attributes:
+        due_time: Until when a poor one is to be answered; None for the others.
+        text: What they say to it.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"grade", "due_time"})
+
+    kind: Literal["rating"] = "rating"
+    grade: Grade
+    due_time: datetime | None = None
+    text: str
+
+
+class RatingTaken(Step):
+    """A clerk looks into a poor rating, and from then on decides nothing about this person.
+
+    Attributes:
+        rating: Index of its entry.
+        person: Who the clerk is, as the issuer of tokens tags people.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"rating", "person"})
+
+    kind: Literal["rating_taken"] = "rating_taken"
+    rating: int = Field(ge=0)
+    person: str
+
+
+class RatingAnswer(Step):
+    """What was found of a poor rating, for the person to read.
+
+    Attributes:
+        rating: Index of its entry.
+        justified: Whether it holds (核实属实).
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"rating", "justified"})
+
+    kind: Literal["rating_answer"] = "rating_answer"
+    rating: int = Field(ge=0)
+    justified: bool
+    text: str
+
+
 FollowUp: TypeAlias = Annotated[
     Withdrawal
     | ReviewRequest
@@ -240,7 +302,10 @@ FollowUp: TypeAlias = Annotated[
     | StandingProposal
     | StandingReturn
     | Mandate
-    | MandateEnd,
+    | MandateEnd
+    | Rating
+    | RatingTaken
+    | RatingAnswer,
     Field(discriminator="kind"),
 ]
 
@@ -289,6 +354,17 @@ class Served(Frozen):
     litigation_until: date
 
 
+class Rated(Frozen):
+    """A rating with what became of it; for the person who rated alone.
+
+    Attributes:
+        answer: None where nobody has answered, or need not.
+    """
+
+    rating: Happened
+    answer: Happened | None = None
+
+
 class CaseFile(Case):
     """A case with everything that has followed.
 
@@ -297,9 +373,11 @@ class CaseFile(Case):
         standing: How what was granted stands.
         grant: What is granted as it is now; empty unless something is in force or suspended.
         served: Of every notice that counts as served.
+        rated: How the person rated it; None if they did not, and for everybody else.
     """
 
     events: tuple[Happened, ...] = ()
     standing: Standing = Standing.NONE
     grant: tuple[Granted, ...] = ()
     served: tuple[Served, ...] = ()
+    rated: Rated | None = None

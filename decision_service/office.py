@@ -18,6 +18,9 @@ from decision_service.release import Release, restore
 from decision_service.retention import Terms
 from decision_service.workdays import Workdays
 
+ANSWERED_WITHIN = Limit(days=15, unit="working")
+"""A poor rating, where the city has not said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Office:
@@ -32,6 +35,7 @@ class Office:
             request: a twin joins instead of deciding again. Each task is named after its caller.
         workdays: When the counter is open.
         terms: How long what tells who is kept.
+        rating_limit: In which time a poor rating is answered.
         staff_key: Shared with who issues clerks' tokens, so that a clerk can be known for an
             applicant by a tag and nobody's number is told; empty if there is none.
     """
@@ -45,6 +49,7 @@ class Office:
     decided: Callable[[Decision], None] = lambda _: None
     workdays: Workdays = field(default_factory=Workdays)
     terms: Terms = field(default_factory=Terms)
+    rating_limit: Limit = ANSWERED_WITHIN
     staff_key: bytes = b""
 
     @property

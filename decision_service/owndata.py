@@ -15,7 +15,7 @@ from audit.trail import ERASED, Recorded
 from audit.trail.queries import All, Either, Found, Is
 from decision_service import inspection
 from decision_service.admission import refuse_future
-from decision_service.casebook import TYPES
+from decision_service.casebook import RATING, RATING_ANSWER, TYPES
 from decision_service.errors import NotAuthorizedError
 from decision_service.followup import Person
 from decision_service.inspection import Ask, Page, Viewer
@@ -41,6 +41,9 @@ _SYSTEMS = frozenset({"portal", ""})
 
 _EXPORTED = frozenset({ACCESS, PREFILL, DECISION, DETERMINATION, OVERRIDE, OFFER, DECLINED}) | TYPES
 """What is about the person. How clerks work on a case among themselves is not."""
+
+_FOR_NO_CLERK = frozenset({RATING, RATING_ANSWER})
+"""How the person has rated, which no clerk learns who may decide about them."""
 
 _BY_PERSONS = frozenset({DETERMINATION, OVERRIDE})
 _AT_ONCE = 100
@@ -133,7 +136,8 @@ async def export(
     subject = _subject(person)
     look = Look(caller=viewer.caller, role=viewer.role, method="ExportOwnData", subject=subject)
     until = await office.record.looked(look, now=viewer.now)
-    types = Either(tuple(Is("type", "=", one) for one in sorted(_EXPORTED)))
+    told = _EXPORTED | (_FOR_NO_CLERK if viewer.role == "portal" else frozenset())
+    types = Either(tuple(Is("type", "=", one) for one in sorted(told)))
     about = All((office.record.about(subject), types, Is("idx", "<", until)))
     while True:
         indices = await office.record.following(about, after=after, limit=_AT_ONCE)

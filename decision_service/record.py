@@ -28,7 +28,7 @@ from decision_service.errors import (
     PreconditionError,
     RecordDamagedError,
 )
-from decision_service.followup import StandingChange
+from decision_service.followup import Rating, RatingAnswer, StandingChange
 from decision_service.model import (
     Application,
     CaseId,
@@ -73,8 +73,10 @@ KINDS = Kinds(
     referred=CaseState.REFERRED.value,
     offer=OFFER,
     declined=DECLINED,
+    rating=f"{Rating.model_fields['kind'].default}/1",
+    rating_answer=f"{RatingAnswer.model_fields['kind'].default}/1",
 )
-"""What entries say of decisions and offers, for whoever counts them."""
+"""What entries say of decisions, offers and ratings, for whoever counts them."""
 
 _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""

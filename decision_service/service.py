@@ -27,7 +27,7 @@ import uvloop
 
 from audit.errors import AuditError
 from audit.trail import Trail
-from decision_service import catalogue, retention, workdays
+from decision_service import catalogue, ratings, retention, workdays
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
 from decision_service.model import CaseId, Decision, Document, EvidenceType, MatterId
@@ -306,6 +306,7 @@ async def service(
             workdays=_calendar(settings),
             terms=retention.load(settings.city),
             staff_key=_staff_key(settings),
+            rating_limit=ratings.load(settings.city),
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)

@@ -64,3 +64,22 @@ SELECT month, matter, count(*) AS made,
 FROM offers LEFT JOIN (SELECT offer_id, arg_max(became, index) AS answer FROM offers WHERE became <> 'made' GROUP BY ALL)
      USING (offer_id)
 WHERE became = 'made' GROUP BY ALL ORDER BY ALL;
+
+CREATE OR REPLACE VIEW ratings AS
+SELECT * FROM read_parquet('figures/*/ratings.parquet', hive_partitioning = true, hive_types = {'month': VARCHAR});
+
+-- 好差评：the five grades, the share of those who are at least fairly satisfied, and what became of poor ratings.
+CREATE OR REPLACE VIEW satisfaction AS
+SELECT month, matter, count(*) AS rated,
+       count(*) FILTER (grade = 'very_satisfied') AS very_satisfied,
+       count(*) FILTER (grade = 'satisfied') AS satisfied,
+       count(*) FILTER (grade = 'fairly_satisfied') AS fairly_satisfied,
+       count(*) FILTER (grade = 'dissatisfied') AS dissatisfied,
+       count(*) FILTER (grade = 'very_dissatisfied') AS very_dissatisfied,
+       round((very_satisfied + satisfied + fairly_satisfied) / rated, 4) AS satisfied_share,
+       count(*) FILTER (answer.time IS NOT NULL) AS answered,
+       count(*) FILTER (answer.time > due_time OR (answer.time IS NULL AND due_time < now())) AS late,
+       count(*) FILTER (answer.justified) AS justified
+FROM ratings LEFT JOIN (SELECT rating AS rating_1, {'time': time, 'justified': justified} AS answer FROM ratings WHERE grade = '')
+     ON ratings.index = rating_1
+WHERE grade <> '' GROUP BY ALL ORDER BY ALL;

@@ -65,9 +65,12 @@ GRANT, REVOKE = f"{MANDATES}/GrantMandate", f"{MANDATES}/RevokeMandate"
 GRANTED = f"{MANDATES}/ListMandates"
 OWN, EXPORT = f"{CASES}/ListOwnAccesses", f"{CASES}/ExportOwnData"
 REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
+RATE = f"{CASES}/RateCase"
 AFTERCARE = "/decision_service.v1.AftercareService"
 DELIVERY, STANDING = f"{AFTERCARE}/RecordDelivery", f"{AFTERCARE}/ChangeStanding"
 ANSWER = f"{AFTERCARE}/AnswerProposal"
+POOR, TAKE = f"{AFTERCARE}/ListPoorRatings", f"{AFTERCARE}/TakeRating"
+ANSWER_RATING = f"{AFTERCARE}/AnswerRating"
 RESOLVE, DRAW = f"{AFTERCARE}/ResolveTicket", f"{AFTERCARE}/DrawAfterChecks"
 TRAIL = "/decision_service.v1.TrailService"
 ENTRIES, ENTRY = f"{TRAIL}/ListEntries", f"{TRAIL}/GetEntry"
@@ -493,6 +496,9 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
             "text": {"zh": "资格待核实", "en": "to be verified"},
         },
         ANSWER: lambda: {"request_id": str(uuid4()), "confirmed": True, "text": "已核对"},
+        RATE: lambda: of_a_case(person, now, case_id) | {"grade": "GRADE_SATISFIED"},
+        TAKE: lambda: {"rating_index": 1},
+        ANSWER_RATING: lambda: {"rating_index": 1, "request_id": str(uuid4()), "text": "已核实"},
         RESOLVE: lambda: {"ticket": "00000-00000", "request_id": str(uuid4()), "text": "无误"},
         DRAW: lambda: {
             "matter": MATTER,

@@ -31,6 +31,9 @@ MOMENTS = _by_when("moment")
 OFFER = _by_when("offer")
 """Of what cannot be done about an offer."""
 
+RATING = _by_when("rating")
+"""Of what cannot be done about a rating."""
+
 COUNTER = _by_when("counter")
 """Of a clerk's step that cannot be taken."""
 

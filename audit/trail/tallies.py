@@ -34,7 +34,7 @@ OVERRIDDEN = "override"
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """What entries say of decisions, and of what people are offered before there is one.
+    """What entries say of decisions, what people are offered, and how they rate.
 
     Attributes:
         decision: Type of those by rules.
@@ -47,6 +47,7 @@ class Kinds:
         referred: The outcome that leaves it to a person.
         offer, declined: Types of offers and of their refusals; a decision on an application that
             agrees to an offer names it as its ``offer``.
+        rating, rating_answer: Types of how people rated their cases, and of what was found of it.
     """
 
     decision: str
@@ -59,6 +60,8 @@ class Kinds:
     referred: str
     offer: str
     declined: str
+    rating: str
+    rating_answer: str
 
     @property
     def all(self) -> tuple[str, str, str]:

@@ -21,6 +21,7 @@ app = typer.Typer(
 Index = Annotated[
     int, typer.Option("--decision", min=0, help="决定的序号 | Receipt index of the decision.")
 ]
+Rating = Annotated[int, typer.Argument(min=0, metavar="RATING", help="评价 | Its index.")]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 
 
@@ -203,6 +204,65 @@ def resolve(
 
     async def ask(client: Client) -> None:
         await AftercareClient(client).resolve(ticket, text, corrected=corrected, request_id=named)
+
+    call(address, token, ask, named)
+
+
+@app.command()
+def ratings(*, address: Address = LOCAL, token: Token = "", json: Json = False) -> None:
+    """待核查的差评 | The poor ratings that wait for an answer."""
+
+    async def ask(client: Client) -> None:
+        found = await AftercareClient(client).poor_ratings()
+        if json:
+            for one in found:
+                show.out.print(as_json(one), soft_wrap=True)
+            return
+        table = show.grid("评价 Rating", "事项 Matter", "答复期限 Due", "核查人 By")
+        for one in found:
+            due = one.due_time.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+            table.add_row(f"#{one.rating_index}", one.matter, due, one.clerk)
+        show.out.print(table)
+
+    call(address, token, ask)
+
+
+@app.command()
+def take(
+    rating: Rating, *, address: Address = LOCAL, token: Token = "", json: Json = False
+) -> None:
+    """领取并核查差评；此后不再办理此人办件 | Look into one; decide nothing of theirs any more."""
+
+    async def ask(client: Client) -> None:
+        found = await AftercareClient(client).take_rating(rating)
+        if json:
+            show.out.print(as_json(found), soft_wrap=True)
+            return
+        show.out.print(f"办件 Case  {found.case_id}  {found.case_number}")
+        show.out.print(found.text or "（未填写说明 | nothing was said）")
+
+    call(address, token, ask)
+
+
+@app.command("answer-rating")
+def answer_rating(
+    rating: Rating,
+    text: Annotated[str, typer.Option(help="核查结果与整改 | What was found, what is done.")],
+    *,
+    justified: Annotated[
+        bool, typer.Option("--justified/--unjustified", help="是否属实 | Whether it holds.")
+    ],
+    request_id: RequestId = None,
+    address: Address = LOCAL,
+    token: Token = "",
+) -> None:
+    """答复差评 | Say what was found, for the person to read."""
+    named = request_id or str(uuid4())
+
+    async def ask(client: Client) -> None:
+        await AftercareClient(client).answer_rating(
+            rating, text, justified=justified, request_id=named
+        )
 
     call(address, token, ask, named)
 

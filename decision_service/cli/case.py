@@ -21,7 +21,7 @@ from decision_service.cli.service import (
     read_contest,
 )
 from decision_service.client import Client, as_json
-from decision_service.followup import Person
+from decision_service.followup import Grade, Person
 from decision_service.model import AssuranceLevel, Document
 
 app = typer.Typer(
@@ -133,6 +133,42 @@ def contest(
         person = person_of(number, assurance)
         found = await client.contest(case_id, person, contested, request_id=named)
         show.print_case(found, json=json)
+
+    call(address, token, ask, named)
+
+
+@app.command()
+def rate(
+    case_id: CaseId,
+    grade: Annotated[
+        Grade,
+        typer.Argument(
+            metavar="GRADE",
+            help="非常满意、满意、基本满意、不满意、非常不满意 | One of the five grades.",
+        ),
+    ],
+    number: Number,
+    *,
+    text: Said = "",
+    assurance: Assurance = AssuranceLevel.SUBSTANTIAL,
+    request_id: RequestId = None,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """好差评：评价一次，不可更改 | Rate how a case was handled; once, and for good."""
+    named = request_id or str(uuid4())
+
+    async def ask(client: Client) -> None:
+        person = person_of(number, assurance)
+        found = await client.rate(case_id, person, grade.value, request_id=named, text=text)
+        if json:
+            show.out.print(as_json(found), soft_wrap=True)
+            return
+        show.out.print("✔ 已评价 | rated")
+        if found.HasField("due_time"):
+            due = found.due_time.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+            show.out.print(f"将于 {due} 前核查答复 | it is looked into and answered by then")
 
     call(address, token, ask, named)
 

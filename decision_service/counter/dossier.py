@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from decision_service.admission import no_such_case, refuse_own_case, unknown_here
+from decision_service.admission import (
+    no_such_case,
+    refuse_own_case,
+    refuse_who_saw_ratings,
+    unknown_here,
+)
 from decision_service.counter.determination import Basis
 from decision_service.counter.docket import (
     DOSSIER,
@@ -86,6 +91,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
     release = await office.release(digest)
     before = await record.draft_at(base, release.matter)
     refuse_own(before, clerk, office)
+    await refuse_who_saw_ratings(clerk.caller, clerk.person, before.application.subject, office)
     sight = await office.casebook.look(before.application)
     return Dossier(
         case=case.model_copy(update={"filing_date": before.filing_date}),

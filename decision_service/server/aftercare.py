@@ -6,13 +6,14 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 
-from decision_service import aftercare
+from decision_service import aftercare, ratings
 from decision_service.aftercare import Draw, Task
 from decision_service.followup import (
     Act,
     Channel,
     Delivery,
     Happened,
+    Rating,
     StandingChange,
     StandingProposal,
 )
@@ -37,6 +38,7 @@ _Named: TypeAlias = (
     | pb.ChangeStandingRequest
     | pb.AnswerProposalRequest
     | pb.ResolveTicketRequest
+    | pb.AnswerRatingRequest
 )
 
 
@@ -200,6 +202,75 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
                 for one in drawn
             ],
         )
+
+    async def ListPoorRatings(  # noqa: N802 - the contract's name
+        self,
+        request: pb.ListPoorRatingsRequest,  # noqa: ARG002 - it asks nothing
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.ListPoorRatingsResponse:
+        """What waits for an answer."""
+        call = current.get()
+        found = await ratings.poor(
+            caller=call.caller.subject, role=call.caller.role, now=call.now, office=self._office
+        )
+        return pb.ListPoorRatingsResponse(ratings=[_poor(one) for one in found])
+
+    async def TakeRating(  # noqa: N802 - the contract's name
+        self,
+        request: pb.TakeRatingRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.TakeRatingResponse:
+        """A clerk looks into a poor rating."""
+        reader, call = Reader(), current.get()
+        index = reader.index(request.rating_index, "rating_index")
+        reader.finish()
+        task = Task(
+            caller=call.caller.subject,
+            role=call.caller.role,
+            method="TakeRating",
+            request_id="",
+            content_digest="",
+            now=call.now,
+            person=call.caller.person,
+        )
+        opened = await ratings.take(task, index, office=self._office)
+        rating = opened.poor.rating
+        assert isinstance(rating.step, Rating), "it was asked for"  # noqa: S101
+        return pb.TakeRatingResponse(
+            rating=_poor(opened.poor),
+            text=rating.step.text,
+            case_id=rating.case_id,
+            case_number=opened.case_number,
+        )
+
+    async def AnswerRating(  # noqa: N802 - the contract's name
+        self,
+        request: pb.AnswerRatingRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.AnswerRatingResponse:
+        """What was found of a poor rating."""
+        reader = Reader()
+        task = _task(reader, request, "AnswerRating")
+        index = reader.index(request.rating_index, "rating_index")
+        text = reader.given("text", request.text)
+        reader.finish()
+        await ratings.answer(
+            task, index, justified=request.justified, text=text, office=self._office
+        )
+        return pb.AnswerRatingResponse()
+
+
+def _poor(poor: ratings.Poor) -> pb.PoorRating:
+    step = poor.rating.step
+    assert isinstance(step, Rating), "it was asked for"  # noqa: S101
+    return pb.PoorRating(
+        rating_index=poor.rating.receipt.index,
+        matter=poor.matter,
+        grade=case_pb2.Rating.Grade.Value(f"GRADE_{step.grade.name}"),
+        time=write_time(poor.rating.time),
+        due_time=write_time(step.due_time),
+        clerk=poor.clerk,
+    )
 
 
 def _task(reader: Reader, request: _Named, method: str) -> Task:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from decision_service import casework, owndata, rights
+from decision_service import casework, owndata, ratings, rights
 from decision_service.inspection import Found, Viewer
 from decision_service.office import Office
 from decision_service.server.call import current
@@ -17,12 +17,13 @@ from decision_service.server.reading import (
     read_contest,
     read_export,
     read_own_accesses,
+    read_rating,
     read_receipt,
     read_review,
     read_withdrawal,
 )
 from decision_service.server.trail_writing import write_access
-from decision_service.server.writing import write_case, write_time
+from decision_service.server.writing import write_case, write_rating, write_time
 from decision_service.v1 import case_pb2, case_pb2_grpc
 
 MOST_WATCHES: Final = 64
@@ -90,6 +91,16 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         ask, contest = read_contest(request, current.get())
         case = await rights.contest(ask, contest, office=self._office)
         return case_pb2.ContestFactResponse(case=write_case(case))
+
+    async def RateCase(  # noqa: N802 - the contract's name
+        self,
+        request: case_pb2.RateCaseRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
+    ) -> case_pb2.RateCaseResponse:
+        """A case is rated."""
+        ask, grade, text = read_rating(request, current.get())
+        rated = await ratings.rate(ask, grade, text, office=self._office)
+        return case_pb2.RateCaseResponse(rating=write_rating(rated))
 
     async def ListOwnAccesses(  # noqa: N802 - the contract's name
         self,

@@ -3,9 +3,9 @@
 import hashlib
 from copy import deepcopy
 from datetime import date
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from decision_service.followup import Person
+from decision_service.followup import Grade, Person
 from decision_service.inspection import Ask as Question
 from decision_service.model import Application, Contest, MatterId, PrefillRequest
 from decision_service.offers import MOST, Answer, Run
@@ -22,7 +22,10 @@ from decision_service.v1 import (
 )
 
 _Asking: TypeAlias = (
-    case_pb2.WithdrawCaseRequest | case_pb2.RequestReviewRequest | case_pb2.ContestFactRequest
+    case_pb2.WithdrawCaseRequest
+    | case_pb2.RequestReviewRequest
+    | case_pb2.ContestFactRequest
+    | case_pb2.RateCaseRequest
 )
 """What is done about a case."""
 
@@ -182,6 +185,25 @@ def read_contest(request: case_pb2.ContestFactRequest, call: Call) -> tuple[Ask,
     """
     reader = Reader()
     read = _ask(reader, request, "ContestFact", call), reader.contest("contest", request.contest)
+    reader.finish()
+    return read
+
+
+_GRADES: Final = {int(case_pb2.Rating.Grade.Value(f"GRADE_{one.name}")): one for one in Grade}
+
+
+def read_rating(request: case_pb2.RateCaseRequest, call: Call) -> tuple[Ask, Grade, str]:
+    """Read how which case is rated, and by whom.
+
+    Raises:
+        InvalidRequestError: It is not of the form that the contract promises; every field.
+    """
+    reader = Reader()
+    read = (
+        _ask(reader, request, "RateCase", call),
+        reader.choice("grade", request.grade, _GRADES),
+        reader.said("text", request.text),
+    )
     reader.finish()
     return read
 

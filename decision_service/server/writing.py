@@ -18,6 +18,10 @@ from decision_service.followup import (
     Mandate,
     MandateEnd,
     Objection,
+    Rated,
+    Rating,
+    RatingAnswer,
+    RatingTaken,
     Resolution,
     ReviewRequest,
     StandingChange,
@@ -276,6 +280,8 @@ def write_case(case: model.CaseSummary) -> case_pb2.Case:
             )
             for one in case.served
         )
+        if case.rated is not None:
+            written.rating.CopyFrom(write_rating(case.rated))
     return written
 
 
@@ -290,6 +296,28 @@ def write_standing_change(change: StandingChange) -> case_pb2.StandingChanged:
         heard_date=write_day(change.heard_date) if change.heard_date else None,
         text=write_text(change.text),
     )
+
+
+def write_rating(rated: Rated) -> case_pb2.Rating:
+    """Write how somebody rated a case, for themselves."""
+    step = rated.rating.step
+    assert isinstance(step, Rating), "its type says so"  # noqa: S101
+    written = case_pb2.Rating(
+        grade=case_pb2.Rating.Grade.Value(f"GRADE_{step.grade.name}"),
+        text=step.text,
+        time=write_time(rated.rating.time),
+        due_time=write_time(step.due_time),
+        receipt=write_receipt(rated.rating.receipt),
+    )
+    if rated.answer is not None:
+        answer = rated.answer.step
+        assert isinstance(answer, RatingAnswer), "its type says so"  # noqa: S101
+        written.answer.CopyFrom(
+            case_pb2.RatingAnswer(
+                justified=answer.justified, text=answer.text, time=write_time(rated.answer.time)
+            )
+        )
+    return written
 
 
 def _event(happened: Happened) -> case_pb2.CaseEvent:
@@ -337,6 +365,8 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
             raise AssertionError("no case tells how clerks work among themselves")
         case Mandate() | MandateEnd():
             raise AssertionError("a mandate is of no case")
+        case Rating() | RatingTaken() | RatingAnswer():
+            raise AssertionError("no event tells how somebody rated")
         case _ as never:
             assert_never(never)
     return written

@@ -23,6 +23,202 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ListPoorRatingsRequest(_message.Message):
+    """What `ListPoorRatings` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPoorRatingsRequest: _TypeAlias = ListPoorRatingsRequest  # noqa: Y015
+
+@_typing.final
+class ListPoorRatingsResponse(_message.Message):
+    """What `ListPoorRatings` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ratings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PoorRating]:
+        """The oldest first."""
+
+    def __init__(
+        self,
+        *,
+        ratings: _abc.Iterable[Global___PoorRating] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ratings", b"ratings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPoorRatingsResponse: _TypeAlias = ListPoorRatingsResponse  # noqa: Y015
+
+@_typing.final
+class PoorRating(_message.Message):
+    """A poor rating that waits for an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATING_INDEX_FIELD_NUMBER: _builtins.int
+    MATTER_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    CLERK_FIELD_NUMBER: _builtins.int
+    rating_index: _builtins.int
+    """Its index in the trail."""
+    matter: _builtins.str
+    """The matter."""
+    grade: _case_pb2.Rating.Grade.ValueType
+    """`GRADE_DISSATISFIED` or `GRADE_VERY_DISSATISFIED`."""
+    clerk: _builtins.str
+    """Who looks into it; empty if nobody."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is to be answered."""
+
+    def __init__(
+        self,
+        *,
+        rating_index: _builtins.int = ...,
+        matter: _builtins.str = ...,
+        grade: _case_pb2.Rating.Grade.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        clerk: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clerk", b"clerk", "due_time", b"due_time", "grade", b"grade", "matter", b"matter", "rating_index", b"rating_index", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PoorRating: _TypeAlias = PoorRating  # noqa: Y015
+
+@_typing.final
+class TakeRatingRequest(_message.Message):
+    """What `TakeRating` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATING_INDEX_FIELD_NUMBER: _builtins.int
+    rating_index: _builtins.int
+    """Which rating."""
+    def __init__(
+        self,
+        *,
+        rating_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rating_index", b"rating_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeRatingRequest: _TypeAlias = TakeRatingRequest  # noqa: Y015
+
+@_typing.final
+class TakeRatingResponse(_message.Message):
+    """What `TakeRating` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATING_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    CASE_NUMBER_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """What the person said to it."""
+    case_id: _builtins.str
+    """The case."""
+    case_number: _builtins.str
+    """Its number (办件编号)."""
+    @_builtins.property
+    def rating(self) -> Global___PoorRating:
+        """The rating."""
+
+    def __init__(
+        self,
+        *,
+        rating: Global___PoorRating | None = ...,
+        text: _builtins.str = ...,
+        case_id: _builtins.str = ...,
+        case_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rating", b"rating"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_number", b"case_number", "rating", b"rating", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeRatingResponse: _TypeAlias = TakeRatingResponse  # noqa: Y015
+
+@_typing.final
+class AnswerRatingRequest(_message.Message):
+    """What `AnswerRating` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATING_INDEX_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    JUSTIFIED_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    rating_index: _builtins.int
+    """Which rating."""
+    request_id: _builtins.str
+    """A UUID4 of the caller; it names this request for ever."""
+    justified: _builtins.bool
+    """Whether it holds."""
+    text: _builtins.str
+    """What was found, and what is done, for the person to read; at most 2,000 characters."""
+    def __init__(
+        self,
+        *,
+        rating_index: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+        justified: _builtins.bool = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["justified", b"justified", "rating_index", b"rating_index", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerRatingRequest: _TypeAlias = AnswerRatingRequest  # noqa: Y015
+
+@_typing.final
+class AnswerRatingResponse(_message.Message):
+    """What `AnswerRating` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerRatingResponse: _TypeAlias = AnswerRatingResponse  # noqa: Y015
+
+@_typing.final
 class RecordDeliveryRequest(_message.Message):
     """What `RecordDelivery` is asked."""
 

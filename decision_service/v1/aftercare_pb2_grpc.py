@@ -79,6 +79,21 @@ class AftercareServiceStub:
                 request_serializer=decision__service_dot_v1_dot_aftercare__pb2.DrawAfterChecksRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_aftercare__pb2.DrawAfterChecksResponse.FromString,
                 _registered_method=True)
+        self.ListPoorRatings = channel.unary_unary(
+                '/decision_service.v1.AftercareService/ListPoorRatings',
+                request_serializer=decision__service_dot_v1_dot_aftercare__pb2.ListPoorRatingsRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_aftercare__pb2.ListPoorRatingsResponse.FromString,
+                _registered_method=True)
+        self.TakeRating = channel.unary_unary(
+                '/decision_service.v1.AftercareService/TakeRating',
+                request_serializer=decision__service_dot_v1_dot_aftercare__pb2.TakeRatingRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_aftercare__pb2.TakeRatingResponse.FromString,
+                _registered_method=True)
+        self.AnswerRating = channel.unary_unary(
+                '/decision_service.v1.AftercareService/AnswerRating',
+                request_serializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerRatingRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerRatingResponse.FromString,
+                _registered_method=True)
 
 
 class AftercareServiceServicer:
@@ -169,6 +184,36 @@ class AftercareServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPoorRatings(self, request, context):
+        """Lists the poor ratings (差评) that wait for an answer, the oldest first, at most 500. What was
+        said, and who rated, is not told here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeRating(self, request, context):
+        """Takes a poor rating to look into it, and opens it. From then on the clerk decides nothing
+        about this person (`SAW_A_RATING`). Repeated by the same clerk, it is opened again.
+
+        Errors: `NOT_FOUND` with reason `RATING_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+        `RATING_NOT_YOURS` if another clerk has it or it is answered; `PERMISSION_DENIED` with reason
+        `OWN_CASE`, `OWN_DECISION` if the clerk has decided the case, or `CLERK_UNKNOWN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerRating(self, request, context):
+        """Says what was found of a poor rating, for the person to read; only the clerk who took it does.
+
+        Errors: `NOT_FOUND` with reason `RATING_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+        `RATING_NOT_YOURS`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AftercareServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -206,6 +251,21 @@ def add_AftercareServiceServicer_to_server(servicer, server):
                     servicer.DrawAfterChecks,
                     request_deserializer=decision__service_dot_v1_dot_aftercare__pb2.DrawAfterChecksRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_aftercare__pb2.DrawAfterChecksResponse.SerializeToString,
+            ),
+            'ListPoorRatings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPoorRatings,
+                    request_deserializer=decision__service_dot_v1_dot_aftercare__pb2.ListPoorRatingsRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_aftercare__pb2.ListPoorRatingsResponse.SerializeToString,
+            ),
+            'TakeRating': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeRating,
+                    request_deserializer=decision__service_dot_v1_dot_aftercare__pb2.TakeRatingRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_aftercare__pb2.TakeRatingResponse.SerializeToString,
+            ),
+            'AnswerRating': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerRating,
+                    request_deserializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerRatingRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_aftercare__pb2.AnswerRatingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -407,6 +467,87 @@ class AftercareService:
             '/decision_service.v1.AftercareService/DrawAfterChecks',
             decision__service_dot_v1_dot_aftercare__pb2.DrawAfterChecksRequest.SerializeToString,
             decision__service_dot_v1_dot_aftercare__pb2.DrawAfterChecksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPoorRatings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.AftercareService/ListPoorRatings',
+            decision__service_dot_v1_dot_aftercare__pb2.ListPoorRatingsRequest.SerializeToString,
+            decision__service_dot_v1_dot_aftercare__pb2.ListPoorRatingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeRating(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.AftercareService/TakeRating',
+            decision__service_dot_v1_dot_aftercare__pb2.TakeRatingRequest.SerializeToString,
+            decision__service_dot_v1_dot_aftercare__pb2.TakeRatingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerRating(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.AftercareService/AnswerRating',
+            decision__service_dot_v1_dot_aftercare__pb2.AnswerRatingRequest.SerializeToString,
+            decision__service_dot_v1_dot_aftercare__pb2.AnswerRatingResponse.FromString,
             options,
             channel_credentials,
             insecure,

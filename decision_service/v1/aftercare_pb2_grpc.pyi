@@ -73,6 +73,24 @@ class AftercareServiceStub:
     result for everybody: an approval's lot is SHA-256 over the seed, a line feed and its leaf
     hash, and the smallest are drawn.
     """
+    ListPoorRatings: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.ListPoorRatingsRequest, _aftercare_pb2.ListPoorRatingsResponse]
+    """Lists the poor ratings (差评) that wait for an answer, the oldest first, at most 500. What was
+    said, and who rated, is not told here.
+    """
+    TakeRating: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.TakeRatingRequest, _aftercare_pb2.TakeRatingResponse]
+    """Takes a poor rating to look into it, and opens it. From then on the clerk decides nothing
+    about this person (`SAW_A_RATING`). Repeated by the same clerk, it is opened again.
+
+    Errors: `NOT_FOUND` with reason `RATING_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+    `RATING_NOT_YOURS` if another clerk has it or it is answered; `PERMISSION_DENIED` with reason
+    `OWN_CASE`, `OWN_DECISION` if the clerk has decided the case, or `CLERK_UNKNOWN`.
+    """
+    AnswerRating: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.AnswerRatingRequest, _aftercare_pb2.AnswerRatingResponse]
+    """Says what was found of a poor rating, for the person to read; only the clerk who took it does.
+
+    Errors: `NOT_FOUND` with reason `RATING_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+    `RATING_NOT_YOURS`.
+    """
 
 class AftercareServiceServicer(metaclass=_abc_1.ABCMeta):
     """What comes after a decision: notices are served, grants change, registers answer objections,
@@ -174,6 +192,42 @@ class AftercareServiceServicer(metaclass=_abc_1.ABCMeta):
         """Draws approvals by lot for a person to check afterwards (事后核查). The same draw has the same
         result for everybody: an approval's lot is SHA-256 over the seed, a line feed and its leaf
         hash, and the smallest are drawn.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPoorRatings(
+        self,
+        request: _aftercare_pb2.ListPoorRatingsRequest,
+        context: _aio.ServicerContext[_aftercare_pb2.ListPoorRatingsRequest, _abc.Awaitable[_aftercare_pb2.ListPoorRatingsResponse]],
+    ) -> _abc.Awaitable[_aftercare_pb2.ListPoorRatingsResponse]:
+        """Lists the poor ratings (差评) that wait for an answer, the oldest first, at most 500. What was
+        said, and who rated, is not told here.
+        """
+
+    @_abc_1.abstractmethod
+    def TakeRating(
+        self,
+        request: _aftercare_pb2.TakeRatingRequest,
+        context: _aio.ServicerContext[_aftercare_pb2.TakeRatingRequest, _abc.Awaitable[_aftercare_pb2.TakeRatingResponse]],
+    ) -> _abc.Awaitable[_aftercare_pb2.TakeRatingResponse]:
+        """Takes a poor rating to look into it, and opens it. From then on the clerk decides nothing
+        about this person (`SAW_A_RATING`). Repeated by the same clerk, it is opened again.
+
+        Errors: `NOT_FOUND` with reason `RATING_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+        `RATING_NOT_YOURS` if another clerk has it or it is answered; `PERMISSION_DENIED` with reason
+        `OWN_CASE`, `OWN_DECISION` if the clerk has decided the case, or `CLERK_UNKNOWN`.
+        """
+
+    @_abc_1.abstractmethod
+    def AnswerRating(
+        self,
+        request: _aftercare_pb2.AnswerRatingRequest,
+        context: _aio.ServicerContext[_aftercare_pb2.AnswerRatingRequest, _abc.Awaitable[_aftercare_pb2.AnswerRatingResponse]],
+    ) -> _abc.Awaitable[_aftercare_pb2.AnswerRatingResponse]:
+        """Says what was found of a poor rating, for the person to read; only the clerk who took it does.
+
+        Errors: `NOT_FOUND` with reason `RATING_NOT_FOUND`; `FAILED_PRECONDITION` with reason
+        `RATING_NOT_YOURS`.
         """
 
 def add_AftercareServiceServicer_to_server(servicer: AftercareServiceServicer, server: _aio.Server) -> None: ...

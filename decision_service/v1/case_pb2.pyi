@@ -24,6 +24,187 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class RateCaseRequest(_message.Message):
+    """What `RateCase` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    """The case."""
+    request_id: _builtins.str
+    """A UUID4 of the caller; it names this request for ever."""
+    grade: Global___Rating.Grade.ValueType
+    """How."""
+    text: _builtins.str
+    """What they say to it; at most 2,000 characters. Sealed."""
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Who rates."""
+
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        person: Global___Person | None = ...,
+        grade: Global___Rating.Grade.ValueType = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "grade", b"grade", "person", b"person", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateCaseRequest: _TypeAlias = RateCaseRequest  # noqa: Y015
+
+@_typing.final
+class RateCaseResponse(_message.Message):
+    """What `RateCase` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rating(self) -> Global___Rating:
+        """The rating."""
+
+    def __init__(
+        self,
+        *,
+        rating: Global___Rating | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rating", b"rating"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rating", b"rating"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateCaseResponse: _TypeAlias = RateCaseResponse  # noqa: Y015
+
+@_typing.final
+class Rating(_message.Message):
+    """How the applicant rated a case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Grade:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _GradeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Rating._Grade.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        GRADE_UNSPECIFIED: Rating._Grade.ValueType  # 0
+        """Never sent."""
+        GRADE_VERY_SATISFIED: Rating._Grade.ValueType  # 1
+        """非常满意."""
+        GRADE_SATISFIED: Rating._Grade.ValueType  # 2
+        """满意."""
+        GRADE_FAIRLY_SATISFIED: Rating._Grade.ValueType  # 3
+        """基本满意."""
+        GRADE_DISSATISFIED: Rating._Grade.ValueType  # 4
+        """不满意; it is looked into."""
+        GRADE_VERY_DISSATISFIED: Rating._Grade.ValueType  # 5
+        """非常不满意; it is looked into."""
+
+    class Grade(_Grade, metaclass=_GradeEnumTypeWrapper):
+        """The five grades of 政务服务“好差评” (国办发〔2019〕51号)."""
+
+    GRADE_UNSPECIFIED: Rating.Grade.ValueType  # 0
+    """Never sent."""
+    GRADE_VERY_SATISFIED: Rating.Grade.ValueType  # 1
+    """非常满意."""
+    GRADE_SATISFIED: Rating.Grade.ValueType  # 2
+    """满意."""
+    GRADE_FAIRLY_SATISFIED: Rating.Grade.ValueType  # 3
+    """基本满意."""
+    GRADE_DISSATISFIED: Rating.Grade.ValueType  # 4
+    """不满意; it is looked into."""
+    GRADE_VERY_DISSATISFIED: Rating.Grade.ValueType  # 5
+    """非常不满意; it is looked into."""
+
+    GRADE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    grade: Global___Rating.Grade.ValueType
+    """How."""
+    text: _builtins.str
+    """What they said to it."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when a poor one is answered; unset for the others."""
+
+    @_builtins.property
+    def answer(self) -> Global___RatingAnswer:
+        """What was found; unset until it is answered."""
+
+    @_builtins.property
+    def receipt(self) -> _vocabulary_pb2.Receipt:
+        """Where it stands in the trail."""
+
+    def __init__(
+        self,
+        *,
+        grade: Global___Rating.Grade.ValueType = ...,
+        text: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        answer: Global___RatingAnswer | None = ...,
+        receipt: _vocabulary_pb2.Receipt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "due_time", b"due_time", "receipt", b"receipt", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "due_time", b"due_time", "grade", b"grade", "receipt", b"receipt", "text", b"text", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rating: _TypeAlias = Rating  # noqa: Y015
+
+@_typing.final
+class RatingAnswer(_message.Message):
+    """What was found of a poor rating."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JUSTIFIED_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    justified: _builtins.bool
+    """Whether it holds."""
+    text: _builtins.str
+    """What was found, and what is done."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        justified: _builtins.bool = ...,
+        text: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["justified", b"justified", "text", b"text", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RatingAnswer: _TypeAlias = RatingAnswer  # noqa: Y015
+
+@_typing.final
 class ListOwnAccessesRequest(_message.Message):
     """What `ListOwnAccesses` is asked."""
 
@@ -697,6 +878,7 @@ class Case(_message.Message):
     STANDING_FIELD_NUMBER: _builtins.int
     GRANT_FIELD_NUMBER: _builtins.int
     SERVED_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """128 random bits in hexadecimal."""
     case_number: _builtins.str
@@ -731,6 +913,10 @@ class Case(_message.Message):
     def served(self) -> _containers.RepeatedCompositeFieldContainer[Global___Served]:
         """Every notice that counts as served, and the terms that run from it."""
 
+    @_builtins.property
+    def rating(self) -> Global___Rating:
+        """How the applicant rated it; unset if they did not, and for everybody else."""
+
     def __init__(
         self,
         *,
@@ -745,10 +931,11 @@ class Case(_message.Message):
         standing: Global___Case.Standing.ValueType = ...,
         grant: _abc.Iterable[_vocabulary_pb2.Granted] | None = ...,
         served: _abc.Iterable[Global___Served] | None = ...,
+        rating: Global___Rating | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "filing_date", b"filing_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "filing_date", b"filing_date", "rating", b"rating"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_number", b"case_number", "create_time", b"create_time", "decisions", b"decisions", "events", b"events", "filing_date", b"filing_date", "grant", b"grant", "matter", b"matter", "served", b"served", "standing", b"standing", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_number", b"case_number", "create_time", b"create_time", "decisions", b"decisions", "events", b"events", "filing_date", b"filing_date", "grant", b"grant", "matter", b"matter", "rating", b"rating", "served", b"served", "standing", b"standing", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -87,6 +87,11 @@ class CaseServiceStub:
                 request_serializer=decision__service_dot_v1_dot_case__pb2.ContestFactRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_case__pb2.ContestFactResponse.FromString,
                 _registered_method=True)
+        self.RateCase = channel.unary_unary(
+                '/decision_service.v1.CaseService/RateCase',
+                request_serializer=decision__service_dot_v1_dot_case__pb2.RateCaseRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_case__pb2.RateCaseResponse.FromString,
+                _registered_method=True)
 
 
 class CaseServiceServicer:
@@ -191,6 +196,17 @@ class CaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RateCase(self, request, context):
+        """好差评: the applicant rates how the case was handled, at whatever portal; once, and nobody
+        changes it. A poor rating is looked into and answered within the city's term. Whoever decides
+        about the person sees neither; `GetCase` and `WatchCase` show both to the person alone.
+
+        Errors: `FAILED_PRECONDITION` with reason `ALREADY_RATED`, or `CASE_NOT_HANDED_IN`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -233,6 +249,11 @@ def add_CaseServiceServicer_to_server(servicer, server):
                     servicer.ContestFact,
                     request_deserializer=decision__service_dot_v1_dot_case__pb2.ContestFactRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_case__pb2.ContestFactResponse.SerializeToString,
+            ),
+            'RateCase': grpc.unary_unary_rpc_method_handler(
+                    servicer.RateCase,
+                    request_deserializer=decision__service_dot_v1_dot_case__pb2.RateCaseRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_case__pb2.RateCaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -464,6 +485,33 @@ class CaseService:
             '/decision_service.v1.CaseService/ContestFact',
             decision__service_dot_v1_dot_case__pb2.ContestFactRequest.SerializeToString,
             decision__service_dot_v1_dot_case__pb2.ContestFactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RateCase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.CaseService/RateCase',
+            decision__service_dot_v1_dot_case__pb2.RateCaseRequest.SerializeToString,
+            decision__service_dot_v1_dot_case__pb2.RateCaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

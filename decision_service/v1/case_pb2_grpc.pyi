@@ -83,6 +83,13 @@ class CaseServiceStub:
     Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID` if no register gives this concept;
     `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
     """
+    RateCase: _aio.UnaryUnaryMultiCallable[_case_pb2.RateCaseRequest, _case_pb2.RateCaseResponse]
+    """好差评: the applicant rates how the case was handled, at whatever portal; once, and nobody
+    changes it. A poor rating is looked into and answered within the city's term. Whoever decides
+    about the person sees neither; `GetCase` and `WatchCase` show both to the person alone.
+
+    Errors: `FAILED_PRECONDITION` with reason `ALREADY_RATED`, or `CASE_NOT_HANDED_IN`.
+    """
 
 class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """What became of an application, and what the person can do about it.
@@ -200,6 +207,19 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID` if no register gives this concept;
         `FAILED_PRECONDITION` with reason `CASE_WITHDRAWN`.
+        """
+
+    @_abc_1.abstractmethod
+    def RateCase(
+        self,
+        request: _case_pb2.RateCaseRequest,
+        context: _aio.ServicerContext[_case_pb2.RateCaseRequest, _abc.Awaitable[_case_pb2.RateCaseResponse]],
+    ) -> _abc.Awaitable[_case_pb2.RateCaseResponse]:
+        """好差评: the applicant rates how the case was handled, at whatever portal; once, and nobody
+        changes it. A poor rating is looked into and answered within the city's term. Whoever decides
+        about the person sees neither; `GetCase` and `WatchCase` show both to the person alone.
+
+        Errors: `FAILED_PRECONDITION` with reason `ALREADY_RATED`, or `CASE_NOT_HANDED_IN`.
         """
 
 def add_CaseServiceServicer_to_server(servicer: CaseServiceServicer, server: _aio.Server) -> None: ...

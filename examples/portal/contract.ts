@@ -449,6 +449,55 @@ export interface DecideResponse {
   decision?: Decision;
 }
 
+/** What `RateCase` is asked. */
+export interface RateCaseRequest {
+  /** The case. */
+  caseId: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Who rates. */
+  person: Person;
+  /** How. */
+  grade: RatingGrade;
+  /** What they say to it; at most 2,000 characters. Sealed. */
+  text?: string;
+}
+
+/** What `RateCase` answers. */
+export interface RateCaseResponse {
+  /** The rating. */
+  rating?: Rating;
+}
+
+/** The five grades of 政务服务“好差评” (国办发〔2019〕51号). */
+export type RatingGrade = "GRADE_VERY_SATISFIED" | "GRADE_SATISFIED" | "GRADE_FAIRLY_SATISFIED" | "GRADE_DISSATISFIED" | "GRADE_VERY_DISSATISFIED";
+
+/** How the applicant rated a case. */
+export interface Rating {
+  /** How. */
+  grade?: RatingGrade;
+  /** What they said to it. */
+  text?: string;
+  /** When. */
+  time?: Timestamp;
+  /** Until when a poor one is answered; unset for the others. */
+  dueTime?: Timestamp;
+  /** What was found; unset until it is answered. */
+  answer?: RatingAnswer;
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
+}
+
+/** What was found of a poor rating. */
+export interface RatingAnswer {
+  /** Whether it holds. */
+  justified?: boolean;
+  /** What was found, and what is done. */
+  text?: string;
+  /** When. */
+  time?: Timestamp;
+}
+
 /** What `ListOwnAccesses` is asked. */
 export interface ListOwnAccessesRequest {
   /** Who asks about themselves. */
@@ -651,6 +700,8 @@ export interface Case {
   grant?: Granted[];
   /** Every notice that counts as served, and the terms that run from it. */
   served?: Served[];
+  /** How the applicant rated it; unset if they did not, and for everybody else. */
+  rating?: Rating;
 }
 
 /**
@@ -758,6 +809,66 @@ export interface StandingChanged {
   text?: Text;
   /** What the person is told, with reason, law and remedies. */
   notice?: Text;
+}
+
+/** What `ListPoorRatings` is asked. */
+export interface ListPoorRatingsRequest {
+}
+
+/** What `ListPoorRatings` answers. */
+export interface ListPoorRatingsResponse {
+  /** The oldest first. */
+  ratings?: PoorRating[];
+}
+
+/** A poor rating that waits for an answer. */
+export interface PoorRating {
+  /** Its index in the trail. */
+  ratingIndex?: Int64;
+  /** The matter. */
+  matter?: string;
+  /** `GRADE_DISSATISFIED` or `GRADE_VERY_DISSATISFIED`. */
+  grade?: RatingGrade;
+  /** When. */
+  time?: Timestamp;
+  /** Until when it is to be answered. */
+  dueTime?: Timestamp;
+  /** Who looks into it; empty if nobody. */
+  clerk?: string;
+}
+
+/** What `TakeRating` is asked. */
+export interface TakeRatingRequest {
+  /** Which rating. */
+  ratingIndex: Int64;
+}
+
+/** What `TakeRating` answers. */
+export interface TakeRatingResponse {
+  /** The rating. */
+  rating?: PoorRating;
+  /** What the person said to it. */
+  text?: string;
+  /** The case. */
+  caseId?: string;
+  /** Its number (办件编号). */
+  caseNumber?: string;
+}
+
+/** What `AnswerRating` is asked. */
+export interface AnswerRatingRequest {
+  /** Which rating. */
+  ratingIndex: Int64;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Whether it holds. */
+  justified?: boolean;
+  /** What was found, and what is done, for the person to read; at most 2,000 characters. */
+  text: string;
+}
+
+/** What `AnswerRating` answers. */
+export interface AnswerRatingResponse {
 }
 
 /** What `RecordDelivery` is asked. */

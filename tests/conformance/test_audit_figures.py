@@ -59,6 +59,15 @@ OFFERED: Sequence[tuple[str, dict[str, Any]]] = (
 """What became of offers: the first is agreed to by the application of case a, two are silent."""
 
 
+RATED: Sequence[tuple[str, dict[str, Any]]] = (
+    ("rating/1", {"grade": "very_satisfied", "due_time": None}),
+    ("rating/1", {"grade": "fairly_satisfied", "due_time": None}),
+    ("rating/1", {"grade": "dissatisfied", "due_time": "2020-01-01T10:00:00Z"}),
+    ("rating/1", {"grade": "very_dissatisfied", "due_time": "2999-01-01T10:00:00Z"}),
+)
+"""How people rated; the last is found to hold, and answered in time."""
+
+
 async def live(folder: Path) -> None:
     Trail.create(folder, origin="test.invalid")
     async with Trail.open(folder) as trail:
@@ -79,6 +88,13 @@ async def live(folder: Path) -> None:
         for type_, more in OFFERED:
             said = {"matter": "m", "release_digest": "d" * 64, **more}
             await trail.append(Entry(type_, str(uuid4()), BEGIN, said, {}, PERSON), expect={})
+        for type_, more in RATED:
+            said = {"matter": "m", "release_digest": "d" * 64, **more}
+            await trail.append(Entry(type_, str(uuid4()), BEGIN, said, {}, PERSON), expect={})
+        found = {"matter": "m", "rating": trail.size() - 1, "justified": True}
+        await trail.append(
+            Entry("rating_answer/1", str(uuid4()), BEGIN, found, {}, PERSON), expect={}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +142,10 @@ def test_the_published_shares_follow_from_the_decisions(ask: Any) -> None:
 def test_what_became_of_offers_is_counted_and_silence_is_no_answer(ask: Any) -> None:
     assert ask("SELECT * FROM offers_answered") == [("2026-10", "m", 4, 1, 1, 1, 1)]
     assert ask("SELECT count(*) FROM offers WHERE month = '2026-11'") == [(0,)]
+
+
+def test_s24_the_five_grades_are_counted_and_what_became_of_poor_ones(ask: Any) -> None:
+    assert ask("SELECT * FROM satisfaction") == [("2026-10", "m", 4, 1, 0, 1, 1, 1, 0.5, 1, 1, 1)]
 
 
 def test_every_row_says_what_its_entry_does(ask: Any) -> None:

@@ -119,3 +119,36 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
     assert "decide old_age_allowance" in looked
     assert len(copied.splitlines()) >= 6
     assert case in drawn
+
+
+@pytest.mark.slow
+async def test_a_poor_rating_is_made_looked_into_and_answered_by_hand(
+    office: Office, clock: Any, people: City, apply_for: Callable[..., Application]
+) -> None:
+    person = people.cast(office.today(clock()))["aged_75"]
+    number = ("--id", person.id_number)
+    case = (await decided(apply_for(person, ALLOWANCE), office, clock)).case_id
+    async with service.serve(office, clock) as wire:
+        rated = await miaopi(
+            *(wire, "portal", "case", "rate", case, "dissatisfied", *number),
+            *("--text", "窗口让我跑了三趟"),
+        )
+        waits = await miaopi(wire, "clerk", "aftercare", "ratings")
+        index = re.search(r"#(\d+)", waits)
+        assert index, waits
+        taken = await miaopi(wire, "clerk", "aftercare", "take", index[1])
+        await miaopi(
+            *(wire, "clerk", "aftercare", "answer-rating", index[1], "--justified"),
+            *("--text", "已核实，已简化流程"),
+        )
+        shown, again = await asyncio.gather(
+            miaopi(wire, "portal", "case", "show", case, "--json"),
+            miaopi(wire, "portal", "case", "rate", case, "satisfied", *number, code=1),
+        )
+
+    assert "前核查答复" in rated
+    assert case not in waits
+    assert case in taken
+    assert "窗口让我跑了三趟" in taken
+    assert json.loads(shown)["rating"]["answer"]["text"] == "已核实，已简化流程"
+    assert "ALREADY_RATED" in again

@@ -26,7 +26,7 @@ from evidence_adapters.sandbox import City, Person
 from tests import service
 from tests.messages import CANARY, is_readable, requests
 from tests.service import CONTEST, DECIDE, LIST, METHODS, REVIEW, WITHDRAW, Answer, Town
-from tests.words import COUNTER, ERRORS, JSON, MOMENTS, OFFER
+from tests.words import COUNTER, ERRORS, JSON, MOMENTS, OFFER, RATING
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 PERSONAL = (CANARY, "13912345678", "9900001", "13800000000")
@@ -50,7 +50,7 @@ MOVING = {WITHDRAW, REVIEW, CONTEST}
 
 REVIEWED = {
     reason
-    for kind in (ERRORS, JSON, MOMENTS, COUNTER, OFFER)
+    for kind in (ERRORS, JSON, MOMENTS, COUNTER, OFFER, RATING)
     for words in kind.values()
     for reason in (
         words.get("reason", "REQUEST_INVALID"),
