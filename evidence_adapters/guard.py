@@ -1,4 +1,4 @@
-"""Around every question to a register: deadline, places, second try, breaker, cache, envelope.
+"""Around every question to a register: deadline, places, tries, breaker, cache, envelope.
 
 Whatever happens on the way becomes a status. The guard alone stamps `retrieved_at`.
 """
@@ -13,10 +13,19 @@ from typing import TypeAlias
 
 from decision_service.model import Evidence, EvidenceStatus, Freshness, Query
 from evidence_adapters.breaker import Breaker
+from evidence_adapters.hedge import Pace
 from evidence_adapters.kept import Kept
 from evidence_adapters.normalise import Reader, Reading
 from evidence_adapters.register import Register
-from evidence_adapters.tally import ASKED, BREAKER_OPEN, CACHE_HIT, RETRIED, SHED, Tally
+from evidence_adapters.tally import (
+    ASKED,
+    ASKED_TWICE,
+    BREAKER_OPEN,
+    CACHE_HIT,
+    RETRIED,
+    SHED,
+    Tally,
+)
 
 MARGIN_S = 0.02
 """Seconds kept back from every deadline: for cancelling a call and building the envelope."""
@@ -106,6 +115,7 @@ class GuardedSource:
         self._describe = describe
         self._clock = clock
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._pace = Pace() if register.may_repeat else None
         self._breaker = Breaker()
         self._tally = tally or Tally()
         self._counts = self._tally.of(register.key)
@@ -212,7 +222,17 @@ class GuardedSource:
             raise last from None
 
     async def _try(self, query: Query, until: float) -> bytes:
-        """One try, when there is a place for it."""
+        """One try; where it is late and its owner lets us, a second beside it."""
+        if self._pace is None:
+            return await self._placed(query, until)
+        answer, twice = await self._pace.first(
+            lambda: self._placed(query, until), may=lambda: not self._places.locked()
+        )
+        self._counts[ASKED_TWICE] += twice
+        return answer
+
+    async def _placed(self, query: Query, until: float) -> bytes:
+        """Put the question, when there is a place for it."""
         try:
             await self._places.acquire()
         except asyncio.CancelledError:

@@ -206,6 +206,8 @@ class Register(Frozen):
         max_bytes: Longest answer that is read.
         keep_for_s: Seconds for which its owner lets an answer be kept and given again to the same
             question; 0: every question is put.
+        may_repeat: Whether its owner lets a question be put again while it is under way, where
+            its answer takes longer than nineteen of twenty do.
         envelope: What stands around the records.
         normalise: The fields of a record; whatever is not named here is dropped unread.
         concepts: What it vouches for (一数一源).
@@ -224,6 +226,7 @@ class Register(Frozen):
     complete: bool
     max_bytes: int = Field(default=262_144, ge=1_024, le=1_048_576)
     keep_for_s: int = Field(default=0, ge=0, le=86_400)
+    may_repeat: bool = False
     request: Request
     envelope: Envelope
     statuses: Mapping[str, StatusWord] = Field(min_length=1)
@@ -393,6 +396,8 @@ def _request_faults(register: Register) -> Iterator[str]:
         yield f"`request`: `{name}` means nothing to a register of transport {register.transport}"
     if request.method == "GET" and request.body:
         yield "`request`: a GET has no body"
+    if register.transport == "file" and register.may_repeat:
+        yield "`may_repeat`: a file is read here, and nobody is asked"
     if register.transport != "http":
         yield from _row_faults(register)
         yield from _rows_faults(register)

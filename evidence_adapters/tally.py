@@ -11,6 +11,9 @@ ASKED = "asked"
 RETRIED = "retried"
 """Second and third tries of a question."""
 
+ASKED_TWICE = "asked_twice"
+"""Questions of which the answer was late, so that they were put again beside it."""
+
 SHED = "shed"
 """Questions that found no place before their deadline."""
 

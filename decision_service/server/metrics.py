@@ -136,7 +136,8 @@ class _Standing(Collector):
         )
         guard = CounterMetricFamily(
             "miaopi_register_events",
-            "What the guard around a register did: asked, retried, shed, breaker_open, cache_hit",
+            "What the guard around a register did: asked, asked_twice, retried, shed, "
+            "breaker_open, cache_hit, credentials_renewed, credentials_refused",
             labels=["register", "event"],
         )
         for register, counts in self._counted().items():
