@@ -126,7 +126,7 @@ CASES = Table(
     Column("due_time", TEXT, nullable=False),
     Column("first_index", NUMBER, nullable=False),
     Column("latest_index", NUMBER, nullable=False),
-    Index("cases_by_state", "state", "due_time"),
+    Index("cases_by_state", "state", "due_time", "case_id"),
 )
 
 ARCHIVE = Table(

@@ -257,13 +257,14 @@ class _Page:
         """By an index of what only entries tell, by their sets, or one entry after the other."""
         shared, own = _split(term)
         if own == _ALL:
-            return self._along_sets(shared, true())
-        number = self._number(_rows(own))
+            return self.along_sets(shared, true())
+        ends = and_(true(), *_other_end(own))
+        number, page = self.extent(and_(_rows(own), ends))
         if number > _NEAR and shared != _ALL:
-            of_sets = self._number(_in_sets(shared))
+            of_sets, _ = page.extent(_in_sets(shared))
             if of_sets < min(number, _MANY):
-                return self._along_sets(shared, _rows(own))
-        return self.walk(_rows(term)) if number == _MANY else self._gather(_rows(term))
+                return page.along_sets(shared, _rows(own))
+        return self.walk(_rows(term)) if number == _MANY else self._gather(and_(_rows(term), ends))
 
     def _cut(self) -> tuple["_Page", "_Page"]:
         """The page, where it begins, and all beyond."""
@@ -286,7 +287,7 @@ class _Page:
         order = unsorted.desc() if self.newest_first else unsorted.asc()
         return [*self.connection.execute(found.order_by(order).limit(self.limit)).scalars()]
 
-    def _along_sets(self, shared: Condition, own: ColumnElement[bool]) -> list[int]:
+    def along_sets(self, shared: Condition, own: ColumnElement[bool]) -> list[int]:
         """Follow each set from its first entry on, as long as that is within the page."""
         end = func.max if self.newest_first else func.min
         first = select(end(ENTRIES.c.idx)).where(ENTRIES.c.marks == MARK_SETS.c.id, self._between())
@@ -304,10 +305,14 @@ class _Page:
             found = self._first([*found, *more])
         return found
 
-    def _number(self, clause: ColumnElement[bool]) -> int:
-        """How many there are, as far as that matters."""
+    def extent(self, clause: ColumnElement[bool]) -> tuple[int, "_Page"]:
+        """How many there are, as far as that matters, and the page from the first to the last."""
         some = select(ENTRIES.c.idx).where(self._between(), clause).limit(_MANY).subquery()
-        return self.connection.execute(select(func.count()).select_from(some)).scalar_one()
+        counted = select(func.count(), func.min(some.c.idx), func.max(some.c.idx))
+        number, first, last = self.connection.execute(counted).one()
+        if number in {0, _MANY}:
+            return number, self
+        return number, replace(self, above=first - 1, below=last + 1)
 
     def _in_order(self, clause: ColumnElement[bool]) -> Select[tuple[int]]:
         index = ENTRIES.c.idx.desc() if self.newest_first else ENTRIES.c.idx.asc()
@@ -377,7 +382,22 @@ def clause(condition: Condition, of: FromClause = ENTRIES) -> ColumnElement[bool
         of: Another name of ``entries``, where all of the condition is told by marks.
     """
     shared, own = _split(condition)
-    return _rows(own) if shared == _ALL else and_(_in_sets(shared, of), _rows(own))
+    if shared == _ALL:
+        return _rows(own)
+    return and_(_in_sets(shared, of), _rows(own), *_within_times(own))
+
+
+def _within_times(own: All) -> Iterator[ColumnElement[bool]]:
+    """The indices between which the times lie that are asked for, so that sets begin there."""
+    when = ENTRIES.alias("at")
+    times = [
+        _RELATIONS[one.relation](when.c.time, time_text(one.value))
+        for one in own.conditions
+        if isinstance(one, Is) and isinstance(one.value, datetime) and one.relation != "!="
+    ]
+    if times:
+        yield ENTRIES.c.idx >= select(func.min(when.c.idx)).where(*times).scalar_subquery()
+        yield ENTRIES.c.idx <= select(func.max(when.c.idx)).where(*times).scalar_subquery()
 
 
 def _in_sets(shared: Condition, of: FromClause = ENTRIES) -> ColumnElement[bool]:
@@ -415,6 +435,17 @@ def _rows(condition: Condition) -> ColumnElement[bool]:
                 return and_(compared, ENTRIES.c[column] != "") if partial else compared
 
     return _clause(condition, told)
+
+
+def _other_end(own: All) -> Iterator[ColumnElement[bool]]:
+    """The end of a span of time that is open, said so that SQLite takes the index of times."""
+    said = {
+        one.relation[0] for one in own.conditions if isinstance(one, Is) and one.column == "time"
+    }
+    if said & {"<", ">"} == {"<"}:
+        yield ENTRIES.c.time >= ""
+    if said & {"<", ">"} == {">"}:
+        yield ENTRIES.c.time < "~"
 
 
 def _clause(

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, select
 
-from audit.trail import CaseRow, Entry, Trail
+from audit.trail import CaseRow, Entry, Trail, projections, queries
 from audit.trail.queries import (
     All,
     Condition,
@@ -19,6 +19,7 @@ from audit.trail.queries import (
     Is,
     Marked,
     Not,
+    clause,
     count,
     find,
     following,
@@ -115,6 +116,26 @@ TABLE: dict[str, tuple[Condition, list[int]]] = {
         All(tuple(Either((Is("idx", "=", i), Is("type", "=", "access/1"))) for i in range(5))),
         [4],
     ),
+    "a span of time": (
+        All((*(Is("time", r, NOON + timedelta(minutes=m)) for r, m in ((">=", 1), ("<", 6))),)),
+        [2, 1],
+    ),
+    "a matter until a time": (
+        All((Is("time", "<=", NOON + timedelta(minutes=1)), Is("matter", "=", "m"))),
+        [1, 0],
+    ),
+    "a matter from a time on": (
+        All((Is("time", ">", NOON + timedelta(minutes=1)), Is("matter", "=", "m"))),
+        [3, 2],
+    ),
+    "a matter before there was any": (
+        All((Is("time", "<", NOON), Is("matter", "=", "m"))),
+        [],
+    ),
+    "a matter at other times": (
+        All((Is("time", "!=", NOON), Is("matter", "=", "m"))),
+        [3, 2, 1],
+    ),
     "all": (All((Is("outcome", "=", "approved"), Is("case_id", "=", "b"))), [2]),
 }
 
@@ -127,6 +148,21 @@ async def test_a_condition_finds_what_it_says(filled: Trail, case: str) -> None:
     assert await filled.ask(lambda c: count(c, condition)) == len(expected)
     oldest_first = await filled.ask(lambda c: following(c, condition, after=-1, limit=9))
     assert oldest_first == tuple(reversed(expected))
+
+
+@pytest.mark.parametrize("many", [1, 3, 9])
+async def test_whichever_way_is_shortest_finds_the_same(
+    filled: Trail, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """As where so few entries are near, and so few already many."""
+    monkeypatch.setattr(queries, "_NEAR", 1)
+    monkeypatch.setattr(queries, "_MANY", many)
+
+    for case, (condition, expected) in TABLE.items():
+        found = [await indices(filled, condition, limit=limit) for limit in (1, 2, 9)]
+        assert found == [expected[:limit] for limit in (1, 2, 9)], case
+        asked = await filled.ask(lambda c, w=condition: following(c, w, after=-1, limit=2))
+        assert asked == tuple(reversed(expected))[:2], case
 
 
 async def test_who_it_is_about_is_found_by_the_tag_and_not_after_an_erasure(filled: Trail) -> None:
@@ -170,6 +206,19 @@ async def test_no_question_reads_entries_that_it_does_not_want(filled: Trail, ca
     whole = {f"SCAN {table}" for table in ("entries", "mark_sets", "log_entries", "sealed")}
     steps = await filled.ask(plan)
     assert not [step for step in steps if " ".join(step.split()[:2]) in whole]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_what_is_counted_of_a_span_of_time_is_looked_for_in_it_alone(filled: Trail) -> None:
+    def plan(connection: Connection) -> list[str]:
+        query = select(projections.ENTRIES.c.idx).where(clause(TABLE["a matter from a time on"][0]))
+        text = query.compile(connection, compile_kwargs={"literal_binds": True})
+        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+
+    steps = await filled.ask(plan)
+
+    assert "SEARCH entries USING INDEX entries_by_marks (marks=? AND rowid>? AND rowid<?)" in steps
+    assert not [step for step in steps if step.startswith("SCAN")]
 
 
 OF_3 = "WHERE id = (SELECT marks FROM entries WHERE idx = 3)"
