@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from audit.trail import ERASED, CaseRow, Entry, Moment, Recorded
 from audit.trail.canonical import Json
-from audit.trail.queries import All, Either, Is
+from audit.trail.queries import All, Either, Is, Marked
 from decision_service.draft import Draft
 from decision_service.followup import (
     Act,
@@ -69,6 +69,9 @@ _INSIDE: Mapping[str, type[Step]] = {
 PROPOSAL = "standing_proposal/1"
 RATING, RATING_TAKEN, RATING_ANSWER = "rating/1", "rating_taken/1", "rating_answer/1"
 """Types of entries that no case tells whoever decides it."""
+
+POOR = "POOR_RATING"
+"""Among the reasons of a rating that is to be answered."""
 
 MANDATE = "mandate/1"
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
@@ -310,10 +313,10 @@ class Casebook:
 
     async def poor_ratings(self, limit: int) -> tuple[tuple[Happened, Happened | None], ...]:
         """The poor ratings that nobody has answered, the oldest first, and who looks into each."""
-        found = await self._record.find(Is("type", "=", RATING), before=_ALL, limit=_MOST_RATINGS)
+        found = await self._record.find(Marked("reason", POOR), before=_ALL, limit=_MOST_RATINGS)
         waiting: list[tuple[Happened, Happened | None]] = []
         for one in reversed(found):
-            if one.erased or not one.leaf.permanent["due_time"]:
+            if one.erased:
                 continue
             newest = await self._record.latest(self.rating_answer_key(one.index))
             taken = None if newest is None else read(await self._record.recorded(newest))

@@ -250,14 +250,16 @@ class Rating(Step):
 
     Attributes:
         due_time: Until when a poor one is to be answered; None for the others.
+        reasons: ``POOR_RATING`` of a poor one, by which those are found; none of the others.
         text: What they say to it.
     """
 
-    permanent: ClassVar[frozenset[str]] = frozenset({"grade", "due_time"})
+    permanent: ClassVar[frozenset[str]] = frozenset({"grade", "due_time", "reasons"})
 
     kind: Literal["rating"] = "rating"
     grade: Grade
     due_time: datetime | None = None
+    reasons: tuple[str, ...] = ()
     text: str
 
 

@@ -288,19 +288,15 @@ def is_open(entry: Recorded, release: Release, today: date) -> bool:
 def may_follow(newest: Recorded | None, release: Release, today: date) -> bool:
     """Whether the matter may be offered, as far as earlier offers say.
 
-    Not while one is open, and not again under a release that the person has declined, unless they
-    said so.
+    Not while one is open, and not again under a release under which the person has answered,
+    either way, unless they said so.
     """
     if newest is None:
         return True
-    match newest.type:
-        case kind if kind == OFFER:
-            return not is_open(newest, release, today)
-        case kind if kind == DECLINED:
-            said = newest.permanent
-            return said["ask_again"] is True or said["release_digest"] != release.digest
-        case _:
-            return True
+    if newest.type == OFFER:
+        return not is_open(newest, release, today)
+    said = newest.permanent
+    return said.get("ask_again") is True or said["release_digest"] != release.digest
 
 
 def read(entry: Recorded, release: Release, answer: Recorded | None = None) -> Offer:

@@ -19,7 +19,7 @@ from decision_service.admission import (
     refuse_own_case,
 )
 from decision_service.aftercare import Task
-from decision_service.casebook import RATING, By, read
+from decision_service.casebook import POOR, RATING, By, read
 from decision_service.decide import refuse_reuse
 from decision_service.errors import NotAuthorizedError, NotFoundError, PreconditionError
 from decision_service.followup import (
@@ -115,7 +115,11 @@ async def rate(ask: Ask, grade: Grade, text: str, *, office: Office) -> Rated:
         if case.state is CaseState.OPEN:
             raise _not_handed_in()
         due = office.promised_by(office.rating_limit, office.today(ask.now))
-        step = Rating(grade=grade, due_time=due if grade.is_poor else None, text=text)
+        step = (
+            Rating(grade=grade, due_time=due, reasons=(POOR,), text=text)
+            if grade.is_poor
+            else Rating(grade=grade, text=text)
+        )
         written = await casebook.add(
             step,
             by=By(

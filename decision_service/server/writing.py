@@ -482,6 +482,15 @@ def write_matter(release: Release) -> matter_pb2.Matter:
         remedies=_remedies(matter.remedies),
         applicants=matter.applicants,
         prefill_answers=sorted(matter.form_keys),
+        offers=(
+            matter_pb2.OfferTerms(
+                legal_basis=matter.offers.legal_basis,
+                purpose=matter.offers.purpose,
+                valid_days=matter.offers.valid_days,
+            )
+            if matter.offers
+            else None
+        ),
         represented_by=[
             matter_pb2.Representation(capacity=capacity, legal_basis=basis)
             for capacity, basis in sorted(matter.represented_by.items())

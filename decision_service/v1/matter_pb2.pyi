@@ -133,6 +133,36 @@ class GetMatterResponse(_message.Message):
 Global___GetMatterResponse: _TypeAlias = GetMatterResponse  # noqa: Y015
 
 @_typing.final
+class OfferTerms(_message.Message):
+    """How a matter may be offered to people who have not applied (免申即享)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEGAL_BASIS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    VALID_DAYS_FIELD_NUMBER: _builtins.int
+    legal_basis: _builtins.str
+    """The article by which registers are asked for it."""
+    purpose: _builtins.str
+    """What registers are told that they are asked for."""
+    valid_days: _builtins.int
+    """For how many civil days after that of the offer it can be agreed to."""
+    def __init__(
+        self,
+        *,
+        legal_basis: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        valid_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["legal_basis", b"legal_basis", "purpose", b"purpose", "valid_days", b"valid_days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfferTerms: _TypeAlias = OfferTerms  # noqa: Y015
+
+@_typing.final
 class Matter(_message.Message):
     """A matter as it is in force on a day."""
 
@@ -158,6 +188,7 @@ class Matter(_message.Message):
     PREFILL_ANSWERS_FIELD_NUMBER: _builtins.int
     REPRESENTED_BY_FIELD_NUMBER: _builtins.int
     IN_PERSON_FIELD_NUMBER: _builtins.int
+    OFFERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, e.g. `old_age_allowance`."""
     kind: _builtins.str
@@ -230,6 +261,10 @@ class Matter(_message.Message):
     def represented_by(self) -> _containers.RepeatedCompositeFieldContainer[Global___Representation]:
         """Who may act for the person who applies, and by which law; nobody else may."""
 
+    @_builtins.property
+    def offers(self) -> Global___OfferTerms:
+        """How it may be offered; unset unless `proactive` is among its modes."""
+
     def __init__(
         self,
         *,
@@ -253,10 +288,11 @@ class Matter(_message.Message):
         prefill_answers: _abc.Iterable[_builtins.str] | None = ...,
         represented_by: _abc.Iterable[Global___Representation] | None = ...,
         in_person: _builtins.str = ...,
+        offers: Global___OfferTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["competent_authority", b"competent_authority", "limits", b"limits", "name", b"name", "promised_limit", b"promised_limit", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["competent_authority", b"competent_authority", "limits", b"limits", "name", b"name", "offers", b"offers", "promised_limit", b"promised_limit", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "in_person", b"in_person", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "prefill_answers", b"prefill_answers", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "represented_by", b"represented_by", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "in_person", b"in_person", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "offers", b"offers", "prefill_answers", b"prefill_answers", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "represented_by", b"represented_by", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

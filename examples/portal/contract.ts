@@ -1648,6 +1648,16 @@ export interface GetMatterResponse {
   matter?: Matter;
 }
 
+/** How a matter may be offered to people who have not applied (免申即享). */
+export interface OfferTerms {
+  /** The article by which registers are asked for it. */
+  legalBasis?: string;
+  /** What registers are told that they are asked for. */
+  purpose?: string;
+  /** For how many civil days after that of the offer it can be agreed to. */
+  validDays?: number;
+}
+
 /** A matter as it is in force on a day. */
 export interface Matter {
   /** Its id, e.g. `old_age_allowance`. */
@@ -1699,6 +1709,8 @@ export interface Matter {
   representedBy?: Representation[];
   /** The law that wants the person to appear; empty if none does. */
   inPerson?: string;
+  /** How it may be offered; unset unless `proactive` is among its modes. */
+  offers?: OfferTerms;
 }
 
 /** That somebody may act for the person who applies (代办). */

@@ -14,17 +14,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from audit.trail import Entry
+from audit.verify import verify_store
 from decision_service.catalogue import Catalogue
 from decision_service.release import Release
 from decision_service.v1.case_pb2 import ExportOwnDataResponse, ListOwnAccessesResponse
 from decision_service.v1.decision_pb2 import DecideResponse
+from decision_service.v1.matter_pb2 import GetMatterResponse
 from decision_service.v1.offer_pb2 import (
     DeclineOfferResponse,
     ListOffersResponse,
     MakeOffersResponse,
     Offer,
 )
-from decision_service.v1.trail_pb2 import GetEntryResponse
+from decision_service.v1.trail_pb2 import GetEntryResponse, Replay, ReplayDecisionResponse
 from decision_service.v1.vocabulary_pb2 import Decision
 from evidence_adapters.sandbox import City, Misconduct, Person
 from tests import service
@@ -35,12 +37,15 @@ from tests.service import (
     ENTRY,
     ERASE,
     EXPORT,
+    GET,
     MAKE,
     MATTER,
     OFFERED,
     OWN,
     PREFILL,
+    REPLAY,
     WHY,
+    WITHDRAW,
     Answer,
     Town,
 )
@@ -157,6 +162,10 @@ async def test_who_certainly_qualifies_is_offered_it_and_applies_by_agreeing(
     assert await offered(town, person, at) == [], "it is answered"
     again = await made(town, run_of(group))
     assert (again.asked, again.offered) == (len(group) - len(QUALIFY), 0), "nobody is asked twice"
+    replay = await sent(town, REPLAY, {"index": decision.receipt.index}, role="auditor")
+    result = ReplayDecisionResponse.FromString(replay.responses[0]).replay.result
+    assert result == Replay.RESULT_REPRODUCED
+    assert verify_store(town.store).problems == ()
 
 
 async def test_what_is_offered_is_not_believed_when_somebody_agrees(
@@ -296,6 +305,31 @@ async def test_whoever_declined_or_was_silent_applies_like_everybody_else(
     for person in (one, other):
         assert (await decided(town, person, at)).WhichOneof("outcome") == "approved"
         size = town.trail.size()
+
+
+async def test_who_agreed_and_took_it_back_is_not_asked_again(
+    town: Town, cast: Any, group: list[Person], at: Clock
+) -> None:
+    await made(town, run_of(group))
+    person = cast["aged_75"]
+    (offer,) = await offered(town, person, at)
+    case = await decided(town, person, at, offer_id=offer.offer_id, person_requested=True)
+    back = service.right(WITHDRAW, person, at(), case.case_id)
+    assert (await sent(town, WITHDRAW, back)).code == "OK"
+
+    at.now += timedelta(days=90)
+    await made(town, run_of(group))
+
+    assert await offered(town, person, at) == []
+
+
+async def test_a_matter_tells_how_it_may_be_offered(town: Town) -> None:
+    answer = await sent(town, GET, {"matter": MATTER})
+    matter = GetMatterResponse.FromString(answer.responses[0]).matter
+    assert "proactive" in matter.modes
+    assert (matter.offers.valid_days, bool(matter.offers.legal_basis)) == (60, True)
+    other = await sent(town, GET, {"matter": "library_card"})
+    assert not GetMatterResponse.FromString(other.responses[0]).matter.HasField("offers")
 
 
 async def test_nobody_agrees_to_or_declines_what_somebody_else_is_offered(
