@@ -421,15 +421,18 @@ def new_ticket() -> str:
 
 
 def _known(newest: Recorded) -> Check | None:
-    """What the newest entry under a contradiction's key says; None if there must be a new one."""
+    """What the newest entry under a contradiction's key says; None if there must be a new one.
+
+    What was erased is not known any more, and nothing new may be linked to it.
+    """
     permanent = newest.permanent
-    if "ticket" not in permanent or permanent.get("corrected") is True:
+    was_corrected = permanent.get("corrected") is True
+    if "ticket" not in permanent or was_corrected or newest.sealed is ERASED:
         return None
     ticket = str(permanent["ticket"])
     if newest.type == TICKET:
         return Check(ticket=ticket)
-    text = "" if newest.sealed is ERASED else str(newest.sealed["text"])
-    return Check(ticket=ticket, time=newest.time, text=text)
+    return Check(ticket=ticket, time=newest.time, text=str(newest.sealed["text"]))
 
 
 def _contradicted(found: Contradiction, ticket: str, draft: Draft) -> Entry:

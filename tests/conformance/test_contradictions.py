@@ -247,3 +247,23 @@ async def test_a_ticket_of_before_they_had_numbers_is_opened_again_under_one(
     again = await _decide(apply_for(person, "old_age_allowance"), office, clock)
 
     assert _check(again).ticket != _check(first).ticket
+
+
+async def test_a_ticket_about_somebody_who_was_erased_can_still_be_answered(
+    office: Office, people: City, clock: Any, apply_for: ApplyFor
+) -> None:
+    """Its owner works through a list of numbers, and the person may come back."""
+    person = people.cast(office.today(clock()))["reported_dead"]
+    first = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+    subject = f"resident_id:{person.id_number}"
+    await office.record.erase(subject, reason="个人信息保护法 第四十七条", time=clock(), told={})
+    listed = await _open(office, clock)
+    await _resolve(_check(first).ticket, office, clock, corrected=False)
+    left = await _open(office, clock)
+    again = await _decide(apply_for(person, "old_age_allowance"), office, clock)
+
+    assert [one.permanent["ticket"] for one in listed] == [_check(first).ticket]
+    assert left == ()
+    assert isinstance(again.outcome, Referred)
+    assert _check(again).ticket != _check(first).ticket, "what was erased is known no more"
+    assert _check(again).time is None
