@@ -598,6 +598,8 @@ class _Author:
                     type_=BOOLEAN,
                 ),
                 lambda: call("contains", self.text(0), self.text(0), type_=BOOLEAN),
+                lambda: call("matches", self.text(0), const("^a.*|b$", TEXT), type_=BOOLEAN),
+                lambda: call("is", self.text(0), self.text(0), type_=BOOLEAN),
                 lambda: call("is_working_day", self.day(depth), type_=BOOLEAN),
             )
 

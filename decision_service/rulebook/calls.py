@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from decision_service.model import NumberType
+from decision_service.rulebook import patterns
 from decision_service.rulebook.agreement import as_scaled, fit, in_words, kind_in_words
-from decision_service.rulebook.functions import FUNCTIONS, Function, Parameter, takes
+from decision_service.rulebook.functions import FUNCTIONS, PATTERNED, Function, Parameter, takes
 from decision_service.rulebook.source import Report
 from decision_service.rulebook.tokens import Scope, Word
 from decision_service.rulebook.tree import Call, Constant, Expression, Listed, is_fixed
@@ -31,7 +32,9 @@ class Calls:
         self._scope = scope
         self._report = report
 
-    def made(self, word: Word, arguments: Sequence[Argument]) -> Expression | None:
+    def made(  # noqa: PLR0911  # each return is a mistake that is possible here
+        self, word: Word, arguments: Sequence[Argument]
+    ) -> Expression | None:
         """The call of a function; None if the arguments do not fit, which is reported."""
         function = FUNCTIONS[str(word.value)]
         values = [value for _, value in arguments if value is not None]
@@ -56,6 +59,9 @@ class Calls:
             return self._duration(word, values[0])
         fitted = self._fitted(form, word, values)
         if fitted is None:
+            return None
+        patterned = function.name in PATTERNED and not self._scope.free
+        if patterned and not self._is_pattern(function.name, fitted):
             return None
         types = tuple(argument.type for argument in fitted)
         free = any(isinstance(type_, AnyType) for type_ in types)
@@ -115,15 +121,33 @@ class Calls:
                 fitted.append(fit(value, ListOf(NumberType(unit=parameter.unit)), self._report))
             else:
                 fitted.append(value)
-        if [one.kind for one in form[:2]] == ["number", "number"] and form[1].unit is None:
+        kinds = [one.kind for one in form[:2]]
+        if kinds == ["any", "any"] or (kinds == ["number"] * 2 and form[1].unit is None):
             fitted = self._same_unit(fitted)
         return None if None in fitted else tuple(one for one in fitted if one is not None)
 
     def _same_unit(self, fitted: list[Expression | None]) -> list[Expression | None]:
-        """Two numbers of which neither says its unit must have one."""
+        """Two values, of which neither says its unit, must have one."""
         known = [one for one in fitted if one is not None]
         alike = self.alike(known) if len(known) == len(fitted) else None
         return [None] if alike is None else list(alike)
+
+    def _is_pattern(self, name: str, values: Sequence[Expression]) -> bool:
+        """Whether a pattern is written out and can be read, with its flags; if not, it is told."""
+        pattern, *others = values[1:]
+        written = [one.value for one in (pattern, *others) if isinstance(one, Constant)]
+        texts = [one for one in written if isinstance(one, str)]
+        if len(texts) < len(values) - 1:
+            self._report.add("E035.pattern", pattern.at)
+            return False
+        by = texts.pop(1) if name == "replace" else ""
+        try:
+            read = patterns.read(*texts)
+            patterns.replacement(by, read.groups)
+        except patterns.PatternError as error:
+            self._report.add("E101.pattern", pattern.at, what=error.zh, what_en=str(error))
+            return False
+        return True
 
     def _duration(self, word: Word, text: Expression) -> Expression | None:
         """``时长("1年6个月")``: a duration is written out in a rule file, so its kind is known."""

@@ -1,7 +1,7 @@
 """The closed list of functions that a rule file may call: DMN 1.5 (10.3.4), and those of the law.
 
-Left out of FEEL: regular expressions (one can run for ever on what an applicant wrote), contexts,
-times, sorting by a function, and whatever asks a clock.
+Left out of FEEL: contexts, times, ranges as values, sorting by a function, and whatever asks a
+clock.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from decision_service.model import NumberType
-from decision_service.rulebook import days, figures, lists, texts
+from decision_service.rulebook import days, figures, lists, matching, texts
 from decision_service.rulebook.days import Conventions
 from decision_service.rulebook.values import (
     ANY,
@@ -290,6 +290,21 @@ _ALL = (
         texts.number,
     ),
     _function("string_join 连接", "list texts; list texts, delimiter text", TEXT, lists.join),
+    _function(
+        "matches 匹配",
+        "input text, pattern text; input text, pattern text, flags text",
+        BOOLEAN,
+        matching.matches,
+    ),
+    _function(
+        "replace 文字替换",
+        "input text, pattern text, replacement text; "
+        "input text, pattern text, replacement text, flags text",
+        TEXT,
+        matching.replace,
+    ),
+    _function("split 拆分", "string text, delimiter text", ListOf(TEXT), matching.split),
+    _function("is 相同", "value1 any, value2 any", BOOLEAN, lists.equal),
     # lists
     _function("count 计数", "list list", PLAIN, lists.count),
     _function("sum 合计", _NUMBERS, _item, lists.total, gathers=True),
@@ -333,6 +348,9 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType({one.name: one for one in _
 
 BY_CALENDAR = frozenset({"is_working_day", "working_days_between", "add_working_days"})
 """Functions that are unknown in a year of which the calendar says nothing."""
+
+PATTERNED = frozenset({"matches", "replace", "split"})
+"""Functions whose second argument is a pattern; all but the first are written out in a file."""
 
 PARAMETERS = frozenset(parameter.name for one in _ALL for form in one.forms for parameter in form)
 """The names of all parameters."""

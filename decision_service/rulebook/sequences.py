@@ -14,6 +14,7 @@ from functools import reduce
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
+from decision_service.rulebook import searches
 from decision_service.rulebook.arithmetic import DECIMAL128
 
 _Items: TypeAlias = tuple[Any, ...]
@@ -245,6 +246,7 @@ def _join(items: _Items, delimiter: str = "") -> str | None:
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    **searches.FUNCTIONS,
     "substring": _substring,
     "string_length": lambda text: Decimal(sum(1 for _ in text)),
     "upper_case": lambda text: text.upper(),
@@ -271,6 +273,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "all": _all,
     "any": _any,
     "list_contains": member,
+    "is": equal,
     "sublist": _sublist,
     "append": lambda items, *elements: items + elements,
     "concatenate": lambda *lists: tuple(chain.from_iterable(lists)),

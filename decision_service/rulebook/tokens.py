@@ -308,14 +308,18 @@ class _Reader:
         return self._word("DATE", index, length, self._day(inside, index))
 
     def _unescaped(self, text: str, index: int) -> str:
-        r"""What ``\n``, ``\"`` and ``\u4E2D`` stand for; any other backslash is refused."""
+        r"""What ``\n``, ``\"`` and ``\u4E2D`` stand for; any other is refused in a rule file.
+
+        In FEEL it stays, as patterns need it.
+        """
         if "\\" not in text:
             return text
 
         def meant(found: re.Match[str]) -> str:
             if code := found[1] or found[2]:
                 return chr(int(code, 16)) if int(code, 16) < 0x110000 else "\ud800"
-            return _ESCAPED.get(found[3], "\ud800")
+            kept = found[0] if self.scope.free and found[3] not in "uU" else "\ud800"
+            return _ESCAPED.get(found[3], kept)
 
         try:
             return _ESCAPE.sub(meant, text).encode("utf-16", "surrogatepass").decode("utf-16")

@@ -1,5 +1,6 @@
 """Both implementations of every function agree, and keep the promises of the law."""
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -202,6 +203,40 @@ def test_texts_are_cut_alike(text: str, match: str, at: Decimal, length: Decimal
         assert first(name, text) == second(name, text), name
     assert first("substring", text, at) == second("substring", text, at)
     assert first("substring", text, at, length) == second("substring", text, at, length)
+
+
+PARTS = st.recursive(
+    st.sampled_from(["a", "b", "ab", "[ab]", "[^a]", ".", "^", "$", r"\w", "(?:)", "[a-c-[b]]"]),
+    lambda inner: (
+        st.lists(inner, max_size=3).map("".join)
+        | st.lists(inner, min_size=2, max_size=3).map(lambda ways: f"({'|'.join(ways)})")
+        | st.tuples(
+            inner, st.sampled_from(["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{0,3}?"])
+        ).map(lambda pair: f"({pair[0]}){pair[1]}")
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    pattern=PARTS | st.text("ab(|)*+?{1}[^-]$.\\d", max_size=6),
+    text=st.text("abA\n", max_size=7),
+    flags=st.sampled_from(["", "i", "m", "s", "mi", "x", "z"]),
+    by=st.sampled_from(["", "<$1>", "$0$0", "$2-$1", "\\$", "$", "$10"]),
+)
+def test_patterns_are_found_alike_and_as_elsewhere(
+    pattern: str, text: str, flags: str, by: str
+) -> None:
+    """All ways at once, and one after the other; Python's own finds what is there, too."""
+    found = first("matches", text, pattern, flags)
+    assert found == second("matches", text, pattern, flags)
+    assert first("replace", text, pattern, by, flags) == second("replace", text, pattern, by, flags)
+    assert first("split", text, pattern) == second("split", text, pattern)
+    if not isinstance(found, NotKnown) and flags in {"", "i", "s"} and "[a-c-" not in pattern:
+        options = {"": re.NOFLAG, "i": re.IGNORECASE, "s": re.DOTALL}[flags]
+        elsewhere = re.compile(pattern.replace("$", r"\Z"), options | re.ASCII)
+        assert found is (elsewhere.search(text) is not None)
 
 
 @settings(max_examples=600, deadline=None)

@@ -1,5 +1,6 @@
 """What each function means, on the days and numbers where laws are argued about."""
 
+import time
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -149,3 +150,39 @@ def test_no_rounding_leaves_a_negative_zero_for_people_to_read() -> None:
 )
 def test_a_function_knows_the_type_of_its_value(name: str, types: Any, result: Any) -> None:
     assert FUNCTIONS[name].result(types) == result
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "value"),
+    [
+        pytest.param("matches", ("JY1234", "^JY[0-9]{4}$"), True, id="a number of a licence"),
+        pytest.param("matches", ("JY123", "^JY[0-9]{4}$"), False, id="a digit too few"),
+        pytest.param("matches", ("福田区", r"\p{IsCJKUnifiedIdeographs}区$"), True, id="a block"),
+        pytest.param("matches", ("x", "[A-Z-[OI]]", "i"), True, id="a class without some"),
+        pytest.param("matches", ("aa", r"(a)\1"), UNKNOWN, id="a reference back"),
+        pytest.param("matches", ("a", "a{201}"), UNKNOWN, id="too many steps"),
+        pytest.param("matches", ("a" * 201, "a"), UNKNOWN, id="a text too long"),
+        pytest.param("replace", ("darted", "^(.*?)d(.*)$", "$1c$2"), "carted", id="groups"),
+        pytest.param("replace", ("abc", "x*", "-"), UNKNOWN, id="what is found in nothing"),
+        pytest.param("replace", ("a.b", "[.]", "$"), UNKNOWN, id="a sign alone"),
+        pytest.param("split", ("南山；福田;", "[;；]"), ("南山", "福田", ""), id="districts"),
+    ],
+)
+def test_patterns_find_what_xpath_says(name: str, arguments: Any, value: Any) -> None:
+    assert found_by_both(name, *arguments) == (value, value)
+
+
+def found_by_both(name: str, *texts: str) -> tuple[Any, Any]:
+    again = sequences.FUNCTIONS[name](*texts)
+    return FUNCTIONS[name].apply(texts, Conventions()), UNKNOWN if again is None else again
+
+
+def test_no_pattern_holds_a_decision_up() -> None:
+    """What runs for ages elsewhere: nested repetitions over a text that almost fits."""
+    text = "a" * 199 + "!"
+    began = time.process_time()
+
+    for pattern in ("(a+)+$", "(a|a)*b", "(a*)*c", "(a?){20}b", "(.*)(.*)(.*)e"):
+        assert found_by_both("matches", text, pattern) == (False, False)
+
+    assert time.process_time() - began < 10
