@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.tree import MOST_ELEMENTS
-from decision_service.rulebook.values import UNKNOWN, Datum, NotKnown
+from decision_service.rulebook.values import UNKNOWN, Datum, NotKnown, Span
 
 Items: TypeAlias = tuple[Datum | NotKnown, ...]
 
@@ -209,6 +209,16 @@ def series(first: Datum | NotKnown, last: Datum | NotKnown) -> Datum | NotKnown:
     step = 1 if ends[0] <= ends[1] else -1
     make = date.fromordinal if isinstance(first, date) else Decimal
     return tuple(make(one) for one in range(ends[0], ends[1] + step, step))
+
+
+def through(span: Span) -> Datum | NotKnown:
+    """Whole numbers or days of a range, from its low end up; unknown of anything else."""
+    if span.low is None or span.high is None:
+        return UNKNOWN
+    found = series(span.low, span.high)
+    if not isinstance(found, tuple) or span.low > span.high:  # type: ignore[operator]  # of one kind
+        return UNKNOWN
+    return found[not span.low_included : len(found) - (not span.high_included)]
 
 
 # ── other lists ──────────────────────────────────────────────────────────────────────────────────

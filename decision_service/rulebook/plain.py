@@ -354,7 +354,8 @@ def _each(expression: Each, values: Values, book: Conventions) -> Datum | NotKno
     for variable, item in expression.bindings:
         wider: list[dict[Concept, Datum | NotKnown]] = []
         for scope in scopes:
-            items = _items(evaluate(item, scope, book))
+            whole = evaluate(item, scope, book)
+            items = _items(lists.through(whole) if isinstance(whole, Span) else whole)
             if items is None or len(wider) + len(items) > MOST_ELEMENTS:
                 return UNKNOWN
             wider += ({**scope, Concept(variable): one} for one in items)
