@@ -385,7 +385,8 @@ class RowCheck:
         if self._status and told[self._status] not in self._matches:
             return tuple(sorted(wrong & {*self._where, self._status}))
         if self._numbered and told[self._numbered] is None:
-            wrong -= {column for column in self._listed if blank_is_null(row[column]) is None}
+            filled = {one for one in self._listed if blank_is_null(row[one]) is not None}
+            wrong = (wrong - self._listed) | filled
         for column, most in self._bounds:
             if not wrong & {column, most} and told[column] > told[most]:
                 wrong.add(column)

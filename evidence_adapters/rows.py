@@ -23,8 +23,6 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 _CELLS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 """Reads a line again without reading its values, so that every number stays what it was."""
 
-_NOTHING = {b"null", b'""'}
-
 
 class InexactError(Exception):
     """A row holds what JSON cannot say exactly; the message names the columns alone."""
@@ -99,7 +97,7 @@ def _with_its_list(register: Register, lines: Sequence[bytes]) -> bytes:
         cells = _CELLS.decode(line)
         number = place(msgspec.json.decode(cells.pop(request.numbered)))
         entry = {column: cells.pop(column) for column in register.listed}
-        if number == 0 and not {bytes(cell) for cell in entry.values()} <= _NOTHING:
+        if number == 0 and not all(_is_blank(cell) for cell in entry.values()):
             number = None
         if number is None:
             raise FaultError(
@@ -113,6 +111,10 @@ def _with_its_list(register: Register, lines: Sequence[bytes]) -> bytes:
         raise FaultError(EvidenceStatus.MALFORMED, "a row of the list is missing")
     listed = [msgspec.Raw(entries[number]) for number in sorted(entries) if number]
     return _ENCODER.encode({**_CELLS.decode(*records), request.list: listed})
+
+
+def _is_blank(cell: msgspec.Raw) -> bool:
+    return blank_is_null(msgspec.json.decode(cell)) is None
 
 
 def place(told: object) -> int | None:
