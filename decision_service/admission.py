@@ -56,6 +56,7 @@ class Admission:
         follows: Index of the newest entry that moved the case; None if none has yet.
         objected: Concepts under an open objection that the application itself does not make.
         person_wanted: A person was asked for before the application was handed in.
+        is_stopped: Nothing of the matter is decided by rules.
     """
 
     release: Release
@@ -65,6 +66,7 @@ class Admission:
     follows: int | None
     objected: frozenset[Concept] = frozenset()
     person_wanted: bool = False
+    is_stopped: bool = False
 
 
 def admit(
@@ -118,6 +120,7 @@ def admit(
         follows=sight.follows,
         objected=unknown_here(request, release, sight),
         person_wanted=sight.person_wanted,
+        is_stopped=sight.is_stopped,
     )
 
 

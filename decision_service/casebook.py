@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ from decision_service.followup import (
     Delivery,
     FollowUp,
     Happened,
+    Lift,
+    LiftProposal,
     Mandate,
     MandateEnd,
     Objection,
@@ -32,6 +34,7 @@ from decision_service.followup import (
     StandingProposal,
     StandingReturn,
     Step,
+    Stop,
     Withdrawal,
 )
 from decision_service.model import (
@@ -43,6 +46,7 @@ from decision_service.model import (
     Concept,
     Contradiction,
     Inquiry,
+    MatterId,
     Party,
     Receipt,
     Request,
@@ -64,7 +68,10 @@ TYPES = frozenset(f"{kind}/1" for kind in _CLASSES)
 
 _INSIDE: Mapping[str, type[Step]] = {
     one.model_fields["kind"].default: one
-    for one in (StandingProposal, StandingReturn, Rating, RatingTaken, RatingAnswer)
+    for one in (
+        *(StandingProposal, StandingReturn, Rating, RatingTaken, RatingAnswer),
+        *(Stop, LiftProposal, Lift),
+    )
 }
 PROPOSAL = "standing_proposal/1"
 RATING, RATING_TAKEN, RATING_ANSWER = "rating/1", "rating_taken/1", "rating_answer/1"
@@ -74,6 +81,9 @@ POOR = "POOR_RATING"
 """Among the reasons of a rating that is to be answered."""
 
 MANDATE = "mandate/1"
+STOPPED = frozenset({"stop/1", "lift_proposal/1"})
+"""Of the last word on a matter, if it is stopped."""
+
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -121,6 +131,7 @@ class Sight:
         objections: By key, the newest of what was objected and answered about each subject.
         mandate: What the applicant has granted the agent who acts, and not taken back; None if
             nothing, or if no agent acts.
+        is_stopped: Nothing of the matter is decided by rules (S18).
         given: By key, all of this that an outcome rests on and does not itself move.
     """
 
@@ -134,6 +145,7 @@ class Sight:
     marks: Mapping[str, Mapping[Concept, str]]
     objections: Mapping[str, int | None]
     mandate: Mandate | None
+    is_stopped: bool
     given: Mapping[str, int | None]
 
 
@@ -262,8 +274,11 @@ class Casebook:
         if isinstance(authority, Authority) and authority.capacity is Capacity.AGENT:
             mandate = self.mandate_key(request.parties[0].subject, authority.person.subject)
 
+        stop = self.stop_key(request.matter)
+
         def see(at: Moment) -> Sight:
-            held = at.held([one for one in (key, grant, case, mandate, *about.values()) if one])
+            keys = (key, grant, case, mandate, stop, *about.values())
+            held = at.held([one for one in keys if one])
             objections = {one: held.get(one) for one in about.values()}
             said = at.read(held[mandate]) if mandate in held else None
             row = at.case(request.case_id) if request.case_id else None
@@ -282,7 +297,8 @@ class Casebook:
                 },
                 objections=objections,
                 mandate=None if said is None else _mandate(said),
-                given=objections | ({mandate: held.get(mandate)} if mandate else {}),
+                is_stopped=stop in held and at.read(held[stop]).type in STOPPED,
+                given=objections | {one: held.get(one) for one in (mandate, stop) if one},
             )
 
         return await record.look(see)
@@ -368,6 +384,32 @@ class Casebook:
         """A mandate as it was granted; None if the entry is none, or erased."""
         entry = await self._record.recorded(index)
         return None if _mandate(entry) is None else read(entry)
+
+    @staticmethod
+    def stop_key(matter: str) -> str:
+        """Points at the last word on whether a matter is stopped."""
+        return f"stop:{matter}"
+
+    async def stop(self, matter: str) -> Happened | None:
+        """The last word on whether a matter is stopped; None if there never was one."""
+        index = await self._record.latest(self.stop_key(matter))
+        return None if index is None else await self.happened_at(index)
+
+    async def stopped(self, matters: Sequence[MatterId]) -> frozenset[MatterId]:
+        """Which of these matters are stopped."""
+        keys = {self.stop_key(one): one for one in matters}
+
+        def see(at: Moment) -> frozenset[MatterId]:
+            held = at.held([*keys])
+            return frozenset(
+                keys[key] for key, index in held.items() if at.read(index).type in STOPPED
+            )
+
+        return await self._record.look(see)
+
+    async def happened_at(self, index: int) -> Happened:
+        """What an entry says that a step was recorded in; of nobody, or not erased."""
+        return read(await self._record.recorded(index))
 
     async def open_proposals(self, limit: int) -> tuple[Recorded, ...]:
         """What clerks have proposed and no second one has answered, the newest first."""

@@ -25,6 +25,7 @@ from decision_service.judge import (
     FACT_CONTESTED,
     GRANTS_UNKNOWN,
     INTERRUPTED,
+    MATTER_STOPPED,
     PERSON_REQUESTED,
     Judgement,
     checked,
@@ -126,7 +127,7 @@ async def _decide(
                 case Taken():  # what it rests on has moved: see, and judge the same evidence again
                     sight = await office.casebook.look(application)
                     objected = unknown_here(application, admission.release, sight)
-                    admission = replace(admission, objected=objected)
+                    admission = replace(admission, objected=objected, is_stopped=sight.is_stopped)
                     if application.authority.capacity is Capacity.AGENT:
                         refuse_without_mandate(
                             sight.mandate, application.matter, admission.filing_date
@@ -225,6 +226,8 @@ def judged(
     draft = _draft(
         application, admission, judgement, seen, facts=facts, now=now, wait_until=wait_until
     )
+    if admission.is_stopped:
+        return referred(draft, MATTER_STOPPED)
     if (admission.objected or application.contests) and isinstance(
         draft.outcome, Approved | Refused
     ):

@@ -38,7 +38,7 @@ class Eligibility:
 
     Attributes:
         requirements: What became of each, in the order of the rule file; none if the two ways of
-            applying the rules did not agree.
+            applying the rules did not agree, or if the matter is stopped.
         gaps: Every field of the form that an application would still have to fill in or correct.
     """
 
@@ -109,7 +109,8 @@ async def check(
         filing_date=admission.filing_date,
         decide_time=now,
     )
-    verdict = judge(release, facts, gaps=gaps, wait_until=None).verdict
+    judgement = judge(release, facts, gaps=gaps, wait_until=None)
+    verdict = None if admission.is_stopped else judgement.verdict
     requirements = explain(release, facts, verdict) if verdict else ()
     return Eligibility(
         matter=release.matter.id,

@@ -294,6 +294,37 @@ class RatingAnswer(Step):
     text: str
 
 
+class _StopWord(Step):
+    """Base of the words on whether a matter is stopped; of no person, so all of it is kept."""
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"reason", "person"})
+
+    reason: str = Field(min_length=1)
+    person: str = Field(min_length=1)
+
+
+class Stop(_StopWord):
+    """Somebody has stopped a matter: no machine decides it any more (S18).
+
+    Attributes:
+        person: Who, as the issuer of tokens tags people.
+    """
+
+    kind: Literal["stop"] = "stop"
+
+
+class LiftProposal(_StopWord):
+    """Somebody proposes to lift the stop; it holds until a second person does."""
+
+    kind: Literal["lift_proposal"] = "lift_proposal"
+
+
+class Lift(_StopWord):
+    """A second person has lifted the stop."""
+
+    kind: Literal["lift"] = "lift"
+
+
 FollowUp: TypeAlias = Annotated[
     Withdrawal
     | ReviewRequest
@@ -307,7 +338,10 @@ FollowUp: TypeAlias = Annotated[
     | MandateEnd
     | Rating
     | RatingTaken
-    | RatingAnswer,
+    | RatingAnswer
+    | Stop
+    | LiftProposal
+    | Lift,
     Field(discriminator="kind"),
 ]
 

@@ -229,6 +229,13 @@ FACT_CONTESTED = _reason(
     "An objection to data used here is being checked, so a person decides; you lose nothing.",
 )
 
+MATTER_STOPPED = _reason(
+    "MATTER_STOPPED",
+    "本事项因核查规则或者数据暂停自动办理，您的申请已经收到并转人工办理，申请日不变，不影响您的权益。",
+    "While its rules or data are being checked, nothing of this matter is decided automatically."
+    " Your application is received and keeps its day; a person decides, and you lose nothing.",
+)
+
 AUTHORITY_NOT_PROVEN = _reason(
     "AUTHORITY_NOT_PROVEN",
     "系统未能从登记信息确认监护关系，尚未查询被监护人的任何信息；已转人工核对监护证明，不影响其权益。",

@@ -257,6 +257,7 @@ async def _look_at(
     if (
         not may_follow(newest, release, today)
         or sight.is_granted
+        or sight.is_stopped
         or sight.marks[party.subject]
         or _HAS_IT & await book.states(run.matter, party.subject)
     ):
@@ -272,7 +273,7 @@ async def _look_at(
         role=run.role,
         now=run.now,
         follows=None if newest is None else newest.index,
-        given={**sight.objections, office.record.grant_key(run.matter, party.subject): sight.free},
+        given={**sight.given, office.record.grant_key(run.matter, party.subject): sight.free},
     )
     return Made(1, int(not isinstance(written, Taken)))
 

@@ -15,6 +15,7 @@ from decision_service.judge import (
     ENGINE_DISAGREES,
     GRANTS_UNKNOWN,
     INTERRUPTED,
+    MATTER_STOPPED,
     PERSON_REQUESTED,
 )
 from decision_service.office import Office
@@ -85,6 +86,7 @@ async def replay(index: int, *, office: Office) -> Replay:
         follows=before.follows,
         objected=frozenset(before.objected),
         person_wanted=before.because == PERSON_REQUESTED.code,
+        is_stopped=before.because == MATTER_STOPPED.code,
     )
     told = recorded.permanent.get("outcome")
     compared = _compare(before, _again(before, admission), told)

@@ -132,6 +132,7 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
             zone=before.zone,
             follows=index,
             objected=unknown_here(before.application, release, sight),
+            is_stopped=sight.is_stopped,
         ),
         seen,
         now=now,

@@ -60,6 +60,9 @@ CASE = "/decision_service.v1.CaseService/GetCase"
 RECEIPT = "/decision_service.v1.CaseService/GetReceipt"
 CASES = "/decision_service.v1.CaseService"
 WATCH, WITHDRAW = f"{CASES}/WatchCase", f"{CASES}/WithdrawCase"
+STOPPING = "/decision_service.v1.StopService"
+STOP, RESUME = f"{STOPPING}/StopMatter", f"{STOPPING}/ResumeMatter"
+STOPS = f"{STOPPING}/ListStops"
 MANDATES = "/decision_service.v1.MandateService"
 GRANT, REVOKE = f"{MANDATES}/GrantMandate", f"{MANDATES}/RevokeMandate"
 GRANTED = f"{MANDATES}/ListMandates"
@@ -462,6 +465,8 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         WATCH: lambda: {"case_id": case_id},
         OWN: lambda: {"person": of_a_case(person, now, case_id)["person"]},
         EXPORT: lambda: {"person": of_a_case(person, now, case_id)["person"]},
+        STOP: lambda: {"matter": MATTER, "request_id": str(uuid4()), "reason": "数据核查"},
+        RESUME: lambda: {"matter": MATTER, "request_id": str(uuid4()), "reason": "已经核实"},
         GRANTED: lambda: {"person": of_a_case(person, now, case_id)["person"]},
         GRANT: lambda: {
             "request_id": str(uuid4()),

@@ -38,6 +38,7 @@ from decision_service.v1 import (
     prefill_pb2,
     retention_pb2,
     roles_pb2,
+    stop_pb2,
     trail_pb2,
 )
 
@@ -53,6 +54,7 @@ SERVICES: Final = tuple(
         mandate_pb2,
         counter_pb2,
         aftercare_pb2,
+        stop_pb2,
         trail_pb2,
         retention_pb2,
         offer_pb2,

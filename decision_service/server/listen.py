@@ -31,6 +31,7 @@ from decision_service.server.matter import MatterServicer
 from decision_service.server.offers import OfferServicer
 from decision_service.server.prefill import PrefillServicer
 from decision_service.server.retention import RetentionServicer
+from decision_service.server.stop import StopServicer
 from decision_service.server.trail import TrailServicer
 from decision_service.v1 import (
     aftercare_pb2_grpc,
@@ -42,6 +43,7 @@ from decision_service.v1 import (
     offer_pb2_grpc,
     prefill_pb2_grpc,
     retention_pb2_grpc,
+    stop_pb2_grpc,
     trail_pb2_grpc,
 )
 
@@ -202,11 +204,13 @@ class Server:
         prefills, decisions = PrefillServicer(self._office), DecisionServicer(self._office)
         cases, retention = CaseServicer(self._office), RetentionServicer(self._office)
         counter, mandates = CounterServicer(self._office), MandateServicer(self._office)
+        stops = StopServicer(self._office)
         aftercare, offers = AftercareServicer(self._office), OfferServicer(self._office)
         matter_pb2_grpc.add_MatterServiceServicer_to_server(matters, server)
         prefill_pb2_grpc.add_PrefillServiceServicer_to_server(prefills, server)
         decision_pb2_grpc.add_DecisionServiceServicer_to_server(decisions, server)
         case_pb2_grpc.add_CaseServiceServicer_to_server(cases, server)
+        stop_pb2_grpc.add_StopServiceServicer_to_server(stops, server)
         mandate_pb2_grpc.add_MandateServiceServicer_to_server(mandates, server)
         counter_pb2_grpc.add_CounterServiceServicer_to_server(counter, server)
         trail_pb2_grpc.add_TrailServiceServicer_to_server(trail, server)
@@ -231,6 +235,7 @@ class Server:
                 "AftercareService": aftercare,
                 "CaseService": cases,
                 "MandateService": mandates,
+                "StopService": stops,
                 "CounterService": counter,
                 "TrailService": trail,
                 "RetentionService": retention,

@@ -17,7 +17,7 @@ from decision_service.v1 import matter_pb2, matter_pb2_grpc
 
 
 class MatterServicer(matter_pb2_grpc.MatterServiceServicer):
-    """Reads the catalogue; asks no register and leaves no entry."""
+    """Reads the catalogue and what is stopped; asks no register and leaves no entry."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
@@ -40,8 +40,11 @@ class MatterServicer(matter_pb2_grpc.MatterServiceServicer):
             if release.matter.id > after
         ]
         page = rest[:size]
+        stopped = await self._office.casebook.stopped([one.matter.id for one in page])
         return matter_pb2.ListMattersResponse(
-            matters=[write_matter(release) for release in page],
+            matters=[
+                write_matter(release, is_stopped=release.matter.id in stopped) for release in page
+            ],
             next_page_token=(
                 _token(shown, day, page[-1].matter.id) if len(rest) > len(page) else ""
             ),
@@ -57,7 +60,8 @@ class MatterServicer(matter_pb2_grpc.MatterServiceServicer):
         release = self._office.catalogue.release_on(
             matter, day or self._office.today(current.get().now)
         )
-        return matter_pb2.GetMatterResponse(matter=write_matter(release))
+        stopped = await self._office.casebook.stopped([matter])
+        return matter_pb2.GetMatterResponse(matter=write_matter(release, is_stopped=bool(stopped)))
 
 
 def _token(shown: date, asked: date | None, after: str) -> str:

@@ -15,6 +15,8 @@ from decision_service.followup import (
     CaseFile,
     Delivery,
     Happened,
+    Lift,
+    LiftProposal,
     Mandate,
     MandateEnd,
     Objection,
@@ -27,6 +29,7 @@ from decision_service.followup import (
     StandingChange,
     StandingProposal,
     StandingReturn,
+    Stop,
     Withdrawal,
 )
 from decision_service.offerbook import Offer
@@ -363,8 +366,8 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
             written.standing_changed.CopyFrom(changed)
         case StandingProposal() | StandingReturn():
             raise AssertionError("no case tells how clerks work among themselves")
-        case Mandate() | MandateEnd():
-            raise AssertionError("a mandate is of no case")
+        case Mandate() | MandateEnd() | Stop() | LiftProposal() | Lift():
+            raise AssertionError("a mandate and a stop are of no case")
         case Rating() | RatingTaken() | RatingAnswer():
             raise AssertionError("no event tells how somebody rated")
         case _ as never:
@@ -456,8 +459,8 @@ _LEVELS = {
 }
 
 
-def write_matter(release: Release) -> matter_pb2.Matter:
-    """Write a matter as its release has it."""
+def write_matter(release: Release, *, is_stopped: bool) -> matter_pb2.Matter:
+    """Write a matter as its release has it, and whether it is stopped now."""
     matter = release.matter
     minimum_deadline = Duration()
     minimum_deadline.FromTimedelta(matter.minimum_deadline)
@@ -496,4 +499,5 @@ def write_matter(release: Release) -> matter_pb2.Matter:
             for capacity, basis in sorted(matter.represented_by.items())
         ],
         in_person=matter.in_person,
+        stopped=is_stopped,
     )

@@ -189,6 +189,7 @@ class Matter(_message.Message):
     REPRESENTED_BY_FIELD_NUMBER: _builtins.int
     IN_PERSON_FIELD_NUMBER: _builtins.int
     OFFERS_FIELD_NUMBER: _builtins.int
+    STOPPED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Its id, e.g. `old_age_allowance`."""
     kind: _builtins.str
@@ -207,6 +208,10 @@ class Matter(_message.Message):
     """
     in_person: _builtins.str
     """The law that wants the person to appear; empty if none does."""
+    stopped: _builtins.bool
+    """Whether it is stopped now, whatever the day asked for (`StopService`): one can apply as
+    before, and a person decides.
+    """
     @_builtins.property
     def name(self) -> _vocabulary_pb2.Text:
         """Its name."""
@@ -289,10 +294,11 @@ class Matter(_message.Message):
         represented_by: _abc.Iterable[Global___Representation] | None = ...,
         in_person: _builtins.str = ...,
         offers: Global___OfferTerms | None = ...,
+        stopped: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["competent_authority", b"competent_authority", "limits", b"limits", "name", b"name", "offers", b"offers", "promised_limit", b"promised_limit", "remedies", b"remedies", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "in_person", b"in_person", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "offers", b"offers", "prefill_answers", b"prefill_answers", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "represented_by", b"represented_by", "rules_effective_date", b"rules_effective_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicants", b"applicants", "assurance_level", b"assurance_level", "competent_authority", b"competent_authority", "consent_notice_version", b"consent_notice_version", "evidence_types", b"evidence_types", "form_json_schema", b"form_json_schema", "id", b"id", "in_person", b"in_person", "kind", b"kind", "legal_resources", b"legal_resources", "limits", b"limits", "modes", b"modes", "name", b"name", "offers", b"offers", "prefill_answers", b"prefill_answers", "promised_limit", b"promised_limit", "release_digest", b"release_digest", "remedies", b"remedies", "replaces", b"replaces", "represented_by", b"represented_by", "rules_effective_date", b"rules_effective_date", "stopped", b"stopped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

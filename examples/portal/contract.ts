@@ -1711,6 +1711,11 @@ export interface Matter {
   inPerson?: string;
   /** How it may be offered; unset unless `proactive` is among its modes. */
   offers?: OfferTerms;
+  /**
+   * Whether it is stopped now, whatever the day asked for (`StopService`): one can apply as
+   * before, and a person decides.
+   */
+  stopped?: boolean;
 }
 
 /** That somebody may act for the person who applies (代办). */
@@ -2036,6 +2041,66 @@ export interface RecordDisclosureRequest {
 export interface RecordDisclosureResponse {
   /** Index of the entry that records it. */
   index?: Int64;
+}
+
+/** What `StopMatter` is asked. */
+export interface StopMatterRequest {
+  /** Id of the matter. */
+  matter: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Why, for colleagues and auditors; nothing about anybody. */
+  reason: string;
+}
+
+/** What `StopMatter` answers. */
+export interface StopMatterResponse {
+  /** The stop. */
+  stop?: Stop;
+}
+
+/** What `ResumeMatter` is asked. */
+export interface ResumeMatterRequest {
+  /** Id of the matter. */
+  matter: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Why it can go on, for colleagues and auditors; nothing about anybody. */
+  reason: string;
+}
+
+/** What `ResumeMatter` answers. */
+export interface ResumeMatterResponse {
+  /** Whether the stop is lifted; if not, a second person is waited for. */
+  lifted?: boolean;
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
+}
+
+/** What `ListStops` is asked. */
+export interface ListStopsRequest {
+}
+
+/** What `ListStops` answers. */
+export interface ListStopsResponse {
+  /** The stops in force. */
+  stops?: Stop[];
+}
+
+/** That a matter is stopped. */
+export interface Stop {
+  /** The matter. */
+  matter?: string;
+  /** Since when; since the last word on it, if there were several. */
+  time?: Timestamp;
+  /** Why. */
+  reason?: string;
+  /** Who has said so: the account. */
+  caller?: string;
+  /** Whether somebody has proposed to lift it, and a second person is waited for. */
+  liftProposed?: boolean;
+  /** Where it stands in the trail. */
+  receipt?: Receipt;
 }
 
 /** What `ListEntries` is asked. */

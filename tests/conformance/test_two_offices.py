@@ -5,19 +5,28 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from audit.trail import Trail
 from audit.verify import verify_receipt, verify_store
-from decision_service import waiting
+from decision_service import stops, waiting
 from decision_service.catalogue import Catalogue
 from decision_service.decide import decide
-from decision_service.model import Application, Approved, Decision, EvidenceType, Referred, Waiting
+from decision_service.model import (
+    Application,
+    Approved,
+    Decision,
+    EvidenceType,
+    MatterId,
+    Referred,
+    Waiting,
+)
 from decision_service.office import Office
 from evidence_adapters.sandbox import City, Misconduct, Running
 from tests.postgres import Postgres
-from tests.service import open_office
+from tests.service import open_office, person_tag
 
 ApplyFor = Callable[..., Application]
 MATTER = "old_age_allowance"
@@ -79,6 +88,32 @@ async def test_one_request_at_both_gets_one_decision(
     assert first == twin
     assert isinstance(first.outcome, Approved)
     assert await decided(application, offices[1], clock) == first
+
+
+async def test_what_one_stops_the_other_does_not_decide_by_rules(
+    offices: tuple[Office, Office], clock: Any, apply_for: ApplyFor, aged: Any
+) -> None:
+    here, there = offices
+    asked_for = stops.Ask(
+        caller="operator-1",
+        role="operator",
+        person=person_tag("an operator"),
+        method="StopMatter",
+        request_id=str(uuid4()),
+        content_digest=uuid4().hex,
+        matter=MatterId(MATTER),
+        reason="wrong data",
+        now=clock(),
+    )
+    assert isinstance(
+        (await decided(apply_for(aged, "library_card"), there, clock)).outcome, Approved
+    )
+
+    await stops.stop(asked_for, office=here)
+
+    decision = await decided(apply_for(aged, MATTER), there, clock)
+    assert isinstance(decision.outcome, Referred)
+    assert decision.outcome.reasons[0].code == "MATTER_STOPPED"
 
 
 async def test_a_waiting_case_is_asked_for_and_decided_by_one_of_them(
