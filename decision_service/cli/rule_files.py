@@ -14,7 +14,7 @@ from decision_service import catalogue, workdays
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
 from decision_service.matter import Meanings
-from decision_service.model import FILING_DATE, Concept, Text
+from decision_service.model import FILING_DATE, Calendar, Concept, Text
 from decision_service.release import compose, read_meanings
 from decision_service.rulebook import engine, skeleton
 from decision_service.rulebook.document import read
@@ -74,6 +74,7 @@ def text_of(path: Path) -> str:
 def open_rule_file(path: Path) -> RuleFile:
     """Read a rule file; if it lies in a city's folder, hold it against the city's other files."""
     text = text_of(path)
+    book = None
     try:
         calendar = workdays.load(path.absolute().parent.parent.parent).calendar
         book = read(text, where=str(path), calendar=calendar)
@@ -83,17 +84,41 @@ def open_rule_file(path: Path) -> RuleFile:
     except RuleFileError as error:
         return RuleFile(path, text, None, error.findings)
     except InvalidPublicationError as error:
-        return RuleFile(path, text, book, book.warnings, f"{error.zh}\n    {error} {error.hint}")
+        findings = book.warnings if book else ()
+        return RuleFile(path, text, book, findings, _beside(error))
     return RuleFile(path, text, published or book, book.warnings)
 
 
+def _beside(error: InvalidPublicationError) -> str:
+    return f"{error.zh}\n    {error} {error.hint}"
+
+
+def city_calendar(city: Path) -> Calendar:
+    """The working days of the city in that folder; none if there is no calendar.
+
+    Raises:
+        typer.BadParameter: It cannot be read.
+    """
+    try:
+        return workdays.load(city).calendar
+    except InvalidPublicationError as error:
+        raise typer.BadParameter(_beside(error)) from None
+
+
 def city_meanings(path: Path) -> Meanings:
-    """The concepts of the city in whose folder a rule file lies; none if it lies alone."""
+    """The concepts of the city in whose folder a rule file lies; none if it lies alone.
+
+    Raises:
+        typer.BadParameter: They cannot be read.
+    """
     city = path.absolute().parent.parent.parent
     concepts = city / "matters" / "concepts.toml"
     if not concepts.is_file():
         return {}
-    return read_meanings(catalogue.text_of(concepts, city), where="matters/concepts.toml")
+    try:
+        return read_meanings(catalogue.text_of(concepts, city), where="matters/concepts.toml")
+    except InvalidPublicationError as error:
+        raise typer.BadParameter(_beside(error)) from None
 
 
 def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) -> str:

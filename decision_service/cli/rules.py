@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from decision_service import catalogue, workdays
+from decision_service import catalogue
 from decision_service.cli import explanation, show
 from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
     SUFFIX,
     RuleFile,
     as_json,
+    city_calendar,
     city_meanings,
     drafted,
     is_sealed,
@@ -222,7 +223,7 @@ def evaluate(
     if jsonl is bool(expression):
         raise typer.BadParameter("请给出算式，或者 --jsonl | give an expression, or --jsonl")
     lines = sys.stdin if jsonl else [jsonlib.dumps({"expression": expression})]
-    calendar, wrong = workdays.load(Path()).calendar, False
+    calendar, wrong = city_calendar(Path()), False
     for line in lines:
         if line.strip():
             answer, sound = answered(line, calendar)

@@ -92,6 +92,20 @@ def test_check_reports_the_file_beside_that_cannot_be_published(city: Path) -> N
     assert "retry_for" in result.stdout
 
 
+@pytest.mark.parametrize("file", ["concepts.toml", "workdays.toml"])
+def test_a_file_of_the_city_that_cannot_be_read_is_told(city: Path, file: str) -> None:
+    path = city / "rules" / "library_card" / "2020-01-01.rules.md"
+    (city / "matters" / file).write_text("[years", encoding="utf-8")
+
+    for command in ("check", "fmt"):
+        told = run(command, path)
+
+        if (command, file) != ("fmt", "workdays.toml"):  # which aligns tables without a calendar
+            assert told.exit_code in {1, 2}
+            assert f"matters/{file}" in " ".join(told.output.replace("│", " ").split())
+        assert told.exception is None or isinstance(told.exception, SystemExit)
+
+
 def test_check_shows_a_warning_but_does_not_fail(draft: Path) -> None:
     spoil(draft, "工作月数 == 6", "工作月数 >= 6")
     spoil(draft, '并且 居住区 != ""', "")
