@@ -301,7 +301,7 @@ async def commit(
     match await office.record.decided(draft, expect=claims, given=sight.given, promised_by=due):
         case Decision() as decision:
             office.decided(decision)
-            if ENGINE_DISAGREES in decision.outcome.reasons:
+            if any(reason.code == ENGINE_DISAGREES.code for reason in decision.outcome.reasons):
                 office.alarm(decision)
             return decision
         case Taken(key=key) if key == case:
