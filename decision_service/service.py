@@ -223,7 +223,13 @@ async def _run(settings: Settings, *, once: bool) -> None:
                 token(name, "clerk", office.person_tag(_documented(clerks[role])))
                 for name, role in _SANDBOX_CLERKS.items()
             ),
-            operator_token=token("operator-sandbox", "operator"),
+            operator_token=token(
+                "operator-sandbox", "operator", office.person_tag(_documented(clerks["agent"]))
+            ),
+            approver_token=token(
+                *("approver-sandbox", "policy_approver"),
+                office.person_tag(_documented(clerks["guardian"])),
+            ),
             officer_token=token("officer-sandbox", "data_protection_officer"),
             people=people,
             today=office.today(clock()),

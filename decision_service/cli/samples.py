@@ -64,6 +64,7 @@ class Sandbox:
     token: str
     auditor_token: str
     operator_token: str
+    approver_token: str
     officer_token: str
     clerk_tokens: tuple[str, ...]
     people: City
@@ -177,6 +178,17 @@ def print_how_to_call(sandbox: Sandbox) -> None:
             f" --address {sandbox.address} --token $MIAOPI_OPERATOR"
         ),
         f"  .venv/bin/miaopi offers list --id {person.id_number} --address {sandbox.address}",
+        "",
+        "紧急暂停 stops",
+        f"  export MIAOPI_APPROVER={sandbox.approver_token}",
+        *(
+            f"  .venv/bin/miaopi stops {ask} --address {sandbox.address} --token $MIAOPI_{who}"
+            for ask, who in (
+                (f"stop {ALLOWANCE} --reason 数据核查", "OPERATOR"),
+                (f"resume {ALLOWANCE} --reason 已经核实", "OPERATOR"),
+                (f"resume {ALLOWANCE} --reason 已经核实", "APPROVER"),
+            )
+        ),
         "",
         "个人信息保护负责人 data protection officer",
         f"  export MIAOPI_OFFICER={sandbox.officer_token}",

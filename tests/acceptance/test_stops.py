@@ -44,6 +44,7 @@ from decision_service.waiting import decide_again
 from evidence_adapters.sandbox import City, Misconduct, Running
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, decided, soon
+from tests.conformance.test_cli_aftercare import miaopi
 from tests.service import DECIDE, GET, LIST, RESUME, STOP, STOPS, Answer, person_tag
 
 ApplyFor = Callable[..., Application]
@@ -254,3 +255,33 @@ async def test_s18_over_the_wire_it_is_shown_wherever_the_matter_is(
             )
             assert ResumeMatterResponse.FromString(resumed.responses[0]).lifted is lifted
         assert await is_stopped() == (False, False)
+
+
+@pytest.mark.slow
+async def test_s18_a_matter_is_stopped_and_goes_on_by_hand(
+    office: Office, apply_for: ApplyFor, cast: Any
+) -> None:
+    def real() -> datetime:
+        return datetime.now(UTC)
+
+    async with service.serve(office, real) as wire:
+
+        async def typed(who: str, *arguments: str, code: int = 0) -> str:
+            bearer = wire.bearer("operator", subject=f"operator-{who}", person=person_tag(who))
+            return await miaopi(wire, "operator", "stops", *arguments, code=code, bearer=bearer)
+
+        stopped = await typed("one", "stop", ALLOWANCE, "--reason", "数据核查")
+        listed = await typed("two", "list", "--json")
+        decision = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, real)
+        proposed = await typed("one", "resume", ALLOWANCE, "--reason", "已经核实")
+        alone = await typed("one", "resume", ALLOWANCE, "--reason", "已经核实", code=1)
+        lifted = await typed("two", "resume", ALLOWANCE, "--reason", "已经核实")
+        empty = await typed("two", "list")
+
+    assert "数据核查" in stopped
+    assert json.loads(listed)["matter"] == ALLOWANCE
+    assert "MATTER_STOPPED" in codes(decision)
+    assert "待另一人确认" in proposed
+    assert "SECOND_PERSON_REQUIRED" in alone
+    assert "已恢复" in lifted
+    assert "nothing is stopped" in empty

@@ -17,7 +17,7 @@ from decision_service.office import Office
 from evidence_adapters.sandbox import City
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, decided
-from tests.service import Wire
+from tests.service import Metadata, Wire
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -28,9 +28,11 @@ def clock() -> Callable[[], datetime]:
     return lambda: datetime.now(UTC)
 
 
-async def miaopi(wire: Wire, role: str, *arguments: str, code: int = 0) -> str:
+async def miaopi(
+    wire: Wire, role: str, *arguments: str, code: int = 0, bearer: Metadata | None = None
+) -> str:
     """Type a command; what it prints, or, where it fails as expected, what it complains about."""
-    token = wire.bearer(role)[0][1].removeprefix("Bearer ")
+    token = (bearer or wire.bearer(role))[0][1].removeprefix("Bearer ")
     where = {"MIAOPI_ADDRESS": f"127.0.0.1:{wire.port}", "MIAOPI_TOKEN": token}
     ran = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "decision_service", *arguments),
