@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from decision_service.rulebook.figures import DECIMAL
-from decision_service.rulebook.tree import MOST_ELEMENTS
 from decision_service.rulebook.values import UNKNOWN, Datum, NotKnown, Span
 
 Items: TypeAlias = tuple[Datum | NotKnown, ...]
@@ -195,7 +194,7 @@ def _folded(
     return start
 
 
-def series(first: Datum | NotKnown, last: Datum | NotKnown) -> Datum | NotKnown:
+def series(first: Datum | NotKnown, last: Datum | NotKnown, *, most: int) -> Datum | NotKnown:
     """Whole numbers or days from one to the other, up or down; unknown if they are too many."""
     match first, last:
         case (Decimal(), Decimal()):
@@ -204,18 +203,18 @@ def series(first: Datum | NotKnown, last: Datum | NotKnown) -> Datum | NotKnown:
             ends = [first.toordinal(), last.toordinal()]
         case _:
             ends = []
-    if len(ends) < 2 or abs(ends[1] - ends[0]) >= MOST_ELEMENTS:
+    if len(ends) < 2 or abs(ends[1] - ends[0]) >= most:
         return UNKNOWN
     step = 1 if ends[0] <= ends[1] else -1
     make = date.fromordinal if isinstance(first, date) else Decimal
     return tuple(make(one) for one in range(ends[0], ends[1] + step, step))
 
 
-def through(span: Span) -> Datum | NotKnown:
+def through(span: Span, most: int) -> Datum | NotKnown:
     """Whole numbers or days of a range, from its low end up; unknown of anything else."""
     if span.low is None or span.high is None:
         return UNKNOWN
-    found = series(span.low, span.high)
+    found = series(span.low, span.high, most=most)
     if not isinstance(found, tuple) or span.low > span.high:  # type: ignore[operator]  # of one kind
         return UNKNOWN
     return found[not span.low_included : len(found) - (not span.high_included)]

@@ -123,7 +123,8 @@ def evaluate(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node,
                 return UNKNOWN
             return _some(truths) if quantifier == "some" else _all(truths)
         case Series(first=first, last=last):
-            return lists.series(evaluate(first, values, book), evaluate(last, values, book))
+            ends = evaluate(first, values, book), evaluate(last, values, book)
+            return lists.series(*ends, most=_elements_left(values))
         case Each():
             return _each(expression, values, book)
         case _ as never:
@@ -348,20 +349,30 @@ def _over(
     return [evaluate(expression.condition, {**values, variable: item}, book) for item in items]
 
 
+_LEFT = Concept("")
+"""How many elements a series within a loop may have, so that all loops together are bounded."""
+
+
+def _elements_left(values: Values) -> int:
+    left = values.get(_LEFT)
+    return int(left) if isinstance(left, Decimal) else MOST_ELEMENTS
+
+
 def _each(expression: Each, values: Values, book: Conventions) -> Datum | NotKnown:
     """The results for every element, those of the last list one after the other."""
-    scopes = [dict(values)]
+    scopes, left = [dict(values)], _elements_left(values)
     for variable, item in expression.bindings:
         wider: list[dict[Concept, Datum | NotKnown]] = []
         for scope in scopes:
             whole = evaluate(item, scope, book)
-            items = _items(lists.through(whole) if isinstance(whole, Span) else whole)
+            items = _items(lists.through(whole, left) if isinstance(whole, Span) else whole)
             if items is None or len(wider) + len(items) > MOST_ELEMENTS:
                 return UNKNOWN
             wider += ({**scope, Concept(variable): one} for one in items)
         scopes = wider
     found: list[Datum | NotKnown] = []
     for scope in scopes:
+        scope[_LEFT] = Decimal(left // len(scopes))
         if expression.partial:
             scope[Concept(expression.partial)] = tuple(found)
         found.append(evaluate(expression.result, scope, book))
