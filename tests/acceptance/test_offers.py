@@ -189,6 +189,7 @@ async def test_s2_whoever_is_not_certain_gets_no_offer_and_nobody_learns_of_it(
     objecting, silent = cast["aged_75"], cast["aged_95"]
     case_id = (await decided(town, objecting, at, person_requested=True)).case_id
     await sent(town, CONTEST, service.right(CONTEST, objecting, at(), case_id))
+    await sent(town, WITHDRAW, service.right(WITHDRAW, objecting, at(), case_id))
     town.running.misbehave("death_register", Misconduct.UNAVAILABLE, about=silent.id_number)
     before = town.trail.size()
 

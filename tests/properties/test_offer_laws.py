@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from decision_service.catalogue import Catalogue
+from decision_service.judge import judge
 from decision_service.model import (
     Approved,
     Concept,
@@ -22,9 +23,10 @@ from decision_service.model import (
 )
 from decision_service.offers import qualifies
 from decision_service.release import Release
+from decision_service.settle import settle
 from decision_service.v1.offer_pb2 import ListOffersResponse, MakeOffersResponse, Offer
 from evidence_adapters.sandbox import City, Person
-from tests import service
+from tests import firms, service
 from tests.service import DECLINE, MAKE, MATTER, OFFERED, Town
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -96,6 +98,30 @@ def test_who_certainly_qualifies_is_found(allowance: Release) -> None:
     assert qualifies(allowance, CERTAIN, today=TODAY, now=NOW) is not None
     yesterday = TODAY - timedelta(days=1)
     assert qualifies(allowance, CERTAIN, today=yesterday, now=NOW) is None
+
+
+def test_what_the_rules_could_do_without_must_be_known_all_the_same() -> None:
+    """An application would be approved; nobody has made one, so nobody is told anything."""
+    release = firms.release(
+        ("- 条件 requires：自有", "- 条件 requires：自有 或者 合法"),
+        ("- 条件 requires：同意", "- 条件 requires：代表"),
+    )
+    known = {
+        firms.COMPANY: {firms.REPRESENTED: True},
+        firms.ADDRESS: {firms.LEGAL: True, firms.UNIT: "1"},
+        firms.PROPERTY: {firms.OWNED: False},
+        firms.CREDIT: {firms.TRUSTED: True},
+    }
+    whole = [
+        CERTAIN[0].model_copy(update={"evidence_type": key, "values": values})
+        for key, values in known.items()
+    ]
+
+    assert qualifies(release, whole, today=TODAY, now=NOW) is not None
+    less = [one for one in whole if one.evidence_type != firms.PROPERTY]
+    facts = settle(release, less, {}, frozenset(), filing_date=TODAY, decide_time=NOW)
+    assert isinstance(judge(release, facts, wait_until=None).outcome, Approved)
+    assert qualifies(release, less, today=TODAY, now=NOW) is None
 
 
 @given(evidence=answers())
