@@ -33,7 +33,7 @@ from audit.trail.manifest import (
     manifest_digest,
     write_manifest,
 )
-from audit.trail.unsealing import MASTER_KEY_FILE
+from audit.trail.unsealing import MASTER_KEY_FILE, NEXT_MASTER_KEY_FILE
 from audit.verify.derivation import derive_at
 
 
@@ -137,7 +137,10 @@ def _verified(folder: Path, draft: Path) -> Checkpoint:
 
 def _encrypted_keys(folder: Path, recipient: str) -> dict[str, str]:
     reader = recipient_of(recipient)
-    plain = {name: read_private(folder / name) for name in (MASTER_KEY_FILE, SIGNING_KEY_FILE)}
+    names = [MASTER_KEY_FILE, SIGNING_KEY_FILE]
+    if (folder / NEXT_MASTER_KEY_FILE).exists():  # while it is being renewed, both open the store
+        names.append(NEXT_MASTER_KEY_FILE)
+    plain = {name: read_private(folder / name) for name in names}
     return {
         f"{name}.age": encrypt(f"{key}\n".encode(), [reader], armored=True).decode()
         for name, key in plain.items()

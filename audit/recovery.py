@@ -30,6 +30,7 @@ from audit.log.standing import (
     examine,
 )
 from audit.trail import Entry, projections
+from audit.trail.master import forget_following
 from audit.trail.offline import append
 from audit.trail.recoveries import RECOVERY_KEY, RECOVERY_TYPE, Recovery, read_recoveries
 from audit.trail.seal import KEY_BYTES, Keyring
@@ -224,6 +225,7 @@ def _append(
         connection.execute(
             update(table).where(table.c.name == TAG_KEY).values(wrapped=keys.tag_key)
         )
+        forget_following(connection)
     entry = Entry(RECOVERY_TYPE, str(uuid4()), recovery.time, recovery.permanent, {})
     return append(connection, damage.head, keys.keyring, entry, key=RECOVERY_KEY)
 

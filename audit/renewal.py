@@ -2,72 +2,50 @@
 
 What was erased can still be opened with an older backup and the master key of its day. So the
 master key is renewed, best daily and after every erasure: every living key is wrapped anew, and the
-old master key is destroyed.
+old master key is destroyed. A service does the same while it runs (`audit.trail.renewer`).
 """
 
-import secrets
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit.errors import StoreRefusedError
+from audit.errors import NotRecordedError, StoreRefusedError
 from audit.log import connections
-from audit.log.anchor import Anchor
-from audit.log.checkpoint import Checkpoint
-from audit.log.files import replace
+from audit.log.connections import DATABASE_FILE
 from audit.log.log import refuse_missing
-from audit.log.standing import ANCHOR_FILE, CHECKPOINT_FILE, sound
-from audit.log.store import read_head
-from audit.trail.entries import Entry
-from audit.trail.master import prepare_next, rewrap, settle
-from audit.trail.offline import append
-from audit.trail.seal import KEY_BYTES, Keyring
-from audit.trail.unsealing import MASTER_KEY_FILE, read_keyring
+from audit.trail import Trail
 
-KEY_TYPE = "key/1"
-KEY_KEY = "key"
-"""The opaque key whose newest entry is the newest change of a key."""
+_AT_ONCE = 50_000
+"""Keys between two looks at whether it is done."""
 
 
-def renew(folder: Path, *, now: datetime, anchor: Path | None = None) -> int:
-    """Renew the master key; on record as ``key/1``.
+async def renew(folder: Path, *, now: datetime, anchor: Path | None = None) -> int:
+    """Renew the master key, or end a renewal that was cut short; on record as ``key/1``.
 
     Args:
         anchor: Where the anchor lies; by default in the folder.
 
     Returns:
-        Index of its entry.
+        Index of the entry that tells of its end.
 
     Raises:
         StoreRefusedError: A process holds the store, it must not be opened as it is, or the
-            disk failed; then the store is as it was, or finishes by itself when it is opened.
+            disk failed; nothing is lost, and it goes on when it is run again.
     """
     refuse_missing(folder)
-    place = anchor or folder / ANCHOR_FILE
     try:
-        with connections.at(folder).alone() as connection:
-            with connection.begin():
-                signer, anchored = sound(connection, folder, place)
-                settle(folder, read_keyring(folder, connection))
-                head, keyring = _renew(connection, folder, now)
-            settle(folder, keyring)
-            Anchor(place).advance(anchored, head)
-            replace(folder / CHECKPOINT_FILE, signer.sign(head), durable=True)
-    except (OSError, SQLAlchemyError) as error:
+        if (folder / DATABASE_FILE).exists():
+            with connections.at(folder).alone():
+                pass  # services of other folders would not find the new key
+        async with Trail.open(folder, anchor=anchor) as trail:
+            index = None
+            while index is None:
+                done = await trail.renew_master_key(time=now, told={}, most=_AT_ONCE)
+                index = done.index
+    except (NotRecordedError, OSError, SQLAlchemyError) as error:
         raise _unfinished() from error
-    return head.size - 1
-
-
-def _renew(connection: Connection, folder: Path, now: datetime) -> tuple[Checkpoint, Keyring]:
-    """Wrap every key anew and append the entry of it, in the caller's transaction."""
-    master = secrets.token_bytes(KEY_BYTES)
-    prepare_next(folder, master)
-    keyring = rewrap(connection, read_keyring(folder, connection), master)
-    entry = Entry(KEY_TYPE, str(uuid4()), now, {"renewed": MASTER_KEY_FILE}, {})
-    return append(connection, read_head(connection), keyring, entry, key=KEY_KEY), keyring
+    return index
 
 
 def _unfinished() -> StoreRefusedError:

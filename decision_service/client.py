@@ -63,6 +63,7 @@ from decision_service.v1.retention_pb2 import (
     ListHoldsRequest,
     PlaceHoldRequest,
     RecordDisclosureRequest,
+    RenewMasterKeyRequest,
 )
 from decision_service.v1.trail_pb2 import (
     Access,
@@ -638,6 +639,20 @@ class Client:
             return await self._retention.ErasePerson(
                 asked, metadata=self.metadata, timeout=self.timeout_s
             )
+
+    async def renew_master_key(self) -> int:
+        """Have the trail's master key renewed, to the end; returns the index of its entry.
+
+        Raises:
+            ClientError: The service said no; called again, it goes on from there.
+        """
+        while True:
+            with translated():
+                answer = await self._retention.RenewMasterKey(
+                    RenewMasterKeyRequest(), metadata=self.metadata, timeout=self.timeout_s
+                )
+            if not answer.more:
+                return answer.index
 
     async def record_disclosure(
         self, why: Justification, *, recipient: str, matter: str = "", first: int = 0, end: int = 0

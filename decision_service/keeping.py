@@ -38,6 +38,7 @@ __all__ = [
     "lift_hold",
     "place_hold",
     "record_disclosure",
+    "renew_master_key",
     "retain",
 ]
 
@@ -264,6 +265,22 @@ async def record_disclosure(disclosure: Disclosure, *, why: Why, office: Office)
         },
     )
     return await office.record.looked(look, now=why.now)
+
+
+async def renew_master_key(*, why: Why, office: Office, most: int) -> int | None:
+    """Go on with a renewal of the trail's master key, or begin one.
+
+    Args:
+        most: Keys that are gone through at most.
+
+    Returns:
+        Index of the entry that tells of its end; None as long as there is more to do.
+
+    Raises:
+        NotRecordedError: It could not go on; nothing is lost, and it does when it is asked again.
+    """
+    told = {"caller": why.caller, "role": why.role}
+    return await office.record.renew_master_key(time=why.now, told=told, most=most)
 
 
 async def _look(why: Why, method: str, office: Office) -> None:

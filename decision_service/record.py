@@ -508,6 +508,25 @@ class Record:
         with _kept():
             return await self._trail.erase_entries(indices, reason=reason, time=time, told=told)
 
+    async def renew_master_key(
+        self, *, time: datetime, told: Mapping[str, str], most: int
+    ) -> int | None:
+        """Go on with a renewal of the master key; index of the entry of its end, None before.
+
+        Raises:
+            NotRecordedError: It could not go on; nothing is lost.
+        """
+        try:
+            return (await self._trail.renew_master_key(time=time, told=told, most=most)).index
+        except AuditNotRecordedError as error:
+            raise NotRecordedError(
+                f"the master key is not renewed yet: {error}",
+                zh=f"主密钥尚未更换完毕：{error.zh}",
+                reason="NOT_RECORDED",
+                hint=f"Nothing is lost, and it goes on when it is called again. {error.hint}",
+                cause=error.reason,
+            ) from error
+
     async def place_hold(
         self, scope: Scope, *, reason: str, time: datetime, told: Mapping[str, str]
     ) -> int:

@@ -90,7 +90,7 @@ STATS, REPLAY, REPLAYS = f"{TRAIL}/GetStats", f"{TRAIL}/ReplayDecision", f"{TRAI
 
 RETENTION = "/decision_service.v1.RetentionService"
 ERASE, RETAIN = f"{RETENTION}/ErasePerson", f"{RETENTION}/ApplyRetention"
-DISCLOSE = f"{RETENTION}/RecordDisclosure"
+DISCLOSE, RENEW = f"{RETENTION}/RecordDisclosure", f"{RETENTION}/RenewMasterKey"
 HOLD, LIFT, HOLDS = f"{RETENTION}/PlaceHold", f"{RETENTION}/LiftHold", f"{RETENTION}/ListHolds"
 OFFERS = "/decision_service.v1.OfferService"
 MAKE, OFFERED, DECLINE = f"{OFFERS}/MakeOffers", f"{OFFERS}/ListOffers", f"{OFFERS}/DeclineOffer"

@@ -45,6 +45,9 @@ class Turns(Protocol):
     def leads(self) -> bool:
         """Whether it is this service, of all that hold the store, that does what one must do."""
 
+    def is_alone_here(self) -> bool:
+        """Whether every service that holds the store is of this machine, as far as can be seen."""
+
     def close(self) -> None:
         """Let go of the store."""
 

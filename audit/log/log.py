@@ -216,6 +216,14 @@ class Log(Generic[Row]):
         """
         return await self._aside(self._turns.leads)
 
+    async def is_alone_here(self) -> bool:
+        """Whether every process that holds the store is of this machine, as far as can be seen.
+
+        Raises:
+            NotRecordedError: The log is closed, or the store failed.
+        """
+        return await self._aside(self._turns.is_alone_here)
+
     async def read(self, question: Callable[[Connection], Found]) -> Found:
         """Ask the store, on a read-only connection and off the event loop."""
 

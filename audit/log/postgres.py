@@ -211,6 +211,12 @@ class Turns:
             )
         return self._leads
 
+    def is_alone_here(self) -> bool:
+        """Whether every session that holds the store is from where this one is."""
+        if self._connection is None:
+            return False
+        return bool(_tell(driver(self._connection), _ALL_FROM_HERE))
+
     def close(self) -> None:
         """End the session; everything that it held is free."""
         self._end()
@@ -265,15 +271,24 @@ def _has_log(connection: Connection) -> bool:
     return bool(_tell(driver(connection), "SELECT to_regclass('log_head') IS NOT NULL"))
 
 
+_HOLDERS = (
+    " FROM pg_locks JOIN pg_stat_activity USING (pid)"  # noqa: S608  # our own numbers
+    f" WHERE locktype = 'advisory' AND classid = {_CLASS} AND objid = {_IN_USE}"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND mode = 'ShareLock' AND granted"
+)
+_ALL_FROM_HERE = (
+    "SELECT count(*) FILTER (WHERE client_addr IS DISTINCT FROM inet_client_addr()) = 0"  # noqa: S608
+    + _HOLDERS
+)
+
+
 def _holders(raw: "psycopg.Connection[Any]") -> str | None:
     """Process ids of the services that hold the store, as their sessions tell them."""
     found: str | None = _tell(
         raw,
-        "SELECT string_agg(substring(application_name from 8), ', ' ORDER BY application_name)"  # noqa: S608  # our own numbers
-        " FROM pg_locks JOIN pg_stat_activity USING (pid)"
-        f" WHERE locktype = 'advisory' AND classid = {_CLASS} AND objid = {_IN_USE}"
-        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        " AND mode = 'ShareLock' AND granted",
+        "SELECT string_agg(substring(application_name from 8), ', ' ORDER BY application_name)"  # noqa: S608
+        + _HOLDERS,
     )
     return found
 

@@ -34,4 +34,6 @@ GRANT UPDATE (subject_tag) ON entries TO miaopi_appender;
 
 -- Whoever renews the master key, or recovers a trail, wraps keys anew.
 GRANT miaopi_appender TO miaopi_keeper;
+-- Services whose account is a keeper can renew it while they run (GRANT miaopi_keeper TO …).
 GRANT UPDATE (wrapped) ON subject_keys, service_keys TO miaopi_keeper;
+GRANT INSERT, DELETE ON service_keys TO miaopi_keeper;

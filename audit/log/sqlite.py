@@ -139,6 +139,10 @@ class Turns:
         """Always: there is no other."""
         return True
 
+    def is_alone_here(self) -> bool:
+        """Always, likewise."""
+        return True
+
     def close(self) -> None:
         """Close the connection, then let the next process in."""
         if self._connection is not None:

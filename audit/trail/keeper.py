@@ -37,12 +37,23 @@ class Keeper:
     that none can overtake another. Whoever seals an entry says how far the chain was known; if it
     has moved since, in this process or in another, the entry is refused, and sealed anew under
     keys that are new.
+
+    Args:
+        look: Sees which master keys count.
     """
 
-    def __init__(self, log: Log[Row], keyring: Keyring, newest: int | None) -> None:
+    def __init__(
+        self,
+        log: Log[Row],
+        keyring: Keyring,
+        newest: int | None,
+        *,
+        look: Callable[[Connection], object],
+    ) -> None:
         self._log = log
         self._keyring = keyring
         self._newest = newest
+        self._look = look
 
     @property
     def given(self) -> Mapping[str, int | None]:
@@ -195,6 +206,7 @@ class Keeper:
         """
 
         def make(connection: Connection) -> Append[Row] | None:
+            self._look(connection)  # what cannot be opened is not erased
             newest = latest(connection, [ERASURE_KEY]).get(ERASURE_KEY)
             self._learn(newest)
             said = say(connection, newest)

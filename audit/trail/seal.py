@@ -17,8 +17,10 @@ begins with a commitment to its key.
 
 import hmac
 import secrets
+import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -85,7 +87,7 @@ class Unsealed:
 
 
 class Keyring:
-    """Seals and unseals under one master key.
+    """Seals and unseals under one master key, or two while the master is being renewed.
 
     Args:
         master: 32 random bytes.
@@ -97,34 +99,60 @@ class Keyring:
     """
 
     def __init__(self, master: bytes, wrapped_tag_key: bytes) -> None:
-        self._master = master
-        self._tags = hmac.new(_unwrap(master, wrapped_tag_key, b"tag"), digestmod="sha256")
+        self._masters: tuple[bytes, ...] = (master,)
+        self._tag_key = _unwrap(master, wrapped_tag_key, b"tag")
+        self._tags = hmac.new(self._tag_key, digestmod="sha256")
         self._subjects: OrderedDict[str, SubjectKey] = OrderedDict()
+        self._door = threading.Lock()
+
+    def followed_by(self, master: bytes) -> "Keyring":
+        """While that master takes the place of this one's: wraps under it, and opens both's."""
+        between = Keyring(master, _wrap(master, self._tag_key, b"tag"))
+        between._masters = (master, *self._masters)
+        return between
 
     @staticmethod
     def new_tag_key(master: bytes) -> bytes:
         """A new random key for tags, wrapped under the master."""
         return _wrap(master, secrets.token_bytes(KEY_BYTES), b"tag")
 
-    def is_under(self, master: bytes) -> bool:
-        """Whether that is its master key."""
-        return hmac.compare_digest(self._master, master)
+    @property
+    def is_between(self) -> bool:
+        """Whether its master key is being renewed."""
+        return len(self._masters) > 1
 
-    def rewrap(self, master: bytes, wrapped: bytes, *, about: str) -> bytes:
-        """A key of the store, wrapped under another master.
+    def is_under(self, master: bytes) -> bool:
+        """Whether that is the master key under which it wraps."""
+        return hmac.compare_digest(self._masters[0], master)
+
+    def adopt(self, other: "Keyring") -> None:
+        """Use another keyring's masters from now on, and no key that was wrapped before."""
+        with self._door:
+            self._masters = other._masters  # noqa: SLF001  # of its own class
+            self._subjects.clear()
+
+    def renewed(self, wrapped: bytes, *, about: str) -> bytes | None:
+        """A key of the store, wrapped under the following master; None if it is so already.
 
         Args:
-            about: Id of a subject key, or ``tag``.
+            about: Id of the subject key.
 
         Raises:
-            TamperedError: It is not wrapped under this one.
+            TamperedError: It is wrapped under neither.
         """
-        return _wrap(master, _unwrap(self._master, wrapped, about.encode()), about.encode())
+        following, *others = self._masters
+        if _opens(following, wrapped, about.encode()):
+            return None
+        return _wrap(following, _unwrap_any(others, wrapped, about.encode()), about.encode())
+
+    def wrapped_tag_key(self) -> bytes:
+        """The key for tags, wrapped under the newest master."""
+        return _wrap(self._masters[0], self._tag_key, b"tag")
 
     def new_subject_key(self, tag: str) -> SubjectKey:
         """A new random key of the subject of that tag."""
         key_id, key = secrets.token_hex(16), secrets.token_bytes(KEY_BYTES)
-        return SubjectKey(key_id, tag, key, _wrap(self._master, key, key_id.encode()))
+        return SubjectKey(key_id, tag, key, _wrap(self._masters[0], key, key_id.encode()))
 
     def move(
         self, wrapped_key: bytes, record_id: str, old: bytes, old_id: str, new: SubjectKey
@@ -139,12 +167,13 @@ class Keyring:
             TamperedError: It cannot be opened.
         """
         about = record_id.encode()
-        opened = _unwrap(_unwrap(self._master, old, old_id.encode()), wrapped_key, about)
+        opened = _unwrap(_unwrap_any(self._masters, old, old_id.encode()), wrapped_key, about)
         return _wrap(new.key, opened, about)
 
     def forget(self) -> None:
         """Let go of all subjects' keys; what is sealed from now on gets new ones."""
-        self._subjects.clear()
+        with self._door:
+            self._subjects.clear()
 
     def tag(self, text: str) -> str:
         """Keyed tag of a text, in hexadecimal: equal texts have equal tags, and no more is told."""
@@ -209,17 +238,18 @@ class Keyring:
         Raises:
             TamperedError: A key is not what was stored.
         """
-        subject_key = _unwrap(self._master, wrapped_subject_key, subject_key_id.encode())
+        subject_key = _unwrap_any(self._masters, wrapped_subject_key, subject_key_id.encode())
         return _unwrap(subject_key, wrapped_key, record_id.encode())
 
     def _subject_key(self, tag: str) -> SubjectKey:
         """The subject's key that is at hand, or a new one."""
-        known = self._subjects.get(tag)
-        if known is None:
-            known = self._subjects[tag] = self.new_subject_key(tag)
-            if len(self._subjects) > _SUBJECTS:
-                self._subjects.popitem(last=False)
-        return known
+        with self._door:  # a key that an old master has wrapped must not be put back by `adopt`
+            known = self._subjects.get(tag)
+            if known is None:
+                known = self._subjects[tag] = self.new_subject_key(tag)
+                if len(self._subjects) > _SUBJECTS:
+                    self._subjects.popitem(last=False)
+            return known
 
 
 def unseal_with(key: bytes, record_id: str, content: bytes) -> Unsealed:
@@ -271,6 +301,23 @@ def _unwrap(outer: bytes, wrapped: bytes, about: bytes) -> bytes:
         return AESGCM(outer).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], about)
     except (InvalidTag, ValueError):
         raise _broken() from None
+
+
+def _opens(outer: bytes, wrapped: bytes, about: bytes) -> bool:
+    try:
+        _unwrap(outer, wrapped, about)
+    except TamperedError:
+        return False
+    return True
+
+
+def _unwrap_any(outers: Sequence[bytes], wrapped: bytes, about: bytes) -> bytes:
+    """Unwrap under whichever of these keys has wrapped it."""
+    *first, last = outers
+    for outer in first:
+        with suppress(TamperedError):
+            return _unwrap(outer, wrapped, about)
+    return _unwrap(last, wrapped, about)
 
 
 def _broken() -> TamperedError:

@@ -33,12 +33,13 @@ from audit.trail.entries import ERASED, Entry, Leaf, Recorded, RecordedCase
 from audit.trail.erasures import ERASURE_KEY, Erasure
 from audit.trail.holds import Hold, Scope
 from audit.trail.keeper import Keeper
-from audit.trail.master import settle
+from audit.trail.master import KEY_KEY, settle
 from audit.trail.moment import Moment
 from audit.trail.preparation import prepare
 from audit.trail.projections import Row
 from audit.trail.receipts import write_receipt
 from audit.trail.recoveries import opens_from, read_recoveries
+from audit.trail.renewer import Renewed, Renewer
 from audit.trail.seal import KEY_BYTES, Keyring, Unsealed
 from audit.trail.unsealing import MASTER_KEY_FILE, TAG_KEY, read_keyring, sealed_row, unseal
 
@@ -66,12 +67,14 @@ class Trail:
         *,
         opens_from: int,
         newest_erasure: int | None,
+        renewer: Renewer,
     ) -> None:
         self._log = log
         self._keyring = keyring
         self._opens_from = opens_from
         self.inflight = inflight
-        self._keeper = Keeper(log, keyring, newest_erasure)
+        self._renewer = renewer
+        self._keeper = Keeper(log, keyring, newest_erasure, look=renewer.look)
 
     @staticmethod
     def create(
@@ -141,10 +144,12 @@ class Trail:
                 lambda c: (
                     read_keyring(folder, c),
                     read_recoveries(c),
-                    log_store.latest(c, [ERASURE_KEY]),
+                    log_store.latest(c, [ERASURE_KEY, KEY_KEY]),
                 )
             )
-            settle(folder, keyring)
+            # Whoever has a file alone: in a database somebody may be just beginning a renewal.
+            alone = not (folder / DATABASE_FILE).exists()
+            settle(folder, keyring, alone=alone)
             inflight = Inflight(folder / INFLIGHT_FOLDER)
         except ValueError:
             log.close()
@@ -158,6 +163,7 @@ class Trail:
             inflight,
             opens_from=opens_from(recoveries, MASTER_KEY_FILE),
             newest_erasure=newest.get(ERASURE_KEY),
+            renewer=Renewer(log, folder, keyring, newest.get(KEY_KEY), alone=alone),
         )
 
     async def append(
@@ -183,10 +189,12 @@ class Trail:
                 ever raised. Cancelling the wait does not take the entry back.
         """
         while True:
-            known = {**given, **self._keeper.given}
+            known = {**given, **self._keeper.given, **self._renewer.given}
             leaf, row = prepare(self._keyring, entry, expect)
             answer = await self._log.append(leaf, row, expect=expect, given=known)
-            if not self._keeper.is_news(answer):
+            if self._renewer.is_news(answer):
+                await self._renewer.learn()
+            elif not self._keeper.is_news(answer):
                 return answer
 
     async def erase(
@@ -217,6 +225,15 @@ class Trail:
         """The holds that are in force, the oldest first."""
         return await self._keeper.holds()
 
+    async def renew_master_key(
+        self, *, time: datetime, told: Mapping[str, Json], most: int
+    ) -> Renewed:
+        """Go on with a renewal of the master key, or begin one (`Renewer.renew`)."""
+        done = await self._renewer.renew(time=time, told=told, most=most)
+        if done.index is not None:
+            await self._keeper.scrub()
+        return done
+
     async def scrub(self) -> None:
         """Leave no trace of what was erased in the write-ahead log (`Keeper.scrub`)."""
         await self._keeper.scrub()
@@ -240,7 +257,7 @@ class Trail:
             NotFoundError: There is no such entry.
             TamperedError: The sealed part cannot be opened.
         """
-        return await self._log.read(lambda c: self._read(c, index))
+        return await self._unsealing(lambda c: self._read(c, index))
 
     async def case(self, case_id: str) -> RecordedCase | None:
         """The case as it stands; None if there is none."""
@@ -260,7 +277,7 @@ class Trail:
 
     async def look(self, question: Callable[[Moment], Answer]) -> Answer:
         """Ask several things that hang together, all of one instant, with one trip to the store."""
-        return await self._log.look(
+        return await self._unsealing(
             lambda c: question(Moment(c, lambda index: self._read(c, index)))
         )
 
@@ -282,7 +299,7 @@ class Trail:
             TamperedError: The sealed part cannot be opened.
         """
         proof = await self._log.prove(index)
-        leaf, unsealed = await self._log.read(lambda c: self._open(c, index))
+        leaf, unsealed = await self._unsealing(lambda c: self._open(c, index))
         if unsealed is None:
             raise ErasedError(
                 f"entry `{index}` has been erased, so nobody can be named in a receipt",
@@ -375,6 +392,15 @@ class Trail:
             notice="" if unsealed is None else unsealed.notice,
             leaf_hash=leaf_hash(content),
         )
+
+    async def _unsealing(self, question: Callable[[Connection], Answer]) -> Answer:
+        """Ask what opens sealed parts, though another process may have renewed the master key."""
+        try:
+            return await self._log.look(question)
+        except TamperedError:
+            if not await self._renewer.learn():
+                raise
+            return await self._log.look(question)
 
     def _open(self, connection: Connection, index: int) -> tuple[bytes, Unsealed | None]:
         """The permanent bytes and the sealed part; None if that is erased, or its key is lost."""

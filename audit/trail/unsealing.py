@@ -1,5 +1,7 @@
 """Opening what a store has sealed: needs its master key, and never writes."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, RowMapping, select
@@ -17,32 +19,67 @@ MASTER_KEY_FILE = "master.key"
 NEXT_MASTER_KEY_FILE = "master.key.next"
 """There while the master key is being renewed (`master`)."""
 
-TAG_KEY = "tag"
+TAG_KEY, FOLLOWING_TAG_KEY = "tag", "tag.following"
+"""The one key for tags, wrapped under the master key, and, while that is being renewed, also under
+the one that follows it."""
+
+_TRIES = 3
+"""One file may take the other's place between two looks at them."""
 
 
 def read_keyring(folder: Path, connection: Connection) -> Keyring:
-    """The keyring of the trail in that folder, even if the renewal of its master was cut short.
+    """The keyring of the trail in that folder, also while its master is being renewed.
 
     Raises:
-        StoreRefusedError: The master key is missing, or that of another trail, or the store
-            has no key for tags.
+        StoreRefusedError: A master key is missing, or that of another trail, or the store has no
+            key for tags.
     """
     try:
-        return _keyring(folder / MASTER_KEY_FILE, connection)
-    except StoreRefusedError:
-        if not (folder / NEXT_MASTER_KEY_FILE).exists():
-            raise
-        return _keyring(folder / NEXT_MASTER_KEY_FILE, connection)
-
-
-def _keyring(path: Path, connection: Connection) -> Keyring:
-    tag_key = select(SERVICE_KEYS.c.wrapped).where(SERVICE_KEYS.c.name == TAG_KEY)
-    try:
-        return Keyring(from_base64(read_private(path)), connection.execute(tag_key).scalar_one())
-    except (ValueError, TamperedError):
-        raise invalid_key(path) from None
+        keys = dict(connection.execute(select(SERVICE_KEYS.c.name, SERVICE_KEYS.c.wrapped)).all())
     except SQLAlchemyError:
         raise damaged() from None
+    for _ in range(_TRIES):
+        found = _masters(folder)
+        if (keyring := _keyring(keys, found)) is not None:
+            return keyring
+    path = folder / MASTER_KEY_FILE
+    read_private(path)
+    if TAG_KEY not in keys:
+        raise damaged()
+    if FOLLOWING_TAG_KEY in keys:
+        read_private(folder / NEXT_MASTER_KEY_FILE)
+    raise invalid_key(path)
+
+
+def _masters(folder: Path) -> tuple[bytes, ...]:
+    """The keys that lie in the folder, as far as they can be read."""
+    found = []
+    for name in (MASTER_KEY_FILE, NEXT_MASTER_KEY_FILE):
+        with suppress(StoreRefusedError, ValueError):
+            found.append(from_base64(read_private(folder / name)))
+    return tuple(found)
+
+
+def _keyring(keys: Mapping[str, bytes], masters: Sequence[bytes]) -> Keyring | None:
+    """The keyring, if what is needed for it is there."""
+    following = None
+    if (wrapped := keys.get(FOLLOWING_TAG_KEY)) is not None:
+        following = next((one for one in masters if _opens(one, wrapped)), None)
+        if following is None:
+            return None
+    for master in masters:
+        with suppress(TamperedError, ValueError):
+            keyring = Keyring(master, keys.get(TAG_KEY, b""))
+            return keyring if following is None else keyring.followed_by(following)
+    return None
+
+
+def _opens(master: bytes, wrapped_tag_key: bytes) -> bool:
+    try:
+        Keyring(master, wrapped_tag_key)
+    except (TamperedError, ValueError):
+        return False
+    return True
 
 
 def sealed_row(connection: Connection, index: int) -> RowMapping | None:

@@ -76,8 +76,8 @@ def erase(
             f" {done.erased_entries} entries, on record as entry {done.index}"
         )
         show.out.print(
-            "! 请停服更换主密钥（`miaopi audit renew-key`），此前的备份即不能再打开已删内容 | stop"
-            " the service and renew the master key, so that backups from before open no more"
+            "! 请更换主密钥（`miaopi audit renew-key`），此前的备份即不能再打开已删内容 | renew the"
+            " master key, so that backups from before open no more"
         )
 
     call(address, token, ask)

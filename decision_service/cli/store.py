@@ -3,6 +3,7 @@
 Everything is said in both languages before anything is done, and nothing is done unasked.
 """
 
+import asyncio
 import getpass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ from decision_service.cli.audit import (
     print_json,
     refusals,
 )
+from decision_service.cli.service import LOCAL, Address, Token, call
+from decision_service.client import Client
 
 app = audit.app
 
@@ -70,10 +73,33 @@ def recover(
 
 
 @app.command("renew-key")
-def renew_key(store: Store, anchor: Anchor = None, *, as_json: Json = False) -> None:
+def renew_key(
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="停服时指定目录；不填则由运行中的服务更换 | While no service runs: the folder"
+            " of the store. Without it the running service does it.",
+            file_okay=False,
+        ),
+    ] = None,
+    anchor: Anchor = None,
+    *,
+    address: Address = LOCAL,
+    token: Token = "",
+    as_json: Json = False,
+) -> None:
     """更换主密钥，旧备份不再能打开 | Renew the master key, so that old backups open no more."""
-    with refusals(as_json=as_json):
-        index = renewal.renew(store, now=datetime.now(UTC), anchor=anchor)
+    if store is None:
+        done: list[int] = []
+
+        async def ask(client: Client) -> None:
+            done.append(await client.renew_master_key())
+
+        call(address, token, ask)
+        index = done[0]
+    else:
+        with refusals(as_json=as_json):
+            index = asyncio.run(renewal.renew(store, now=datetime.now(UTC), anchor=anchor))
     if as_json:
         print_json({"ok": True, "index": index})
         return

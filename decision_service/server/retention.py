@@ -18,6 +18,9 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 _AT_ONCE: Final = 10_000
 """Entries that one call erases: a few seconds."""
 
+_KEYS_AT_ONCE: Final = 50_000
+"""Keys that one call goes through: a few seconds."""
+
 _LONGEST_BASIS: Final = 200
 _LONGEST_REASON: Final = 500
 _LONGEST_RECIPIENT: Final = 100
@@ -120,6 +123,17 @@ class RetentionServicer(retention_pb2_grpc.RetentionServiceServicer):
         return pb.RecordDisclosureResponse(
             index=await keeping.record_disclosure(asked, why=why, office=self._office)
         )
+
+    async def RenewMasterKey(  # noqa: N802 - the contract's name
+        self,
+        request: pb.RenewMasterKeyRequest,  # noqa: ARG002 - there is one master key
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> pb.RenewMasterKeyResponse:
+        """Some of a renewal."""
+        index = await keeping.renew_master_key(
+            why=_asker("", ""), office=self._office, most=_KEYS_AT_ONCE
+        )
+        return pb.RenewMasterKeyResponse(index=index or 0, more=index is None)
 
 
 def _why(reader: Reader, found: pb.Justification) -> Why:

@@ -494,3 +494,46 @@ class RecordDisclosureResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordDisclosureResponse: _TypeAlias = RecordDisclosureResponse  # noqa: Y015
+
+@_typing.final
+class RenewMasterKeyRequest(_message.Message):
+    """What `RenewMasterKey` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewMasterKeyRequest: _TypeAlias = RenewMasterKeyRequest  # noqa: Y015
+
+@_typing.final
+class RenewMasterKeyResponse(_message.Message):
+    """What `RenewMasterKey` answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Index of the entry that records the end; 0 while there is more to do."""
+    more: _builtins.bool
+    """Whether it is not done yet: call again."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewMasterKeyResponse: _TypeAlias = RenewMasterKeyResponse  # noqa: Y015

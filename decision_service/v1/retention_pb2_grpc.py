@@ -30,7 +30,8 @@ class RetentionServiceStub:
     it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
-    Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
+    Every call is itself recorded, with the caller and, where it is about what is kept of people, the
+    law and the reason, for ever to be read.
     """
 
     def __init__(self, channel):
@@ -69,6 +70,11 @@ class RetentionServiceStub:
                 request_serializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureResponse.FromString,
                 _registered_method=True)
+        self.RenewMasterKey = channel.unary_unary(
+                '/decision_service.v1.RetentionService/RenewMasterKey',
+                request_serializer=decision__service_dot_v1_dot_retention__pb2.RenewMasterKeyRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_retention__pb2.RenewMasterKeyResponse.FromString,
+                _registered_method=True)
 
 
 class RetentionServiceServicer:
@@ -76,7 +82,8 @@ class RetentionServiceServicer:
     it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
-    Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
+    Every call is itself recorded, with the caller and, where it is about what is kept of people, the
+    law and the reason, for ever to be read.
     """
 
     def ErasePerson(self, request, context):
@@ -154,6 +161,23 @@ class RetentionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewMasterKey(self, request, context):
+        """Wraps what keeps sealed parts shut under a new master key, and destroys the old one, so that
+        what was erased opens no more with an older backup. Everybody goes on meanwhile. Call it daily
+        and after erasures, and again while `more` is set; cut short, it goes on from where it was.
+        Begin and end are on record as `key/1`. The new `master.key` is to be copied to where keys are
+        kept; a backup from before opens only with the key of its day.
+
+        Errors: `UNAVAILABLE` with reason `NOT_RECORDED`: the disk or the store failed, or services of
+        other machines hold the store and would not find the new key (`cause`); nothing is lost.
+
+        (-- api-linter: core::0136::verb-noun=disabled
+        aip.dev/not-precedent: There is one master key, and nobody may get it. --)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RetentionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -187,6 +211,11 @@ def add_RetentionServiceServicer_to_server(servicer, server):
                     request_deserializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_retention__pb2.RecordDisclosureResponse.SerializeToString,
             ),
+            'RenewMasterKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewMasterKey,
+                    request_deserializer=decision__service_dot_v1_dot_retention__pb2.RenewMasterKeyRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_retention__pb2.RenewMasterKeyResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'decision_service.v1.RetentionService', rpc_method_handlers)
@@ -200,7 +229,8 @@ class RetentionService:
     it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
-    Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
+    Every call is itself recorded, with the caller and, where it is about what is kept of people, the
+    law and the reason, for ever to be read.
     """
 
     @staticmethod
@@ -355,6 +385,33 @@ class RetentionService:
             '/decision_service.v1.RetentionService/RecordDisclosure',
             decision__service_dot_v1_dot_retention__pb2.RecordDisclosureRequest.SerializeToString,
             decision__service_dot_v1_dot_retention__pb2.RecordDisclosureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewMasterKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/decision_service.v1.RetentionService/RenewMasterKey',
+            decision__service_dot_v1_dot_retention__pb2.RenewMasterKeyRequest.SerializeToString,
+            decision__service_dot_v1_dot_retention__pb2.RenewMasterKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

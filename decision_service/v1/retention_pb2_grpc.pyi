@@ -17,7 +17,8 @@ class RetentionServiceStub:
     it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
-    Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
+    Every call is itself recorded, with the caller and, where it is about what is kept of people, the
+    law and the reason, for ever to be read.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -72,13 +73,27 @@ class RetentionServiceStub:
     Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`, also for a recipient that is no age
     public key.
     """
+    RenewMasterKey: _aio.UnaryUnaryMultiCallable[_retention_pb2.RenewMasterKeyRequest, _retention_pb2.RenewMasterKeyResponse]
+    """Wraps what keeps sealed parts shut under a new master key, and destroys the old one, so that
+    what was erased opens no more with an older backup. Everybody goes on meanwhile. Call it daily
+    and after erasures, and again while `more` is set; cut short, it goes on from where it was.
+    Begin and end are on record as `key/1`. The new `master.key` is to be copied to where keys are
+    kept; a backup from before opens only with the key of its day.
+
+    Errors: `UNAVAILABLE` with reason `NOT_RECORDED`: the disk or the store failed, or services of
+    other machines hold the store and would not find the new key (`cause`); nothing is lost.
+
+    (-- api-linter: core::0136::verb-noun=disabled
+        aip.dev/not-precedent: There is one master key, and nobody may get it. --)
+    """
 
 class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
     """What is kept of people, and for how long: erased on demand or when its term is over, held where
     it must stay, and given to an auditor who is to see it. Nothing is taken back: decisions, their proofs, and receipts that were given
     out stay valid; what is gone is who it was and how they live.
 
-    Every call is itself recorded, with the caller, the law and the reason, for ever to be read.
+    Every call is itself recorded, with the caller and, where it is about what is kept of people, the
+    law and the reason, for ever to be read.
     """
 
     @_abc_1.abstractmethod
@@ -166,6 +181,25 @@ class RetentionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`, also for a recipient that is no age
         public key.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewMasterKey(
+        self,
+        request: _retention_pb2.RenewMasterKeyRequest,
+        context: _aio.ServicerContext[_retention_pb2.RenewMasterKeyRequest, _abc.Awaitable[_retention_pb2.RenewMasterKeyResponse]],
+    ) -> _abc.Awaitable[_retention_pb2.RenewMasterKeyResponse]:
+        """Wraps what keeps sealed parts shut under a new master key, and destroys the old one, so that
+        what was erased opens no more with an older backup. Everybody goes on meanwhile. Call it daily
+        and after erasures, and again while `more` is set; cut short, it goes on from where it was.
+        Begin and end are on record as `key/1`. The new `master.key` is to be copied to where keys are
+        kept; a backup from before opens only with the key of its day.
+
+        Errors: `UNAVAILABLE` with reason `NOT_RECORDED`: the disk or the store failed, or services of
+        other machines hold the store and would not find the new key (`cause`); nothing is lost.
+
+        (-- api-linter: core::0136::verb-noun=disabled
+            aip.dev/not-precedent: There is one master key, and nobody may get it. --)
         """
 
 def add_RetentionServiceServicer_to_server(servicer: RetentionServiceServicer, server: _aio.Server) -> None: ...

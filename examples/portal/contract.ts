@@ -2043,6 +2043,18 @@ export interface RecordDisclosureResponse {
   index?: Int64;
 }
 
+/** What `RenewMasterKey` is asked. */
+export interface RenewMasterKeyRequest {
+}
+
+/** What `RenewMasterKey` answers. */
+export interface RenewMasterKeyResponse {
+  /** Index of the entry that records the end; 0 while there is more to do. */
+  index?: Int64;
+  /** Whether it is not done yet: call again. */
+  more?: boolean;
+}
+
 /** What `StopMatter` is asked. */
 export interface StopMatterRequest {
   /** Id of the matter. */

@@ -284,10 +284,10 @@ async def test_the_master_key_is_renewed_while_no_service_holds_the_store(folder
         await append(trail, 3, subject=GONE)
         tag = trail.tag(GONE)
         with pytest.raises(StoreRefusedError) as caught:
-            await asyncio.to_thread(renewal.renew, folder, now=NOW)
+            await renewal.renew(folder, now=NOW)
         assert caught.value.reason == "STORE_IN_USE"
 
-    assert renewal.renew(folder, now=NOW) == 3
+    assert await renewal.renew(folder, now=NOW) == 4
 
     async with Trail.open(folder) as trail:
         assert ((await trail.read(0)).subject, trail.tag(GONE)) == (GONE, tag)

@@ -124,6 +124,7 @@ async def test_an_officer_erases_holds_and_retains_by_hand(
         )
         lifted = await officer("lift", number, *why)
         erased = await officer("erase", *who, *why, "--ground", "unlawful", "--yes")
+        renewed = await miaopi(wire, "renew-key", role="operator")
         not_his = await miaopi(wire, "erase", *who, *why, "--ground", "order", "--yes")
 
     assert (stopped.code, f"it is under hold `{number}`" in stopped.err) == (1, True)
@@ -134,6 +135,7 @@ async def test_an_officer_erases_holds_and_retains_by_hand(
     assert "✔ 已解除" in lifted.out
     assert "erased from 2 entries" in erased.out, "the decision, and the hold's own entry"
     assert "renew the master key" in " ".join(erased.out.split())
+    assert (renewed.code, "the master key is renewed" in " ".join(renewed.out.split())) == (0, True)
     assert (not_his.code, "ROLE_NOT_ALLOWED" in not_his.err) == (1, True)
     assert person.id_number not in erased.out + listed.out + held.out
 

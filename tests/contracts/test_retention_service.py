@@ -30,6 +30,7 @@ from tests.service import (
     LIFT,
     PREFILL,
     RECEIPT,
+    RENEW,
     RETAIN,
     STATS,
     WHY,
@@ -256,6 +257,31 @@ async def test_sealed_parts_are_given_to_an_auditor_once_that_is_on_record(
     assert (found.opened, found.problems) == (1, [])
     opened = open_disclosed(tmp_path / "e", tmp_path / "identity", decision.receipt.index)
     assert opened.subject.endswith(office.people["aged_75"].id_number)
+
+
+async def test_the_master_key_is_renewed_while_decisions_are_made(office: Office) -> None:
+    keys = office.town.store / "master.key"
+    before, first = keys.read_bytes(), await office.decide("aged_75")
+    refused = await office.town.wire.call(RENEW, service.message(RENEW, {}), role="auditor")
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "ROLE_NOT_ALLOWED")
+
+    answers = await asyncio.gather(
+        office.town.wire.call(RENEW, service.message(RENEW, {}), role="operator"),
+        *(office.decide(who) for who in ("aged_95", "outside_hukou")),
+    )
+
+    done = retention_pb2.RenewMasterKeyResponse.FromString(answers[0].responses[0])
+    assert not done.more
+    assert keys.read_bytes() != before
+    assert before.strip() not in everything(office.town.store)
+    told = await office.found("type = key")
+    assert [json.loads(one.permanent_json)["role"] for one in told] == ["operator", "operator"]
+    assert told[0].index == done.index
+    for one in (first, *answers[1:]):
+        asked = service.message(RECEIPT, {"case_id": one.case_id})
+        receipt = (await office.town.wire.call(RECEIPT, asked)).responses[0]
+        text = GetReceiptResponse.FromString(receipt).receipt_json
+        assert verify_receipt(text).index == one.receipt.index
 
 
 @pytest.mark.parametrize(

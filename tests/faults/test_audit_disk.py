@@ -37,14 +37,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "s"
 
 
-@pytest.fixture(scope="session")
-def failing_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    library = tmp_path_factory.mktemp("failing_disk") / "failing_disk.so"
-    source = HERE.with_name("failing_disk.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)  # noqa: S607  # the one in the path
-    return library
-
-
 def run(task: str, folder: Path, *arguments: object, **environment: str) -> str:
     """Run a function of this file in a process of its own; returns what it printed."""
     done = subprocess.run(

@@ -200,7 +200,7 @@ async def test_a_service_can_append_and_erase_and_a_keeper_renew(roles: Path) ->
         assert await trail.erase(GONE, reason="r", time=NOW) is not None
 
     (roles / "keeper" / "anchor").write_text((roles / "appender" / "anchor").read_text())
-    assert renew(roles / "keeper", now=NOW) == 5
+    assert await renew(roles / "keeper", now=NOW) == 6
     shutil.copy(roles / "keeper" / "checkpoint", roles / "auditor")
     shutil.copy(roles / "keeper" / "anchor", roles / "auditor")
     (roles / "auditor" / "master.key").unlink()
