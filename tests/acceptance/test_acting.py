@@ -13,7 +13,10 @@ from uuid import uuid4
 import pytest
 
 from decision_service import mandates
+from decision_service.aftercare import change_standing
 from decision_service.catalogue import Catalogue
+from decision_service.counter.docket import Clerk
+from decision_service.counter.dossier import open_case
 from decision_service.eligibility import check
 from decision_service.errors import (
     InvalidRequestError,
@@ -21,7 +24,7 @@ from decision_service.errors import (
     NotFoundError,
     RequestReusedError,
 )
-from decision_service.followup import Happened, Mandate
+from decision_service.followup import Act, Happened, Mandate
 from decision_service.model import (
     Application,
     Approved,
@@ -46,7 +49,7 @@ from decision_service.v1.mandate_pb2 import GrantMandateResponse, ListMandatesRe
 from decision_service.v1.matter_pb2 import ListMattersResponse
 from evidence_adapters.sandbox import City, Misconduct, Person, Running
 from tests import service
-from tests.acceptance.rights import ALLOWANCE, ask, decided, soon
+from tests.acceptance.rights import ALLOWANCE, act, ask, decided, soon, task
 from tests.service import DECIDE, EXPORT, GRANT, GRANTED, LIST, REVOKE, Answer, Wire, person_tag
 
 Requested = TypeVar("Requested", bound=Request)
@@ -600,3 +603,32 @@ async def test_over_the_wire_a_mandate_is_granted_used_listed_exported_and_taken
         acting = {one.id: [who.capacity for who in one.represented_by] for one in matters}
         assert acting["old_age_allowance"] == ["agent", "guardian"]
         assert acting["sole_trader_setup"] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "acting"),
+    [
+        pytest.param("guardian", "ward", "guardian", id="who is the guardian"),
+        pytest.param("agent", "aged_75", "agent", id="who is the agent"),
+    ],
+)
+async def test_no_clerk_decides_what_they_have_filed_for_somebody(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any, role: str, name: str, acting: str
+) -> None:
+    applicant, other = cast[name], cast[acting]
+    if role == "agent":
+        await granted(applicant, other, office, clock)
+    made = await decided(by(apply_for(applicant, ALLOWANCE), role, other), office, clock)
+    own = person_tag(other.id_number)
+
+    with pytest.raises(NotAuthorizedError) as caught:
+        await open_case(made.case_id, Clerk("clerk-1", own, clock()), office)
+    assert caught.value.reason == "OWN_CASE"
+    change = act(Act.SUSPEND, made.receipt.index, office.today(clock()))
+    with pytest.raises(NotAuthorizedError) as caught:
+        await change_standing(
+            task("ChangeStanding", clock, person=own), made.case_id, change, office=office
+        )
+    assert caught.value.reason == "OWN_CASE"
+    opened = await open_case(made.case_id, Clerk("clerk-2", person_tag("another"), clock()), office)
+    assert opened.subject == f"resident_id:{applicant.id_number}"
