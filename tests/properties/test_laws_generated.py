@@ -203,11 +203,15 @@ def test_law_5_whatever_the_rules_a_machine_never_takes(published: Catalogue) ->
                 else:
                     assert isinstance(outcome, Referred)
 
-    every_book()
-
-    assert seen == {
+    turns = {
         (True, Refused),
         (True, NeedsCorrection),
         (False, Referred),
         (False, NeedsCorrection),
     }
+    for _ in range(ROUNDS):
+        every_book()
+        if turns <= seen:
+            break
+
+    assert seen == turns
