@@ -1020,6 +1020,33 @@ async def test_the_lab_itself_serves_rightly(
     assert evidence.as_of == NOW
 
 
+BELIEVED_DEAD = CAST["reported_dead"].id_number
+
+
+@module
+@pytest.mark.parametrize(
+    ("stage", "contradicts"),
+    [
+        pytest.param(asked_over(with_(same), absence(sfzh=BELIEVED_DEAD)), True, id="http"),
+        pytest.param(as_view("sqlite", ""), True, id="sqlite"),
+        pytest.param(as_view("postgresql", ""), True, id="postgresql"),
+        pytest.param(as_file(), True, id="file"),
+        pytest.param(as_file(at=NOW - timedelta(days=2)), False, id="a file of two days ago"),
+        pytest.param(asked_over(with_(same), absence()), False, id="about another person"),
+    ],
+)
+async def test_two_registers_that_contradict_each_other_decide_nobody(
+    stage: Stage, *, contradicts: bool, bench: Bench, town: Office, published: Catalogue
+) -> None:
+    """The payer has heard of a death. What cannot be believed contradicts nobody, and is open."""
+    async with stage(bench) as source:
+        outcome = await decided(town, published, source, within_s=PATIENT_S, number=BELIEVED_DEAD)
+
+    assert isinstance(outcome, OPEN), outcome.kind
+    codes = {reason.code for reason in outcome.reasons}
+    assert ("SOURCES_CONTRADICT" in codes) == contradicts
+
+
 # ── what takes more than one question to see ─────────────────────────────────────────────────────
 
 
