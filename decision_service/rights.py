@@ -19,8 +19,8 @@ from decision_service.admission import (
     subject_of,
 )
 from decision_service.casebook import By
+from decision_service.casework import Onlooker, file_of
 from decision_service.casework import case as case_now
-from decision_service.casework import file_of
 from decision_service.decide import refuse_reuse
 from decision_service.errors import (
     FieldViolation,
@@ -170,7 +170,12 @@ async def contest(ask: Ask, contested: Contest, *, office: Office) -> CaseFile:
 
 
 async def watch(
-    case_id: str, *, caller: str, office: Office, deadline: float
+    case_id: str,
+    *,
+    caller: str,
+    office: Office,
+    deadline: float,
+    onlooker: Onlooker | None = None,
 ) -> AsyncGenerator[CaseFile, None]:
     """The case now, and again whenever it has moved; ends when it is closed, or in time.
 
@@ -186,7 +191,7 @@ async def watch(
     while True:
         newest = await office.record.newest_entry(case_id)
         if newest != seen or told is None:
-            found = await case_now(case_id, caller=caller, office=office)
+            found = await case_now(case_id, caller=caller, office=office, onlooker=onlooker)
             if found != told:
                 yield found
             seen, told = newest, found

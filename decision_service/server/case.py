@@ -43,8 +43,11 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
     ) -> case_pb2.GetCaseResponse:
         """A case of the caller."""
-        caller = current.get().caller.subject
-        case = await casework.case(read_case(request), caller=caller, office=self._office)
+        call = current.get()
+        case_id, onlooker = read_case(request, call)
+        case = await casework.case(
+            case_id, caller=call.caller.subject, office=self._office, onlooker=onlooker
+        )
         return case_pb2.GetCaseResponse(case=write_case(case))
 
     async def WatchCase(  # noqa: N802 - the contract's name
@@ -53,10 +56,15 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
     ) -> AsyncIterator[case_pb2.WatchCaseResponse]:
         """A case of the caller, and again whenever it has moved."""
-        case_id, call = read_case(request), current.get()
+        call = current.get()
+        case_id, onlooker = read_case(request, call)
         with self._one_of_few(call.caller.subject):
             found = rights.watch(
-                case_id, caller=call.caller.subject, office=self._office, deadline=call.deadline
+                case_id,
+                caller=call.caller.subject,
+                office=self._office,
+                deadline=call.deadline,
+                onlooker=onlooker,
             )
             async with aclosing(found):
                 async for case in found:
@@ -168,10 +176,16 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002 - gRPC hands it over
     ) -> case_pb2.GetReceiptResponse:
         """The receipt file of a decision of the caller's case."""
-        case_id, index = read_receipt(request)
-        caller = current.get().caller.subject
+        call = current.get()
+        case_id, index, onlooker = read_receipt(request, call)
         return case_pb2.GetReceiptResponse(
-            receipt_json=await casework.receipt(case_id, index, caller=caller, office=self._office)
+            receipt_json=await casework.receipt(
+                case_id,
+                index,
+                caller=call.caller.subject,
+                office=self._office,
+                onlooker=onlooker,
+            )
         )
 
 

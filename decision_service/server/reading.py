@@ -5,6 +5,7 @@ from copy import deepcopy
 from datetime import date
 from typing import Final, TypeAlias
 
+from decision_service.casework import Onlooker
 from decision_service.followup import Grade, Person
 from decision_service.inspection import Ask as Question
 from decision_service.model import Application, Contest, MatterId, PrefillRequest
@@ -20,6 +21,9 @@ from decision_service.v1 import (
     prefill_pb2,
     trail_pb2,
 )
+
+_Shown: TypeAlias = case_pb2.GetCaseRequest | case_pb2.WatchCaseRequest | case_pb2.GetReceiptRequest
+"""What shows a case."""
 
 _Asking: TypeAlias = (
     case_pb2.WithdrawCaseRequest
@@ -128,19 +132,23 @@ def read_listing(request: matter_pb2.ListMattersRequest) -> tuple[int, date | No
     return size, day
 
 
-def read_case(request: case_pb2.GetCaseRequest | case_pb2.WatchCaseRequest) -> str:
-    """Read which case is asked for.
+def read_case(
+    request: case_pb2.GetCaseRequest | case_pb2.WatchCaseRequest, call: Call
+) -> tuple[str, Onlooker]:
+    """Read which case is asked for, and to whom it is shown.
 
     Raises:
         InvalidRequestError: It is not of the form that the contract promises.
     """
     reader = Reader()
-    case_id = reader.case_id(request.case_id)
+    case_id, onlooker = reader.case_id(request.case_id), _onlooker(reader, request, call)
     reader.finish()
-    return case_id
+    return case_id, onlooker
 
 
-def read_receipt(request: case_pb2.GetReceiptRequest) -> tuple[str, int | None]:
+def read_receipt(
+    request: case_pb2.GetReceiptRequest, call: Call
+) -> tuple[str, int | None, Onlooker]:
     """Read of which case, and at which index, a receipt is asked for; None is the newest.
 
     Raises:
@@ -149,8 +157,16 @@ def read_receipt(request: case_pb2.GetReceiptRequest) -> tuple[str, int | None]:
     reader = Reader()
     case_id = reader.case_id(request.case_id)
     index = reader.index(request.index)
+    onlooker = _onlooker(reader, request, call)
     reader.finish()
-    return case_id, index if request.HasField("index") else None
+    return case_id, index if request.HasField("index") else None, onlooker
+
+
+def _onlooker(reader: Reader, request: _Shown, call: Call) -> Onlooker:
+    """To whom a case is shown; nobody, if the portal does not say."""
+    found = request.shown_to
+    documents = reader.documents("shown_to", found) if found else ()
+    return Onlooker(documents=documents, now=call.now)
 
 
 def read_withdrawal(request: case_pb2.WithdrawCaseRequest, call: Call) -> tuple[Ask, str]:

@@ -424,16 +424,25 @@ class WatchCaseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CASE_ID_FIELD_NUMBER: _builtins.int
+    SHOWN_TO_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case."""
+    @_builtins.property
+    def shown_to(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Document]:
+        """Documents of the person to whom it is shown. If they are given, the case is there only for its
+        applicant and for who opened it as guardian, or as agent whose mandate holds today for its
+        matter: give them wherever others than the applicant sign in.
+        """
+
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
+        shown_to: _abc.Iterable[_vocabulary_pb2.Document] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "shown_to", b"shown_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -686,16 +695,25 @@ class GetCaseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CASE_ID_FIELD_NUMBER: _builtins.int
+    SHOWN_TO_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case."""
+    @_builtins.property
+    def shown_to(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Document]:
+        """Documents of the person to whom it is shown. If they are given, the case is there only for its
+        applicant and for who opened it as guardian, or as agent whose mandate holds today for its
+        matter: give them wherever others than the applicant sign in.
+        """
+
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
+        shown_to: _abc.Iterable[_vocabulary_pb2.Document] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "shown_to", b"shown_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -733,19 +751,28 @@ class GetReceiptRequest(_message.Message):
 
     CASE_ID_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
+    SHOWN_TO_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     """The case."""
     index: _builtins.int
     """`Decision.receipt.index` of the decision; unset means the newest decision of the case."""
+    @_builtins.property
+    def shown_to(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Document]:
+        """Documents of the person to whom it is shown. If they are given, the case is there only for its
+        applicant and for who opened it as guardian, or as agent whose mandate holds today for its
+        matter: give them wherever others than the applicant sign in.
+        """
+
     def __init__(
         self,
         *,
         case_id: _builtins.str = ...,
         index: _builtins.int | None = ...,
+        shown_to: _abc.Iterable[_vocabulary_pb2.Document] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_index", b"_index", "index", b"index"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_index", b"_index", "case_id", b"case_id", "index", b"index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_index", b"_index", "case_id", b"case_id", "index", b"index", "shown_to", b"shown_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__index: _TypeAlias = _typing.Literal["index"]  # noqa: Y015
     _WhichOneofArgType__index: _TypeAlias = _typing.Literal["_index", b"_index"]  # noqa: Y015

@@ -572,6 +572,12 @@ export interface OwnEntry {
 export interface WatchCaseRequest {
   /** The case. */
   caseId: string;
+  /**
+   * Documents of the person to whom it is shown. If they are given, the case is there only for its
+   * applicant and for who opened it as guardian, or as agent whose mandate holds today for its
+   * matter: give them wherever others than the applicant sign in.
+   */
+  shownTo?: Document[];
 }
 
 /** What `WatchCase` answers, each time that the case has moved. */
@@ -648,6 +654,12 @@ export interface ContestFactResponse {
 export interface GetCaseRequest {
   /** The case. */
   caseId: string;
+  /**
+   * Documents of the person to whom it is shown. If they are given, the case is there only for its
+   * applicant and for who opened it as guardian, or as agent whose mandate holds today for its
+   * matter: give them wherever others than the applicant sign in.
+   */
+  shownTo?: Document[];
 }
 
 /** What `GetCase` answers. */
@@ -662,6 +674,12 @@ export interface GetReceiptRequest {
   caseId: string;
   /** `Decision.receipt.index` of the decision; unset means the newest decision of the case. */
   index?: Int64;
+  /**
+   * Documents of the person to whom it is shown. If they are given, the case is there only for its
+   * applicant and for who opened it as guardian, or as agent whose mandate holds today for its
+   * matter: give them wherever others than the applicant sign in.
+   */
+  shownTo?: Document[];
 }
 
 /** What `GetReceipt` answers. */

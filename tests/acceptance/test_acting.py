@@ -45,12 +45,26 @@ from decision_service.prefill import prefill
 from decision_service.replay import Reproduced, replay
 from decision_service.rights import request_review, withdraw
 from decision_service.v1.case_pb2 import ExportOwnDataResponse
+from decision_service.v1.decision_pb2 import DecideResponse
 from decision_service.v1.mandate_pb2 import GrantMandateResponse, ListMandatesResponse
 from decision_service.v1.matter_pb2 import ListMattersResponse
 from evidence_adapters.sandbox import City, Misconduct, Person, Running
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, act, ask, decided, soon, task
-from tests.service import DECIDE, EXPORT, GRANT, GRANTED, LIST, REVOKE, Answer, Wire, person_tag
+from tests.service import (
+    CASE,
+    DECIDE,
+    EXPORT,
+    GRANT,
+    GRANTED,
+    LIST,
+    RECEIPT,
+    REVOKE,
+    WATCH,
+    Answer,
+    Wire,
+    person_tag,
+)
 
 Requested = TypeVar("Requested", bound=Request)
 ApplyFor = Callable[..., Application]
@@ -560,7 +574,10 @@ async def test_over_the_wire_a_mandate_is_granted_used_listed_exported_and_taken
 ) -> None:
     now = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
     person = people.cast(now.date())["aged_75"]
-    agent = {"role": "agent", "documents": [{"kind": "passport", "number": "E00000001"}]}
+    agent: dict[str, Any] = {
+        "role": "agent",
+        "documents": [{"kind": "passport", "number": "E00000001"}],
+    }
     async with service.town(tmp_path, published, people, lambda: now) as town:
 
         async def sent(
@@ -586,9 +603,22 @@ async def test_over_the_wire_a_mandate_is_granted_used_listed_exported_and_taken
         assert decision.code == "OK", decision.words
         listed = await sent(GRANTED, service.right(GRANTED, person, now, ""))
         assert ListMandatesResponse.FromString(listed.responses[0]).mandates == [made]
+        case_id = DecideResponse.FromString(decision.responses[0]).decision.case_id
+        own = service.application(person, now)["parties"][0]["documents"]
+        stranger = [{"kind": "passport", "number": "E00000002"}]
+
+        async def codes_for(documents: list[dict[str, str]]) -> set[str]:
+            shown = {"case_id": case_id, "shown_to": documents}
+            return {(await sent(method, shown)).code for method in (CASE, WATCH, RECEIPT)}
+
+        assert await codes_for(own) == {"OK"}
+        assert await codes_for(agent["documents"]) == {"OK"}
+        assert await codes_for(stranger) == {"NOT_FOUND"}
         ended = await sent(REVOKE, service.right(REVOKE, person, now, ""))
         assert ended.code == "OK", ended.words
         assert (await sent(DECIDE, through_the_agent())).reason == "NO_MANDATE"
+        assert await codes_for(own) == {"OK"}
+        assert await codes_for(agent["documents"]) == {"NOT_FOUND"}
         again = await sent(REVOKE, service.right(REVOKE, person, now, ""))
         assert (again.code, again.reason) == ("NOT_FOUND", "MANDATE_NOT_FOUND")
 
