@@ -30,6 +30,7 @@ from decision_service.model import (
     CaseSummary,
     Concept,
     Consent,
+    Inquiry,
     Matter,
     MatterId,
     Party,
@@ -144,16 +145,16 @@ def _case_of(request: Request, sight: Sight) -> CaseSummary:
     return case
 
 
-def unknown_here(request: Request, release: Release, sight: Sight) -> frozenset[Concept]:
+def unknown_here(request: Request | Inquiry, release: Release, sight: Sight) -> frozenset[Concept]:
     """Every concept that an open objection of before the request makes unknown in it."""
-    if not any(sight.marks.values()):
+    if not any(sight.marks.values()) and not sight.lost:
         return frozenset()
     contests = request.contests if isinstance(request, Application) else ()
     return frozenset(
         concept
         for concept in release.meanings
         if (subject := subject_of(concept, release, request.parties))
-        and concept in sight.marks[subject]
+        and (concept in sight.lost or concept in sight.marks[subject])
     ) - {contest.concept for contest in contests}
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from audit.trail import ERASED, CaseRow, Entry, Moment, Recorded
 from audit.trail.canonical import Json
-from audit.trail.queries import All, Either, Is, Marked
+from audit.trail.queries import All, Either, Found, Is, Marked
 from decision_service.draft import Draft
 from decision_service.followup import (
     Act,
@@ -128,6 +128,7 @@ class Sight:
         is_granted: What is granted once is granted, and no machine may grant it again.
         free: Else what the key of the grant must point at: None, or what freed it.
         marks: By subject, every concept under an open objection, and the number of its ticket.
+        lost: Concepts under open objections of which nobody can tell any more who made them.
         objections: By key, the newest of what was objected and answered about each subject.
         mandate: What the applicant has granted the agent who acts, and not taken back; None if
             nothing, or if no agent acts.
@@ -143,6 +144,7 @@ class Sight:
     is_granted: bool
     free: int | None
     marks: Mapping[str, Mapping[Concept, str]]
+    lost: frozenset[Concept]
     objections: Mapping[str, int | None]
     mandate: Mandate | None
     is_stopped: bool
@@ -154,6 +156,7 @@ class Casebook:
 
     def __init__(self, record: Record) -> None:
         self._record = record
+        self._objected_before_loss: tuple[Found, ...] | None = None
 
     @staticmethod
     def ticket_key(ticket: str) -> str:
@@ -295,6 +298,7 @@ class Casebook:
                 marks={
                     one: self._marks(at, one, is_keyed=key in held) for one, key in about.items()
                 },
+                lost=self._lost(at),
                 objections=objections,
                 mandate=None if said is None else _mandate(said),
                 is_stopped=stop in held and at.read(held[stop]).type in STOPPED,
@@ -438,6 +442,30 @@ class Casebook:
                 for index, key in tickets
                 if await self._record.latest(key) == index
             ]
+        )
+
+    def _lost(self, at: Moment) -> frozenset[Concept]:
+        """The concepts of open objections from before a master key was lost; nearly always none.
+
+        Whoever made them is somebody, so until their tickets are answered these are doubtful of
+        everybody.
+        """
+        if self._objected_before_loss is None:
+            until = self._record.opens_from
+            raised = Is("type", "=", OBJECTION)
+            found = at.find(raised, before=until, limit=until) if until else ()
+            self._objected_before_loss = tuple(one for one in found if not one.erased)
+        if not self._objected_before_loss:
+            return frozenset()
+        tickets = {
+            self.ticket_key(str(one.leaf.permanent["ticket"])): one
+            for one in self._objected_before_loss
+        }
+        held = at.held([*tickets])
+        return frozenset(
+            Concept(str(one.leaf.permanent["concept"]))
+            for key, one in tickets.items()
+            if held.get(key) == one.index
         )
 
     def _marks(self, at: Moment, subject: str, *, is_keyed: bool) -> Mapping[Concept, str]:

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from uuid import uuid4
 
 from audit.trail import ERASED
-from decision_service.admission import refuse_mode
+from decision_service.admission import refuse_mode, unknown_here
 from decision_service.decide import refuse_reuse
 from decision_service.errors import (
     DeadlineTooShortError,
@@ -259,6 +259,7 @@ async def _look_at(
         or sight.is_granted
         or sight.is_stopped
         or sight.marks[party.subject]
+        or unknown_here(inquiry, release, sight)
         or _HAS_IT & await book.states(run.matter, party.subject)
     ):
         return Made(0, 0)

@@ -211,9 +211,14 @@ class Record:
         return "offer:" + self._trail.tag(f"offer\n{matter}\n{subject}")
 
     @property
+    def opens_from(self) -> int:
+        """The first entry of which who it is about can be known; 0 unless a master key was lost."""
+        return self._trail.opens_from
+
+    @property
     def knows_grants(self) -> bool:
         """Whether what was granted once is known; not once a master key was lost."""
-        return self._trail.knows_all_tags
+        return self.opens_from == 0
 
     @staticmethod
     def case_key(case_id: CaseId) -> str:

@@ -46,6 +46,8 @@ class Moment:
         """Tags of all whom entries of that type are about, as far as they are not erased."""
         return queries.subject_tags(self._connection, type_)
 
-    def find(self, condition: queries.Condition, *, limit: int) -> tuple[queries.Found, ...]:
-        """The newest entries for which the condition holds, newest first."""
-        return queries.find(self._connection, condition, before=queries.NO_END, limit=limit)
+    def find(
+        self, condition: queries.Condition, *, limit: int, before: int = queries.NO_END
+    ) -> tuple[queries.Found, ...]:
+        """The newest entries below an index for which the condition holds, newest first."""
+        return queries.find(self._connection, condition, before=before, limit=limit)

@@ -282,9 +282,9 @@ class Trail:
         )
 
     @property
-    def knows_all_tags(self) -> bool:
-        """Whether what was ever tagged is found again; not once a master key was lost."""
-        return self._opens_from == 0
+    def opens_from(self) -> int:
+        """The first entry whose sealed part and tags are known; 0 unless a master key was lost."""
+        return self._opens_from
 
     def tag(self, text: str) -> str:
         """Keyed tag of a text: equal texts have equal tags, and nothing else can be told."""
