@@ -210,7 +210,7 @@ def fill(folder: Path, entries: int) -> None:
                 appended = [(leaf_hash(leaf), leaf) for leaf, _ in made]
                 tiles = list(tree.grow(hashed for hashed, _ in appended))
                 keys = {f"request:{i}": i for i in numbers}
-                store.extend(connection, tree, appended, tiles, keys)
+                store.extend(connection, tree, appended, tiles, keys, new=keys.keys())
                 rows = [(first + i, row) for i, (_, row) in enumerate(made)]
                 projections.write(connection, rows)
 

@@ -21,6 +21,9 @@ LOCK_FILE = "lock"
 _BUSY_S = 5
 """How long to wait for who else has the file locked, in seconds."""
 
+_CACHE_KIB = 32_768
+"""Of pages that the writer keeps at hand: of what is filed by keys, any may be the next."""
+
 Found = TypeVar("Found")
 
 
@@ -206,6 +209,7 @@ def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noq
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         return connection
 
     engine = create_engine("sqlite+pysqlite://", creator=connect, hide_parameters=True, **pool)

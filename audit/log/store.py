@@ -1,6 +1,7 @@
 """The log's tables, what is written to them and what is asked of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -235,16 +236,28 @@ def leaf_hashes(connection: Connection, start: int, end: int) -> list[Hash]:
 
 def latest(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Index of the newest entry under each key; a key without one is left out."""
-    wanted = tuple(keys)
-    if not wanted:
-        return {}
-    question = f"SELECT key, idx FROM {LATEST.name} WHERE key"  # noqa: S608  # our own name
-    if connection.dialect.name == "sqlite":
-        marks = ", ".join("?" * len(wanted))
-        rows = connection.exec_driver_sql(f"{question} IN ({marks})", wanted)
-    else:
-        rows = connection.exec_driver_sql(f"{question} = ANY(%b)", ([*wanted],))
+    rows = rows_among(connection, LATEST.c.key, tuple(keys))
     return {key: index for key, index in rows}  # noqa: C416  # rows are no pairs for mypy
+
+
+def rows_among(
+    connection: Connection, column: Column[Any], values: Sequence[object]
+) -> Sequence[Sequence[Any]]:
+    """The rows of a table that have one of these values in a column."""
+    if not values:
+        return ()
+    name = connection.dialect.name
+    return connection.exec_driver_sql(
+        _question(name, column, len(values)),
+        tuple(values) if name == "sqlite" else ([*values],),
+    ).fetchall()
+
+
+@lru_cache(maxsize=4_096)
+def _question(dialect: str, column: Column[Any], values: int) -> str:
+    table = column.table
+    among = f"IN ({', '.join('?' * values)})" if dialect == "sqlite" else "= ANY(%b)"
+    return f"SELECT {', '.join(table.c.keys())} FROM {table.name} WHERE {column.name} {among}"  # noqa: S608  # our own names
 
 
 def extend(
@@ -253,19 +266,22 @@ def extend(
     appended: Sequence[tuple[Hash, bytes]],
     tiles: Sequence[Tile],
     keys: Mapping[str, int],
+    *,
+    new: Collection[str] = (),
 ) -> None:
     """Write entries, the tiles that they fill, moved keys and the head.
 
     Args:
         tree: Has grown by them already.
         appended: Hash and bytes of each.
+        new: Those of the keys that are known to be under none yet; they are written for less.
     """
     first = tree.size - len(appended)
     insert_rows(connection, ENTRIES, [(first + i, *both) for i, both in enumerate(appended)])
     insert_rows(connection, TILES, tiles)
-    insert_rows(
-        connection, LATEST, list(keys.items()), "ON CONFLICT (key) DO UPDATE SET idx = excluded.idx"
-    )
+    insert_rows(connection, LATEST, [(key, keys[key]) for key in new])
+    moved = [(key, index) for key, index in keys.items() if key not in new]
+    insert_rows(connection, LATEST, moved, "ON CONFLICT (key) DO UPDATE SET idx = excluded.idx")
     frontier = b"".join(tree.frontier.hashes)
     head = {"size": tree.size, "root": tree.frontier.root(), "frontier": frontier}
     connection.execute(_MOVE_HEAD, head)
@@ -277,23 +293,43 @@ def insert_rows(
     rows: Sequence[Sequence[object]],
     on_conflict: str = "",
 ) -> None:
-    """Insert rows, each in the order of the table's columns, with one statement.
+    """Insert rows, each in the order of the table's columns; whatever fails ends the transaction.
 
     Not ``executemany``: SQLite's driver lets go of the interpreter lock at every row, and a busy
     event loop takes its time to give it back. This is twice as fast with 64 callers.
     """
     if not rows:
         return
-    into = f"{table.name} ({', '.join(table.c.keys())})"
     if connection.dialect.name == "sqlite":
-        row = f"({', '.join('?' * len(table.c))})"
-        values = f"VALUES {', '.join([row] * len(rows))}"
         parameters = tuple(chain.from_iterable(rows))
-    else:  # one statement for any number of rows, so that the server plans it once
-        arrays = ", ".join(f"%b::{_array(column)}" for column in table.c)
-        values = f"SELECT * FROM unnest({arrays})"  # noqa: S608  # our own types
+    else:
         parameters = tuple(map(list, zip(*rows, strict=True)))
-    connection.exec_driver_sql(f"INSERT INTO {into} {values} {on_conflict}", parameters)
+    statement = _insertion(connection.dialect.name, table, len(rows), on_conflict)
+    connection.exec_driver_sql(statement, parameters)
+
+
+def upsert_rows(
+    connection: Connection, table: Table, rows: Sequence[Sequence[object]], on_conflict: str
+) -> None:
+    """Insert rows, or update those whose key, which is their first column, is there."""
+    key = next(iter(table.c))
+    if connection.dialect.name == "sqlite":  # it copies every page that it may have to update
+        there = {row[0] for row in rows_among(connection, key, [row[0] for row in rows])}
+        insert_rows(connection, table, [row for row in rows if row[0] not in there])
+        rows = [row for row in rows if row[0] in there]
+    insert_rows(connection, table, rows, on_conflict)
+
+
+@lru_cache(maxsize=4_096)
+def _insertion(dialect: str, table: Table, rows: int, on_conflict: str) -> str:
+    into = f"{table.name} ({', '.join(table.c.keys())})"
+    if dialect == "sqlite":
+        # Could it fail without ending the transaction, every page would be copied before.
+        values = ", ".join([f"({', '.join('?' * len(table.c))})"] * rows)
+        return f"INSERT OR ROLLBACK INTO {into} VALUES {values} {on_conflict}"  # noqa: S608  # ours
+    # One statement for any number of rows, so that the server plans it once.
+    arrays = ", ".join(f"%b::{_array(column)}" for column in table.c)
+    return f"INSERT INTO {into} SELECT * FROM unnest({arrays}) {on_conflict}"  # noqa: S608  # ours
 
 
 def _array(column: Column[Any]) -> str:

@@ -164,51 +164,36 @@ class Writer(Generic[Row]):
     ) -> list[Answer]:
         """Check every expectation, in order, and write what may be written."""
         works = [w.make(connection) if isinstance(w, Compose) else w for w in batch]
-        asked = [{**w.expect, **w.given} for w in works if isinstance(w, Append)]
-        known = store.latest(connection, {key for keys in asked for key in keys})
-        moved_keys: dict[str, int] = {}
+        asked = {key for w in works if isinstance(w, Append) for key in (*w.expect, *w.given)}
+        before = store.latest(connection, asked)
+        known, first = dict(before), tree.size
         accepted: list[Append[Row]] = []
-        answers: list[Answer] = []
+        decided: list[Conflict | int | None] = []
         for work in works:
             if not isinstance(work, Append):
                 if work is not None and not isinstance(work, Aside):
                     work(connection)
-                answers.append(None)
-            elif conflict := _conflict({**work.expect, **work.given}, known):
-                answers.append(conflict)
+                decided.append(None)
+            elif conflict := _conflict(work.expect, known) or _conflict(work.given, known):
+                decided.append(conflict)
             else:
-                index = tree.size + len(accepted)
-                keys = dict.fromkeys(work.expect, index)
-                moved_keys |= keys
-                known |= keys
+                decided.append(len(accepted))
+                known |= dict.fromkeys(work.expect, first + len(accepted))
                 accepted.append(work)
-                answers.append(Receipt(index, leaf_hash(work.leaf), 0))
-        return self._extend(connection, tree, accepted, moved_keys, answers)
-
-    def _extend(
-        self,
-        connection: Connection,
-        tree: Tree,
-        accepted: Sequence[Append[Row]],
-        moved_keys: Mapping[str, int],
-        answers: Sequence[Answer],
-    ) -> list[Answer]:
-        if not accepted:
-            return list(answers)
-        first = tree.size
-        receipts = [answer for answer in answers if isinstance(answer, Receipt)]
-        tiles = list(tree.grow(receipt.leaf_hash for receipt in receipts))
-        appended = [(r.leaf_hash, work.leaf) for r, work in zip(receipts, accepted, strict=True)]
-        told: list[Answer] = [
-            Receipt(answer.index, answer.leaf_hash, tree.size)
-            if isinstance(answer, Receipt)
-            else answer
-            for answer in answers
+        hashes, size = [leaf_hash(work.leaf) for work in accepted], first + len(accepted)
+        answers: list[Answer] = [
+            Receipt(first + one, hashes[one], size) if isinstance(one, int) else one
+            for one in decided
         ]
-        self._tried = _Tried(first, receipts[0].leaf_hash, told)
-        store.extend(connection, tree, appended, tiles, moved_keys)
-        self._project(connection, [(first + i, w.row) for i, w in enumerate(accepted)])
-        return told
+        if accepted:
+            self._tried = _Tried(first, hashes[0], answers)
+            tiles = list(tree.grow(hashes))
+            moved_keys = {key: known[key] for work in accepted for key in work.expect}
+            appended = [(one, work.leaf) for one, work in zip(hashes, accepted, strict=True)]
+            new = moved_keys.keys() - before.keys()
+            store.extend(connection, tree, appended, tiles, moved_keys, new=new)
+            self._project(connection, [(first + i, w.row) for i, w in enumerate(accepted)])
+        return answers
 
     def _publish(self, anchored: Checkpoint, head: Checkpoint) -> None:
         if head != anchored:

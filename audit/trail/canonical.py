@@ -6,7 +6,6 @@ whole number or a decimal string. What does not fit is refused before anything i
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -22,6 +21,7 @@ _Path: TypeAlias = "tuple[_Path, str] | None"
 _KEY = re.compile(r"[a-z0-9_.-]+")
 _LIMIT = 1 << 53
 _DEPTH = 32
+_PLAIN_KEYS = 4_096
 # All keys are ASCII, so sorting them by bytes is RFC 8785's order of UTF-16 units.
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder()
@@ -67,7 +67,8 @@ def _refuse_foreign(value: object, path: _Path, depth: int) -> None:
         _refuse_members(value, path, depth)
     elif isinstance(value, (list, tuple)) and kind in (list, tuple):
         for item in value:
-            _refuse_foreign(item, path, depth + 1)
+            if type(item) is not str:  # most are, and a call for each is most of the cost
+                _refuse_foreign(item, path, depth + 1)
     elif isinstance(value, int) and kind is int:
         if not -_LIMIT < value < _LIMIT:
             raise _invalid("a whole number of 2**53 or more", path)
@@ -77,15 +78,22 @@ def _refuse_foreign(value: object, path: _Path, depth: int) -> None:
 
 def _refuse_members(members: dict[object, object], path: _Path, depth: int) -> None:
     for key, item in members.items():
-        if type(key) is not str or not _key_is_plain(key):
+        if type(key) is not str or not (key in _PLAIN or _is_plain(key)):
             raise _invalid("a key with other characters than `[a-z0-9_.-]`", path)
-        if type(item) is not str:  # most are, and a call for each is most of the cost
+        if type(item) is not str:
             _refuse_foreign(item, (path, key), depth + 1)
 
 
-@lru_cache(maxsize=4_096)
-def _key_is_plain(key: str) -> bool:
-    return _KEY.fullmatch(key) is not None
+_PLAIN: set[str] = set()
+"""Keys that were found plain: they come again, and to look them up is quickest."""
+
+
+def _is_plain(key: str) -> bool:
+    if _KEY.fullmatch(key) is None:
+        return False
+    if len(_PLAIN) < _PLAIN_KEYS:
+        _PLAIN.add(key)
+    return True
 
 
 def _invalid(what: str, path: _Path) -> NotRecordedError:

@@ -231,6 +231,8 @@ def time_text(instant: datetime) -> str:
     Raises:
         NotRecordedError: It has no zone.
     """
+    if instant.tzinfo is UTC:
+        return instant.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
     if instant.utcoffset() is None:
         raise NotRecordedError(
             "the entry has a time without a zone",

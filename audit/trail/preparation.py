@@ -4,14 +4,12 @@ import secrets
 from collections.abc import Collection
 
 from audit.errors import NotRecordedError
-from audit.trail.entries import Entry, Leaf, Links, case_json
-from audit.trail.projections import Projected, Row
+from audit.trail.entries import Entry, Leaf, Links
+from audit.trail.projections import CHARACTERS, Projected, Row, can_be_asked
 from audit.trail.seal import KEY_BYTES, Keyring, commitment
 
 _KEYS_AN_ENTRY = 64
 _KEY_CHARACTERS = 255
-_PROJECTED_CHARACTERS = 512
-"""More than a code or a name ever has; no index of any store takes everything."""
 
 
 def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[bytes, Row]:
@@ -43,18 +41,15 @@ def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[byte
         links_commitment=commitment(salt, content.decode()),
     )
     written, projected = leaf.encode(), Projected.of(leaf, links)
-    case = () if entry.case is None else case_json(entry.case).values()
-    marks = (value for _, value in projected.marks.marks)
-    for text in (*projected.texts, *marks, *case, *keys):
-        if len(text) > _PROJECTED_CHARACTERS or "\0" in text:
-            raise _not_projectable()
+    if not (projected.can_be_asked and can_be_asked(keys)):
+        raise _not_projectable()
     return written, Row(projected, salt, content, sealed)
 
 
 def _not_projectable() -> NotRecordedError:
     return NotRecordedError(
-        f"a text to be queried has more than {_PROJECTED_CHARACTERS} characters, or U+0000",
-        zh=f"供查询的文字超过 {_PROJECTED_CHARACTERS} 字符，或含 U+0000；请用代码，其余密封",
+        f"a text to be queried has more than {CHARACTERS} characters, or U+0000",
+        zh=f"供查询的文字超过 {CHARACTERS} 字符，或含 U+0000；请用代码，其余密封",
         reason="ENTRY_INVALID",
         hint="Use codes where entries are found by them; what explains belongs in the sealed part.",
     )

@@ -9,7 +9,7 @@ release with one outcome have the same ones, so a set of marks is written once, 
 its set.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -30,9 +30,8 @@ from sqlalchemy import (
 )
 
 from audit.log.store import ENTRIES as LOG_ENTRIES
-from audit.log.store import NUMBER, TEXT, insert_rows, latest, read_leaf
+from audit.log.store import NUMBER, TEXT, insert_rows, latest, read_leaf, rows_among, upsert_rows
 from audit.trail.entries import (
-    CaseRow,
     Leaf,
     Links,
     RecordedCase,
@@ -77,6 +76,9 @@ SERVICE_KEYS = Table(
 
 COLUMNS = ("matter", "release_digest", "outcome", "case_id", "channel", "caller")
 """Members of the permanent part that can be queried; those that are no text count as empty."""
+
+CHARACTERS = 512
+"""Longest text to be queried: more than a code or a name ever has."""
 
 SHARED = ("type", "matter", "release_digest", "outcome", "channel")
 """Columns of ``entries`` whose values are marks as well, one each."""
@@ -149,6 +151,11 @@ _CASE = select(CASES).where(CASES.c.case_id == bindparam("case_id"))
 _ROWS = 5_000
 """Marks a statement: three values each, and SQLite takes 32,766."""
 
+_SETS = 10_000
+"""Sets that a connection remembers to have seen in its store."""
+
+_KNOWN_SETS = "mark sets"
+
 _SOME = 1_000
 """Entries a statement: eleven values each."""
 
@@ -159,10 +166,12 @@ class MarkSet(NamedTuple):
     Attributes:
         id: Follows from the marks alone (`mark_set_id`).
         marks: Name and value of each, sorted.
+        can_be_asked: Whether all are texts that every store's index takes.
     """
 
     id: bytes
     marks: tuple[tuple[str, str], ...]
+    can_be_asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +180,12 @@ class Projected:
 
     Attributes:
         texts: Its row of ``entries``, but for its set of marks.
-        case: How it leaves its case; None if it does not change one.
+        case: How it leaves its case, as ``cases`` has it, its id first; empty if it changes none.
     """
 
     texts: tuple[str, ...]
     marks: MarkSet
-    case: CaseRow | None
+    case: tuple[str, ...]
 
     @classmethod
     def of(cls, leaf: Leaf, links: Links) -> Self:
@@ -186,7 +195,13 @@ class Projected:
             texts["case_id"] = leaf.case.case_id
         state = "" if leaf.case is None else leaf.case.state
         row = (leaf.type, time_text(leaf.time), *texts.values(), state, links.subject_tag)
-        return cls(row, mark_set(leaf), leaf.case)
+        case = () if leaf.case is None else (*case_json(leaf.case).values(),)
+        return cls(row, mark_set(leaf), case)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether every store takes it (`can_be_asked`)."""
+        return self.marks.can_be_asked and can_be_asked((*self.texts, *self.case))
 
     @property
     def columns(self) -> tuple[str | bytes, ...]:
@@ -224,6 +239,7 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
 def derive_again(connection: Connection) -> None:
     """Make the projections anew, whatever they were, from leaves and links."""
     tables = [ENTRIES, MARK_SETS, CASES]
+    connection.info.pop(_KNOWN_SETS, None)
     TABLES.drop_all(connection, tables)
     TABLES.create_all(connection, tables)
     size = connection.execute(select(func.count()).select_from(LOG_ENTRIES)).scalar_one()
@@ -242,22 +258,28 @@ def derive_again(connection: Connection) -> None:
 def _project(connection: Connection, rows: Sequence[tuple[int, Projected]]) -> None:
     insert_rows(connection, ENTRIES, [(index, *row.columns) for index, row in rows])
     _add_marks(connection, {row.marks.id: row.marks for _, row in rows})
-    cases: dict[str, tuple[CaseRow, int, int]] = {}
+    cases: dict[str, tuple[object, ...]] = {}
     for index, row in rows:
-        if row.case is not None:
-            _, first, _ = cases.get(row.case.case_id, (row.case, index, index))
-            cases[row.case.case_id] = (row.case, first, index)
-    moved = [(*case_json(case).values(), first, newest) for case, first, newest in cases.values()]
-    insert_rows(connection, CASES, moved, _MOVE_CASE)
+        if row.case:
+            _, *_, first, _ = cases.get(row.case[0], ("", index, index))
+            cases[row.case[0]] = (*row.case, first, index)
+    moved = [*cases.values()]
+    upsert_rows(connection, CASES, moved, _MOVE_CASE)
 
 
 def _add_marks(connection: Connection, sets: Mapping[bytes, MarkSet]) -> None:
     """Write those sets that are not there yet."""
-    there = select(MARK_SETS.c.id).where(MARK_SETS.c.id.in_(sets), MARK_SETS.c.name == SHARED[0])
-    new = sets.keys() - set(connection.execute(there).scalars())
-    marks = [(one, *mark) for one in new for mark in sets[one].marks]
+    known: set[bytes] = connection.info.setdefault(_KNOWN_SETS, set())
+    asked = sets.keys() - known
+    if not asked:
+        return
+    there = {row[0] for row in rows_among(connection, MARK_SETS.c.id, [*asked])}
+    marks = [(one, *mark) for one in asked - there for mark in sets[one].marks]
     for start in range(0, len(marks), _ROWS):
         insert_rows(connection, MARK_SETS, marks[start : start + _ROWS])
+    if len(known) > _SETS:
+        known.clear()
+    known |= there  # not what is new: that may still be rolled back
 
 
 def sealed_columns(row: Row) -> tuple[str | bytes, ...]:
@@ -301,7 +323,13 @@ def _mark_set(said: bytes) -> MarkSet:
             case _:
                 pass
     marks = tuple(sorted(found))
-    return MarkSet(mark_set_id(marks), marks)
+    return MarkSet(mark_set_id(marks), marks, can_be_asked(value for _, value in marks))
+
+
+def can_be_asked(texts: Iterable[str]) -> bool:
+    """Whether they can stand in columns and indexes: no index of any store takes everything."""
+    written = [*texts]
+    return max(map(len, written), default=0) <= CHARACTERS and "\0" not in "".join(written)
 
 
 def mark_set_id(marks: Sequence[tuple[str, str]]) -> bytes:

@@ -263,7 +263,7 @@ class _Page:
         if number > _NEAR and shared != _ALL:
             of_sets, _ = page.extent(_in_sets(shared))
             if of_sets < min(number, _MANY):
-                return page.along_sets(shared, _rows(own))
+                return page.along_sets(shared, _rows(own, beside_index=True))
         return self.walk(_rows(term)) if number == _MANY else self._gather(and_(_rows(term), ends))
 
     def _cut(self) -> tuple["_Page", "_Page"]:
@@ -419,8 +419,12 @@ def _sets(shared: Condition) -> Select[tuple[bytes]]:
     return select(MARK_SETS.c.id).where(each_once, _clause(shared, told))
 
 
-def _rows(condition: Condition) -> ColumnElement[bool]:
-    """Which rows of ``entries`` there are, each looked at for itself."""
+def _rows(condition: Condition, *, beside_index: bool = False) -> ColumnElement[bool]:
+    """That a condition holds for a row of ``entries``, looked at for itself.
+
+    Args:
+        beside_index: Whether another index is to be followed than those of its columns.
+    """
 
     def told(atom: Is | Marked) -> ColumnElement[bool]:
         match atom:
@@ -429,7 +433,10 @@ def _rows(condition: Condition) -> ColumnElement[bool]:
                 return exists().where(MARK_SETS.c.id == ENTRIES.c.marks, mark)
             case Is(column, relation, value):
                 stored = time_text(value) if isinstance(value, datetime) else value
-                compared = _RELATIONS[relation](ENTRIES.c[column], stored)
+                ours = ENTRIES.c[column]
+                if beside_index and isinstance(stored, str):
+                    return _RELATIONS[relation](ours.concat(""), stored)
+                compared = _RELATIONS[relation](ours, stored)
                 # Said, so that SQLite sees that a partial index has all such rows.
                 partial = column in {"case_id", "subject_tag"} and relation == "=" and stored != ""
                 return and_(compared, ENTRIES.c[column] != "") if partial else compared

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -163,6 +164,20 @@ async def test_whichever_way_is_shortest_finds_the_same(
         assert found == [expected[:limit] for limit in (1, 2, 9)], case
         asked = await filled.ask(lambda c, w=condition: following(c, w, after=-1, limit=2))
         assert asked == tuple(reversed(expected))[:2], case
+
+
+@pytest.mark.parametrize("many", [1, 3, 1 << 16])
+async def test_whichever_way_is_taken_finds_the_same(
+    filled: Trail, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near and far, by entries' own indexes, by their sets, or one after the other."""
+    monkeypatch.setattr(queries, "_NEAR", 1)
+    monkeypatch.setattr(queries, "_MANY", many)
+    for case, (condition, expected) in TABLE.items():
+        for limit in (1, 2, 9):
+            assert await indices(filled, condition, limit=limit) == expected[:limit], case
+            asked = partial(following, condition=condition, after=-1, limit=limit)
+            assert await filled.ask(asked) == tuple(expected[::-1][:limit]), case
 
 
 async def test_who_it_is_about_is_found_by_the_tag_and_not_after_an_erasure(filled: Trail) -> None:

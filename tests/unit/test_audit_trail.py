@@ -1,6 +1,7 @@
 """What the trail promises to those who write and read it."""
 
 import asyncio
+import hmac
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -20,7 +21,7 @@ from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
 from audit.trail.entries import Leaf
 from audit.trail.preparation import prepare
 from audit.trail.projections import SEALED
-from audit.trail.seal import Keyring, derive
+from audit.trail.seal import Keyring, commitment, derive
 from audit.verify import verify_receipt, verify_store
 
 SUBJECT = "resident_id:990000199001010007"
@@ -295,6 +296,17 @@ def test_keys_are_derived_as_rfc_5869_says() -> None:
     expanded = HKDFExpand(hashes.SHA256(), length=32, info=b"subject").derive(key)
 
     assert derive(key, "subject") == expanded
+
+
+@pytest.mark.parametrize("key", [b"", bytes(32), bytes(range(64))])
+@pytest.mark.parametrize("text", ["", "告知", "x" * 5_000])
+def test_commitments_are_hmacs(key: bytes, text: str) -> None:
+    assert commitment(key, text) == hmac.new(key, text.encode(), "sha256").hexdigest()
+
+
+def test_a_key_that_hmac_would_shorten_is_none_of_ours() -> None:
+    with pytest.raises(ValueError, match="not a key of ours"):
+        commitment(bytes(65), "x")
 
 
 def test_a_sealed_part_opens_only_for_its_own_record_and_unchanged() -> None:
