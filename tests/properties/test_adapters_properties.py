@@ -21,10 +21,12 @@ from evidence_adapters.sandbox.dialects import DIALECTS
 
 REGISTERS = registry.load()
 READERS = {key: Reader(register) for key, register in REGISTERS.items()}
-PERSON, FIRM = "990000195012010014", "91999999MA00000154"
+PERSON, GUARDIAN = "990000195012010014", "99000019301201002X"
+FIRM = "91999999MA00000154"
 HOUSE, UNIT = "9900002026030100000900000", "990000900000GB00001F20260301"
 KEYS = {
     "id_number": PERSON,
+    "guardian_id_number": GUARDIAN,
     "organisation_code": FIRM,
     "house_code": HOUSE,
     "property_unit": UNIT,
