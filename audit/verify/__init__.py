@@ -23,11 +23,12 @@ from audit.trail.receipts import ReceiptReport, verify_receipt
 from audit.trail.recoveries import read_recoveries
 from audit.trail.unsealing import MASTER_KEY_FILE
 from audit.verify.derivation import derive_at
-from audit.verify.exported import is_export, verify_export
+from audit.verify.exported import SHUT, is_export, verify_export
 from audit.verify.report import Depth, Problem, Progress, Report, in_order
 from audit.verify.single import EntryReport, verify_entry, verify_receipt_in
 
 __all__ = [
+    "SHUT",
     "Depth",
     "EntryReport",
     "Problem",

@@ -22,8 +22,15 @@ from audit.trail.recoveries import RECOVERY_TYPE, Recovery
 from audit.verify.report import PROBLEMS, Depth, Problem, Progress, Report, in_order
 
 _BUNDLE_BYTES = WIDTH * (2 + 0xFFFF)
+SHUT = (
+    "密封部分：给审计人员的才有，以 `--identity` 查验"
+    " | sealed parts: only those given to an auditor are here, and checked with `--identity`"
+)
+"""What a check of an export leaves shut; `audit.disclosure.verify_disclosure` opens it."""
+
 _UNCHECKED: tuple[str, ...] = (
-    "密封部分与查询用的投影：导出中没有 | sealed parts and projections: an export has none",
+    SHUT,
+    "查询用的投影：导出中没有 | projections: an export has none",
     "是否还有更新的记录：看另处的检查点 | whether anything is newer: ask another checkpoint",
 )
 _UNREAD = (

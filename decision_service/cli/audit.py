@@ -20,7 +20,7 @@ from audit.disclosure import Disclosed, open_disclosed, verify_disclosure
 from audit.errors import AuditError
 from audit.trail.receipts import RECEIPT_CHARACTERS
 from audit.trail.recoveries import Recovery
-from audit.verify import Depth, EntryReport, Report, is_export
+from audit.verify import SHUT, Depth, EntryReport, Report, is_export
 from audit.verify import verify_entry as _verify_entry
 from audit.verify import verify_export as _verify_export
 from audit.verify import verify_store as _verify_store
@@ -121,7 +121,8 @@ def verify(
         disclosed = None
         if identity is not None and not report.problems:
             disclosed = verify_disclosure(store, identity, progress=tell)
-            report = replace(report, problems=tuple(disclosed.problems))
+            unchecked = tuple(one for one in report.unchecked if one != SHUT)
+            report = replace(report, problems=tuple(disclosed.problems), unchecked=unchecked)
     if as_json:
         said = {} if disclosed is None else {"disclosed": disclosed_json(disclosed)}
         print_json({**_report_json(report), **said})

@@ -379,7 +379,9 @@ def test_as_people_type_it(made: Path, tmp_path: Path) -> None:
     code, said = type_("export", "--store", store, "--to", to, "--disclosure", str(BEFORE + 1))
     assert (code, "sealed parts: 295" in said, "erased: 6" in said) == (0, True, True)
     code, said = type_("verify", "--store", to, "--identity", str(made / "me"))
-    assert (code, "sealed parts: 295" in said) == (0, True)
+    assert (code, "sealed parts: 295" in said, "密封部分：" in said) == (0, True, False)
+    code, said = type_("verify", "--store", to)
+    assert (code, "checked with `--identity`" in said) == (0, True)
     code, said = type_("verify", "--store", to, "--identity", str(made / "me"), "--json")
     assert json.loads(said[said.index("{") :])["disclosed"] == {
         "index": 301,
