@@ -90,7 +90,18 @@ _ROOTS = (
     )
     .order_by(TILES.c.position)
 )
-_MOVE_HEAD = update(HEAD).where(HEAD.c.id == 0)
+_OF_HEAD = f"SELECT schema, origin, size, root FROM {HEAD.name}"  # noqa: S608  # our own name
+_READ_HEAD = {
+    ("sqlite", False): _OF_HEAD,
+    ("sqlite", True): _OF_HEAD,
+    ("postgresql", False): _OF_HEAD,
+    ("postgresql", True): f"{_OF_HEAD} FOR UPDATE",
+}
+_MOVE_HEAD = {
+    "sqlite": f"UPDATE {HEAD.name} SET size = ?, root = ?, frontier = ?",  # noqa: S608  # the same
+    "postgresql": f"UPDATE {HEAD.name} SET size = %b, root = %b, frontier = %b",  # noqa: S608  # the same
+}
+"""Written out, as every batch reads and moves it, and to work them out takes longer than to ask."""
 
 
 def make_tables(connection: Connection, origin: str, tables: Sequence[MetaData]) -> None:
@@ -115,9 +126,9 @@ def read_head(connection: Connection, *, lock: bool = False) -> Checkpoint:
     Raises:
         StoreRefusedError: It is no store, or one of another version.
     """
-    query = select(HEAD)
+    query = _READ_HEAD[connection.dialect.name, lock]
     try:
-        row = connection.execute(query.with_for_update() if lock else query).one()
+        row = connection.exec_driver_sql(query).one()
     except SQLAlchemyError:
         if lock:
             raise
@@ -160,7 +171,7 @@ def read_schema(connection: Connection) -> int:
 
 def write_schema(connection: Connection) -> None:
     """Say that the store's tables are those that this program knows."""
-    connection.execute(_MOVE_HEAD.values(schema=SCHEMA))
+    connection.execute(update(HEAD).values(schema=SCHEMA))
 
 
 def _other_schema(found: object) -> StoreRefusedError:
@@ -282,9 +293,8 @@ def extend(
     insert_rows(connection, LATEST, [(key, keys[key]) for key in new])
     moved = [(key, index) for key, index in keys.items() if key not in new]
     insert_rows(connection, LATEST, moved, "ON CONFLICT (key) DO UPDATE SET idx = excluded.idx")
-    frontier = b"".join(tree.frontier.hashes)
-    head = {"size": tree.size, "root": tree.frontier.root(), "frontier": frontier}
-    connection.execute(_MOVE_HEAD, head)
+    head = (tree.size, tree.frontier.root(), b"".join(tree.frontier.hashes))
+    connection.exec_driver_sql(_MOVE_HEAD[connection.dialect.name], head)
 
 
 def insert_rows(
