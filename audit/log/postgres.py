@@ -39,6 +39,9 @@ _WAIT_S = 10
 _QUESTION_S = 20
 """Longest answer to one question of a service."""
 
+_FAREWELL_S = 2.0
+"""The server may take a moment to see that a service has gone."""
+
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -100,8 +103,11 @@ class Server:
         """Hold the store while no service does; whoever starts meanwhile is refused."""
         with self._connected(begin="BEGIN") as connection:
             raw = driver(connection)
-            if not _tell(raw, f"SELECT pg_try_advisory_lock({_CLASS}, {_IN_USE})"):
-                raise _in_use(_holders(raw))
+            until = time.monotonic() + _FAREWELL_S
+            while not _tell(raw, f"SELECT pg_try_advisory_lock({_CLASS}, {_IN_USE})"):
+                if time.monotonic() > until:
+                    raise _in_use(_holders(raw))
+                time.sleep(_FAREWELL_S / 100)
             raw.execute(f"SELECT pg_advisory_lock({_CLASS}, {_TURN})")
             yield connection
 

@@ -38,6 +38,7 @@ from tests.service import (
     OWN,
     PREFILL,
     RECEIPT,
+    RENEW,
     REPLAY,
     REPLAYS,
     RETAIN,
@@ -49,10 +50,23 @@ from tests.service import (
 
 NOW = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
 ALLOWED = allowed_roles()
-OTHER_TWICE = {PREFILL, CHECK, ACCESSES, TIMELINE, OWN, EXPORT, WITHDRAW, CLAIM, ERASE, HOLD, LIFT}
+OTHER_TWICE = {
+    PREFILL,
+    CHECK,
+    ACCESSES,
+    TIMELINE,
+    OWN,
+    EXPORT,
+    WITHDRAW,
+    CLAIM,
+    ERASE,
+    HOLD,
+    LIFT,
+    RENEW,
+}
 """A prefill and a check ask again, a look at a person makes an entry, what is decided is not
 withdrawn, what is claimed not claimed with the same etag; nobody is there to be erased, each hold
-is one of its own, and none is there to lift."""
+is one of its own, none is there to lift, and each renewal makes another key."""
 
 SAME_TWICE = [method for method in METHODS if method not in OTHER_TWICE]
 

@@ -38,6 +38,7 @@ from tests.service import (
     DECIDE,
     DELIVERY,
     DETERMINE,
+    DISCLOSE,
     DOSSIER,
     DRAW,
     ENTRIES,
@@ -71,6 +72,7 @@ from tests.service import (
     STATS,
     TIMELINE,
     WATCH,
+    WHY,
     WITHDRAW,
     Answer,
     Metadata,
@@ -520,6 +522,12 @@ REQUESTS = [
     Bad("the timeline of a case of nobody", TIMELINE, ((("case_id",), "f" * 32),), token=auditor),
     Bad("statistics by a filter that is none", STATS, ((("filter",), "?"),), token=auditor),
     Bad("replays by a filter that is none", REPLAYS, ((("filter",), "?"),), token=auditor),
+    Bad(
+        "a disclosure to no key",
+        DISCLOSE,
+        ((("recipient",), "age1x"), (("justification",), WHY)),
+        token=auditor,
+    ),
     # what can be asked at the counter
     at_counter("referrals of a kind of tomorrow", REFERRALS, (("whose",), 9)),
     at_counter("referrals by less than nothing", REFERRALS, (("page_size",), -1)),

@@ -2,6 +2,7 @@
 
 # ruff: noqa: N802, ARG002 - handlers have the contract's names and gRPC's arguments
 
+import math
 import re
 import string
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -19,6 +20,8 @@ from hypothesis import strategies as st
 from decision_service import client, model
 from decision_service.errors import InvalidRequestError
 from decision_service.server import reading, writing
+from decision_service.server.call import Call
+from decision_service.server.identity import Caller
 from decision_service.v1 import case_pb2, decision_pb2, decision_pb2_grpc, matter_pb2, prefill_pb2
 from decision_service.v1 import vocabulary_pb2 as pb
 from tests.messages import messages
@@ -37,13 +40,15 @@ def wrong_only_in_fields_of(kind: type[Message]) -> Iterator[None]:
         raise
 
 
+CALL = Call(Caller("c", "portal"), datetime(2026, 11, 24, tzinfo=UTC), math.inf)
+
 READERS: list[tuple[type[Message], Callable[[Any], object]]] = [
     (decision_pb2.DecideRequest, lambda asked: reading.read_application(asked, caller="c")),
     (prefill_pb2.PrefillRequest, lambda asked: reading.read_prefill(asked, caller="c")),
     (matter_pb2.GetMatterRequest, reading.read_matter),
     (matter_pb2.ListMattersRequest, reading.read_listing),
-    (case_pb2.GetCaseRequest, reading.read_case),
-    (case_pb2.GetReceiptRequest, reading.read_receipt),
+    (case_pb2.GetCaseRequest, lambda asked: reading.read_case(asked, CALL)),
+    (case_pb2.GetReceiptRequest, lambda asked: reading.read_receipt(asked, CALL)),
 ]
 
 

@@ -1,13 +1,19 @@
 """Every field of a request that can be wrong, alone and all at once."""
 
+import math
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from decision_service.errors import InvalidRequestError
 from decision_service.server import reading
+from decision_service.server.call import Call
+from decision_service.server.identity import Caller
 from decision_service.v1 import case_pb2, decision_pb2, matter_pb2
+
+CALL = Call(Caller("c", "portal"), datetime(2026, 11, 24, tzinfo=UTC), math.inf)
 
 Change = Callable[[decision_pb2.DecideRequest], object]
 
@@ -285,7 +291,7 @@ def test_an_index_below_zero_and_a_negative_page_are_refused() -> None:
     with pytest.raises(InvalidRequestError) as page:
         reading.read_listing(matter_pb2.ListMattersRequest(page_size=-1))
     with pytest.raises(InvalidRequestError) as index:
-        reading.read_receipt(case_pb2.GetReceiptRequest(case_id="0" * 32, index=-1))
+        reading.read_receipt(case_pb2.GetReceiptRequest(case_id="0" * 32, index=-1), CALL)
 
     assert page.value.fields[0].field == "page_size"
     assert index.value.fields[0].field == "index"
@@ -295,5 +301,5 @@ def test_index_0_is_an_index_and_no_index_is_none() -> None:
     first = case_pb2.GetReceiptRequest(case_id="0" * 32, index=0)
     newest = case_pb2.GetReceiptRequest(case_id="0" * 32)
 
-    assert reading.read_receipt(first) == ("0" * 32, 0)
-    assert reading.read_receipt(newest) == ("0" * 32, None)
+    assert reading.read_receipt(first, CALL)[:2] == ("0" * 32, 0)
+    assert reading.read_receipt(newest, CALL)[:2] == ("0" * 32, None)
