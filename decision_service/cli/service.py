@@ -67,6 +67,12 @@ Channel = Annotated[str, typer.Option(help="渠道 | Where the applicant is.")]
 Assurance = Annotated[
     AssuranceLevel, typer.Option(help="实名等级 | How surely the person was identified.")
 ]
+Agent = Annotated[
+    str, typer.Option(metavar="NUMBER", help="受托人代办 | An agent acts, by a mandate.")
+]
+Guardian = Annotated[
+    str, typer.Option(metavar="NUMBER", help="监护人代办 | A guardian acts, as the register says.")
+]
 Duty = Annotated[
     str,
     typer.Option(
@@ -108,6 +114,8 @@ def prefill(
     number: Number,
     *,
     organisation: Organisation = "",
+    agent: Agent = "",
+    guardian: Guardian = "",
     answer: Answers = None,
     case: Continued = "",
     channel: Channel = "portal",
@@ -119,11 +127,11 @@ def prefill(
     json: Json = False,
 ) -> None:
     """秒报：预填表单 | Fill a form from what the city already knows."""
-    named = request_id or str(uuid4())
+    named, acting = request_id or str(uuid4()), _acting(agent, guardian)
 
     async def ask(client: Client) -> None:
         found = await client.matter(matter)
-        asked = _applicant(found, number, organisation, assurance, duty)
+        asked = _applicant(found, number, organisation, acting, assurance, duty)
         events = client.prefill(
             matter=matter,
             request_id=named,
@@ -150,6 +158,8 @@ def decide(
     number: Number,
     *,
     organisation: Organisation = "",
+    agent: Agent = "",
+    guardian: Guardian = "",
     answer: Answers = None,
     contest: Annotated[
         list[str] | None,
@@ -173,12 +183,12 @@ def decide(
     json: Json = False,
 ) -> None:
     """秒批：申请并即时决定 | Hand in an application and have it decided at once."""
-    named = request_id or str(uuid4())
+    named, acting = request_id or str(uuid4()), _acting(agent, guardian)
     contests = [read_contest(typed) for typed in contest or ()]
 
     async def ask(client: Client) -> None:
         found = await client.matter(matter)
-        asked = _applicant(found, number, organisation, assurance, duty)
+        asked = _applicant(found, number, organisation, acting, assurance, duty)
         decision = await client.decide(
             matter=matter,
             request_id=named,
@@ -228,13 +238,32 @@ class _Asked:
     authority: Authority
 
 
-def _applicant(
-    matter: Matter, number: str, organisation: str, assurance: AssuranceLevel, duty: str
+def _acting(agent: str, guardian: str) -> Party | None:
+    """Who acts for the applicant; None if they do so themselves."""
+    if agent and guardian:
+        raise typer.BadParameter(
+            "受托人与监护人只能填一个 | either `--agent` or `--guardian`, not both"
+        )
+    if not agent and not guardian:
+        return None
+    return _party("agent" if agent else "guardian", agent or guardian)
+
+
+def _party(role: str, number: str) -> Party:
+    return Party(role=role, documents=(Document(kind="resident_id", number=number),))
+
+
+def _applicant(  # noqa: PLR0917  # what was typed of who asks
+    matter: Matter,
+    number: str,
+    organisation: str,
+    acting: Party | None,
+    assurance: AssuranceLevel,
+    duty: str,
 ) -> _Asked:
-    """The applicant, who has just authenticated and stands for themselves, or for a firm."""
+    """The applicant, for whom whoever has just authenticated stands: they, a firm's, another."""
     now = datetime.now(UTC)
-    document = Document(kind="resident_id", number=number)
-    person = Party(role="applicant", documents=(document,))
+    person = _party("applicant", number)
     basis = (
         StatutoryDuty(article=duty)
         if duty
@@ -245,9 +274,13 @@ def _applicant(
         )
     )
     authority = Authority(
-        person=person, assurance_level=assurance, authentication_time=now, basis=basis
+        person=acting or person,
+        assurance_level=assurance,
+        authentication_time=now,
+        basis=basis,
+        agent_for="applicant" if acting else "",
     )
-    parties: tuple[Party, ...] = (person,)
+    parties: tuple[Party, ...] = (person,) if acting is None else (person, acting)
     if organisation:
         code = Document(kind="organisation_code", number=organisation)
         parties += (Party(role=ORGANISATION, documents=(code,)),)
