@@ -25,7 +25,6 @@ from decision_service.model import (
     AssuranceLevel,
     Authority,
     Capacity,
-    CaseId,
     CaseState,
     CaseSummary,
     Concept,
@@ -37,7 +36,7 @@ from decision_service.model import (
     Request,
 )
 from decision_service.office import Office
-from decision_service.record import parties_of, readable
+from decision_service.record import new_case_id, parties_of, readable
 from decision_service.release import Release
 
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -103,7 +102,7 @@ def admit(
         refuse_without_mandate(sight.mandate, request.matter, filing_date)
     if not request.case_id:
         case = CaseSummary(
-            case_id=CaseId(secrets.token_hex(16)),
+            case_id=new_case_id(),
             case_number=_case_number(filing_date),
             caller=request.caller,
             matter=request.matter,

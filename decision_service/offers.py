@@ -7,7 +7,6 @@ but that registers were asked.
 """
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ from decision_service.model import (
     DECLARED,
     GUARDIANSHIP,
     Approved,
-    CaseId,
     CaseState,
     CaseSummary,
     Document,
@@ -57,7 +55,7 @@ from decision_service.offerbook import (
 )
 from decision_service.office import Office
 from decision_service.owndata import refuse_unproven
-from decision_service.record import DECLINED, OFFER, Look, Taken
+from decision_service.record import DECLINED, OFFER, Look, Taken, new_case_id
 from decision_service.release import Release
 from decision_service.settle import settle
 
@@ -281,12 +279,12 @@ async def _look_at(
 
 async def _certain(inquiry: Inquiry, run: Run, release: Release, office: Office) -> Found | None:
     """What the person would be granted; None unless everything is known and speaks for it."""
-    today, offer_id = office.today(run.now), secrets.token_hex(16)
+    today, offer_id = office.today(run.now), new_case_id()
     asked = plan(
         inquiry,
         release,
         (),
-        case_id=CaseId(offer_id),
+        case_id=offer_id,
         filing_date=today,
         now=run.now,
         new_id=lambda: str(uuid4()),
@@ -295,7 +293,7 @@ async def _certain(inquiry: Inquiry, run: Run, release: Release, office: Office)
         inquiry,
         {inquiry.subject: asked.questions},
         case=CaseSummary(
-            case_id=CaseId(offer_id),
+            case_id=offer_id,
             case_number="",
             caller=run.caller,
             matter=run.matter,

@@ -16,7 +16,7 @@ from audit.errors import NotFoundError as AuditNotFoundError
 from audit.errors import NotRecordedError as AuditNotRecordedError
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Moment, Recorded, Trail, kept, queries
 from audit.trail import Receipt as AuditReceipt
-from audit.trail.entries import time_text
+from audit.trail.entries import ordered_id, time_text
 from audit.trail.erasures import Erasure
 from audit.trail.holds import Hold, Scope
 from audit.trail.tallies import Kinds, Tally, tally
@@ -800,6 +800,11 @@ class Record:
         """
         recorded = await self.recorded(index)
         return recorded, _sealed_of(recorded)
+
+
+def new_case_id() -> CaseId:
+    """The id of a case that is opened, in the order in which cases are."""
+    return CaseId(ordered_id())
 
 
 def parties_of(recorded: Recorded) -> tuple[Party, ...]:

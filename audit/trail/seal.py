@@ -18,7 +18,6 @@ begins with a commitment to its key.
 import hmac
 import secrets
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +29,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.errors import NotRecordedError, TamperedError
 from audit.trail.canonical import Json, decode, encode
+from audit.trail.entries import ordered_id
 
 KEY_BYTES = 32
 SEALED_BYTES = 1 << 20
@@ -46,7 +46,7 @@ class SubjectKey:
     """A key of a subject, open in memory and wrapped as it is stored.
 
     Attributes:
-        id: In hexadecimal; random, but for when it was made, so that stores file keys in order.
+        id: Made by `ordered_id`.
         tag: Keyed tag of the subject; empty for entries about nobody.
     """
 
@@ -153,7 +153,7 @@ class Keyring:
 
     def new_subject_key(self, tag: str) -> SubjectKey:
         """A new random key of the subject of that tag."""
-        key_id = f"{time.time_ns() >> 20:012x}{secrets.token_hex(10)}"
+        key_id = ordered_id()
         key = secrets.token_bytes(KEY_BYTES)
         return SubjectKey(key_id, tag, key, _wrap(self._masters[0], key, key_id.encode()))
 
