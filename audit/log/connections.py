@@ -35,6 +35,9 @@ class Turns(Protocol):
     def is_lost(self, error: Exception) -> bool:
         """Whether the way to the store broke: then nobody knows what the last commit came to."""
 
+    def rest(self) -> None:
+        """Do what can wait until everybody has been answered; between turns, and never fails."""
+
     def scrub(self) -> bool:
         """Leave nothing of what was deleted where it can be cut off; between transactions.
 

@@ -202,6 +202,9 @@ class Turns:
             return False
         return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
 
+    def rest(self) -> None:
+        """Nothing: the server sees to itself."""
+
     def scrub(self) -> bool:
         """Nothing can be cut off here: what was deleted stands in the heap and the server's WAL.
 

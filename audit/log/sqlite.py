@@ -24,6 +24,12 @@ _BUSY_S = 5
 _CACHE_KIB = 32_768
 """Of pages that the writer keeps at hand: of what is filed by keys, any may be the next."""
 
+_ROWS_IN_WAL = 4_000
+"""So many rows, some 3,000 pages, are moved from the WAL into the file while nobody waits."""
+
+_PAGES_IN_WAL = 8_000
+"""So many pages are moved in the midst of a commit: large entries, or no moment of rest."""
+
 Found = TypeVar("Found")
 
 
@@ -114,6 +120,7 @@ class Turns:
         self._path = path
         self._lock = lock
         self._connection: Connection | None = None
+        self._moved = 0
 
     @contextmanager
     def turn(self) -> Iterator[Connection]:
@@ -125,6 +132,16 @@ class Turns:
     def is_lost(self, _error: Exception) -> bool:
         """Never: what failed in a file did not commit."""
         return False
+
+    def rest(self) -> None:
+        """Write what has gathered in the WAL into the file, while callers prepare what is next."""
+        if self._connection is None:
+            return
+        bare = driver(self._connection)
+        if bare.total_changes - self._moved >= _ROWS_IN_WAL:
+            self._moved = bare.total_changes
+            with suppress(sqlite3.Error):  # as of the one in a commit: it is only put off
+                bare.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def scrub(self) -> bool:
         """Write the WAL into the file and cut it off, now or not at all: appends wait behind it."""
@@ -210,6 +227,7 @@ def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noq
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_IN_WAL}")
         return connection
 
     engine = create_engine("sqlite+pysqlite://", creator=connect, hide_parameters=True, **pool)

@@ -102,6 +102,7 @@ class Writer(Generic[Row]):
                     deliver(part, error)
                 else:
                     deliver(part, answers)
+            self._turns.rest()
 
     def _record(self, batch: Sequence[Work[Row]]) -> list[Answer]:
         """Have the batch written; where the connection broke, once more, but never twice."""

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 
 from audit.errors import NotRecordedError
+from audit.log import sqlite
 from audit.trail import Conflict, Entry, Receipt, Trail
 from audit.verify import verify_store
 
@@ -62,6 +63,14 @@ def test_each_sync_and_each_rename_may_fail_or_be_the_last(
     assert int(struck) >= 2 * 2 * 4, "two kinds of fault, two appends, four steps at least"
 
 
+def test_each_step_may_fail_or_be_the_last_also_while_the_store_is_at_rest(
+    folder: Path, failing_disk: Path
+) -> None:
+    struck = run("strike_each", folder, failing_disk, "rests", LD_PRELOAD=str(failing_disk))
+
+    assert int(struck) >= 2 * 2 * 6, "a checkpoint of the WAL syncs it and the file"
+
+
 @pytest.mark.slow
 def test_each_step_towards_the_disk_may_fail_or_be_the_last(
     folder: Path, failing_disk: Path
@@ -75,11 +84,11 @@ def strike_each(folder: Path, library: Path, steps: str) -> int:
     """Every step of two appends, once with each kind of fault; returns how many were struck.
 
     Args:
-        steps: ``syncs`` and renames alone; or ``writes``, too, with a checkpoint of the WAL at
-            every commit.
+        steps: ``syncs`` and renames alone; the same with a checkpoint of the WAL after every turn
+            (``rests``); or ``writes``, too, with a checkpoint at every commit.
     """
     disk, struck = ctypes.CDLL(str(library)), 0
-    errors = {"syncs": (errno.EIO, 0), "writes": (errno.ENOSPC, 0)}[steps]
+    errors = {"syncs": (errno.EIO, 0), "rests": (errno.EIO, 0), "writes": (errno.ENOSPC, 0)}[steps]
     for error in errors:
         for step in range(1, STEPS):
             copy = folder.with_name(f"{error}-{step}")
@@ -110,7 +119,9 @@ def struck_process(
                     await trail._log.write(
                         lambda c: c.exec_driver_sql("PRAGMA wal_autocheckpoint = 1").all()
                     )
-                disk.fault_arm(step, error, steps == "syncs")
+                if steps == "rests":
+                    sqlite._ROWS_IN_WAL = 1
+                disk.fault_arm(step, error, steps != "writes")
                 for key in ("a", "b"):
                     await one(trail, key, theirs)
                 seen = disk.fault_disarm()

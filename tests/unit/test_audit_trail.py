@@ -5,6 +5,7 @@ import hmac
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from time import sleep
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from audit.log.checkpoint import Verifier
 from audit.log.merkle import leaf_hash
 from audit.log.queue import QUEUE_ENTRIES
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail
-from audit.trail.entries import Leaf
+from audit.trail.entries import Leaf, ordered_id
 from audit.trail.preparation import prepare
 from audit.trail.projections import SEALED
 from audit.trail.seal import Keyring, commitment, derive
@@ -129,6 +130,32 @@ async def test_when_too_many_wait_the_next_is_refused_and_the_rest_recorded(trai
     assert {error.reason for error in refused} == {"QUEUE_FULL"}
     assert str(refused[0]) == "too many entries are waiting to be recorded"
     assert trail.size() == len(answers) - len(refused)
+
+
+async def test_what_gathers_in_the_wal_is_moved_into_the_file_before_it_is_much(
+    tmp_path: Path,
+) -> None:
+    Trail.create(tmp_path / "s", origin="test.invalid")
+    store = tmp_path / "s" / "store.sqlite"
+    async with Trail.open(tmp_path / "s") as trail:
+        empty = store.stat().st_size
+        for _ in range(16):
+            await asyncio.gather(*(trail.append(entry(), expect={}) for _ in range(128)))
+        await trail.append(entry(), expect={})  # the writer has rested since those
+
+        assert store.stat().st_size > empty
+        assert store.with_name("store.sqlite-wal").stat().st_size < 8_000 * 4_096, "too few for it"
+
+
+def test_ordered_ids_sort_by_when_they_were_made_and_nobody_can_guess_them() -> None:
+    early = {ordered_id() for _ in range(1_000)}
+    sleep(0.003)
+    late = {ordered_id() for _ in range(1_000)}
+
+    assert len(early | late) == 2_000
+    assert max(early) < min(late)
+    assert {len(one) for one in early} == {32}
+    assert len({one[12:] for one in early}) == 1_000
 
 
 async def test_a_closed_trail_records_nothing(tmp_path: Path) -> None:
