@@ -4,13 +4,13 @@ Requests are made of our vocabulary; answers are the contract's messages, as the
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Final, Self, assert_never
+from typing import Final, Protocol, Self, TypeVar, assert_never
 
 import grpc
 from google.protobuf import json_format
@@ -191,6 +191,22 @@ class ClientError(Exception):
         return self.message
 
 
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+class _Paged(Protocol):
+    page_token: str
+
+
+class _WithNext(Protocol):
+    next_page_token: str
+
+
+_PageAsked = TypeVar("_PageAsked", bound=_Paged)
+_Page = TypeVar("_Page", bound=_WithNext)
+
+
 class Client:
     """A caller of the service, from ``async with`` until its block ends.
 
@@ -202,7 +218,7 @@ class Client:
         timeout_s: Deadline of every call, in seconds.
 
     Attributes:
-        channel, metadata, timeout_s: With which every call is made.
+        channel: Over which every call is made.
     """
 
     def __init__(
@@ -219,8 +235,8 @@ class Client:
         else:
             credentials = grpc.ssl_channel_credentials(authority_certificate)
             self.channel = grpc.aio.secure_channel(address, credentials, options=options)
-        self.metadata = (("authorization", f"Bearer {token}"),)
-        self.timeout_s = timeout_s
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._timeout_s = timeout_s
         self._matters = matter_pb2_grpc.MatterServiceStub(self.channel)
         self._prefills = prefill_pb2_grpc.PrefillServiceStub(self.channel)
         self._decisions = decision_pb2_grpc.DecisionServiceStub(self.channel)
@@ -239,23 +255,61 @@ class Client:
     ) -> None:
         await self.channel.close()
 
+    # ── how a call is made, here and by the clients of the other services ────────────────────────
+
+    async def ask(
+        self, method: "grpc.aio.UnaryUnaryMultiCallable[_Asked, _Answer]", asked: _Asked
+    ) -> _Answer:
+        """Make a call that has one answer.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        with _translated():
+            return await method(asked, metadata=self._metadata, timeout=self._timeout_s)
+
+    async def pages(
+        self, method: "grpc.aio.UnaryUnaryMultiCallable[_PageAsked, _Page]", asked: _PageAsked
+    ) -> AsyncIterator[_Page]:
+        """All pages of a list, each fetched when it is wanted.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        while True:
+            page = await self.ask(method, asked)
+            yield page
+            asked.page_token = page.next_page_token
+            if not asked.page_token:
+                return
+
+    @contextmanager
+    def streamed(
+        self, method: "grpc.aio.UnaryStreamMultiCallable[_Asked, _Answer]", asked: _Asked
+    ) -> Iterator[AsyncIterable[_Answer]]:
+        """Make a call that has many answers; it ends with the block, wherever it is.
+
+        Raises:
+            ClientError: The service said no.
+        """
+        call = method(asked, metadata=self._metadata, timeout=self._timeout_s)
+        try:
+            with _translated():
+                yield call
+        finally:
+            call.cancel()
+
+    # ── applications ─────────────────────────────────────────────────────────────────────────────
+
     async def matters(self, day: date | None = None) -> tuple[Matter, ...]:
         """Every matter in force on a day; None is today.
 
         Raises:
             ClientError: The service said no.
         """
-        found: list[Matter] = []
-        asked = ListMattersRequest(date=_day(day))
-        with translated():
-            while True:
-                page = await self._matters.ListMatters(
-                    asked, metadata=self.metadata, timeout=self.timeout_s
-                )
-                found += page.matters
-                if not page.next_page_token:
-                    return tuple(found)
-                asked.page_token = page.next_page_token
+        asked = ListMattersRequest(date=None if day is None else write_day(day))
+        pages = self.pages(self._matters.ListMatters, asked)
+        return tuple([matter async for page in pages for matter in page.matters])
 
     async def matter(self, matter: str, day: date | None = None) -> Matter:
         """One matter on a day; None is today.
@@ -263,11 +317,8 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        asked = GetMatterRequest(matter=matter, date=_day(day))
-        with translated():
-            answer = await self._matters.GetMatter(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        asked = GetMatterRequest(matter=matter, date=None if day is None else write_day(day))
+        answer = await self.ask(self._matters.GetMatter, asked)
         return answer.matter
 
     async def prefill(
@@ -298,13 +349,9 @@ class Client:
             authority=_authority(authority),
             answers={key: write_value(value) for key, value in (answers or {}).items()},
         )
-        call = self._prefills.Prefill(asked, metadata=self.metadata, timeout=self.timeout_s)
-        try:
-            with translated():
-                async for event in call:
-                    yield event
-        finally:
-            call.cancel()
+        with self.streamed(self._prefills.Prefill, asked) as events:
+            async for event in events:
+                yield event
 
     async def decide(
         self,
@@ -337,10 +384,7 @@ class Client:
             person_requested=person_requested,
             offer_id=offer_id,
         )
-        with translated():
-            answer = await self._decisions.Decide(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._decisions.Decide, asked)
         return answer.decision
 
     async def check(
@@ -366,10 +410,7 @@ class Client:
             authority=_authority(authority),
             answers={key: write_value(value) for key, value in answers.items()},
         )
-        with translated():
-            return await self._decisions.CheckEligibility(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        return await self.ask(self._decisions.CheckEligibility, asked)
 
     async def case(self, case_id: str) -> Case:
         """A case of ours, with its decisions.
@@ -377,10 +418,7 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            answer = await self._cases.GetCase(
-                GetCaseRequest(case_id=case_id), metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._cases.GetCase, GetCaseRequest(case_id=case_id))
         return answer.case
 
     async def receipt(self, case_id: str, index: int | None = None) -> str:
@@ -389,12 +427,9 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            answer = await self._cases.GetReceipt(
-                GetReceiptRequest(case_id=case_id, index=index),
-                metadata=self.metadata,
-                timeout=self.timeout_s,
-            )
+        answer = await self.ask(
+            self._cases.GetReceipt, GetReceiptRequest(case_id=case_id, index=index)
+        )
         return answer.receipt_json
 
     # ── what a person may do about a case ────────────────────────────────────────────────────────
@@ -406,17 +441,11 @@ class Client:
             ClientError: The service said no.
         """
         while True:
-            call = self._cases.WatchCase(
-                WatchCaseRequest(case_id=case_id), metadata=self.metadata, timeout=self.timeout_s
-            )
-            told = Case()
-            try:
-                with translated():
-                    async for event in call:
-                        told = event.case
-                        yield told
-            finally:
-                call.cancel()
+            told, asked = Case(), WatchCaseRequest(case_id=case_id)
+            with self.streamed(self._cases.WatchCase, asked) as events:
+                async for event in events:
+                    told = event.case
+                    yield told
             if told.state in _CLOSED:
                 return
 
@@ -431,10 +460,7 @@ class Client:
         asked = WithdrawCaseRequest(
             case_id=case_id, request_id=request_id, person=write_person(person), text=text
         )
-        with translated():
-            answer = await self._cases.WithdrawCase(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._cases.WithdrawCase, asked)
         return answer.case
 
     async def request_review(
@@ -448,10 +474,7 @@ class Client:
         asked = RequestReviewRequest(
             case_id=case_id, request_id=request_id, person=write_person(person), text=text
         )
-        with translated():
-            answer = await self._cases.RequestReview(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._cases.RequestReview, asked)
         return answer.case
 
     async def rate(
@@ -469,10 +492,7 @@ class Client:
             grade=Rating.Grade.Value(f"GRADE_{grade.upper()}"),
             text=text,
         )
-        with translated():
-            answer = await self._cases.RateCase(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._cases.RateCase, asked)
         return answer.rating
 
     async def contest(
@@ -489,10 +509,7 @@ class Client:
             person=write_person(person),
             contest=_contest(contest),
         )
-        with translated():
-            answer = await self._cases.ContestFact(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._cases.ContestFact, asked)
         return answer.case
 
     # ── the trail, for auditors ──────────────────────────────────────────────────────────────────
@@ -507,17 +524,10 @@ class Client:
         """
         asked = ListEntriesRequest(filter=filter_, page_size=page_size)
         if subject is not None:
-            asked.subject.CopyFrom(_document(subject))
-        while True:
-            with translated():
-                page = await self._trail.ListEntries(
-                    asked, metadata=self.metadata, timeout=self.timeout_s
-                )
+            asked.subject.CopyFrom(write_document(subject))
+        async for page in self.pages(self._trail.ListEntries, asked):
             for one in page.entries:
                 yield one
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
-                return
 
     async def entry(self, index: int) -> GetEntryResponse:
         """One entry, opened as far as our role may see it.
@@ -525,10 +535,7 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            return await self._trail.GetEntry(
-                GetEntryRequest(index=index), metadata=self.metadata, timeout=self.timeout_s
-            )
+        return await self.ask(self._trail.GetEntry, GetEntryRequest(index=index))
 
     async def timeline(self, case_id: str) -> GetCaseTimelineResponse:
         """Everything that happened with a case, of all pages.
@@ -537,16 +544,10 @@ class Client:
             ClientError: The service said no.
         """
         asked, whole = GetCaseTimelineRequest(case_id=case_id), GetCaseTimelineResponse()
-        while True:
-            with translated():
-                page = await self._trail.GetCaseTimeline(
-                    asked, metadata=self.metadata, timeout=self.timeout_s
-                )
+        async for page in self.pages(self._trail.GetCaseTimeline, asked):
             whole.case.CopyFrom(page.case)
             whole.entries.extend(page.entries)
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
-                return whole
+        return whole
 
     async def accesses(
         self, subject: model.Document, *, page_size: int = 0
@@ -556,17 +557,10 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        asked = ListAccessesRequest(subject=_document(subject), page_size=page_size)
-        while True:
-            with translated():
-                page = await self._trail.ListAccesses(
-                    asked, metadata=self.metadata, timeout=self.timeout_s
-                )
+        asked = ListAccessesRequest(subject=write_document(subject), page_size=page_size)
+        async for page in self.pages(self._trail.ListAccesses, asked):
             for one in page.accesses:
                 yield one
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
-                return
 
     async def stats(self, filter_: str = "") -> GetStatsResponse:
         """Decisions that match, counted by release and by matter.
@@ -574,10 +568,7 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            return await self._trail.GetStats(
-                GetStatsRequest(filter=filter_), metadata=self.metadata, timeout=self.timeout_s
-            )
+        return await self.ask(self._trail.GetStats, GetStatsRequest(filter=filter_))
 
     async def replay(self, index: int) -> Replay:
         """Have one decision decided again.
@@ -585,10 +576,7 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            answer = await self._trail.ReplayDecision(
-                ReplayDecisionRequest(index=index), metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._trail.ReplayDecision, ReplayDecisionRequest(index=index))
         return answer.replay
 
     async def replays(self, filter_: str = "") -> AsyncIterator[ReplayDecisionsResponse]:
@@ -603,18 +591,12 @@ class Client:
         before, asked = ReplayDecisionsResponse(), ReplayDecisionsRequest(filter=filter_)
         while True:
             told = ReplayDecisionsResponse()
-            call = self._trail.ReplayDecisions(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
-            try:
-                with translated():
-                    async for told in call:
-                        told.total += before.done
-                        told.done += before.done
-                        told.reproduced += before.reproduced
-                        yield told
-            finally:
-                call.cancel()
+            with self.streamed(self._trail.ReplayDecisions, asked) as parts:
+                async for told in parts:
+                    told.total += before.done
+                    told.done += before.done
+                    told.reproduced += before.reproduced
+                    yield told
             if told.done >= told.total or told.done == before.done:
                 return
             before = told
@@ -634,11 +616,10 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        asked = ErasePersonRequest(subject=_document(subject), ground=ground, justification=why)
-        with translated():
-            return await self._retention.ErasePerson(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        asked = ErasePersonRequest(
+            subject=write_document(subject), ground=ground, justification=why
+        )
+        return await self.ask(self._retention.ErasePerson, asked)
 
     async def renew_master_key(self) -> int:
         """Have the trail's master key renewed, to the end; returns the index of its entry.
@@ -647,10 +628,7 @@ class Client:
             ClientError: The service said no; called again, it goes on from there.
         """
         while True:
-            with translated():
-                answer = await self._retention.RenewMasterKey(
-                    RenewMasterKeyRequest(), metadata=self.metadata, timeout=self.timeout_s
-                )
+            answer = await self.ask(self._retention.RenewMasterKey, RenewMasterKeyRequest())
             if not answer.more:
                 return answer.index
 
@@ -669,10 +647,7 @@ class Client:
             end_index=end,
             justification=why,
         )
-        with translated():
-            answer = await self._retention.RecordDisclosure(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._retention.RecordDisclosure, asked)
         return answer.index
 
     async def place_hold(
@@ -690,15 +665,12 @@ class Client:
         """
         asked = PlaceHoldRequest(justification=why)
         if subject is not None:
-            asked.subject.CopyFrom(_document(subject))
+            asked.subject.CopyFrom(write_document(subject))
         elif case_id:
             asked.case_id = case_id
         else:
             asked.matter = matter
-        with translated():
-            answer = await self._retention.PlaceHold(
-                asked, metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._retention.PlaceHold, asked)
         return answer.index
 
     async def lift_hold(self, index: int, why: Justification) -> int:
@@ -707,12 +679,9 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            answer = await self._retention.LiftHold(
-                LiftHoldRequest(index=index, justification=why),
-                metadata=self.metadata,
-                timeout=self.timeout_s,
-            )
+        answer = await self.ask(
+            self._retention.LiftHold, LiftHoldRequest(index=index, justification=why)
+        )
         return answer.index
 
     async def holds(self) -> tuple[Hold, ...]:
@@ -721,10 +690,7 @@ class Client:
         Raises:
             ClientError: The service said no.
         """
-        with translated():
-            answer = await self._retention.ListHolds(
-                ListHoldsRequest(), metadata=self.metadata, timeout=self.timeout_s
-            )
+        answer = await self.ask(self._retention.ListHolds, ListHoldsRequest())
         return tuple(answer.holds)
 
     async def retain(
@@ -737,10 +703,7 @@ class Client:
         """
         asked = ApplyRetentionRequest(justification=why, validate_only=validate_only)
         while True:
-            with translated():
-                answer = await self._retention.ApplyRetention(
-                    asked, metadata=self.metadata, timeout=self.timeout_s
-                )
+            answer = await self.ask(self._retention.ApplyRetention, asked)
             yield answer
             if not answer.more:
                 return
@@ -754,7 +717,7 @@ def as_json(message: Message) -> str:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def _translated() -> Iterator[None]:
     """Turn what gRPC raises into what the service meant."""
     try:
         yield
@@ -791,10 +754,11 @@ def _client_error(error: grpc.aio.AioRpcError) -> ClientError:
 
 
 def _party(party: model.Party) -> pb.Party:
-    return pb.Party(role=party.role, documents=[_document(one) for one in party.documents])
+    return pb.Party(role=party.role, documents=[write_document(one) for one in party.documents])
 
 
-def _document(document: model.Document) -> pb.Document:
+def write_document(document: model.Document) -> pb.Document:
+    """A document as it is asked for."""
     return pb.Document(kind=document.kind, number=document.number)
 
 
@@ -805,7 +769,7 @@ def _contest(contest: model.Contest) -> Contest:
 def write_person(person: Person) -> WirePerson:
     """Who acts, as they have authenticated."""
     return WirePerson(
-        documents=[_document(one) for one in person.documents],
+        documents=[write_document(one) for one in person.documents],
         assurance_level=pb.AssuranceLevel.Value(f"ASSURANCE_LEVEL_{person.assurance_level.name}"),
         authentication_time=_time(person.authentication_time),
     )
@@ -840,15 +804,16 @@ def write_value(value: model.Value) -> pb.Value:
         case Decimal():
             return pb.Value(number=format(value, "f"))
         case date():
-            return pb.Value(date=_day(value))
+            return pb.Value(date=write_day(value))
         case str():
             return pb.Value(text=value)
         case _ as never:
             assert_never(never)
 
 
-def _day(day: date | None) -> Date | None:
-    return Date(year=day.year, month=day.month, day=day.day) if day else None
+def write_day(day: date) -> Date:
+    """A civil day."""
+    return Date(year=day.year, month=day.month, day=day.day)
 
 
 def _time(instant: datetime) -> Timestamp:

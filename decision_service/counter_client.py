@@ -4,10 +4,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from google.type.date_pb2 import Date
-
 from decision_service import model
-from decision_service.client import Client, translated, write_value
+from decision_service.client import Client, write_day, write_value
 from decision_service.v1 import counter_pb2_grpc
 from decision_service.v1.counter_pb2 import (
     AttachPaperRequest,
@@ -88,8 +86,7 @@ class CounterClient:
 
     def __init__(self, client: Client) -> None:
         self._stub = counter_pb2_grpc.CounterServiceStub(client.channel)
-        self._metadata = client.metadata
-        self._timeout_s = client.timeout_s
+        self._client = client
 
     async def referrals(
         self,
@@ -109,44 +106,28 @@ class CounterClient:
             asked.promised_before_time.FromDatetime(promised_before)
         if referred_before is not None:
             asked.referred_before_time.FromDatetime(referred_before)
-        while True:
-            with translated():
-                page = await self._stub.ListReferrals(
-                    asked, metadata=self._metadata, timeout=self._timeout_s
-                )
+        async for page in self._client.pages(self._stub.ListReferrals, asked):
             for one in page.referrals:
                 yield one
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
-                return
 
     async def dossier(self, case_id: str, *, blind: bool = False) -> Dossier:
         """All of a case, with its etag."""
-        with translated():
-            answer = await self._stub.GetDossier(
-                GetDossierRequest(case_id=case_id, blind=blind),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        answer = await self._client.ask(
+            self._stub.GetDossier, GetDossierRequest(case_id=case_id, blind=blind)
+        )
         return answer.dossier
 
     async def claim(self, case_id: str, etag: str) -> ClaimCaseResponse:
         """Take a case."""
-        with translated():
-            return await self._stub.ClaimCase(
-                ClaimCaseRequest(case_id=case_id, etag=etag),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        return await self._client.ask(
+            self._stub.ClaimCase, ClaimCaseRequest(case_id=case_id, etag=etag)
+        )
 
     async def release(self, case_id: str, etag: str) -> ReleaseCaseResponse:
         """Give a claimed case back."""
-        with translated():
-            return await self._stub.ReleaseCase(
-                ReleaseCaseRequest(case_id=case_id, etag=etag),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        return await self._client.ask(
+            self._stub.ReleaseCase, ReleaseCaseRequest(case_id=case_id, etag=etag)
+        )
 
     async def attach(
         self, case_id: str, etag: str, *, name: str, media_type: str, content: bytes
@@ -155,19 +136,13 @@ class CounterClient:
         asked = AttachPaperRequest(
             case_id=case_id, etag=etag, name=name, media_type=media_type, content=content
         )
-        with translated():
-            return await self._stub.AttachPaper(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        return await self._client.ask(self._stub.AttachPaper, asked)
 
     async def paper(self, case_id: str, index: int) -> GetPaperResponse:
         """A paper with its bytes."""
-        with translated():
-            return await self._stub.GetPaper(
-                GetPaperRequest(case_id=case_id, index=index),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        return await self._client.ask(
+            self._stub.GetPaper, GetPaperRequest(case_id=case_id, index=index)
+        )
 
     async def determine(
         self, case_id: str, etag: str, wanted: Instruction
@@ -184,10 +159,7 @@ class CounterClient:
             ground=_ground(wanted.ground),
             papers=wanted.papers,
         )
-        with translated():
-            return await self._stub.DetermineCase(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        return await self._client.ask(self._stub.DetermineCase, asked)
 
     async def override(
         self, case_id: str, etag: str, wanted: Instruction
@@ -203,51 +175,34 @@ class CounterClient:
             ground=_ground(wanted.ground),
             papers=wanted.papers,
         )
-        with translated():
-            return await self._stub.OverrideDecision(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        return await self._client.ask(self._stub.OverrideDecision, asked)
 
     async def confirm(self, case_id: str, etag: str, reason: str) -> ConfirmProposalResponse:
         """Confirm what another clerk wants decided."""
-        with translated():
-            return await self._stub.ConfirmProposal(
-                ConfirmProposalRequest(case_id=case_id, etag=etag, reason=reason),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        return await self._client.ask(
+            self._stub.ConfirmProposal,
+            ConfirmProposalRequest(case_id=case_id, etag=etag, reason=reason),
+        )
 
     async def hand_back(self, case_id: str, etag: str, reason: str) -> ReturnProposalResponse:
         """Do not confirm it."""
-        with translated():
-            return await self._stub.ReturnProposal(
-                ReturnProposalRequest(case_id=case_id, etag=etag, reason=reason),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        return await self._client.ask(
+            self._stub.ReturnProposal,
+            ReturnProposalRequest(case_id=case_id, etag=etag, reason=reason),
+        )
 
     async def overrides(self, filter_: str = "", *, page_size: int = 0) -> AsyncIterator[Override]:
         """Past overrides that match, the newest first."""
         asked = ListOverridesRequest(filter=filter_, page_size=page_size)
-        while True:
-            with translated():
-                page = await self._stub.ListOverrides(
-                    asked, metadata=self._metadata, timeout=self._timeout_s
-                )
+        async for page in self._client.pages(self._stub.ListOverrides, asked):
             for one in page.overrides:
                 yield one
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
-                return
 
     async def override_stats(self, filter_: str = "") -> tuple[OverrideStats, ...]:
         """Persons' decisions that match, counted."""
-        with translated():
-            answer = await self._stub.GetOverrideStats(
-                GetOverrideStatsRequest(filter=filter_),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        answer = await self._client.ask(
+            self._stub.GetOverrideStats, GetOverrideStatsRequest(filter=filter_)
+        )
         return tuple(answer.stats)
 
     async def sample(
@@ -255,14 +210,11 @@ class CounterClient:
     ) -> tuple[Drawn, ...]:
         """Decisions of a month that are drawn for a second look."""
         asked = DrawSampleRequest(
-            month=Date(year=month.year, month=month.month, day=month.day),
+            month=write_day(month),
             share_percent=share_percent,
             matter=matter,
         )
-        with translated():
-            answer = await self._stub.DrawSample(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        answer = await self._client.ask(self._stub.DrawSample, asked)
         return tuple(answer.drawn)
 
     async def second_look(self, case_id: str, index: int, result: str, reason: str) -> bool:
@@ -270,10 +222,7 @@ class CounterClient:
         asked = RecordSecondLookRequest(
             case_id=case_id, index=index, result=_result(result), reason=reason
         )
-        with translated():
-            answer = await self._stub.RecordSecondLook(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        answer = await self._client.ask(self._stub.RecordSecondLook, asked)
         return answer.agrees
 
 

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
-from google.type.date_pb2 import Date
-
 from decision_service import model
-from decision_service.client import Client, translated, write_person
+from decision_service.client import Client, write_day, write_document, write_person
 from decision_service.followup import Person
 from decision_service.v1 import mandate_pb2_grpc
 from decision_service.v1.mandate_pb2 import (
@@ -15,7 +13,6 @@ from decision_service.v1.mandate_pb2 import (
     Mandate,
     RevokeMandateRequest,
 )
-from decision_service.v1.vocabulary_pb2 import Document
 
 __all__ = ["Mandate", "MandateClient"]
 
@@ -31,8 +28,7 @@ class MandateClient:
 
     def __init__(self, client: Client) -> None:
         self._stub = mandate_pb2_grpc.MandateServiceStub(client.channel)
-        self._metadata = client.metadata
-        self._timeout_s = client.timeout_s
+        self._client = client
 
     async def grant(  # what a mandate says
         self,
@@ -53,39 +49,26 @@ class MandateClient:
             request_id=request_id,
             person=write_person(person),
             mandate=Mandate(
-                agent=[_document(agent)],
+                agent=[write_document(agent)],
                 matters=matters,
-                until_date=Date(year=until.year, month=until.month, day=until.day),
+                until_date=write_day(until),
             ),
             scan_digest=scan_digest,
         )
-        with translated():
-            answer = await self._stub.GrantMandate(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        answer = await self._client.ask(self._stub.GrantMandate, asked)
         return answer.mandate
 
     async def revoke(self, person: Person, agent: model.Document, *, request_id: str) -> int:
         """Take a mandate back; the index of the entry that says so."""
         asked = RevokeMandateRequest(
-            request_id=request_id, person=write_person(person), agent=[_document(agent)]
+            request_id=request_id, person=write_person(person), agent=[write_document(agent)]
         )
-        with translated():
-            answer = await self._stub.RevokeMandate(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        answer = await self._client.ask(self._stub.RevokeMandate, asked)
         return answer.receipt.index
 
     async def list(self, person: Person) -> tuple[Mandate, ...]:
         """The mandates that a person has granted and not taken back, the newest first."""
-        with translated():
-            answer = await self._stub.ListMandates(
-                ListMandatesRequest(person=write_person(person)),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        answer = await self._client.ask(
+            self._stub.ListMandates, ListMandatesRequest(person=write_person(person))
+        )
         return tuple(answer.mandates)
-
-
-def _document(document: model.Document) -> Document:
-    return Document(kind=document.kind, number=document.number)

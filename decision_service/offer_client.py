@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from decision_service import model
-from decision_service.client import Client, translated, write_person
+from decision_service.client import Client, write_document, write_person
 from decision_service.followup import Person
 from decision_service.v1 import offer_pb2_grpc
 from decision_service.v1.offer_pb2 import (
@@ -13,7 +13,6 @@ from decision_service.v1.offer_pb2 import (
     MakeOffersResponse,
     Offer,
 )
-from decision_service.v1.vocabulary_pb2 import Document
 
 __all__ = ["MakeOffersResponse", "Offer", "OfferClient"]
 
@@ -29,8 +28,7 @@ class OfferClient:
 
     def __init__(self, client: Client) -> None:
         self._stub = offer_pb2_grpc.OfferServiceStub(client.channel)
-        self._metadata = client.metadata
-        self._timeout_s = client.timeout_s
+        self._client = client
 
     async def make(
         self, matter: str, subjects: Sequence[model.Document], *, request_id: str
@@ -39,21 +37,15 @@ class OfferClient:
         asked = MakeOffersRequest(
             matter=matter,
             request_id=request_id,
-            subjects=[Document(kind=one.kind, number=one.number) for one in subjects],
+            subjects=[write_document(one) for one in subjects],
         )
-        with translated():
-            return await self._stub.MakeOffers(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        return await self._client.ask(self._stub.MakeOffers, asked)
 
     async def list(self, person: Person) -> tuple[Offer, ...]:
         """What a person is offered."""
-        with translated():
-            answer = await self._stub.ListOffers(
-                ListOffersRequest(person=write_person(person)),
-                metadata=self._metadata,
-                timeout=self._timeout_s,
-            )
+        answer = await self._client.ask(
+            self._stub.ListOffers, ListOffersRequest(person=write_person(person))
+        )
         return tuple(answer.offers)
 
     async def decline(
@@ -66,8 +58,5 @@ class OfferClient:
             person=write_person(person),
             ask_again=ask_again,
         )
-        with translated():
-            answer = await self._stub.DeclineOffer(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        answer = await self._client.ask(self._stub.DeclineOffer, asked)
         return answer.offer

@@ -1,6 +1,6 @@
 """The client's part for the emergency stop of a matter."""
 
-from decision_service.client import Client, translated
+from decision_service.client import Client
 from decision_service.v1 import stop_pb2_grpc
 from decision_service.v1.stop_pb2 import (
     ListStopsRequest,
@@ -24,30 +24,20 @@ class StopClient:
 
     def __init__(self, client: Client) -> None:
         self._stub = stop_pb2_grpc.StopServiceStub(client.channel)
-        self._metadata = client.metadata
-        self._timeout_s = client.timeout_s
+        self._client = client
 
     async def stop(self, matter: str, reason: str, *, request_id: str) -> Stop:
         """Refer every application to the matter to a person from now on."""
         asked = StopMatterRequest(matter=matter, reason=reason, request_id=request_id)
-        with translated():
-            answer = await self._stub.StopMatter(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        answer = await self._client.ask(self._stub.StopMatter, asked)
         return answer.stop
 
     async def resume(self, matter: str, reason: str, *, request_id: str) -> ResumeMatterResponse:
         """Propose to lift a stop, or lift it if another person has proposed it."""
         asked = ResumeMatterRequest(matter=matter, reason=reason, request_id=request_id)
-        with translated():
-            return await self._stub.ResumeMatter(
-                asked, metadata=self._metadata, timeout=self._timeout_s
-            )
+        return await self._client.ask(self._stub.ResumeMatter, asked)
 
     async def stops(self) -> tuple[Stop, ...]:
         """What is stopped."""
-        with translated():
-            answer = await self._stub.ListStops(
-                ListStopsRequest(), metadata=self._metadata, timeout=self._timeout_s
-            )
+        answer = await self._client.ask(self._stub.ListStops, ListStopsRequest())
         return tuple(answer.stops)
