@@ -570,7 +570,12 @@ class Calendar(Frozen):
 
     def is_worked(self, day: date) -> bool:
         """Whether that day is worked on, in a year that it knows."""
-        return day in self.workdays if day.weekday() >= _SATURDAY else day not in self.holidays
+        return day in self.workdays if is_weekend(day) else day not in self.holidays
+
+
+def is_weekend(day: date) -> bool:
+    """Whether that is a Saturday or a Sunday."""
+    return day.weekday() >= _SATURDAY
 
 
 _SATURDAY = 5

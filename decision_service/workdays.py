@@ -14,11 +14,10 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationError, model_validator
 
 from decision_service.matter import faults, read_toml, unfit
-from decision_service.model import Calendar, Frozen, Limit
+from decision_service.model import Calendar, Frozen, Limit, is_weekend
 
 FILE = "workdays.toml"
 
-_SATURDAY = 5
 _DAY = timedelta(days=1)
 _FIXED = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
 """Month and day of the holidays that no notice moves (全国年节及纪念日放假办法 Art. 2, of 2024)."""
@@ -39,10 +38,10 @@ class Year(Frozen):
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
         for day in self.holidays:
-            if _is_weekend(day):
+            if is_weekend(day):
                 raise ValueError(f"{day} is a holiday, but of a weekend, which is free already")
         for day in self.workdays:
-            if not _is_weekend(day):
+            if not is_weekend(day):
                 raise ValueError(f"{day} is worked, but is no day of a weekend")
         return self
 
@@ -85,8 +84,8 @@ class Workdays:
         """Whether the office works on that day; of a year without a notice as far as law says."""
         year = self.years.get(str(day.year))
         if year is None:
-            return not _is_weekend(day) and (day.month, day.day) not in _FIXED
-        return day in year.workdays if _is_weekend(day) else day not in year.holidays
+            return not is_weekend(day) and (day.month, day.day) not in _FIXED
+        return day in year.workdays if is_weekend(day) else day not in year.holidays
 
     def missing(self, first: date, last: date) -> Iterator[int]:
         """The years between two days whose notice is not in the calendar."""
@@ -122,7 +121,3 @@ def load(city: Path) -> Workdays:
     except (ValidationError, UnicodeDecodeError) as error:
         raise unfit("WORKDAYS_INVALID", where, faults(error)) from None
     return Workdays(read.years, read.closes)
-
-
-def _is_weekend(day: date) -> bool:
-    return day.weekday() >= _SATURDAY
