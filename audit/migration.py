@@ -58,6 +58,7 @@ def _to_3(connection: Connection) -> None:
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     1: _nothing_else,  # to 2: `entries` tells the caller, and `entry_marks` came
     2: _to_3,
+    3: _nothing_else,  # to 4: `spans` came, and who called is told by sets of marks
 }
 """What leads from each version of the tables to the next, but for what is derived again.
 

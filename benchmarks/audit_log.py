@@ -208,6 +208,17 @@ PAGES: dict[str, Condition] = {
             Is("time", "<", FIRST + timedelta(minutes=40)),
         )
     ),
+    "a type on an early day": All(
+        (
+            Is("type", "=", "decision/1"),
+            Is("time", ">=", FIRST + timedelta(days=1)),
+            Is("time", "<", FIRST + timedelta(days=3)),
+        )
+    ),
+    "a caller's rare status": All(
+        (Is("caller", "=", "portal-4"), Marked("requirement", "r3=unknown"))
+    ),
+    "what there is none of": All((Is("caller", "=", "portal-1"), Is("outcome", "=", "referred"))),
     "one of two": Either((Is("channel", "=", "counter"), Marked("reason", "REASON_1"))),
     "a case": Is("case_id", "=", "case-1234"),
 }
@@ -236,6 +247,7 @@ async def measure_large(folder: Path, entries: int) -> None:
     started = time.perf_counter()
     fill(folder, entries)
     print(f"filled with {entries} in {time.perf_counter() - started:.0f} s")
+    gc.freeze()  # as the service does with what stays
     chance = random.Random(755)  # noqa: S311
     async with Trail.open(folder) as trail:
         waits = []

@@ -20,10 +20,11 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO miaopi_auditor;
 
 -- Services append. Of an entry nothing can be changed or deleted, nor of a tile or an archived release.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO miaopi_appender;
-GRANT INSERT ON log_entries, log_tiles, log_latest, sealed, subject_keys, entries, mark_sets, cases,
+GRANT INSERT ON log_entries, log_tiles, log_latest, sealed, subject_keys, entries, mark_sets, spans, cases,
   archive TO miaopi_appender;
 GRANT UPDATE (size, root, frontier) ON log_head TO miaopi_appender;
 GRANT UPDATE (idx) ON log_latest TO miaopi_appender;
+GRANT UPDATE (earliest, latest) ON spans TO miaopi_appender;
 GRANT UPDATE (case_number, caller, matter, state, filing_date, create_time, due_time, latest_index)
   ON cases TO miaopi_appender;
 

@@ -27,7 +27,7 @@ from audit.log.checkpoint import Checkpoint
 from audit.log.merkle import Frontier, Hash
 from audit.log.tiles import WIDTH, Tile, TileReader, Tree, split_hashes
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of all tables of the store; another one is refused, an older one can be migrated."""
 
 NUMBER = Integer().with_variant(BigInteger, "postgresql")

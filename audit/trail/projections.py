@@ -1,8 +1,8 @@
 """What the trail keeps beside the log's entries, written in their own transaction.
 
 ``sealed`` (with the links) and ``subject_keys`` are parts of entries and can be erased.
-``entries``, ``mark_sets`` and ``cases`` are projections: everything in them follows from leaves
-and links, and `audit.verify` derives it again.
+``entries``, ``mark_sets``, ``spans`` and ``cases`` are projections: everything in them follows from
+leaves and links, and `audit.verify` derives it again.
 
 What an entry can be found by, and many have alike, are its *marks*. Nearly all entries of one
 release with one outcome have the same ones, so a set of marks is written once, and an entry names
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 from sqlalchemy import (
@@ -80,7 +80,7 @@ COLUMNS = ("matter", "release_digest", "outcome", "case_id", "channel", "caller"
 CHARACTERS = 512
 """Longest text to be queried: more than a code or a name ever has."""
 
-SHARED = ("type", "matter", "release_digest", "outcome", "channel")
+SHARED = ("type", "matter", "release_digest", "outcome", "channel", "caller")
 """Columns of ``entries`` whose values are marks as well, one each."""
 
 REASON, REQUIREMENT = "reason", "requirement"
@@ -100,10 +100,9 @@ ENTRIES = Table(
 )
 for _name, _of in (("case", ENTRIES.c.case_id), ("subject", ENTRIES.c.subject_tag)):
     Index(f"entries_by_{_name}", _of, sqlite_where=_of != "", postgresql_where=_of != "")
-for _name in ("time", "caller", "marks"):
-    _columns = (ENTRIES.c[_name], ENTRIES.c.idx)  # to SQLite every index ends with ``idx``
-    Index(f"entries_by_{_name}", *_columns[:1]).ddl_if(dialect="sqlite")
-    Index(f"entries_by_{_name}_idx", *_columns).ddl_if(dialect="postgresql")
+# To SQLite every index ends with ``idx``.
+Index("entries_by_marks", ENTRIES.c.marks).ddl_if(dialect="sqlite")
+Index("entries_by_marks_idx", ENTRIES.c.marks, ENTRIES.c.idx).ddl_if(dialect="postgresql")
 
 MARK_SETS = Table(
     "mark_sets",
@@ -114,6 +113,22 @@ MARK_SETS = Table(
     Index("mark_sets_by_value", "name", "value", "id"),
 )
 """The marks of every set that an entry has; a set's id follows from them."""
+
+SPAN: Final = 256
+"""So many entries have a row of ``spans``."""
+
+SPANS = Table(
+    "spans",
+    TABLES,
+    Column("block", NUMBER, primary_key=True, autoincrement=False),
+    Column("earliest", TEXT, nullable=False),
+    Column("latest", TEXT, nullable=False),
+)
+"""Between which times the entries of a block are, the indices of which it is `SPAN` times.
+
+The order of entries is nearly that of their times, but clocks err, so no entry's own time tells
+where others are.
+"""
 
 CASES = Table(
     "cases",
@@ -143,6 +158,11 @@ _MOVE_CASE = "ON CONFLICT (case_id) DO UPDATE SET " + ", ".join(
     f"{column.name} = excluded.{column.name}"
     for column in CASES.c
     if column.name not in {"case_id", "first_index"}
+)
+_WIDEN_SPAN = "ON CONFLICT (block) DO UPDATE SET " + ", ".join(
+    f"{end} = CASE WHEN excluded.{end} {relation} {SPANS.name}.{end}"
+    f" THEN excluded.{end} ELSE {SPANS.name}.{end} END"
+    for end, relation in (("earliest", "<"), ("latest", ">"))
 )
 _KEEP_FIRST = "ON CONFLICT DO NOTHING"
 
@@ -199,6 +219,11 @@ class Projected:
         return cls(row, mark_set(leaf), case)
 
     @property
+    def time(self) -> str:
+        """When it happened, as `time_text` writes it."""
+        return self.texts[1]
+
+    @property
     def can_be_asked(self) -> bool:
         """Whether every store takes it (`can_be_asked`)."""
         return self.marks.can_be_asked and can_be_asked((*self.texts, *self.case))
@@ -238,7 +263,7 @@ def write(connection: Connection, rows: Sequence[tuple[int, Row]]) -> None:
 
 def derive_again(connection: Connection) -> None:
     """Make the projections anew, whatever they were, from leaves and links."""
-    tables = [ENTRIES, MARK_SETS, CASES]
+    tables = [ENTRIES, MARK_SETS, SPANS, CASES]
     connection.info.pop(_KNOWN_SETS, None)
     TABLES.drop_all(connection, tables)
     TABLES.create_all(connection, tables)
@@ -259,12 +284,15 @@ def _project(connection: Connection, rows: Sequence[tuple[int, Projected]]) -> N
     insert_rows(connection, ENTRIES, [(index, *row.columns) for index, row in rows])
     _add_marks(connection, {row.marks.id: row.marks for _, row in rows})
     cases: dict[str, tuple[object, ...]] = {}
+    spans: dict[int, tuple[str, str]] = {}
     for index, row in rows:
+        earliest, latest = spans.get(index // SPAN, (row.time, row.time))
+        spans[index // SPAN] = min(earliest, row.time), max(latest, row.time)
         if row.case:
             _, *_, first, _ = cases.get(row.case[0], ("", index, index))
             cases[row.case[0]] = (*row.case, first, index)
-    moved = [*cases.values()]
-    upsert_rows(connection, CASES, moved, _MOVE_CASE)
+    upsert_rows(connection, SPANS, [(block, *span) for block, span in spans.items()], _WIDEN_SPAN)
+    upsert_rows(connection, CASES, [*cases.values()], _MOVE_CASE)
 
 
 def _add_marks(connection: Connection, sets: Mapping[bytes, MarkSet]) -> None:

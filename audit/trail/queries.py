@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    ScalarSelect,
     Select,
     and_,
     bindparam,
@@ -42,6 +43,8 @@ from audit.trail.projections import (
     MARK_SETS,
     SEALED,
     SHARED,
+    SPAN,
+    SPANS,
     recorded_case,
 )
 
@@ -54,8 +57,8 @@ _ALTERNATIVES: Final = 16
 _NEAR: Final = 2_048
 """So many entries are gone through before any index: what is not rare is found among them."""
 
-_MANY: Final = 1 << 16
-"""Nobody counts further to find out which way is shorter."""
+_FILED: Final = frozenset({"case_id", "subject_tag"})
+"""Columns of ``entries`` that have an index of their own."""
 
 _RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "=": operator.eq,
@@ -247,26 +250,36 @@ class _Page:
         return self._first({index for term in terms for index in self._of_one(term)})
 
     def _of_one(self, term: Condition) -> list[int]:
-        near, far = self._cut()
-        found = near.walk(_rows(term))
+        near, far = self.within(term).cut()
+        found = near.walk(term)
         if len(found) == self.limit or far.above + 1 >= far.below:
             return found
         return found + replace(far, limit=self.limit - len(found)).by_shortest_way(term)
 
     def by_shortest_way(self, term: Condition) -> list[int]:
-        """By an index of what only entries tell, by their sets, or one entry after the other."""
+        """By the index of a case or a person, by sets of marks, or one entry after the other."""
         shared, own = _split(term)
-        if own == _ALL:
-            return self.along_sets(shared, true())
-        ends = and_(true(), *_other_end(own))
-        number, page = self.extent(and_(_rows(own), ends))
-        if number > _NEAR and shared != _ALL:
-            of_sets, _ = page.extent(_in_sets(shared))
-            if of_sets < min(number, _MANY):
-                return page.along_sets(shared, _rows(own, beside_index=True))
-        return self.walk(_rows(term)) if number == _MANY else self._gather(and_(_rows(term), ends))
+        if _is_filed(own):
+            return self._gather(term)
+        return self.walk(term) if shared == _ALL else self.along_sets(shared, own)
 
-    def _cut(self) -> tuple["_Page", "_Page"]:
+    def within(self, term: Condition) -> "_Page":
+        """The page, but for entries that have not the indices or the times that are asked for."""
+        above, below = self.above, self.below
+        for relation, index in _indices(term):
+            if relation in {"=", ">", ">="}:
+                above = max(above, index - (relation != ">"))
+            if relation in {"=", "<", "<="}:
+                below = min(below, index + (relation != "<"))
+        if _times(term):
+            blocks = select(_block(term, _FIRST), _block(term, _LAST))
+            first, last = self.connection.execute(blocks).one()
+            if first is None:
+                return replace(self, below=self.above + 1)
+            above, below = max(above, SPAN * first - 1), min(below, SPAN * (last + 1))
+        return replace(self, above=above, below=below)
+
+    def cut(self) -> tuple["_Page", "_Page"]:
         """The page, where it begins, and all beyond."""
         if not self.newest_first:
             at = min(self.above + _NEAR, self.below - 1)
@@ -276,18 +289,18 @@ class _Page:
         at = max(self.above, below - 1 - _NEAR)
         return replace(self, above=at), replace(self, below=at + 1)
 
-    def walk(self, clause: ColumnElement[bool]) -> list[int]:
+    def walk(self, term: Condition) -> list[int]:
         """One entry after the other, until the page is full."""
-        return [*self.connection.execute(self._in_order(clause)).scalars()]
+        return [*self.connection.execute(self._in_order(_rows(term))).scalars()]
 
-    def _gather(self, clause: ColumnElement[bool]) -> list[int]:
+    def _gather(self, term: Condition) -> list[int]:
         """All there are, by whichever index the database has, and then in order."""
-        unsorted = ENTRIES.c.idx + 0  # else it would rather walk
-        found = select(ENTRIES.c.idx).where(self._between(), clause)
-        order = unsorted.desc() if self.newest_first else unsorted.asc()
+        index = ENTRIES.c.idx + 0  # else it would rather walk
+        found = select(ENTRIES.c.idx).where(index > self.above, index < self.below, _rows(term))
+        order = index.desc() if self.newest_first else index.asc()
         return [*self.connection.execute(found.order_by(order).limit(self.limit)).scalars()]
 
-    def along_sets(self, shared: Condition, own: ColumnElement[bool]) -> list[int]:
+    def along_sets(self, shared: Condition, own: Condition) -> list[int]:
         """Follow each set from its first entry on, as long as that is within the page."""
         end = func.max if self.newest_first else func.min
         first = select(end(ENTRIES.c.idx)).where(ENTRIES.c.marks == MARK_SETS.c.id, self._between())
@@ -296,7 +309,7 @@ class _Page:
             ((index, set_id) for set_id, index in begins if index is not None),
             reverse=self.newest_first,
         )
-        of_set = self._in_order(and_(ENTRIES.c.marks == bindparam("marks"), own))
+        of_set = self._in_order(and_(ENTRIES.c.marks == bindparam("marks"), _rows(own)))
         found: list[int] = []
         for index, set_id in in_order:
             if len(found) == self.limit and self._first([found[-1], index])[0] == found[-1]:
@@ -304,15 +317,6 @@ class _Page:
             more = self.connection.execute(of_set, {"marks": set_id}).scalars()
             found = self._first([*found, *more])
         return found
-
-    def extent(self, clause: ColumnElement[bool]) -> tuple[int, "_Page"]:
-        """How many there are, as far as that matters, and the page from the first to the last."""
-        some = select(ENTRIES.c.idx).where(self._between(), clause).limit(_MANY).subquery()
-        counted = select(func.count(), func.min(some.c.idx), func.max(some.c.idx))
-        number, first, last = self.connection.execute(counted).one()
-        if number in {0, _MANY}:
-            return number, self
-        return number, replace(self, above=first - 1, below=last + 1)
 
     def _in_order(self, clause: ColumnElement[bool]) -> Select[tuple[int]]:
         index = ENTRIES.c.idx.desc() if self.newest_first else ENTRIES.c.idx.asc()
@@ -382,22 +386,55 @@ def clause(condition: Condition, of: FromClause = ENTRIES) -> ColumnElement[bool
         of: Another name of ``entries``, where all of the condition is told by marks.
     """
     shared, own = _split(condition)
-    if shared == _ALL:
-        return _rows(own)
-    return and_(_in_sets(shared, of), _rows(own), *_within_times(own))
+    parts = [_rows(own)]
+    if _times(own):
+        first, last = _block(own, _FIRST), _block(own, _LAST)
+        parts += [of.c.idx >= SPAN * first, of.c.idx < SPAN * (last + 1)]
+    return and_(*parts) if shared == _ALL else and_(_in_sets(shared, of), *parts)
 
 
-def _within_times(own: All) -> Iterator[ColumnElement[bool]]:
-    """The indices between which the times lie that are asked for, so that sets begin there."""
-    when = ENTRIES.alias("at")
-    times = [
-        _RELATIONS[one.relation](when.c.time, time_text(one.value))
-        for one in own.conditions
-        if isinstance(one, Is) and isinstance(one.value, datetime) and one.relation != "!="
+def _indices(condition: Condition) -> list[tuple[str, int]]:
+    """The indices for which it holds, if it says any."""
+    return [
+        (one.relation, one.value)
+        for one in _parts(condition)
+        if isinstance(one, Is) and isinstance(one.value, int)
     ]
-    if times:
-        yield ENTRIES.c.idx >= select(func.min(when.c.idx)).where(*times).scalar_subquery()
-        yield ENTRIES.c.idx <= select(func.max(when.c.idx)).where(*times).scalar_subquery()
+
+
+def _times(condition: Condition) -> list[Is]:
+    """Between which times it holds, if at all."""
+    return [
+        one
+        for one in _parts(condition)
+        if isinstance(one, Is) and one.column == "time" and one.relation != "!="
+    ]
+
+
+def _block(condition: Condition, end: ColumnElement[int]) -> ScalarSelect[int]:
+    """The first or the last block that may have an entry of the times that are asked for."""
+
+    def can_be(one: Is) -> ColumnElement[bool]:
+        stored = _stored(one.value)
+        if one.relation == "=":
+            return and_(stored >= SPANS.c.earliest, stored <= SPANS.c.latest)
+        end = SPANS.c.earliest if one.relation in {"<", "<="} else SPANS.c.latest
+        return _RELATIONS[one.relation](end, stored)
+
+    return select(end).where(*map(can_be, _times(condition))).scalar_subquery()
+
+
+def _is_filed(condition: Condition) -> bool:
+    """Whether the entries for which it holds are filed together: those of a case, or a person."""
+    match condition:
+        case Is(column, relation, value):
+            return column in _FILED and relation == "=" and value != ""
+        case All(conditions):
+            return any(map(_is_filed, conditions))
+        case Either(conditions):
+            return all(map(_is_filed, conditions))
+        case _:
+            return False
 
 
 def _in_sets(shared: Condition, of: FromClause = ENTRIES) -> ColumnElement[bool]:
@@ -419,12 +456,8 @@ def _sets(shared: Condition) -> Select[tuple[bytes]]:
     return select(MARK_SETS.c.id).where(each_once, _clause(shared, told))
 
 
-def _rows(condition: Condition, *, beside_index: bool = False) -> ColumnElement[bool]:
-    """That a condition holds for a row of ``entries``, looked at for itself.
-
-    Args:
-        beside_index: Whether another index is to be followed than those of its columns.
-    """
+def _rows(condition: Condition) -> ColumnElement[bool]:
+    """That a condition holds for a row of ``entries``, looked at for itself."""
 
     def told(atom: Is | Marked) -> ColumnElement[bool]:
         match atom:
@@ -432,27 +465,15 @@ def _rows(condition: Condition, *, beside_index: bool = False) -> ColumnElement[
                 mark = and_(MARK_SETS.c.name == name, MARK_SETS.c.value == value)
                 return exists().where(MARK_SETS.c.id == ENTRIES.c.marks, mark)
             case Is(column, relation, value):
-                stored = time_text(value) if isinstance(value, datetime) else value
-                ours = ENTRIES.c[column]
-                if beside_index and isinstance(stored, str):
-                    return _RELATIONS[relation](ours.concat(""), stored)
-                compared = _RELATIONS[relation](ours, stored)
+                compared = _RELATIONS[relation](ENTRIES.c[column], _stored(value))
                 # Said, so that SQLite sees that a partial index has all such rows.
-                partial = column in {"case_id", "subject_tag"} and relation == "=" and stored != ""
-                return and_(compared, ENTRIES.c[column] != "") if partial else compared
+                return and_(compared, ENTRIES.c[column] != "") if _is_filed(atom) else compared
 
     return _clause(condition, told)
 
 
-def _other_end(own: All) -> Iterator[ColumnElement[bool]]:
-    """The end of a span of time that is open, said so that SQLite takes the index of times."""
-    said = {
-        one.relation[0] for one in own.conditions if isinstance(one, Is) and one.column == "time"
-    }
-    if said & {"<", ">"} == {"<"}:
-        yield ENTRIES.c.time >= ""
-    if said & {"<", ">"} == {">"}:
-        yield ENTRIES.c.time < "~"
+def _stored(value: str | int | datetime) -> str | int:
+    return time_text(value) if isinstance(value, datetime) else value
 
 
 def _clause(
@@ -471,5 +492,6 @@ def _clause(
             assert_never(never)
 
 
+_FIRST, _LAST = func.min(SPANS.c.block), func.max(SPANS.c.block)
 _ALL: Final = All(())
 _OTHER: Final = MARK_SETS.alias("other")

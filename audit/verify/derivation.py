@@ -20,7 +20,14 @@ from audit.trail.unsealing import read_keyring
 from audit.verify.crew import Task, Told, share_out
 from audit.verify.report import Depth, Problem, Progress, Wrong, in_order
 from audit.verify.stretch import CHAIN_BROKEN, Derived, Stretch, check_tile, derive_stretch
-from audit.verify.whole import check_file, check_log, check_marks, check_rows, check_subject_keys
+from audit.verify.whole import (
+    check_file,
+    check_log,
+    check_marks,
+    check_rows,
+    check_spans,
+    check_subject_keys,
+)
 
 Found = TypeVar("Found")
 Check: TypeAlias = Callable[[Connection, Wrong], None]
@@ -150,7 +157,9 @@ class _Course:
     @property
     def checks(self) -> tuple[Check, ...]:
         """What takes long and needs no stretch."""
-        return () if self._depth is Depth.TREE else (check_file, check_subject_keys, check_marks)
+        if self._depth is Depth.TREE:
+            return ()
+        return check_file, check_subject_keys, check_marks, check_spans
 
     def end(
         self,

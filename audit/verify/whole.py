@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, not_, select
+from sqlalchemy import Connection, Select, func, not_, select, true
 
 from audit.log import store
 from audit.trail.projections import (
@@ -13,6 +13,8 @@ from audit.trail.projections import (
     ENTRIES,
     MARK_SETS,
     SEALED,
+    SPAN,
+    SPANS,
     SUBJECT_KEYS,
     archive_hash,
     mark_set_id,
@@ -91,6 +93,32 @@ def check_marks(connection: Connection, wrong: Wrong) -> None:
     unheard_of = select(func.min(ENTRIES.c.idx)).where(ENTRIES.c.marks.not_in(known))
     for index in connection.execute(unheard_of.group_by(ENTRIES.c.marks)).scalars():
         wrong(index, "the marks of this entry are missing", "本条的标记缺失")
+
+
+def check_spans(connection: Connection, wrong: Wrong) -> None:
+    """Every block of entries is said to be of their times, and no other block is."""
+    block = ENTRIES.c.idx // SPAN
+    times = select(
+        block.label("block"),
+        func.min(ENTRIES.c.time).label("earliest"),
+        func.max(ENTRIES.c.time).label("latest"),
+    )
+    ours = times.group_by(block).subquery()
+    beside = ours.join(SPANS, SPANS.c.block == ours.c.block, isouter=True)
+    is_so = (SPANS.c.earliest == ours.c.earliest) & (SPANS.c.latest == ours.c.latest)
+    query = select(ours.c.block).select_from(beside).where(func.coalesce(not_(is_so), true()))
+    for found in connection.execute(query.order_by(ours.c.block)).scalars():
+        first, last = SPAN * found, SPAN * (found + 1) - 1
+        wrong(
+            None,  # an entry whose time was changed is told by itself
+            f"`spans` has other times than the entries {first} to {last}",
+            f"`spans` 所载第 {first} 至 {last} 条的时间范围与记录不符",
+        )
+    entry = select(ENTRIES.c.idx).where(
+        ENTRIES.c.idx >= SPAN * SPANS.c.block, ENTRIES.c.idx < SPAN * (SPANS.c.block + 1)
+    )
+    if connection.execute(select(SPANS.c.block).where(not_(entry.exists())).limit(1)).first():
+        wrong(None, "there is a span of times that no entry has", "有一段时间范围不属于任何记录")
 
 
 def check_file(connection: Connection, wrong: Wrong) -> None:

@@ -24,7 +24,17 @@ from decision_service.cli import app
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 GONE, STAYS = "resident_id:990000199001010007", "resident_id:990000199001020001"
 
+SCHEMA_3 = (
+    "DROP TABLE spans",
+    "CREATE INDEX entries_by_caller ON entries (caller)",
+    "CREATE INDEX entries_by_time ON entries (time)",
+    "DELETE FROM mark_sets WHERE name = 'caller'",
+    "UPDATE log_head SET schema = 3",
+)
+"""The tables of schema 3 in the place of those of schema 4, nearly as its program made them."""
+
 SCHEMA_2 = (
+    *SCHEMA_3,
     "DROP TABLE mark_sets",
     """CREATE TABLE entry_marks (
         idx INTEGER NOT NULL, name VARCHAR NOT NULL, value VARCHAR NOT NULL,
@@ -62,7 +72,7 @@ SCHEMA_1 = (
 )
 """The same of schema 1."""
 
-OLDER = {1: SCHEMA_1, 2: SCHEMA_2}
+OLDER = {1: SCHEMA_1, 2: SCHEMA_2, 3: SCHEMA_3}
 
 
 def entry(i: int) -> Entry:
@@ -114,7 +124,7 @@ async def test_an_older_store_is_refused_until_it_is_migrated_and_says_so_for_ev
     with pytest.raises(StoreRefusedError) as caught:
         Trail.open(old)
     assert caught.value.reason == "SCHEMA_OLD"
-    assert str(caught.value) == f"the store has schema {schema}, this program knows 3"
+    assert str(caught.value) == f"the store has schema {schema}, this program knows 4"
     assert "`miaopi audit migrate`" in caught.value.hint
 
     command = ["audit", "migrate", "--store", str(old), "--operator", "op", "--json"]
@@ -125,7 +135,7 @@ async def test_an_older_store_is_refused_until_it_is_migrated_and_says_so_for_ev
         told = await trail.read(301)
         assert (told.type, told.permanent) == (
             "migration/1",
-            {"from": schema, "to": 3, "operator": "op"},
+            {"from": schema, "to": 4, "operator": "op"},
         )
         asked = All((Marked("reason", "R1"), Is("caller", "=", "p2")))
         found = await trail.ask(lambda c: find(c, asked, before=300, limit=3))
@@ -145,7 +155,7 @@ def test_a_store_that_is_not_older_is_left_alone(old: Path) -> None:
         migrate(old, operator="op", now=NOW)
     assert caught.value.reason == "NOTHING_TO_MIGRATE"
 
-    change(old, ["UPDATE log_head SET schema = 4"])
+    change(old, ["UPDATE log_head SET schema = 5"])
     before = content(old)
     with pytest.raises(StoreRefusedError) as caught:
         migrate(old, operator="op", now=NOW)
@@ -191,5 +201,5 @@ def test_a_migration_that_is_cut_short_changes_nothing(
 
 
 def test_there_is_a_step_from_every_version_that_there_was() -> None:
-    assert sorted(STEPS) == [1, 2]
+    assert sorted(STEPS) == [1, 2, 3]
     assert len(ENTRIES.c) == 12, "whoever changes the tables writes a step and raises the version"

@@ -66,6 +66,7 @@ def test_a_sound_store_is_found_sound(folder: Path) -> None:
 async def test_beside_a_running_service_it_tells_who_runs(folder: Path) -> None:
     async with Trail.open(folder) as trail:
         trail.inflight.begin("r")
+        await trail.append(entry(), expect={})
         writing = asyncio.create_task(write(trail))
         for _ in range(10):
             found = await asyncio.to_thread(look, folder)

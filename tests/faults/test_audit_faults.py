@@ -208,12 +208,12 @@ async def test_who_verifies_leaves_no_trace(folder: Path, *, running: bool) -> N
 
 
 def test_a_schema_of_tomorrow_is_refused(folder: Path) -> None:
-    execute(folder, "UPDATE log_head SET schema = 4")
+    execute(folder, "UPDATE log_head SET schema = 5")
 
     refused = refusal(folder)
 
     assert refused.reason == "SCHEMA_UNKNOWN"
-    assert str(refused) == "the store has schema 4, this program knows 3"
+    assert str(refused) == "the store has schema 5, this program knows 4"
 
 
 # ── backups, forks and torn files ────────────────────────────────────────────────────────────────

@@ -227,6 +227,8 @@ FORBIDDEN = {
         "UPDATE archive SET content = content",
         "UPDATE service_keys SET wrapped = wrapped",
         "UPDATE subject_keys SET wrapped = wrapped",
+        "DELETE FROM spans",
+        "UPDATE spans SET block = block",
         "DROP TABLE mark_sets",
         "CREATE TABLE public.more (x int)",
     ),

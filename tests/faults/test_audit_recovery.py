@@ -262,7 +262,7 @@ def test_a_reason_is_needed(folder: Path, reason: str) -> None:
         ("UPDATE log_entries SET leaf = x'7b7d' WHERE idx = 2", "STORE_DAMAGED"),
         ("UPDATE sealed SET content = zeroblob(99) WHERE idx = 2", "STORE_DAMAGED"),
         ("UPDATE log_head SET size = 4", "STORE_DAMAGED"),
-        ("UPDATE log_head SET schema = 4", "SCHEMA_UNKNOWN"),
+        ("UPDATE log_head SET schema = 5", "SCHEMA_UNKNOWN"),
         ("UPDATE log_head SET origin = 'another.invalid'", "STORE_FOREIGN"),
         ("DROP TABLE log_head", "STORE_UNREADABLE"),
     ],

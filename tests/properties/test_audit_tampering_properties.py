@@ -93,6 +93,7 @@ KEYS = {
     "subject_keys": "id",
     "entries": "idx",
     "mark_sets": "rowid",
+    "spans": "block",
     "cases": "case_id",
     "archive": "digest",
     "service_keys": "name",

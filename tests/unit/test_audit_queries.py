@@ -151,28 +151,11 @@ async def test_a_condition_finds_what_it_says(filled: Trail, case: str) -> None:
     assert oldest_first == tuple(reversed(expected))
 
 
-@pytest.mark.parametrize("many", [1, 3, 9])
-async def test_whichever_way_is_shortest_finds_the_same(
-    filled: Trail, monkeypatch: pytest.MonkeyPatch, many: int
-) -> None:
-    """As where so few entries are near, and so few already many."""
-    monkeypatch.setattr(queries, "_NEAR", 1)
-    monkeypatch.setattr(queries, "_MANY", many)
-
-    for case, (condition, expected) in TABLE.items():
-        found = [await indices(filled, condition, limit=limit) for limit in (1, 2, 9)]
-        assert found == [expected[:limit] for limit in (1, 2, 9)], case
-        asked = await filled.ask(lambda c, w=condition: following(c, w, after=-1, limit=2))
-        assert asked == tuple(reversed(expected))[:2], case
-
-
-@pytest.mark.parametrize("many", [1, 3, 1 << 16])
 async def test_whichever_way_is_taken_finds_the_same(
-    filled: Trail, many: int, monkeypatch: pytest.MonkeyPatch
+    filled: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Near and far, by entries' own indexes, by their sets, or one after the other."""
     monkeypatch.setattr(queries, "_NEAR", 1)
-    monkeypatch.setattr(queries, "_MANY", many)
     for case, (condition, expected) in TABLE.items():
         for limit in (1, 2, 9):
             assert await indices(filled, condition, limit=limit) == expected[:limit], case
@@ -248,6 +231,7 @@ OF_3 = "WHERE id = (SELECT marks FROM entries WHERE idx = 3)"
         "INSERT INTO mark_sets SELECT marks, 'reason', 'MET' FROM entries WHERE idx = 3",
         "UPDATE entries SET marks = (SELECT marks FROM entries WHERE idx = 2) WHERE idx = 3",
         "UPDATE entries SET caller = 'another' WHERE idx = 3",
+        "UPDATE entries SET time = '2031-01-02T12:00:00.000000Z' WHERE idx = 3",
     ],
 )
 async def test_verify_derives_every_projection_again(
@@ -260,3 +244,54 @@ async def test_verify_derives_every_projection_again(
     report = await asyncio.to_thread(verify_store, tmp_path / "store")
 
     assert {problem.index for problem in report.problems} - {None} == {3}
+
+
+OTHER_TIMES = "`spans` has other times than the entries 0 to 255"
+
+
+@pytest.mark.parametrize(
+    ("tamper", "told"),
+    [
+        ("DELETE FROM spans", OTHER_TIMES),
+        ("UPDATE spans SET latest = earliest", OTHER_TIMES),
+        ("UPDATE spans SET earliest = '2029-01-02T12:00:00.000000Z'", OTHER_TIMES),
+        (
+            "INSERT INTO spans SELECT 7, earliest, latest FROM spans",
+            "there is a span of times that no entry has",
+        ),
+    ],
+)
+async def test_verify_derives_the_spans_of_times_again(
+    tmp_path: Path, filled: Trail, tamper: str, told: str
+) -> None:
+    await filled._log.write(lambda c: c.exec_driver_sql(tamper))
+
+    report = await asyncio.to_thread(verify_store, tmp_path / "store")
+
+    assert [(problem.index, problem.what) for problem in report.problems] == [(None, told)]
+
+
+async def test_entries_whose_clock_erred_are_found_at_the_times_they_state(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over many blocks, in which now and then an entry is hours early or late."""
+    monkeypatch.setattr(projections, "SPAN", 4)
+    monkeypatch.setattr(queries, "SPAN", 4)
+    monkeypatch.setattr(queries, "_NEAR", 2)
+    stated = [i + (0, 0, 0, 40, 0, -40, 0)[i % 7] for i in range(100)]
+    for i, minutes in enumerate(stated):
+        await trail.append(decision(f"c{i}", minutes=minutes, outcome=f"o{i % 3}"), expect={})
+
+    for first, last in ((0, 5), (50, 52), (30, 90), (98, 200), (200, 300)):
+        span = (
+            Is("time", ">=", NOON + timedelta(minutes=first)),
+            Is("time", "<", NOON + timedelta(minutes=last)),
+        )
+        for more, rest in (((), {0, 1, 2}), ((Is("outcome", "=", "o1"),), {1})):
+            expected = [i for i, at in enumerate(stated) if first <= at < last and i % 3 in rest]
+            condition = All((*span, *more))
+            assert await indices(trail, condition) == expected[::-1]
+            assert await indices(trail, condition, limit=3) == expected[::-1][:3]
+            asked = partial(following, condition=condition, after=-1, limit=3)
+            assert await trail.ask(asked) == tuple(expected[:3])
+            assert await trail.ask(partial(count, condition=condition)) == len(expected)
