@@ -219,6 +219,8 @@ class Client:
 
     Attributes:
         channel: Over which every call is made.
+
+    Every method raises `ClientError` if the service said no.
     """
 
     def __init__(
@@ -260,22 +262,14 @@ class Client:
     async def ask(
         self, method: "grpc.aio.UnaryUnaryMultiCallable[_Asked, _Answer]", asked: _Asked
     ) -> _Answer:
-        """Make a call that has one answer.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Make a call that has one answer."""
         with _translated():
             return await method(asked, metadata=self._metadata, timeout=self._timeout_s)
 
     async def pages(
         self, method: "grpc.aio.UnaryUnaryMultiCallable[_PageAsked, _Page]", asked: _PageAsked
     ) -> AsyncIterator[_Page]:
-        """All pages of a list, each fetched when it is wanted.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """All pages of a list, each fetched when it is wanted."""
         while True:
             page = await self.ask(method, asked)
             yield page
@@ -287,11 +281,7 @@ class Client:
     def streamed(
         self, method: "grpc.aio.UnaryStreamMultiCallable[_Asked, _Answer]", asked: _Asked
     ) -> Iterator[AsyncIterable[_Answer]]:
-        """Make a call that has many answers; it ends with the block, wherever it is.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Make a call that has many answers; it ends with the block, wherever it is."""
         call = method(asked, metadata=self._metadata, timeout=self._timeout_s)
         try:
             with _translated():
@@ -302,21 +292,13 @@ class Client:
     # ── applications ─────────────────────────────────────────────────────────────────────────────
 
     async def matters(self, day: date | None = None) -> tuple[Matter, ...]:
-        """Every matter in force on a day; None is today.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Every matter in force on a day; None is today."""
         asked = ListMattersRequest(date=None if day is None else write_day(day))
         pages = self.pages(self._matters.ListMatters, asked)
         return tuple([matter async for page in pages for matter in page.matters])
 
     async def matter(self, matter: str, day: date | None = None) -> Matter:
-        """One matter on a day; None is today.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """One matter on a day; None is today."""
         asked = GetMatterRequest(matter=matter, date=None if day is None else write_day(day))
         answer = await self.ask(self._matters.GetMatter, asked)
         return answer.matter
@@ -336,9 +318,6 @@ class Client:
 
         Args:
             answers: What the applicant has declared so far; some registers find by it.
-
-        Raises:
-            ClientError: The service said no.
         """
         asked = PrefillRequest(
             matter=matter,
@@ -367,11 +346,7 @@ class Client:
         person_requested: bool = False,
         offer_id: str = "",
     ) -> Decision:
-        """Hand an application in; the same ``request_id`` gets the same decision.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Hand an application in; the same ``request_id`` gets the same decision."""
         asked = DecideRequest(
             matter=matter,
             request_id=request_id,
@@ -397,11 +372,7 @@ class Client:
         authority: model.Authority,
         answers: Mapping[str, model.Value],
     ) -> CheckEligibilityResponse:
-        """What an application would meet; this is no decision.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """What an application would meet; this is no decision."""
         asked = CheckEligibilityRequest(
             matter=matter,
             request_id=request_id,
@@ -413,20 +384,12 @@ class Client:
         return await self.ask(self._decisions.CheckEligibility, asked)
 
     async def case(self, case_id: str) -> Case:
-        """A case of ours, with its decisions.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """A case of ours, with its decisions."""
         answer = await self.ask(self._cases.GetCase, GetCaseRequest(case_id=case_id))
         return answer.case
 
     async def receipt(self, case_id: str, index: int | None = None) -> str:
-        """The receipt file of a decision, by default of the newest; JSON, kept as it is.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """The receipt file of a decision, by default of the newest; JSON, kept as it is."""
         answer = await self.ask(
             self._cases.GetReceipt, GetReceiptRequest(case_id=case_id, index=index)
         )
@@ -435,11 +398,7 @@ class Client:
     # ── what a person may do about a case ────────────────────────────────────────────────────────
 
     async def watch(self, case_id: str) -> AsyncIterator[Case]:
-        """A case of ours, and again whenever it has moved, until it is closed.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """A case of ours, and again whenever it has moved, until it is closed."""
         while True:
             told, asked = Case(), WatchCaseRequest(case_id=case_id)
             with self.streamed(self._cases.WatchCase, asked) as events:
@@ -452,11 +411,7 @@ class Client:
     async def withdraw(
         self, case_id: str, person: Person, *, request_id: str, text: str = ""
     ) -> Case:
-        """Take an application back, before it is determined.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Take an application back, before it is determined."""
         asked = WithdrawCaseRequest(
             case_id=case_id, request_id=request_id, person=write_person(person), text=text
         )
@@ -466,11 +421,7 @@ class Client:
     async def request_review(
         self, case_id: str, person: Person, *, request_id: str, text: str = ""
     ) -> Case:
-        """Have a person decide, or look at what was decided.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Have a person decide, or look at what was decided."""
         asked = RequestReviewRequest(
             case_id=case_id, request_id=request_id, person=write_person(person), text=text
         )
@@ -480,11 +431,7 @@ class Client:
     async def rate(
         self, case_id: str, person: Person, grade: str, *, request_id: str, text: str = ""
     ) -> Rating:
-        """Rate how a case was handled, with one of the five `Grade`; once.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Rate how a case was handled, with one of the five `Grade`; once."""
         asked = RateCaseRequest(
             case_id=case_id,
             request_id=request_id,
@@ -498,11 +445,7 @@ class Client:
     async def contest(
         self, case_id: str, person: Person, contest: model.Contest, *, request_id: str
     ) -> Case:
-        """Object to a register's value; the case's newest event has the ticket.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Object to a register's value; the case's newest event has the ticket."""
         asked = ContestFactRequest(
             case_id=case_id,
             request_id=request_id,
@@ -517,11 +460,7 @@ class Client:
     async def entries(
         self, filter_: str = "", subject: model.Document | None = None, *, page_size: int = 0
     ) -> AsyncIterator[Entry]:
-        """Entries of the trail that match, the newest first; pages are fetched as they are read.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Entries of the trail that match, the newest first; pages are fetched as they are read."""
         asked = ListEntriesRequest(filter=filter_, page_size=page_size)
         if subject is not None:
             asked.subject.CopyFrom(write_document(subject))
@@ -530,19 +469,11 @@ class Client:
                 yield one
 
     async def entry(self, index: int) -> GetEntryResponse:
-        """One entry, opened as far as our role may see it.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """One entry, opened as far as our role may see it."""
         return await self.ask(self._trail.GetEntry, GetEntryRequest(index=index))
 
     async def timeline(self, case_id: str) -> GetCaseTimelineResponse:
-        """Everything that happened with a case, of all pages.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Everything that happened with a case, of all pages."""
         asked, whole = GetCaseTimelineRequest(case_id=case_id), GetCaseTimelineResponse()
         async for page in self.pages(self._trail.GetCaseTimeline, asked):
             whole.case.CopyFrom(page.case)
@@ -552,30 +483,18 @@ class Client:
     async def accesses(
         self, subject: model.Document, *, page_size: int = 0
     ) -> AsyncIterator[Access]:
-        """Who asked for somebody's data, the newest first.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Who asked for somebody's data, the newest first."""
         asked = ListAccessesRequest(subject=write_document(subject), page_size=page_size)
         async for page in self.pages(self._trail.ListAccesses, asked):
             for one in page.accesses:
                 yield one
 
     async def stats(self, filter_: str = "") -> GetStatsResponse:
-        """Decisions that match, counted by release and by matter.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Decisions that match, counted by release and by matter."""
         return await self.ask(self._trail.GetStats, GetStatsRequest(filter=filter_))
 
     async def replay(self, index: int) -> Replay:
-        """Have one decision decided again.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Have one decision decided again."""
         answer = await self.ask(self._trail.ReplayDecision, ReplayDecisionRequest(index=index))
         return answer.replay
 
@@ -584,9 +503,6 @@ class Client:
 
         Yields:
             How far it is, over all calls; each with what it found since the one before.
-
-        Raises:
-            ClientError: The service said no.
         """
         before, asked = ReplayDecisionsResponse(), ReplayDecisionsRequest(filter=filter_)
         while True:
@@ -611,11 +527,7 @@ class Client:
         ground: ErasePersonRequest.Ground.ValueType,
         why: Justification,
     ) -> ErasePersonResponse:
-        """Erase everything that tells who somebody is.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Erase everything that tells who somebody is."""
         asked = ErasePersonRequest(
             subject=write_document(subject), ground=ground, justification=why
         )
@@ -635,11 +547,7 @@ class Client:
     async def record_disclosure(
         self, why: Justification, *, recipient: str, matter: str = "", first: int = 0, end: int = 0
     ) -> int:
-        """Put on record that sealed parts are given to an auditor; returns the entry's index.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Put on record that sealed parts are given to an auditor; returns the entry's index."""
         asked = RecordDisclosureRequest(
             recipient=recipient,
             matter=matter,
@@ -658,11 +566,7 @@ class Client:
         case_id: str = "",
         matter: str = "",
     ) -> int:
-        """Let nothing in a scope be erased; exactly one is given. Returns the hold's index.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Let nothing in a scope be erased; exactly one is given. Returns the hold's index."""
         asked = PlaceHoldRequest(justification=why)
         if subject is not None:
             asked.subject.CopyFrom(write_document(subject))
@@ -674,33 +578,21 @@ class Client:
         return answer.index
 
     async def lift_hold(self, index: int, why: Justification) -> int:
-        """Lift a hold; returns the index of the entry that records it.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Lift a hold; returns the index of the entry that records it."""
         answer = await self.ask(
             self._retention.LiftHold, LiftHoldRequest(index=index, justification=why)
         )
         return answer.index
 
     async def holds(self) -> tuple[Hold, ...]:
-        """The holds that are in force, the oldest first.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """The holds that are in force, the oldest first."""
         answer = await self.ask(self._retention.ListHolds, ListHoldsRequest())
         return tuple(answer.holds)
 
     async def retain(
         self, why: Justification, *, validate_only: bool = False
     ) -> AsyncIterator[ApplyRetentionResponse]:
-        """Erase what is over its term, in as many calls as that takes.
-
-        Raises:
-            ClientError: The service said no.
-        """
+        """Erase what is over its term, in as many calls as that takes."""
         asked = ApplyRetentionRequest(justification=why, validate_only=validate_only)
         while True:
             answer = await self.ask(self._retention.ApplyRetention, asked)
