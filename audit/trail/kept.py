@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from audit.trail.entries import time_text
 from audit.trail.holds import not_held, read_holds
-from audit.trail.projections import CASES, ENTRIES, SEALED
+from audit.trail.projections import CASES, ENTRIES, MARK_SETS, SEALED
+from audit.trail.queries import All, Is, clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,12 @@ def kept_about(connection: Connection, tag: str) -> tuple[KeptEntry, ...]:
 
 def kinds_kept(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Every kind and matter of which something is kept."""
-    query = select(ENTRIES.c.type, ENTRIES.c.matter).distinct().join(SEALED, _BESIDE)
+    kept = select(ENTRIES.c.idx).join(SEALED, _BESIDE).where(ENTRIES.c.marks == _TYPE.c.id)
+    query = (
+        select(_TYPE.c.value, _MATTER.c.value)
+        .join(_MATTER, (_MATTER.c.id == _TYPE.c.id) & (_MATTER.c.name == "matter"))
+        .where(_TYPE.c.name == "type", kept.exists())
+    )
     kinds = {(type_.partition("/")[0], matter) for type_, matter in connection.execute(query)}
     return tuple(sorted(kinds))
 
@@ -68,14 +74,16 @@ def count_overdue(connection: Connection, kind: str, matter: str, *, before: dat
 def _is_overdue(
     connection: Connection, kind: str, matter: str, before: datetime
 ) -> ColumnElement[bool]:
+    of_any_version = (Is("type", ">=", f"{kind}/"), Is("type", "<", f"{kind}0"))
+    own = Is("time", "<", before)  # its case's newest is no earlier than itself
     return and_(
-        ENTRIES.c.type.like(f"{kind}/%"),
-        ENTRIES.c.matter == matter,
+        clause(All((*of_any_version, Is("matter", "=", matter), own))),
         time_text(before) > _NEWEST_TIME,
         not_held(read_holds(connection)),
     )
 
 
+_TYPE, _MATTER = MARK_SETS.alias("type"), MARK_SETS.alias("matter")
 _BESIDE = SEALED.c.idx == ENTRIES.c.idx
 _LAST = ENTRIES.alias("last")
 _NEWEST_TIME = func.coalesce(_LAST.c.time, ENTRIES.c.time)

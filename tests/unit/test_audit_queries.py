@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event, select
 
-from audit.trail import CaseRow, Entry, Trail, projections, queries
+from audit.trail import CaseRow, Entry, Trail, kept, projections, queries
 from audit.trail.queries import (
     All,
     Condition,
@@ -204,6 +204,31 @@ async def test_no_question_reads_entries_that_it_does_not_want(filled: Trail, ca
     whole = {f"SCAN {table}" for table in ("entries", "mark_sets", "log_entries", "sealed")}
     steps = await filled.ask(plan)
     assert not [step for step in steps if " ".join(step.split()[:2]) in whole]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_what_is_over_its_term_is_looked_for_among_what_is_old_enough(filled: Trail) -> None:
+    def plans(connection: Connection) -> list[str]:
+        asked: list[tuple[str, Any]] = []
+
+        def listen(_c: Any, _k: Any, statement: str, parameters: Any, *_: Any) -> None:
+            asked.append((statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", listen)
+        assert kept.kinds_kept(connection) == (("access", ""), ("decision", "m"))
+        after = NOON + timedelta(minutes=6)
+        assert kept.overdue(connection, "decision", "m", before=after, limit=9) == (0, 1, 2)
+        assert kept.count_overdue(connection, "decision", "m", before=NOON) == 0
+        event.remove(connection, "before_cursor_execute", listen)
+        return [
+            row[3]
+            for statement, parameters in asked
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+    steps = await filled.ask(plans)
+
+    assert not [step for step in steps if step.startswith(("SCAN entries", "SCAN sealed"))]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
