@@ -55,10 +55,15 @@ def _to_3(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+def _to_4(connection: Connection) -> None:
+    """`spans` came, who called is told by sets of marks, and `sealed` is searched by key."""
+    connection.exec_driver_sql("CREATE INDEX sealed_by_key ON sealed (subject_key_id)")
+
+
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     1: _nothing_else,  # to 2: `entries` tells the caller, and `entry_marks` came
     2: _to_3,
-    3: _nothing_else,  # to 4: `spans` came, and who called is told by sets of marks
+    3: _to_4,
 }
 """What leads from each version of the tables to the next, but for what is derived again.
 

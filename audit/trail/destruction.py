@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, exists, not_, select, update
 
 from audit.errors import TamperedError
 from audit.log import store
@@ -68,10 +68,15 @@ def plan(
             )
         for names in _parts(old_keys):
             connection.execute(delete(SUBJECT_KEYS).where(SUBJECT_KEYS.c.id.in_(names)))
-        unused = SUBJECT_KEYS.c.id.not_in(select(SEALED.c.subject_key_id))
-        connection.execute(delete(SUBJECT_KEYS).where(SUBJECT_KEYS.c.subject_tag == "", unused))
+        of_nobody = SUBJECT_KEYS.c.subject_tag == ""
+        connection.execute(delete(SUBJECT_KEYS).where(of_nobody, not_(is_used())))
 
     return destroy
+
+
+def is_used() -> ColumnElement[bool]:
+    """Whether something is sealed under a row of ``subject_keys``."""
+    return exists().where(SEALED.c.subject_key_id == SUBJECT_KEYS.c.id)
 
 
 def _keys_of(connection: Connection, tag: str) -> dict[str, bytes]:

@@ -52,6 +52,7 @@ SEALED = Table(
     Column("content", LargeBinary, nullable=False),
     Column("links_salt", LargeBinary, nullable=False),
     Column("links", LargeBinary, nullable=False),
+    Index("sealed_by_key", "subject_key_id"),
 )
 
 SUBJECT_KEYS = Table(

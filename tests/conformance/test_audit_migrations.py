@@ -26,6 +26,7 @@ GONE, STAYS = "resident_id:990000199001010007", "resident_id:990000199001020001"
 
 SCHEMA_3 = (
     "DROP TABLE spans",
+    "DROP INDEX sealed_by_key",
     "CREATE INDEX entries_by_caller ON entries (caller)",
     "CREATE INDEX entries_by_time ON entries (time)",
     "DELETE FROM mark_sets WHERE name = 'caller'",
