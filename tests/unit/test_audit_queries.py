@@ -1,7 +1,7 @@
 """What the trail answers from its projections, and that every question has an index."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -186,59 +186,57 @@ UNBOUNDED = {"everything", "not", "other than", "alternatives that overlap", "ma
 INDEXED = [case for case in TABLE if case not in {*UNBOUNDED, "no alternative"}]
 
 
+def plan(connection: Connection, ask: Callable[[], object]) -> list[str]:
+    """The steps in which SQLite answers everything that is asked."""
+    asked: list[tuple[str, Any]] = []
+
+    def listen(_c: Any, _k: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", listen)
+    ask()
+    event.remove(connection, "before_cursor_execute", listen)
+    return [
+        row[3]
+        for statement, parameters in asked
+        for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+    ]
+
+
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("near", [1, 2_048])
 @pytest.mark.parametrize("case", INDEXED)
-async def test_no_question_reads_entries_that_it_does_not_want(filled: Trail, case: str) -> None:
-    def plan(connection: Connection) -> list[str]:
-        asked: list[tuple[str, Any]] = []
+async def test_no_question_reads_entries_that_it_does_not_want(
+    filled: Trail, monkeypatch: pytest.MonkeyPatch, near: int, case: str
+) -> None:
+    monkeypatch.setattr(queries, "_NEAR", near)
 
-        def listen(_c: Any, _k: Any, statement: str, parameters: Any, *_: Any) -> None:
-            asked.append((statement, parameters))
-
-        event.listen(connection, "before_cursor_execute", listen)
-        find(connection, TABLE[case][0], before=NEWEST, limit=5)
-        event.remove(connection, "before_cursor_execute", listen)
-        explained = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1])
-        return [row[3] for row in explained]
+    steps = await filled.ask(
+        lambda c: plan(c, lambda: find(c, TABLE[case][0], before=NEWEST, limit=5))
+    )
 
     whole = {f"SCAN {table}" for table in ("entries", "mark_sets", "log_entries", "sealed")}
-    steps = await filled.ask(plan)
     assert not [step for step in steps if " ".join(step.split()[:2]) in whole]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_what_is_over_its_term_is_looked_for_among_what_is_old_enough(filled: Trail) -> None:
-    def plans(connection: Connection) -> list[str]:
-        asked: list[tuple[str, Any]] = []
-
-        def listen(_c: Any, _k: Any, statement: str, parameters: Any, *_: Any) -> None:
-            asked.append((statement, parameters))
-
-        event.listen(connection, "before_cursor_execute", listen)
+    def ask(connection: Connection) -> None:
         assert kept.kinds_kept(connection) == (("access", ""), ("decision", "m"))
         after = NOON + timedelta(minutes=6)
         assert kept.overdue(connection, "decision", "m", before=after, limit=9) == (0, 1, 2)
         assert kept.count_overdue(connection, "decision", "m", before=NOON) == 0
-        event.remove(connection, "before_cursor_execute", listen)
-        return [
-            row[3]
-            for statement, parameters in asked
-            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        ]
 
-    steps = await filled.ask(plans)
+    steps = await filled.ask(lambda c: plan(c, lambda: ask(c)))
 
     assert not [step for step in steps if step.startswith(("SCAN entries", "SCAN sealed"))]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_what_is_counted_of_a_span_of_time_is_looked_for_in_it_alone(filled: Trail) -> None:
-    def plan(connection: Connection) -> list[str]:
-        query = select(projections.ENTRIES.c.idx).where(clause(TABLE["a matter from a time on"][0]))
-        text = query.compile(connection, compile_kwargs={"literal_binds": True})
-        return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    query = select(projections.ENTRIES.c.idx).where(clause(TABLE["a matter from a time on"][0]))
 
-    steps = await filled.ask(plan)
+    steps = await filled.ask(lambda c: plan(c, lambda: c.execute(query).all()))
 
     assert "SEARCH entries USING INDEX entries_by_marks (marks=? AND rowid>? AND rowid<?)" in steps
     assert not [step for step in steps if step.startswith("SCAN")]
