@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.exceptions import VisitError
 
-from audit.trail.queries import All, Condition, Either, Is, Marked, Not
+from audit.trail.queries import All, Condition, Either, Is, Marked, Not, of_kind
 from decision_service.errors import FieldViolation, InvalidRequestError
 from decision_service.model import CaseState, Status
 
@@ -214,8 +214,7 @@ def _type(_scope: Scope, relation: Token, value: Token) -> Condition:
         )
     if "/" in value:
         return Is("type", str(relation), str(value))
-    of_any_version = All((Is("type", ">=", f"{value}/"), Is("type", "<", f"{value}0")))
-    return of_any_version if relation == "=" else Not(of_any_version)
+    return of_kind(value) if relation == "=" else Not(of_kind(value))
 
 
 def _release(scope: Scope, relation: Token, value: Token) -> Condition:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 from audit.trail.entries import time_text
 from audit.trail.holds import not_held, read_holds
 from audit.trail.projections import CASES, ENTRIES, MARK_SETS, SEALED
-from audit.trail.queries import All, Is, clause
+from audit.trail.queries import All, Is, clause, of_kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,9 @@ def count_overdue(connection: Connection, kind: str, matter: str, *, before: dat
 def _is_overdue(
     connection: Connection, kind: str, matter: str, before: datetime
 ) -> ColumnElement[bool]:
-    of_any_version = (Is("type", ">=", f"{kind}/"), Is("type", "<", f"{kind}0"))
     own = Is("time", "<", before)  # its case's newest is no earlier than itself
     return and_(
-        clause(All((*of_any_version, Is("matter", "=", matter), own))),
+        clause(All((of_kind(kind), Is("matter", "=", matter), own))),
         time_text(before) > _NEWEST_TIME,
         not_held(read_holds(connection)),
     )

@@ -117,6 +117,11 @@ class Either:
 Condition: TypeAlias = Is | Marked | Not | All | Either
 
 
+def of_kind(kind: str) -> Condition:
+    """That an entry's type is of that kind, of whatever version."""
+    return All((Is("type", ">=", f"{kind}/"), Is("type", "<", f"{kind}0")))
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """An entry that was found: what of it is permanent.
