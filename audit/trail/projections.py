@@ -84,6 +84,9 @@ CHARACTERS = 512
 SHARED = ("type", "matter", "release_digest", "outcome", "channel", "caller")
 """Columns of ``entries`` whose values are marks as well, one each."""
 
+FILED = ("case_id", "subject_tag")
+"""Columns of ``entries`` with an index of their own, of the rows that say something there."""
+
 REASON, REQUIREMENT = "reason", "requirement"
 """Names of marks of which an entry has several. A requirement's value is its id; with its status it
 is ``R1=met``."""
@@ -99,8 +102,9 @@ ENTRIES = Table(
     Column("subject_tag", TEXT, nullable=False),
     Column("marks", LargeBinary, nullable=False),
 )
-for _name, _of in (("case", ENTRIES.c.case_id), ("subject", ENTRIES.c.subject_tag)):
-    Index(f"entries_by_{_name}", _of, sqlite_where=_of != "", postgresql_where=_of != "")
+for _name in FILED:
+    _of, _said = ENTRIES.c[_name], ENTRIES.c[_name] != ""
+    Index(f"entries_by_{_name.split('_')[0]}", _of, sqlite_where=_said, postgresql_where=_said)
 # To SQLite every index ends with ``idx``.
 Index("entries_by_marks", ENTRIES.c.marks).ddl_if(dialect="sqlite")
 Index("entries_by_marks_idx", ENTRIES.c.marks, ENTRIES.c.idx).ddl_if(dialect="postgresql")

@@ -40,6 +40,7 @@ from audit.trail.entries import Leaf, RecordedCase, time_text
 from audit.trail.projections import (
     CASES,
     ENTRIES,
+    FILED,
     MARK_SETS,
     SEALED,
     SHARED,
@@ -56,9 +57,6 @@ _ALTERNATIVES: Final = 16
 
 _NEAR: Final = 2_048
 """So many entries are gone through before any index: what is not rare is found among them."""
-
-_FILED: Final = frozenset({"case_id", "subject_tag"})
-"""Columns of ``entries`` that have an index of their own."""
 
 _RELATIONS: Final[Mapping[str, Callable[..., ColumnElement[bool]]]] = {
     "=": operator.eq,
@@ -433,7 +431,7 @@ def _is_filed(condition: Condition) -> bool:
     """Whether the entries for which it holds are filed together: those of a case, or a person."""
     match condition:
         case Is(column, relation, value):
-            return column in _FILED and relation == "=" and value != ""
+            return column in FILED and relation == "=" and value != ""
         case All(conditions):
             return any(map(_is_filed, conditions))
         case Either(conditions):
