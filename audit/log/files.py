@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -87,31 +87,38 @@ def invalid_key(path: Path) -> StoreRefusedError:
     )
 
 
-def replace(
-    path: Path, content: str, *, durable: bool, if_it: Callable[[], bool] = lambda: True
-) -> None:
-    """Write a file whole or not at all; ``durable`` survives the loss of power, too.
+@contextmanager
+def alone_in(folder: Path) -> Iterator[int]:
+    """Let no other process change, in this way, what lies in a folder; yields its descriptor."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, content: str, *, durable: bool) -> None:
+    """Write a file whole or not at all; ``durable`` survives the loss of power, too."""
+    with alone_in(path.parent) as folder:
+        put(path, content, folder if durable else None)
+
+
+def put(path: Path, content: str, folder: int | None) -> None:
+    """`replace`, by who is `alone_in` the folder.
 
     Args:
-        if_it: Asked while no other process replaces a file of that folder; it is not written if
-            this says no.
+        folder: Its descriptor, where the file is to be durable.
     """
     draft = path.with_name(path.name + ".draft")
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        if not if_it():
-            return
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        draft.replace(path)
-        if durable:
-            os.fsync(folder)
-    finally:
-        os.close(folder)
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(content)
+        if folder is not None:
+            file.flush()
+            os.fsync(file.fileno())
+    draft.replace(path)
+    if folder is not None:
+        os.fsync(folder)
 
 
 def refuse_exported(to: Path) -> None:

@@ -167,7 +167,8 @@ class Writer(Generic[Row]):
         works = [w.make(connection) if isinstance(w, Compose) else w for w in batch]
         asked = {key for w in works if isinstance(w, Append) for key in (*w.expect, *w.given)}
         before = store.latest(connection, asked)
-        known, first = dict(before), tree.size
+        known: dict[str, int | None] = {**dict.fromkeys(asked), **before}
+        first, moved_keys = tree.size, dict[str, int]()
         accepted: list[Append[Row]] = []
         decided: list[Conflict | int | None] = []
         for work in works:
@@ -175,11 +176,12 @@ class Writer(Generic[Row]):
                 if work is not None and not isinstance(work, Aside):
                     work(connection)
                 decided.append(None)
-            elif conflict := _conflict(work.expect, known) or _conflict(work.given, known):
+            elif conflict := _conflict(work, known):
                 decided.append(conflict)
             else:
                 decided.append(len(accepted))
-                known |= dict.fromkeys(work.expect, first + len(accepted))
+                for key in work.expect:
+                    known[key] = moved_keys[key] = first + len(accepted)
                 accepted.append(work)
         hashes, size = [leaf_hash(work.leaf) for work in accepted], first + len(accepted)
         answers: list[Answer] = [
@@ -189,7 +191,6 @@ class Writer(Generic[Row]):
         if accepted:
             self._tried = _Tried(first, hashes[0], answers)
             tiles = list(tree.grow(hashes))
-            moved_keys = {key: known[key] for work in accepted for key in work.expect}
             appended = [(one, work.leaf) for one, work in zip(hashes, accepted, strict=True)]
             new = moved_keys.keys() - before.keys()
             store.extend(connection, tree, appended, tiles, moved_keys, new=new)
@@ -197,7 +198,7 @@ class Writer(Generic[Row]):
         return answers
 
     def _publish(self, anchored: Checkpoint, head: Checkpoint) -> None:
-        if head != anchored:
+        if head != anchored or not self._anchor.is_sure:
             self._anchor.advance(anchored, head)
         if head != self.published[0] or not self.published[1]:
             note = self._signer.sign(head)
@@ -221,8 +222,10 @@ def _follow(tree: Tree, seen: Checkpoint, connection: Connection) -> None:
         raise moved()
 
 
-def _conflict(expect: Mapping[str, int | None], known: Mapping[str, int]) -> Conflict | None:
-    for key, index in expect.items():
-        if known.get(key) != index:
-            return Conflict(key, known.get(key))
+def _conflict(work: Append[Row], known: Mapping[str, int | None]) -> Conflict | None:
+    """The first expectation that does not hold of what is known of every key."""
+    for expected in (work.expect, work.given):
+        for key, index in expected.items():
+            if known[key] != index:
+                return Conflict(key, known[key])
     return None

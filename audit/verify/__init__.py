@@ -121,6 +121,13 @@ _LEFT_OUT = {
     Depth.TREE: "树以外的一切（`--depth tree`） | everything but the tree (`--depth tree`)",
     Depth.ROWS: "密封部分能否打开（`--depth rows`） | whether sealed parts open (`--depth rows`)",
 }
+_TORN = (
+    (
+        "one of the two places of the anchor is not whole: power was lost while it was written,"
+        " which the next entry mends, or somebody has touched it"
+    ),
+    "锚的两处之一不完整：写入时断电（下一条记录会补好），或被人改动",
+)
 _ZH = {_SIGNED: "已签检查点", _ANCHOR: "锚", _GIVEN: "所给检查点"}
 
 
@@ -143,8 +150,11 @@ def _testimonies(
             "是否还有更新的记录：备份没有锚 | whether anything is newer: a backup has no anchor"
         )
     else:
+        place = Anchor(anchor or folder / ANCHOR_FILE)
         try:
-            told[_ANCHOR] = Anchor(anchor or folder / ANCHOR_FILE).read()
+            told[_ANCHOR] = place.read()
+            if place.is_torn():
+                problems.append(Problem(None, *_TORN))
         except StoreRefusedError as error:
             problems.append(Problem(None, str(error), error.zh))
     try:

@@ -12,6 +12,7 @@ import pytest
 
 from audit import recovery
 from audit.errors import ErasedError, StoreRefusedError, TamperedError
+from audit.log.anchor import Anchor
 from audit.trail import ERASED, Entry, Receipt, Trail
 from audit.verify import verify_receipt, verify_receipt_in, verify_store
 
@@ -64,7 +65,7 @@ def state(folder: Path) -> dict[str, bytes]:
 async def test_a_restored_backup_is_refused_recovered_on_record_and_goes_on(folder: Path) -> None:
     backup = (folder / "store.sqlite").read_bytes()
     lost = await append(folder, 3)
-    anchor, checkpoint = ((folder / name).read_text() for name in ("anchor", "checkpoint"))
+    anchor, checkpoint = Anchor(folder / "anchor").read(), (folder / "checkpoint").read_text()
     (folder / "store.sqlite").write_bytes(backup)
     with pytest.raises(StoreRefusedError) as refused:
         Trail.open(folder)
@@ -73,7 +74,7 @@ async def test_a_restored_backup_is_refused_recovered_on_record_and_goes_on(fold
     done = recover(folder)
 
     assert (done.index, list(done.lost), done.operator) == (5, [5, 6, 7], "ops-3")
-    assert (done.anchor, done.checkpoint) == (anchor, checkpoint), "kept as evidence"
+    assert (done.anchor, done.checkpoint) == (anchor.text, checkpoint), "kept as evidence"
     assert [line.split(": ")[0] for line in done.found] == [
         "STORE_BEHIND_ANCHOR",
         "STORE_BEHIND_CHECKPOINT",
@@ -157,7 +158,7 @@ async def test_a_lost_anchor_is_begun_again_on_record(
 
     assert done.found[0].startswith(("ANCHOR_MISSING", "ANCHOR_INVALID"))
     assert done.anchor == ""
-    assert (folder / "anchor").read_text().splitlines()[1] == "6"
+    assert Anchor(folder / "anchor").read().size == 6
     await append(folder, 1)
     assert verify_store(folder).problems == ()
 

@@ -1,6 +1,8 @@
 """A new master key opens everything that lives, and no old backup; no crash loses both keys."""
 
 import asyncio
+import errno
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from audit import recovery
 from audit.backup import backup, restore
 from audit.errors import StoreRefusedError
 from audit.log import connections
+from audit.log.anchor import Anchor
 from audit.renewal import renew
 from audit.trail import Entry, Trail
 from audit.trail.projections import SERVICE_KEYS, SUBJECT_KEYS
@@ -101,7 +104,7 @@ async def test_a_renewal_cut_short_loses_neither_key_nor_entry(
     shutil.copytree(folder, tmp_path / "before")
     await renew(folder, now=NOW)
     cut = folder if committed else tmp_path / "before"
-    new, anchor = (folder / "master.key").read_bytes(), (folder / "anchor").read_bytes()
+    new, anchor = (folder / "master.key").read_bytes(), Anchor(folder / "anchor").read()
     (cut / "master.key.next").write_bytes(new)
     (cut / "master.key.next").chmod(0o600)
     if committed:
@@ -113,7 +116,7 @@ async def test_a_renewal_cut_short_loses_neither_key_nor_entry(
 
     assert not (cut / "master.key.next").exists()
     assert ((cut / "master.key").read_bytes() == new) is committed
-    assert ((cut / "anchor").read_bytes() == anchor) is committed
+    assert (Anchor(cut / "anchor").read() == anchor) is committed
     assert await renew(cut, now=NOW) == (6 if committed else 4)
     assert verify_store(cut).problems == ()
 
@@ -151,12 +154,17 @@ async def test_a_store_that_is_not_sound_is_not_touched(folder: Path) -> None:
     assert before.items() <= files(folder).items()
 
 
-async def test_the_disk_may_fail_after_the_store_is_written(folder: Path) -> None:
-    (folder / "anchor.draft").mkdir()
+async def test_the_disk_may_fail_after_the_store_is_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fail)
     with pytest.raises(StoreRefusedError) as caught:
         await renew(folder, now=NOW)
     assert caught.value.reason == "RENEWAL_UNFINISHED"
-    (folder / "anchor.draft").rmdir()
+    monkeypatch.undo()
 
     assert await subjects(folder) == [*SUBJECTS, ""]
     assert verify_store(folder).problems == ()
