@@ -62,12 +62,44 @@ def test_what_two_readers_could_read_differently_is_refused(value: Any, what: st
     )
 
 
+def nested(levels: int, inner: Any, *, lists: bool) -> dict[str, Any]:
+    """An object, with so many values each within the other under it."""
+    for _ in range(levels):
+        inner = [inner] if lists else {"b": inner}
+    return {"a": inner}
+
+
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.parametrize("inner", [{}, [], 1, None])
+def test_so_many_levels_and_no_more(inner: Any, *, lists: bool) -> None:
+    assert decode(encode(nested(31, inner, lists=lists))) == nested(31, inner, lists=lists)
+
+    where = "a" if lists else "a" + 31 * ".b"
+    with pytest.raises(NotRecordedError, match=f"more than 32 levels at `{where}`"):
+        encode(nested(32, inner, lists=lists))
+
+
 def test_what_is_nested_without_end_is_refused() -> None:
     endless: dict[str, Any] = {}
     endless["a"] = endless
+    list_of_itself: list[Any] = []
+    list_of_itself += [list_of_itself, list_of_itself]
 
-    with pytest.raises(NotRecordedError, match="more than 32 levels"):
-        encode(endless)
+    for value in (endless, {"a": list_of_itself}):
+        with pytest.raises(NotRecordedError, match="more than 524288 parts"):
+            encode(value)
+
+
+def test_the_place_of_what_is_foreign_is_named_also_within_lists() -> None:
+    with pytest.raises(NotRecordedError, match=r"of type `float` at `a\.c`"):
+        encode({"a": {"b": 1, "c": ["x", (True, 1.5)]}})
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [0], ["x"], [None] * 70_000, {"k" + "x" * i: i for i in range(5_000)}]
+)
+def test_many_parts_and_many_keys_are_written(parts: Any) -> None:
+    assert decode(encode({"a": parts})) == {"a": parts}
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"a":', b"[" * 100_000])
