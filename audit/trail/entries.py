@@ -14,6 +14,8 @@ from enum import Enum
 from time import time_ns
 from typing import Final, TypeAlias
 
+import msgspec
+
 from audit.errors import NotRecordedError
 from audit.log.merkle import Hash
 from audit.trail.canonical import Json, decode, encode
@@ -94,11 +96,12 @@ ERASED: Final = Erased.ERASED
 SealedPart: TypeAlias = Mapping[str, Json] | Erased
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True):
     """The permanent part as it was hashed.
 
     Attributes:
+        said_time: When, as it says so (`time_text`).
+        said_case: The case as it says so (`case_json`); empty if it changes none.
         sealed_digest: SHA-256 of the sealed content, which is ciphertext.
         subject_commitment: HMAC-SHA256 of the subject; its key is in the sealed record's.
         notice_commitment: The same of the notice.
@@ -107,13 +110,23 @@ class Leaf:
 
     type: str
     id: str
-    time: datetime
+    said_time: str
     permanent: Mapping[str, Json]
-    case: CaseRow | None
+    said_case: Mapping[str, str]
     sealed_digest: str
     subject_commitment: str
     notice_commitment: str
     links_commitment: str
+
+    @property
+    def time(self) -> datetime:
+        """When it happened, as the service claims."""
+        return datetime.fromisoformat(self.said_time)
+
+    @property
+    def case(self) -> CaseRow | None:
+        """How it leaves its case; None if it changes none."""
+        return case_from_json(self.said_case) if self.said_case else None
 
     def encode(self) -> bytes:
         """The bytes that are hashed and stored.
@@ -125,15 +138,15 @@ class Leaf:
             "schema": LEAF_SCHEMA,
             "type": self.type,
             "id": self.id,
-            "time": time_text(self.time),
+            "time": self.said_time,
             "permanent": dict(self.permanent),
             "sealed_digest": self.sealed_digest,
             "subject_commitment": self.subject_commitment,
             "notice_commitment": self.notice_commitment,
             "links_commitment": self.links_commitment,
         }
-        if self.case is not None:
-            value["case"] = {**case_json(self.case)}
+        if self.said_case:
+            value["case"] = {**self.said_case}
         content = encode(value)
         if len(content) > LEAF_BYTES:
             raise NotRecordedError(
@@ -156,22 +169,23 @@ class Leaf:
         if value.pop("schema", None) != LEAF_SCHEMA:
             raise ValueError("not a leaf of a schema that is known")
         permanent, case = value.pop("permanent", None), value.pop("case", None)
-        time = value.pop("time", None)
-        if not isinstance(permanent, dict) or not isinstance(time, str):
+        if not isinstance(permanent, dict):
             raise ValueError("not a leaf")  # noqa: TRY004  # the content is wrong, not its type
+        texts = _texts(value)
         try:
-            return cls(
-                **_texts(value),
+            leaf = cls(
+                said_time=texts.pop("time"),
                 permanent=permanent,
-                time=datetime.fromisoformat(time),
-                case=None if case is None else case_from_json(case),
+                said_case={} if case is None else _texts(case),
+                **texts,
             )
-        except TypeError:
+            _ = leaf.time, case is None or case_from_json(case)
+        except (KeyError, TypeError):
             raise ValueError("not a leaf") from None
+        return leaf
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(msgspec.Struct, frozen=True):
     """By what an entry is found: erasable, and committed to by the leaf.
 
     Attributes:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
 
+import msgspec
 from sqlalchemy import Connection
 
 from audit.errors import NotFoundError, NotRecordedError
@@ -214,7 +214,7 @@ class Keeper:
                 return None
             entry = Entry(type_, str(uuid4()), time, said.permanent, {}, subject=said.subject)
             leaf, row = prepare(self._keyring, entry, [ERASURE_KEY])
-            row = replace(row, destroys=said.destroys)
+            row = msgspec.structs.replace(row, destroys=said.destroys)
             return Append(leaf, row, expect={ERASURE_KEY: newest}, given={})
 
         answer = await self._log.compose(make)

@@ -1,8 +1,8 @@
 """Appending one entry to a store that no service holds, in a transaction of the caller's."""
 
-import dataclasses
 from collections.abc import Callable
 
+import msgspec
 from sqlalchemy import Connection
 
 from audit.log import store
@@ -32,5 +32,5 @@ def append(
     tree, hashed = store.load_tree(connection, head), leaf_hash(leaf)
     tiles = list(tree.grow([hashed]))
     store.extend(connection, tree, [(hashed, leaf)], tiles, {key: head.size})
-    projections.write(connection, [(head.size, dataclasses.replace(row, destroys=destroys))])
+    projections.write(connection, [(head.size, msgspec.structs.replace(row, destroys=destroys))])
     return Checkpoint(head.origin, tree.size, tree.frontier.root())

@@ -1,10 +1,10 @@
 """From what happened to what is written: an entry sealed, committed to, encoded, projected."""
 
-import secrets
 from collections.abc import Collection
+from os import urandom
 
 from audit.errors import NotRecordedError
-from audit.trail.entries import Entry, Leaf, Links
+from audit.trail.entries import Entry, Leaf, Links, case_json, time_text
 from audit.trail.projections import CHARACTERS, Projected, Row, can_be_asked
 from audit.trail.seal import KEY_BYTES, Keyring, commitment
 
@@ -18,7 +18,7 @@ def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[byte
     Raises:
         NotRecordedError: It is too large, or outside the profile of `canonical`.
     """
-    if len(keys) > _KEYS_AN_ENTRY or any(len(key) > _KEY_CHARACTERS for key in keys):
+    if len(keys) > _KEYS_AN_ENTRY or max(map(len, keys), default=0) > _KEY_CHARACTERS:
         raise NotRecordedError(
             f"the entry has more than {_KEYS_AN_ENTRY} keys, or one that is too long",
             zh=f"记录的键超过 {_KEYS_AN_ENTRY} 个，或有的键过长；请用标签，每键至多 "
@@ -28,13 +28,13 @@ def prepare(keyring: Keyring, entry: Entry, keys: Collection[str]) -> tuple[byte
         )
     sealed = keyring.seal(entry.id, sealed=entry.sealed, subject=entry.subject, notice=entry.notice)
     links = Links(sealed.subject_key.tag, sorted(keys))
-    salt, content = secrets.token_bytes(KEY_BYTES), links.encode()
+    salt, content = urandom(KEY_BYTES), links.encode()
     leaf = Leaf(
         type=entry.type,
         id=entry.id,
-        time=entry.time,
+        said_time=time_text(entry.time),
         permanent=entry.permanent,
-        case=entry.case,
+        said_case={} if entry.case is None else case_json(entry.case),
         sealed_digest=sealed.digest,
         subject_commitment=sealed.subject_commitment,
         notice_commitment=sealed.notice_commitment,

@@ -10,9 +10,9 @@ its set.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
@@ -31,13 +31,12 @@ from sqlalchemy import (
 
 from audit.log.store import ENTRIES as LOG_ENTRIES
 from audit.log.store import NUMBER, TEXT, insert_rows, latest, read_leaf, rows_among, upsert_rows
+from audit.trail.canonical import Json
 from audit.trail.entries import (
     Leaf,
     Links,
     RecordedCase,
     case_from_json,
-    case_json,
-    time_text,
 )
 from audit.trail.seal import Sealed
 
@@ -149,6 +148,7 @@ CASES = Table(
     Column("first_index", NUMBER, nullable=False),
     Column("latest_index", NUMBER, nullable=False),
     Index("cases_by_state", "state", "due_time", "case_id"),
+    sqlite_with_rowid=False,
 )
 
 ARCHIVE = Table(
@@ -199,8 +199,7 @@ class MarkSet(NamedTuple):
     can_be_asked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Projected:
+class Projected(msgspec.Struct, frozen=True):
     """What of an entry goes into projections, but for its index.
 
     Attributes:
@@ -215,13 +214,14 @@ class Projected:
     @classmethod
     def of(cls, leaf: Leaf, links: Links) -> Self:
         """What follows from an entry's leaf and links."""
-        texts = {name: _text(leaf.permanent.get(name)) for name in COLUMNS}
-        if leaf.case is not None:
-            texts["case_id"] = leaf.case.case_id
-        state = "" if leaf.case is None else leaf.case.state
-        row = (leaf.type, time_text(leaf.time), *texts.values(), state, links.subject_tag)
-        case = () if leaf.case is None else (*case_json(leaf.case).values(),)
-        return cls(row, mark_set(leaf), case)
+        said = leaf.permanent
+        texts = {name: _text(said.get(name)) for name in COLUMNS}
+        marks = mark_set(leaf.type, texts, said)
+        case = leaf.said_case
+        if case:
+            texts["case_id"] = case["case_id"]
+        row = (leaf.type, leaf.said_time, *texts.values(), case.get("state", ""), links.subject_tag)
+        return cls(row, marks, case_columns(case) if case else ())
 
     @property
     def time(self) -> str:
@@ -239,8 +239,7 @@ class Projected:
         return *self.texts, self.marks.id
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """All that is kept of one entry beside its leaf.
 
     Attributes:
@@ -289,14 +288,15 @@ def _project(connection: Connection, rows: Sequence[tuple[int, Projected]]) -> N
     insert_rows(connection, ENTRIES, [(index, *row.columns) for index, row in rows])
     _add_marks(connection, {row.marks.id: row.marks for _, row in rows})
     cases: dict[str, tuple[object, ...]] = {}
-    spans: dict[int, tuple[str, str]] = {}
+    opened: dict[str, int] = {}
+    times: dict[int, list[str]] = {}
     for index, row in rows:
-        earliest, latest = spans.get(index // SPAN, (row.time, row.time))
-        spans[index // SPAN] = min(earliest, row.time), max(latest, row.time)
+        times.setdefault(index // SPAN, []).append(row.time)
         if row.case:
-            _, *_, first, _ = cases.get(row.case[0], ("", index, index))
-            cases[row.case[0]] = (*row.case, first, index)
-    upsert_rows(connection, SPANS, [(block, *span) for block, span in spans.items()], _WIDEN_SPAN)
+            case_id = row.case[0]
+            cases[case_id] = (*row.case, opened.setdefault(case_id, index), index)
+    spans = [(block, min(among), max(among)) for block, among in times.items()]
+    upsert_rows(connection, SPANS, spans, _WIDEN_SPAN)
     upsert_rows(connection, CASES, [*cases.values()], _MOVE_CASE)
 
 
@@ -327,14 +327,16 @@ def sealed_columns(row: Row) -> tuple[str | bytes, ...]:
     )
 
 
-def mark_set(leaf: Leaf) -> MarkSet:
-    """The marks that follow from a leaf.
+def mark_set(type_: str, texts: Mapping[str, str], said: Mapping[str, Json]) -> MarkSet:
+    """The marks that follow from an entry's type and what it says for ever.
+
+    Args:
+        texts: What it says under the names of `COLUMNS`.
 
     Raises:
         ValueError: It says what `canonical` refuses.
     """
-    said = leaf.permanent
-    shared = (leaf.type, *(_text(said.get(name)) for name in SHARED[1:]))
+    shared = (type_, *[texts[name] for name in SHARED[1:]])
     try:  # many entries say the same, and to encode it costs less than to go through it
         return _mark_set(_ENCODER.encode((shared, said.get("reasons"), said.get("statuses"))))
     except (OverflowError, RecursionError, msgspec.MsgspecError):
@@ -371,6 +373,8 @@ def mark_set_id(marks: Sequence[tuple[str, str]]) -> bytes:
 
 
 _ENCODER = msgspec.json.Encoder()
+case_columns: Callable[[Mapping[str, str]], tuple[str, ...]] = itemgetter(*CASES.c.keys()[:-2])
+"""What a leaf says of a case, as ``cases`` has it."""
 
 
 def case(connection: Connection, case_id: str) -> RecordedCase | None:

@@ -16,14 +16,14 @@ begins with a commitment to its key.
 """
 
 import hmac
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
+from os import urandom
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -38,11 +38,10 @@ SEALED_BYTES = 1 << 20
 _BLOCK_BYTES = 64
 _NONCE_BYTES = 12
 _ONCE = bytes(_NONCE_BYTES)  # a record key encrypts one record, so its nonce need not differ
-_SUBJECTS = 4_096
+_SUBJECTS = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectKey:
+class SubjectKey(msgspec.Struct, frozen=True):
     """A key of a subject, open in memory and wrapped as it is stored.
 
     Attributes:
@@ -56,8 +55,7 @@ class SubjectKey:
     wrapped: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True):
     """A sealed record as it is stored, and what its leaf says about it."""
 
     subject_key: SubjectKey
@@ -72,8 +70,7 @@ class Sealed:
         return digest_of(self.content)
 
 
-@dataclass(frozen=True, slots=True)
-class Unsealed:
+class Unsealed(msgspec.Struct, frozen=True):
     """A sealed record, opened.
 
     Attributes:
@@ -116,7 +113,7 @@ class Keyring:
     @staticmethod
     def new_tag_key(master: bytes) -> bytes:
         """A new random key for tags, wrapped under the master."""
-        return _wrap(master, secrets.token_bytes(KEY_BYTES), b"tag")
+        return _wrap(master, urandom(KEY_BYTES), b"tag")
 
     @property
     def is_between(self) -> bool:
@@ -154,7 +151,7 @@ class Keyring:
     def new_subject_key(self, tag: str) -> SubjectKey:
         """A new random key of the subject of that tag."""
         key_id = ordered_id()
-        key = secrets.token_bytes(KEY_BYTES)
+        key = urandom(KEY_BYTES)
         return SubjectKey(key_id, tag, key, _wrap(self._masters[0], key, key_id.encode()))
 
     def move(
@@ -202,7 +199,7 @@ class Keyring:
             )
         about = record_id.encode()
         subject_key = self._subject_key(self.tag(subject) if subject else "")
-        key = secrets.token_bytes(KEY_BYTES)
+        key = urandom(KEY_BYTES)
         return Sealed(
             subject_key=subject_key,
             wrapped_key=_wrap(subject_key.key, key, about),
@@ -290,26 +287,26 @@ def commitment(key: bytes, text: str) -> str:
 
 
 _INNER, _OUTER = (bytes(one ^ pad for one in range(256)) for pad in (0x36, 0x5C))
+_INNER_REST, _OUTER_REST = (bytes([pad]) * (_BLOCK_BYTES - KEY_BYTES) for pad in (0x36, 0x5C))
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:
-    """HMAC-SHA256 (RFC 2104) under a key that fits a block of 64 bytes.
+    """HMAC-SHA256 (RFC 2104) under a key of 32 bytes, which leave half of a block empty.
 
     An entry has seven, nearly all under keys of their own: `hmac.new` spends more on setting one up
     than on hashing, and `hmac.digest` lets go of the interpreter lock for it.
 
     Raises:
-        ValueError: The key is longer.
+        ValueError: The key is longer, or shorter.
     """
-    if len(key) > _BLOCK_BYTES:
+    if len(key) != KEY_BYTES:
         raise ValueError("not a key of ours")
-    block = key.ljust(_BLOCK_BYTES, b"\0")
-    inner = sha256(block.translate(_INNER) + message).digest()
-    return sha256(block.translate(_OUTER) + inner).digest()
+    inner = sha256(key.translate(_INNER) + _INNER_REST + message).digest()
+    return sha256(key.translate(_OUTER) + _OUTER_REST + inner).digest()
 
 
 def _wrap(outer: bytes, inner: bytes, about: bytes) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
+    nonce = urandom(_NONCE_BYTES)
     return nonce + AESGCM(outer).encrypt(nonce, inner, about)
 
 

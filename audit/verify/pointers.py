@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Column, Connection, Select, bindparam, func, select
 
 from audit.log import store
-from audit.trail.entries import Leaf, Links, case_json
-from audit.trail.projections import CASES, ENTRIES
+from audit.trail.entries import Leaf, Links
+from audit.trail.projections import CASES, ENTRIES, case_columns
 from audit.verify.report import Wrong
 
 
@@ -77,9 +77,9 @@ class Pointers:
         opened = {(case_id, index) for index, case_id in self._opened.before(end)}
         between: dict[str, tuple[int, int]] = {}
         for index, (leaf, _) in entries.items():
-            if leaf.case is None:
+            if not leaf.said_case:
                 continue
-            at = (leaf.case.case_id, index)
+            at = (leaf.said_case["case_id"], index)
             opened.discard(at)
             stored = changed.pop(at, None)
             if stored is None:
@@ -87,7 +87,7 @@ class Pointers:
                 between[at[0]] = lowest, index
                 continue
             first = min(stored[-2], index) if isinstance(stored[-2], int) else index
-            ours = (*case_json(leaf.case).values(), first, index)
+            ours = (*case_columns(leaf.said_case), first, index)
             if ours != stored:
                 names = zip(CASES.c.keys(), ours, stored, strict=True)
                 self._differs(index, next(name for name, a, b in names if a != b))

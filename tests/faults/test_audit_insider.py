@@ -22,8 +22,8 @@ from audit.log.checkpoint import Checkpoint, Signer
 from audit.log.merkle import Frontier, leaf_hash
 from audit.log.tiles import Tree
 from audit.trail import CaseRow, Entry, Trail
-from audit.trail.entries import Leaf
-from audit.trail.projections import mark_set
+from audit.trail.entries import Leaf, Links
+from audit.trail.projections import Projected
 from audit.verify import verify_receipt_in, verify_store
 
 SIZE = 20
@@ -79,7 +79,7 @@ def edit(folder: Path) -> None:
         (leaf,) = store.execute("SELECT leaf FROM log_entries WHERE idx = ?", (TOUCHED,)).fetchone()
         leaf = leaf.replace(b'"outcome":"refused"', b'"outcome":"approved"')
         store.execute("UPDATE log_entries SET leaf = ? WHERE idx = ?", (leaf, TOUCHED))
-        marks = mark_set(Leaf.decode(leaf))
+        marks = Projected.of(Leaf.decode(leaf), Links("", ())).marks
         rows = [(marks.id, *mark) for mark in marks.marks]
         store.executemany("INSERT INTO mark_sets VALUES (?, ?, ?)", rows)
         now = "UPDATE entries SET outcome = 'approved', marks = ? WHERE idx = ?"
