@@ -125,8 +125,9 @@ class Queue(Generic[Row]):
                     reason="QUEUE_FULL",
                     hint="Repeat the call with the same `request_id` after a short while.",
                 )
+            if not self._gathered or self._gathered[-1].loop is not loop:
+                loop.call_soon(self._flush)
             self._gathered.append(Waiting(work, loop, future))
-        loop.call_soon(self._flush)
         return await future
 
     def close(self) -> None:

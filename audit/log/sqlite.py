@@ -27,10 +27,10 @@ _CACHE_KIB = 32_768
 _PAGE_BYTES = 8_192
 """Of a store that is made: three entries of 3 KB share a page, where of 4 KiB each had its own."""
 
-_ROWS_IN_WAL = 4_000
+_ROWS_IN_WAL = 24_000
 """So many rows, some 2,500 pages, are moved from the WAL into the file while nobody waits."""
 
-_PAGES_IN_WAL = 4_000
+_PAGES_IN_WAL = 16_000
 """So many pages are moved in the midst of a commit: large entries, or no moment of rest."""
 
 Found = TypeVar("Found")

@@ -81,9 +81,12 @@ class Tree:
 
     def grow(self, leaves: Iterable[Hash]) -> Iterator[Tile]:
         """Append leaves and yield the tiles that become full, lower levels first."""
+        hashes = self._pending_of(0)
         for leaf in leaves:
             self.frontier.append(leaf)
-            yield from self._push(0, leaf)
+            hashes.append(leaf)
+            if len(hashes) == WIDTH:
+                yield from self._fill(0)
 
     def unfinished(self) -> Iterator[tuple[int, int, bytes]]:
         """Level, position and hashes of each tile that has begun and is not full, lowest first."""
@@ -91,17 +94,21 @@ class Tree:
             if hashes:
                 yield level, self.size >> HEIGHT * (level + 1), b"".join(hashes)
 
-    def _push(self, level: int, node: Hash) -> Iterator[Tile]:
+    def _pending_of(self, level: int) -> list[Hash]:
         if level == len(self._pending):
             self._pending.append([])
+        return self._pending[level]
+
+    def _fill(self, level: int) -> Iterator[Tile]:
+        """The tile that has become full, and those above that become full with it."""
         hashes = self._pending[level]
-        hashes.append(node)
-        if len(hashes) == WIDTH:
-            position = (self.size >> HEIGHT * (level + 1)) - 1
-            root = root_of(hashes)
-            yield Tile(level, position, root, b"".join(hashes))
-            hashes.clear()
-            yield from self._push(level + 1, root)
+        root = root_of(hashes)
+        yield Tile(level, (self.size >> HEIGHT * (level + 1)) - 1, root, b"".join(hashes))
+        hashes.clear()
+        above = self._pending_of(level + 1)
+        above.append(root)
+        if len(above) == WIDTH:
+            yield from self._fill(level + 1)
 
 
 def tile_path(level: int | str, position: int, count: int = WIDTH) -> str:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from sqlalchemy import delete
 
 from audit.errors import ErasedError, NotFoundError, NotRecordedError, TamperedError
+from audit.log import sqlite
 from audit.log.checkpoint import Verifier
 from audit.log.merkle import leaf_hash
 from audit.log.queue import QUEUE_ENTRIES
@@ -133,8 +134,9 @@ async def test_when_too_many_wait_the_next_is_refused_and_the_rest_recorded(trai
 
 
 async def test_what_gathers_in_the_wal_is_moved_into_the_file_before_it_is_much(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sqlite, "_ROWS_IN_WAL", 4_000)
     Trail.create(tmp_path / "s", origin="test.invalid")
     store = tmp_path / "s" / "store.sqlite"
     async with Trail.open(tmp_path / "s") as trail:
@@ -325,15 +327,16 @@ def test_keys_are_derived_as_rfc_5869_says() -> None:
     assert derive(key, "subject") == expanded
 
 
-@pytest.mark.parametrize("key", [b"", bytes(32), bytes(range(64))])
+@pytest.mark.parametrize("key", [bytes(32), bytes(range(32)), b"\xff" * 32])
 @pytest.mark.parametrize("text", ["", "告知", "x" * 5_000])
 def test_commitments_are_hmacs(key: bytes, text: str) -> None:
     assert commitment(key, text) == hmac.new(key, text.encode(), "sha256").hexdigest()
 
 
-def test_a_key_that_hmac_would_shorten_is_none_of_ours() -> None:
+@pytest.mark.parametrize("length", [0, 31, 33, 65])
+def test_a_key_of_another_length_is_none_of_ours(length: int) -> None:
     with pytest.raises(ValueError, match="not a key of ours"):
-        commitment(bytes(65), "x")
+        commitment(bytes(length), "x")
 
 
 def test_a_sealed_part_opens_only_for_its_own_record_and_unchanged() -> None:
