@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from pydantic_core import to_jsonable_python
@@ -73,7 +74,7 @@ async def replay(index: int, *, office: Office) -> Replay:
     archived = await office.record.archived(str(recorded.permanent["release_digest"]))
     if archived is None:
         return NotReplayable("rules")
-    release = restore(archived)
+    release = _restored(archived)
     try:
         before = await office.record.draft_at(index, release.matter)
     except ErasedError:
@@ -93,6 +94,10 @@ async def replay(index: int, *, office: Office) -> Replay:
     if isinstance(compared, Diverged) and ENGINE_DISAGREES in before.outcome.reasons:
         return NotReplayable("engine")
     return compared
+
+
+_restored = lru_cache(maxsize=16)(restore)
+"""To compose a release takes longer than to judge by it; those of one day are asked for in turn."""
 
 
 def _again(before: Draft, admission: Admission) -> Draft:

@@ -12,6 +12,7 @@ case before. One process-wide lock: the engine never releases the interpreter an
 import itertools
 import json
 import threading
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
@@ -74,7 +75,7 @@ NATIVE: Native = durable_rules_engine
 
 _One = TypeVar("_One")
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()  # while it is held, an engine can be found that nobody has any more
 _SEQUENCE = itertools.count(1)
 _SID = "P"
 _RETRACT = f'{{"sid":"{_SID}","id":"c"}}'
@@ -312,6 +313,13 @@ def _too_large(at: Position, *, zh: str, en: str, hint_zh: str, hint_en: str) ->
     )
 
 
+def _give_back(parts: "Iterable[_Stage | _Network]") -> None:
+    """Free what the C module holds, which no garbage collector sees."""
+    with _LOCK:
+        for part in parts:
+            part.close()
+
+
 class Engine:
     """A rule file in the rule engine.
 
@@ -333,6 +341,8 @@ class Engine:
             except BaseException:
                 self._close()
                 raise
+        given_back = weakref.finalize(self, _give_back, [*self._stages, self._last])
+        given_back.atexit = False
 
     def verdict(self, facts: Facts) -> Verdict:
         """Say what the rule file says about these facts.
@@ -365,7 +375,7 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Give the engine's memory back; every later verdict is an error."""
+        """Give its memory back now, not when nobody has it any more; later verdicts are errors."""
         with _LOCK:
             self._close()
 

@@ -1,5 +1,6 @@
 """Whatever goes wrong in the rule engine, no wrong verdict leaves, and the next case is right."""
 
+import gc
 import subprocess
 import sys
 import textwrap
@@ -195,6 +196,28 @@ def test_a_closed_engine_says_so_and_can_be_closed_again(engine: Engine) -> None
         engine.verdict(GOOD)
 
     assert caught.value.reason == "ENGINE_CLOSED"
+
+
+def test_an_engine_that_nobody_has_any_more_gives_its_memory_back(seam: Seam) -> None:
+    """Also one that is found while another is asked, by the thread that asks."""
+    rings = [[Engine(_book(), seam)] for _ in range(2)]
+    for ring in rings:
+        ring.append(ring)  # type: ignore[arg-type]  # so that only a collection finds it
+    made = seam.calls.count("create_ruleset")
+    assert made > 0
+    del rings, ring
+
+    def collect(real: Fault, *arguments: Any) -> Any:
+        gc.collect()
+        return real(*arguments)
+
+    between = Seam()
+    asked = Engine(_book(), between)
+    between.faults["assert_fact"] = collect
+
+    assert is_right(asked, GOOD, OTHER)
+    assert seam.calls.count("delete_ruleset") == made
+    asked.close()
 
 
 def test_threads_never_see_each_others_cases(engine: Engine) -> None:

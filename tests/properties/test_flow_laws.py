@@ -24,6 +24,7 @@ from decision_service.model import (
 from decision_service.office import Office
 from decision_service.prefill import prefill
 from decision_service.replay import Diverged, Reproduced, replay
+from decision_service.rulebook.engine import Engine
 from evidence_adapters.sandbox import City, Misconduct, Running
 
 REGISTERS = ("population_register", "death_register", "payment_ledger", "library_register")
@@ -154,6 +155,34 @@ async def test_law_4_the_record_is_enough(
         kinds.add(decision.outcome.kind)
         assert await replay(decision.receipt.index, office=office) == Reproduced()
     assert kinds == {"approved", "refused", "referred", "needs_correction", "waiting"}
+
+
+async def test_many_replays_make_one_engine_a_release(
+    office: Office,
+    clock: Any,
+    people: City,
+    apply_for: Callable[..., Application],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Composing a release anew takes longer than all else of a replay."""
+    decided = []
+    for matter in ("old_age_allowance", "library_card"):
+        application = apply_for(people.cast(office.today(clock()))["aged_75"], matter)
+        decision = await decide(application, office=office, now=clock(), deadline=_soon())
+        decided.append(decision.receipt.index)
+    made, make = [], Engine.__init__
+
+    def counted(engine: Engine, *arguments: Any) -> None:
+        made.append(engine)
+        make(engine, *arguments)
+
+    monkeypatch.setattr(Engine, "__init__", counted)
+
+    for _ in range(10):
+        for index in decided:
+            assert await replay(index, office=office) == Reproduced()
+
+    assert len(made) <= len(decided)
 
 
 async def test_replay_tells_a_decision_that_was_not_what_the_rules_say(
