@@ -6,7 +6,7 @@ whenever it was overturned, so of all decisions of a month or a release no more 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -19,17 +19,20 @@ from sqlalchemy import (
     and_,
     func,
     not_,
-    or_,
     select,
 )
 
 from audit.log import store
+from audit.log.store import rows_among
 from audit.trail.entries import Leaf
-from audit.trail.projections import ENTRIES, MARK_SETS, REASON
+from audit.trail.projections import ENTRIES, MARK_SETS, REASON, SHARED
 from audit.trail.queries import All, Condition, Either, Is, clause
 
 OVERRIDDEN = "override"
 """How a decision is called overturned that a person has decided otherwise; else it is the act."""
+
+_SETS = 5_000
+"""So many are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,59 +130,82 @@ class Tally:
 def tally(connection: Connection, condition: Condition, *, kinds: Kinds) -> tuple[Tally, ...]:
     """Count the decisions for which a condition holds, by matter and release, in that order."""
     found: dict[tuple[str, str], Tally] = {}
-    of = clause(All((_any("type", kinds.all), condition)))
-    by = (ENTRIES.c.matter, ENTRIES.c.release_digest)
-    for matter, digest, type_, outcome, number in connection.execute(
-        select(*by, ENTRIES.c.type, ENTRIES.c.outcome, func.count())
-        .where(of)
-        .group_by(*by, ENTRIES.c.type, ENTRIES.c.outcome)
-    ):
-        one = found.setdefault((matter, digest), Tally(matter, digest))
-        (one.outcomes if type_ == kinds.decision else one.by_persons)[outcome] += number
-        one.overrides += number * (type_ == kinds.override)
-    for matter, digest, code, number in connection.execute(
-        select(*by, MARK_SETS.c.value, func.count())
-        .join(MARK_SETS, (MARK_SETS.c.id == ENTRIES.c.marks) & (MARK_SETS.c.name == REASON))
-        .where(of, ENTRIES.c.type == kinds.decision, ENTRIES.c.outcome == kinds.referred)
-        .group_by(*by, MARK_SETS.c.value)
-    ):
-        found[matter, digest].referrals[code] = number
-    _add_times(connection, of, found, kinds)
+    for said, reasons, number in _counted(connection, All((_any("type", kinds.all), condition))):
+        key = said["matter"], said["release_digest"]
+        one, outcome = found.setdefault(key, Tally(*key)), said["outcome"]
+        if said["type"] != kinds.decision:
+            one.by_persons[outcome] += number
+            one.overrides += number * (said["type"] == kinds.override)
+            continue
+        one.outcomes[outcome] += number
+        if outcome == kinds.referred:
+            one.referrals.update(dict.fromkeys(reasons, number))
+        if outcome in {*kinds.ended, kinds.referred}:
+            one.at_once += number
+    for key, took_s in _later(connection, condition, kinds):
+        found[key].later_s.append(took_s)
+        found[key].at_once -= 1
+    for key, took_s in _by_persons(connection, condition, kinds):
+        found[key].by_persons_s.append(took_s)
     for gone in overturns(connection, condition, kinds=kinds).values():
         one = found[gone.matter, gone.release_digest]
         one.overturned += 1
         one.overturns.update(gone.by.keys())
-    return tuple(found[key] for key in sorted(found))
-
-
-def _add_times(
-    connection: Connection,
-    of: ColumnElement[bool],
-    found: Mapping[tuple[str, str], Tally],
-    kinds: Kinds,
-) -> None:
-    """Say how long cases took to what ended them, or left them to a person."""
-    by_rules = and_(
-        ENTRIES.c.type == kinds.decision, ENTRIES.c.outcome.in_((*kinds.ended, kinds.referred))
-    )
-    by_persons = and_(
-        ENTRIES.c.type != kinds.decision,
-        ENTRIES.c.outcome.in_(kinds.ended),
-        not_(_ended_before(kinds)),
-    )
-    columns = (ENTRIES.c.matter, ENTRIES.c.release_digest, ENTRIES.c.type, ENTRIES.c.time)
-    query = select(*columns, first_time((kinds.decision,))).where(of, or_(by_rules, by_persons))
-    for matter, digest, type_, ended, begun in connection.execute(query):
-        one, took_s = found[matter, digest], _seconds(begun or ended, ended)
-        if type_ != kinds.decision:
-            one.by_persons_s.append(took_s)
-        elif took_s:
-            one.later_s.append(took_s)
-        else:
-            one.at_once += 1
     for one in found.values():
         one.later_s.sort()
         one.by_persons_s.sort()
+    return tuple(found[key] for key in sorted(found))
+
+
+def _counted(
+    connection: Connection, condition: Condition
+) -> Iterator[tuple[Mapping[str, str], Sequence[str], int]]:
+    """What entries for which a condition holds say, their reasons, and how many say just that.
+
+    Entries are counted by their sets of marks, and those are few.
+    """
+    sets = select(ENTRIES.c.marks, func.count()).where(clause(condition)).group_by(ENTRIES.c.marks)
+    numbers = {set_id: number for set_id, number in connection.execute(sets)}  # noqa: C416  # rows
+    ids = [*numbers]
+    for start in range(0, len(ids), _SETS):
+        marks: dict[bytes, dict[str, list[str]]] = {}
+        found = rows_among(connection, MARK_SETS.c.id, ids[start : start + _SETS])
+        for set_id, name, value in found:
+            marks.setdefault(set_id, {}).setdefault(name, []).append(value)
+        for set_id, said in marks.items():
+            yield {one: said[one][0] for one in SHARED}, said.get(REASON, []), numbers[set_id]
+
+
+def _later(
+    connection: Connection, condition: Condition, kinds: Kinds
+) -> Iterator[tuple[tuple[str, str], float]]:
+    """By matter and release, how long after its case's first decision one ended or referred it.
+
+    Of those by rules that did not come with the first; nearly all did.
+    """
+    first = ENTRIES.alias("first")
+    before = _same_case(first) & (first.c.type == kinds.decision) & (first.c.time < ENTRIES.c.time)
+    by_rules = Is("type", "=", kinds.decision), _any("outcome", (*kinds.ended, kinds.referred))
+    of = clause(All((*by_rules, condition)))
+    return _took(connection, and_(of, select(first.c.idx).where(before).exists()), kinds)
+
+
+def _by_persons(
+    connection: Connection, condition: Condition, kinds: Kinds
+) -> Iterator[tuple[tuple[str, str], float]]:
+    """The same of decisions by persons that were the first to end their case."""
+    persons = _any("type", (kinds.determination, kinds.override)), _any("outcome", kinds.ended)
+    of = clause(All((*persons, condition)))
+    return _took(connection, and_(of, not_(_ended_before(kinds))), kinds)
+
+
+def _took(
+    connection: Connection, of: ColumnElement[bool], kinds: Kinds
+) -> Iterator[tuple[tuple[str, str], float]]:
+    columns = (ENTRIES.c.matter, ENTRIES.c.release_digest, ENTRIES.c.time)
+    query = select(*columns, first_time((kinds.decision,))).where(of)
+    for matter, digest, ended, begun in connection.execute(query):
+        yield (matter, digest), _seconds(begun or ended, ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +230,7 @@ def overturns(
     reason, stands.
     """
     later = ENTRIES.alias("later")
-    same_case = (later.c.case_id == ENTRIES.c.case_id) & (later.c.case_id != "")
-    follows = same_case & (later.c.idx > ENTRIES.c.idx)
+    follows = _same_case(later) & (later.c.idx > ENTRIES.c.idx)
     ended = All((_any("type", kinds.all), _any("outcome", kinds.ended)))
     of = clause(All((ended, condition)))
     stays = (ENTRIES.c.outcome == kinds.refused) & (later.c.outcome == kinds.refused)
@@ -238,10 +263,8 @@ def _any(column: str, values: Iterable[str]) -> Condition:
 def first_time(types: Sequence[str]) -> ScalarSelect[str]:
     """When the case of a row of ``entries`` got its first entry of these types."""
     first = ENTRIES.alias("first")
-    same_case = (first.c.case_id == ENTRIES.c.case_id) & (first.c.case_id != "")
-    return (
-        select(func.min(first.c.time)).where(same_case, first.c.type.in_(types)).scalar_subquery()
-    )
+    query = select(func.min(first.c.time)).where(_same_case(first), first.c.type.in_(types))
+    return query.scalar_subquery()
 
 
 def previous_outcome(types: Sequence[str]) -> ScalarSelect[str]:
@@ -259,8 +282,11 @@ def _ended_before(kinds: Kinds) -> ColumnElement[bool]:
 
 
 def _earlier(before: FromClause) -> ColumnElement[bool]:
-    same_case = (before.c.case_id == ENTRIES.c.case_id) & (before.c.case_id != "")
-    return and_(same_case, before.c.idx < ENTRIES.c.idx)
+    return and_(_same_case(before), before.c.idx < ENTRIES.c.idx)
+
+
+def _same_case(other: FromClause) -> ColumnElement[bool]:
+    return and_(other.c.case_id == ENTRIES.c.case_id, other.c.case_id != "")
 
 
 def _seconds(begun: str, ended: str) -> float:

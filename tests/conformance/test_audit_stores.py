@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from audit.errors import ErasedError, NotFoundError, NotRecordedError, StoreRefu
 from audit.export import export
 from audit.trail import ERASED, CaseRow, Conflict, Entry, Receipt, Trail, queries
 from audit.trail.entries import time_text
-from audit.trail.tallies import tally
+from audit.trail.tallies import Tally, tally
 from audit.verify import (
     Depth,
     derivation,
@@ -417,6 +418,101 @@ async def test_decisions_and_what_became_of_them_are_counted_by_release(trail: T
     assert (counted.overrides, counted.by_persons_s) == (1, [180.0])
     assert (counted.overturned, counted.overturns) == (2, {"override": 1, "revoke": 1})
     assert (some.by_persons, some.overturned) == ({"refused": 1}, 1)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An entry of a generated history, as it was written."""
+
+    index: int
+    type: str
+    case_id: str
+    time: datetime
+    said: dict[str, Any]
+
+
+def counted_by_hand(history: list[Told], asked: set[int]) -> dict[tuple[str, str], Tally]:
+    """What `tally` says, from the words of its docstrings, one entry after the other."""
+    found: dict[tuple[str, str], Tally] = {}
+    ended = {"approved", "refused"}
+    for one in history:
+        if one.index not in asked or one.type not in KINDS.all:
+            continue
+        key, outcome = (one.said["matter"], one.said["release_digest"]), one.said["outcome"]
+        counts = found.setdefault(key, Tally(*key))
+        of_case = [other for other in history if other.case_id == one.case_id != ""] or [one]
+        first = [other.time for other in of_case if other.type == KINDS.decision] or [one.time]
+        took_s = (one.time - min(first)).total_seconds()
+        before = [other for other in of_case if other.index < one.index and other.type in KINDS.all]
+        if one.type == KINDS.decision:
+            counts.outcomes[outcome] += 1
+            if outcome == "referred":
+                counts.referrals.update(one.said["reasons"])
+            if outcome in {*ended, "referred"}:
+                counts.at_once += not took_s
+                counts.later_s += [took_s] if took_s else []
+        else:
+            counts.by_persons[outcome] += 1
+            counts.overrides += one.type == KINDS.override
+            if outcome in ended and not any(other.said["outcome"] in ended for other in before):
+                counts.by_persons_s.append(took_s)
+        after = [other for other in of_case if other.index > one.index]
+        by = {
+            other.said["act"]
+            for other in after
+            if other.type == KINDS.act
+            and other.said["decision"] == one.index
+            and other.said["act"] in KINDS.overturning
+        }
+        if any(
+            other.type == KINDS.override and (outcome, other.said["outcome"]) != ("refused",) * 2
+            for other in after
+        ):
+            by.add("override")
+        if outcome in ended and by:
+            counts.overturned += 1
+            counts.overturns.update(by)
+    for counts in found.values():
+        counts.later_s.sort()
+        counts.by_persons_s.sort()
+    return found
+
+
+async def test_the_figures_are_those_of_who_counts_by_hand(trail: Trail) -> None:
+    """Also where a clock errs, and where a condition cuts cases in two."""
+    chance, history = random.Random(16), list[Told]()  # noqa: S311
+    types = [KINDS.decision] * 5 + [KINDS.determination, KINDS.override, KINDS.act, "access/1"]
+    for number in range(400):
+        said = {
+            "matter": chance.choice("mn"),
+            "release_digest": chance.choice("de"),
+            "outcome": chance.choice(["approved", "refused", "referred", "waiting"]),
+            "reasons": chance.sample(["A", "B", "C"], chance.randrange(3)),
+            "act": chance.choice(["revoke", "correct", "uphold"]),
+            "decision": chance.randrange(max(number - 60, 0), number + 1),
+        }
+        time = NOW + timedelta(minutes=number // 3 - 40 * (chance.random() < 0.1))
+        case_id = chance.choice(["", *(f"c{number // 40}-{i}" for i in range(9))])
+        case_ = None if not case_id else case("open", name=case_id)
+        told = Told(number, chance.choice(types), case_id, time, said)
+        history.append(told)
+        await trail.append(entry(type=told.type, permanent=said, time=time, case=case_), expect={})
+    conditions = {
+        queries.All(()): history,
+        queries.Is("matter", "=", "m"): [one for one in history if one.said["matter"] == "m"],
+        queries.Is("idx", "<=", 250): history[:251],
+        queries.Is("time", ">=", NOW + timedelta(hours=1)): [
+            one for one in history if one.time >= NOW + timedelta(hours=1)
+        ],
+        queries.Marked("reason", "B"): [one for one in history if "B" in one.said["reasons"]],
+    }
+    for condition, asked in conditions.items():
+        found = await trail.ask(lambda c, of=condition: tally(c, of, kinds=KINDS))
+
+        by_hand = counted_by_hand(history, {one.index for one in asked})
+        assert {(one.matter, one.release_digest): one for one in found} == by_hand
+        assert sum(one.overturned for one in found) > 5, "else little was compared"
+        assert sum(len(one.later_s) + len(one.by_persons_s) for one in found) > 20
 
 
 async def test_the_newest_under_many_keys_and_counts_by_outcome(trail: Trail) -> None:
