@@ -4,6 +4,7 @@ Requests are made of our vocabulary; answers are the contract's messages, as the
 """
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,11 +77,14 @@ from decision_service.v1.trail_pb2 import (
     GetStatsResponse,
     ListAccessesRequest,
     ListEntriesRequest,
+    OutcomeChange,
     ReleaseStats,
     Replay,
     ReplayDecisionRequest,
     ReplayDecisionsRequest,
     ReplayDecisionsResponse,
+    SimulateReleaseRequest,
+    SimulateReleaseResponse,
 )
 from decision_service.v1.vocabulary_pb2 import (
     Contradiction,
@@ -115,6 +119,7 @@ __all__ = [
     "Hold",
     "Justification",
     "Matter",
+    "OutcomeChange",
     "PrefillResponse",
     "PrefilledField",
     "Rating",
@@ -123,6 +128,7 @@ __all__ = [
     "ReplacedDocument",
     "Replay",
     "ReplayDecisionsResponse",
+    "SimulateReleaseResponse",
     "Text",
     "Value",
     "as_json",
@@ -144,6 +150,8 @@ _UNANSWERED: Final = {
     ),
 }
 """What to do, in English and Chinese, where gRPC itself said no and no service told why."""
+
+_EXAMPLES: Final = 10
 
 _CLOSED: Final = (Case.STATE_APPROVED, Case.STATE_REFUSED, Case.STATE_WITHDRAWN)
 
@@ -519,6 +527,31 @@ class Client:
             rest = f"index > {told.last_index}"
             asked.filter = f"({filter_}) AND {rest}" if filter_.strip() else rest
 
+    async def simulation(
+        self, release: bytes, filter_: str = ""
+    ) -> AsyncIterator[SimulateReleaseResponse]:
+        """Have recorded decisions decided by a release, in as many calls as that takes.
+
+        Args:
+            release: As `release.Release.archive` has it.
+
+        Yields:
+            How far it is, and what it found, over all calls.
+        """
+        before = SimulateReleaseResponse(last_index=-1)
+        asked = SimulateReleaseRequest(release=release, filter=filter_)
+        while True:
+            told = before
+            with self.streamed(self._trail.SimulateRelease, asked) as parts:
+                async for one in parts:
+                    told = _added(before, one)
+                    yield told
+            if told.done >= told.total or told.done == before.done:
+                return
+            before = told
+            rest = f"index > {told.last_index}"
+            asked.filter = f"({filter_}) AND {rest}" if filter_.strip() else rest
+
     # ── what is kept of people ───────────────────────────────────────────────────────────────────
 
     async def erase_person(
@@ -599,6 +632,32 @@ class Client:
             yield answer
             if not answer.more:
                 return
+
+
+def _added(
+    before: SimulateReleaseResponse, more: SimulateReleaseResponse
+) -> SimulateReleaseResponse:
+    """What a simulation found in earlier calls and in this one."""
+    whole = SimulateReleaseResponse(
+        done=before.done + more.done,
+        total=before.done + more.total,
+        unchanged=before.unchanged + more.unchanged,
+        last_index=max(before.last_index, more.last_index),
+        left_out=Counter(before.left_out) + Counter(more.left_out),
+    )
+    changes: dict[tuple[str, str, bool], OutcomeChange] = {}
+    for one in (*before.changes, *more.changes):
+        kind = one.outcome, one.simulated_outcome, one.grant_differs
+        if kind not in changes:
+            changes[kind] = whole.changes.add(
+                outcome=one.outcome,
+                simulated_outcome=one.simulated_outcome,
+                grant_differs=one.grant_differs,
+            )
+        changes[kind].decisions += one.decisions
+        room = _EXAMPLES - len(changes[kind].examples)
+        changes[kind].examples.extend(one.examples[:room])
+    return whole
 
 
 def as_json(message: Message) -> str:

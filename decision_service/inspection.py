@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,16 +13,24 @@ from audit.trail import ERASED
 from audit.trail.queries import All, Condition, Either, Found, Is
 from audit.trail.tallies import Tally
 from decision_service.admission import no_such_case
-from decision_service.errors import DecisionServiceError, ErasedError
+from decision_service.errors import (
+    DecisionServiceError,
+    ErasedError,
+    FieldViolation,
+    InvalidPublicationError,
+    InvalidRequestError,
+)
 from decision_service.filtering import Scope, read_filter
 from decision_service.masking import mask, mask_subject
 from decision_service.model import CaseSummary, Document
 from decision_service.office import Office
 from decision_service.pages import read_token, write_token
 from decision_service.record import ACCESS, DECISION, Look
-from decision_service.release import Release
+from decision_service.release import Release, restore
 from decision_service.replay import Diverged, Replay, Reproduced
 from decision_service.replay import replay as _replay
+from decision_service.rulebook.tree import RuleFileError
+from decision_service.simulate import LeftOut, Simulated, Simulation, simulate
 
 __all__ = [
     "Ask",
@@ -28,18 +38,26 @@ __all__ = [
     "Opened",
     "Page",
     "Progress",
+    "Shadow",
     "Tally",
     "Viewer",
     "entries",
     "entry",
     "replay",
     "replay_many",
+    "simulate_many",
     "stats",
     "timeline",
 ]
 
 _AT_ONCE = 200
 """Decisions whose indices are fetched together."""
+
+_EXAMPLES = 10
+"""Of decisions that a release would have changed in the same way."""
+
+_FINDINGS = 10
+"""What is told of a rule file that is wrong; `miaopi rules check` tells all."""
 
 _TELL_EVERY_S = 0.25
 _RESERVED_S = 1.0
@@ -118,6 +136,35 @@ class Progress:
     reproduced: int = 0
     last: int = -1
     found: tuple[tuple[int, Replay], ...] = field(default=())
+
+
+@dataclass(slots=True)
+class Shadow:
+    """How far a simulation is, and what it found.
+
+    Attributes:
+        last: Index of the last one; -1 before the first.
+        changes: How many would have come out otherwise, by how, and the first of them.
+        left_out: How many cannot be told of, by why.
+    """
+
+    total: int
+    done: int = 0
+    unchanged: int = 0
+    last: int = -1
+    changes: dict[Simulated, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, index: int, result: Simulation) -> None:
+        """Count what came of one more."""
+        self.done, self.last = self.done + 1, index
+        if isinstance(result, LeftOut):
+            self.left_out[result.why] += 1
+        elif result.is_same:
+            self.unchanged += 1
+        else:
+            number, examples = self.changes.get(result, (0, ()))
+            self.changes[result] = number + 1, (*examples, index)[:_EXAMPLES]
 
 
 async def entries(ask: Ask, *, viewer: Viewer, office: Office) -> Page:
@@ -251,18 +298,84 @@ async def replay_many(
     now = asyncio.get_running_loop().time
     progress, told = Progress(await office.record.count(condition)), now()
     yield progress
-    while indices := await office.record.following(condition, after=progress.last, limit=_AT_ONCE):
-        for index in indices:
-            if now() >= deadline - _RESERVED_S:
-                yield progress
-                return
+    async with aclosing(_in_time(condition, office=office, deadline=deadline)) as indices:
+        async for index in indices:
             result = _as_seen(await _replay(index, office=office), viewer)
             progress = _further(progress, index, result)
             if now() - told >= _TELL_EVERY_S:
                 yield progress
                 progress, told = replace(progress, found=()), now()
-            await asyncio.sleep(0)  # who wants a decision does not wait for those of the past
     yield progress
+
+
+async def simulate_many(
+    archive: bytes, filter_: str, *, viewer: Viewer, office: Office, deadline: float
+) -> AsyncGenerator[Shadow, None]:
+    """Decide recorded cases of a release's matter by that release, as far as time allows.
+
+    Args:
+        archive: The release, as `Release.archive` has it.
+        deadline: Instant of the event loop's clock by which the call ends.
+
+    Raises:
+        InvalidRequestError: It is no release that could be published, or the filter cannot be
+            read.
+        NotRecordedError: The question could not be recorded.
+    """
+    release = await asyncio.to_thread(_draft, archive)
+    matter, matching = release.matter.id, condition_of(filter_, office)
+    look = _look(viewer, "SimulateRelease", filter=filter_, matter=matter)
+    look = replace(look, told={"simulated_digest": release.digest})
+    until = await office.record.looked(look, now=viewer.now)
+    of_matter = Is("type", "=", DECISION), Is("matter", "=", matter), Is("idx", "<=", until)
+    condition = All((*of_matter, matching))
+    now = asyncio.get_running_loop().time
+    shadow, told = Shadow(await office.record.count(condition)), now()
+    yield shadow
+    async with aclosing(_in_time(condition, office=office, deadline=deadline)) as indices:
+        async for index in indices:
+            shadow.add(index, await simulate(index, release, office=office))
+            if now() - told >= _TELL_EVERY_S:
+                yield shadow
+                told = now()
+    yield shadow
+
+
+def _draft(archive: bytes) -> Release:
+    """The release of an archive that somebody sent.
+
+    Raises:
+        InvalidRequestError: It is none that could be published, and what is wrong with it.
+    """
+    try:
+        return restore(archive)
+    except RuleFileError as error:
+        wrong = [
+            (f"{place} {one.message.en}", f"{place} {one.message.zh}")
+            for one in error.findings[:_FINDINGS]
+            for place in [f"{error.where}:{one.at.line}:{one.at.column}: {one.code}"]
+        ]
+    except InvalidPublicationError as error:
+        wrong = [(str(error), error.zh)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        en = "is no release as it is archived; `miaopi rules simulate` sends one"
+        wrong = [(en, "不是存档形式的规则版本；请用 `miaopi rules simulate` 发送")]
+    raise InvalidRequestError(
+        [FieldViolation("release", "NOT_A_RELEASE", en, f"release {zh}") for en, zh in wrong]
+    )
+
+
+async def _in_time(
+    condition: Condition, *, office: Office, deadline: float
+) -> AsyncGenerator[int, None]:
+    """Indices of the entries that match, the oldest first, as long as there is time."""
+    now, last = asyncio.get_running_loop().time, -1
+    while indices := await office.record.following(condition, after=last, limit=_AT_ONCE):
+        for last in indices:
+            if now() >= deadline - _RESERVED_S:
+                return
+            yield last
+            await asyncio.sleep(0)  # who wants a decision does not wait for those of the past
 
 
 def _further(progress: Progress, index: int, result: Replay) -> Progress:

@@ -74,7 +74,7 @@ async def replay(index: int, *, office: Office) -> Replay:
     archived = await office.record.archived(str(recorded.permanent["release_digest"]))
     if archived is None:
         return NotReplayable("rules")
-    release = _restored(archived)
+    release = restored(archived)
     try:
         before = await office.record.draft_at(index, release.matter)
     except ErasedError:
@@ -96,7 +96,7 @@ async def replay(index: int, *, office: Office) -> Replay:
     return compared
 
 
-_restored = lru_cache(maxsize=16)(restore)
+restored = lru_cache(maxsize=16)(restore)
 """To compose a release takes longer than to judge by it; those of one day are asked for in turn."""
 
 

@@ -87,6 +87,7 @@ CONFIRM, RETURN = f"{COUNTER}/ConfirmProposal", f"{COUNTER}/ReturnProposal"
 OVERRIDES, OVERRIDE_STATS = f"{COUNTER}/ListOverrides", f"{COUNTER}/GetOverrideStats"
 SAMPLE, SECOND_LOOK = f"{COUNTER}/DrawSample", f"{COUNTER}/RecordSecondLook"
 STATS, REPLAY, REPLAYS = f"{TRAIL}/GetStats", f"{TRAIL}/ReplayDecision", f"{TRAIL}/ReplayDecisions"
+SIMULATE = f"{TRAIL}/SimulateRelease"
 
 RETENTION = "/decision_service.v1.RetentionService"
 ERASE, RETAIN = f"{RETENTION}/ErasePerson", f"{RETENTION}/ApplyRetention"

@@ -1,4 +1,4 @@
-"""`miaopi rules`: what policy staff run on their rule files; needs no service."""
+"""`miaopi rules`: what policy staff run on their rule files; `simulate` alone asks the service."""
 
 import json as jsonlib
 import sys
@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from decision_service import catalogue
-from decision_service.cli import explanation, show
+from decision_service.cli import explanation, show, simulation
 from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
     SUFFIX,
@@ -25,7 +26,11 @@ from decision_service.cli.rule_files import (
     rule_files,
     text_of,
 )
+from decision_service.cli.service import LOCAL, Address, Token, call
+from decision_service.client import Client, SimulateReleaseResponse
+from decision_service.client import as_json as message_as_json
 from decision_service.errors import InvalidPublicationError
+from decision_service.release import Release
 from decision_service.rulebook import guide, interpret, scenarios
 from decision_service.rulebook.coverage import coverage, share
 from decision_service.rulebook.engine import Engine
@@ -254,18 +259,7 @@ def seal(
     json: Json = False,
 ) -> None:
     """封存：写出版本摘要，由第二人提交 | Write the digest of releases; a second person commits."""
-    own = city / "registers"
-    try:
-        registers = registry.load(own if own.is_dir() else None, catalogue.meanings_of(city))
-        meanings = {key: register.meaning for key, register in registers.items()}
-        composed = catalogue.compose_all(city, meanings)
-    except RuleFileError as error:
-        path = city / error.where
-        print_findings(RuleFile(path, path.read_text(encoding="utf-8"), None, error.findings))
-        raise typer.Exit(1) from None
-    except InvalidPublicationError as error:
-        show.err.print(f"{error}\n{error.zh}\n{error.hint}", soft_wrap=True)
-        raise typer.Exit(1) from None
+    composed = _composed(city)
     unknown = sorted(set(releases or ()) - {release.name for release in composed})
     if unknown:
         names = ", ".join(unknown)
@@ -277,6 +271,54 @@ def seal(
                 _print_json({"release": release.name, "digest": release.digest, "file": str(place)})
             else:
                 show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
+
+
+@app.command()
+def simulate(
+    file: Annotated[Path, typer.Argument(help="规则文件 | A rule file.", dir_okay=False)],
+    *,
+    filter_: Annotated[
+        str,
+        typer.Option("--filter", help="只试算符合者 | Of these alone, e.g. 'time >= 2026-01-01'."),
+    ] = "",
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
+) -> None:
+    """试算：已有的决定若按此文件会怎样 | What it would have made of the decisions on record."""
+    city = file.absolute().parent.parent.parent
+    named = f"{file.parent.name}@{file.name.removesuffix(SUFFIX)}"
+    found = [release for release in _composed(city) if release.name == named]
+    if not found:
+        raise typer.BadParameter(
+            f"“{file}”不在城市文件夹的 rules/ 中 | not in the rules/ of a city"
+        )
+
+    async def ask(client: Client) -> None:
+        told = SimulateReleaseResponse()
+        columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress("试算 simulating", *columns, console=show.err) as bar:
+            task = bar.add_task("")
+            async for told in client.simulation(found[0].archive, filter_):
+                bar.update(task, completed=told.done, total=told.total)
+        show.out.print(message_as_json(told) if json else simulation.shown(told), soft_wrap=json)
+
+    call(address, token, ask)
+
+
+def _composed(city: Path) -> tuple[Release, ...]:
+    """Every release of a city's folder; where one cannot be, what is wrong is printed."""
+    own = city / "registers"
+    try:
+        registers = registry.load(own if own.is_dir() else None, catalogue.meanings_of(city))
+        meanings = {key: register.meaning for key, register in registers.items()}
+        return catalogue.compose_all(city, meanings)
+    except RuleFileError as error:
+        path = city / error.where
+        print_findings(RuleFile(path, path.read_text(encoding="utf-8"), None, error.findings))
+    except InvalidPublicationError as error:
+        show.err.print(f"{error}\n{error.zh}\n{error.hint}", soft_wrap=True)
+    raise typer.Exit(1)
 
 
 def _results(book: Rulebook) -> Iterator[tuple[str, ScenarioResult]]:

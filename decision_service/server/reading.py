@@ -339,6 +339,19 @@ def read_index(request: trail_pb2.GetEntryRequest | trail_pb2.ReplayDecisionRequ
     return index
 
 
+def read_archive(request: trail_pb2.SimulateReleaseRequest) -> bytes:
+    """Read which release is asked about; whether it is one is told when it is composed.
+
+    Raises:
+        InvalidRequestError: There is none.
+    """
+    reader = Reader()
+    if not request.release:
+        reader.refuse("release", "REQUIRED", "is missing", "为必填项")
+    reader.finish()
+    return request.release
+
+
 def read_offers(request: offer_pb2.MakeOffersRequest, call: Call) -> Run:
     """Read to whom a matter is to be offered, if they qualify.
 

@@ -1,4 +1,4 @@
-"""TrailService: what auditors and operators ask of the record."""
+"""TrailService: what auditors, operators and policy staff ask of the record."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -10,7 +10,13 @@ from decision_service import inspection
 from decision_service.inspection import Viewer
 from decision_service.office import Office
 from decision_service.server.call import current
-from decision_service.server.reading import read_accesses, read_entries, read_index, read_timeline
+from decision_service.server.reading import (
+    read_accesses,
+    read_archive,
+    read_entries,
+    read_index,
+    read_timeline,
+)
 from decision_service.server.trail_writing import (
     Releases,
     write_access,
@@ -18,6 +24,7 @@ from decision_service.server.trail_writing import (
     write_opened,
     write_progress,
     write_replay,
+    write_shadow,
     write_stats,
 )
 from decision_service.server.writing import write_case
@@ -119,6 +126,23 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         async with aclosing(progress):
             async for one in progress:
                 yield write_progress(one)
+
+    async def SimulateRelease(  # noqa: N802 - the contract's name
+        self,
+        request: trail_pb2.SimulateReleaseRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> AsyncIterator[trail_pb2.SimulateReleaseResponse]:
+        """What a release would have changed, with how far it is."""
+        shadows = inspection.simulate_many(
+            read_archive(request),
+            request.filter,
+            viewer=_viewer(),
+            office=self._office,
+            deadline=current.get().deadline,
+        )
+        async with aclosing(shadows):
+            async for one in shadows:
+                yield write_shadow(one)
 
 
 def _viewer() -> Viewer:

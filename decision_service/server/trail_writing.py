@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, assert_never
 from google.protobuf.duration_pb2 import Duration
 
 from decision_service import replay
-from decision_service.inspection import Found, Opened, Progress, Tally
+from decision_service.inspection import Found, Opened, Progress, Shadow, Tally
 from decision_service.server.writing import write_time
 from decision_service.v1 import trail_pb2 as pb
 
@@ -141,6 +141,27 @@ def write_progress(progress: Progress) -> pb.ReplayDecisionsResponse:
         reproduced=progress.reproduced,
         last_index=progress.last,
         found=[write_replay(index, result) for index, result in progress.found],
+    )
+
+
+def write_shadow(shadow: Shadow) -> pb.SimulateReleaseResponse:
+    """Write how far a simulation is, and what it found."""
+    return pb.SimulateReleaseResponse(
+        done=shadow.done,
+        total=shadow.total,
+        unchanged=shadow.unchanged,
+        changes=[
+            pb.OutcomeChange(
+                outcome=change.outcome,
+                simulated_outcome=change.simulated,
+                grant_differs=change.grant_differs,
+                decisions=number,
+                examples=examples,
+            )
+            for change, (number, examples) in shadow.changes.items()
+        ],
+        left_out={why.upper(): number for why, number in shadow.left_out.items()},
+        last_index=shadow.last,
     )
 
 

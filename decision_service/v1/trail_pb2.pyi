@@ -466,6 +466,146 @@ class ReplayDecisionsResponse(_message.Message):
 Global___ReplayDecisionsResponse: _TypeAlias = ReplayDecisionsResponse  # noqa: Y015
 
 @_typing.final
+class SimulateReleaseRequest(_message.Message):
+    """What `SimulateRelease` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RELEASE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    release: _builtins.bytes
+    """The release, as it is archived: canonical JSON of its rule file, its matter, its form and the
+    meanings that they use. `miaopi rules simulate` composes it from the city's files.
+    """
+    filter: _builtins.str
+    """Which decisions of its matter; as in `ListEntries`, e.g. `time >= 2026-01-01`."""
+    def __init__(
+        self,
+        *,
+        release: _builtins.bytes = ...,
+        filter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "release", b"release"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateReleaseRequest: _TypeAlias = SimulateReleaseRequest  # noqa: Y015
+
+@_typing.final
+class SimulateReleaseResponse(_message.Message):
+    """How far a simulation is: sent a few times a second, and last when it ends. It tells of
+    everything since the call began.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LeftOutEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    LAST_INDEX_FIELD_NUMBER: _builtins.int
+    done: _builtins.int
+    """How many were decided so far, or left out."""
+    total: _builtins.int
+    """How many there were when it began."""
+    unchanged: _builtins.int
+    """How many would have come out the same."""
+    last_index: _builtins.int
+    """Index of the last one; -1 before the first."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutcomeChange]:
+        """Those that would not."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many cannot be told of, by why: `PERSON` (something else than the rules referred it),
+        `EVIDENCE` (the release asks registers that were not asked), `ANSWERS` (its form has not the
+        fields that were answered), `ERASED` (on the person's demand), `RULES` (the release that it
+        was made under is not archived) or `TAMPERED` (its sealed part is not what was recorded).
+        """
+
+    def __init__(
+        self,
+        *,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        unchanged: _builtins.int = ...,
+        changes: _abc.Iterable[Global___OutcomeChange] | None = ...,
+        left_out: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        last_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "done", b"done", "last_index", b"last_index", "left_out", b"left_out", "total", b"total", "unchanged", b"unchanged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimulateReleaseResponse: _TypeAlias = SimulateReleaseResponse  # noqa: Y015
+
+@_typing.final
+class OutcomeChange(_message.Message):
+    """Decisions that would have come out otherwise, in the same way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SIMULATED_OUTCOME_FIELD_NUMBER: _builtins.int
+    GRANT_DIFFERS_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    outcome: _builtins.str
+    """How they came out."""
+    simulated_outcome: _builtins.str
+    """How they would have."""
+    grant_differs: _builtins.bool
+    """Whether something else would have been granted; with the same outcome, that is the change."""
+    decisions: _builtins.int
+    """How many."""
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Indices of the first of them, at most ten."""
+
+    def __init__(
+        self,
+        *,
+        outcome: _builtins.str = ...,
+        simulated_outcome: _builtins.str = ...,
+        grant_differs: _builtins.bool = ...,
+        decisions: _builtins.int = ...,
+        examples: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "examples", b"examples", "grant_differs", b"grant_differs", "outcome", b"outcome", "simulated_outcome", b"simulated_outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OutcomeChange: _TypeAlias = OutcomeChange  # noqa: Y015
+
+@_typing.final
 class Entry(_message.Message):
     """What is kept of an entry for ever; nothing in it tells who."""
 

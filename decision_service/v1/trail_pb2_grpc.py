@@ -75,6 +75,11 @@ class TrailServiceStub:
                 request_serializer=decision__service_dot_v1_dot_trail__pb2.ReplayDecisionsRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_trail__pb2.ReplayDecisionsResponse.FromString,
                 _registered_method=True)
+        self.SimulateRelease = channel.unary_stream(
+                '/decision_service.v1.TrailService/SimulateRelease',
+                request_serializer=decision__service_dot_v1_dot_trail__pb2.SimulateReleaseRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_trail__pb2.SimulateReleaseResponse.FromString,
+                _registered_method=True)
 
 
 class TrailServiceServicer:
@@ -163,6 +168,22 @@ class TrailServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimulateRelease(self, request, context):
+        """Decides recorded cases by a release that is not in force, as if it had been when each was
+        decided, and counts what would have come out otherwise: the shadow run before a release.
+        Nothing is decided, nobody is told, and nothing is shown of whom it is about. It ends in time
+        for the call's deadline, as `ReplayDecisions` does.
+
+        Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`: no release, or one that cannot be
+        used (with the place in its rule file), or a filter that cannot be read.
+
+        (-- api-linter: core::0136::verb-noun=disabled
+        aip.dev/not-precedent: Simulate is the word of the trade. --)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrailServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -200,6 +221,11 @@ def add_TrailServiceServicer_to_server(servicer, server):
                     servicer.ReplayDecisions,
                     request_deserializer=decision__service_dot_v1_dot_trail__pb2.ReplayDecisionsRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_trail__pb2.ReplayDecisionsResponse.SerializeToString,
+            ),
+            'SimulateRelease': grpc.unary_stream_rpc_method_handler(
+                    servicer.SimulateRelease,
+                    request_deserializer=decision__service_dot_v1_dot_trail__pb2.SimulateReleaseRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_trail__pb2.SimulateReleaseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -397,6 +423,33 @@ class TrailService:
             '/decision_service.v1.TrailService/ReplayDecisions',
             decision__service_dot_v1_dot_trail__pb2.ReplayDecisionsRequest.SerializeToString,
             decision__service_dot_v1_dot_trail__pb2.ReplayDecisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimulateRelease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/decision_service.v1.TrailService/SimulateRelease',
+            decision__service_dot_v1_dot_trail__pb2.SimulateReleaseRequest.SerializeToString,
+            decision__service_dot_v1_dot_trail__pb2.SimulateReleaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,18 @@ class TrailServiceStub:
 
     Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for a filter that cannot be read.
     """
+    SimulateRelease: _aio.UnaryStreamMultiCallable[_trail_pb2.SimulateReleaseRequest, _trail_pb2.SimulateReleaseResponse]
+    """Decides recorded cases by a release that is not in force, as if it had been when each was
+    decided, and counts what would have come out otherwise: the shadow run before a release.
+    Nothing is decided, nobody is told, and nothing is shown of whom it is about. It ends in time
+    for the call's deadline, as `ReplayDecisions` does.
+
+    Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`: no release, or one that cannot be
+    used (with the place in its rule file), or a filter that cannot be read.
+
+    (-- api-linter: core::0136::verb-noun=disabled
+        aip.dev/not-precedent: Simulate is the word of the trade. --)
+    """
 
 class TrailServiceServicer(metaclass=_abc_1.ABCMeta):
     """The decision trail, for those who check decisions afterwards: it is queried, and what it
@@ -170,6 +182,24 @@ class TrailServiceServicer(metaclass=_abc_1.ABCMeta):
         `AND index > last_index`.
 
         Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for a filter that cannot be read.
+        """
+
+    @_abc_1.abstractmethod
+    def SimulateRelease(
+        self,
+        request: _trail_pb2.SimulateReleaseRequest,
+        context: _aio.ServicerContext[_trail_pb2.SimulateReleaseRequest, _abc.AsyncIterator[_trail_pb2.SimulateReleaseResponse]],
+    ) -> _abc.AsyncIterator[_trail_pb2.SimulateReleaseResponse]:
+        """Decides recorded cases by a release that is not in force, as if it had been when each was
+        decided, and counts what would have come out otherwise: the shadow run before a release.
+        Nothing is decided, nobody is told, and nothing is shown of whom it is about. It ends in time
+        for the call's deadline, as `ReplayDecisions` does.
+
+        Errors: `INVALID_ARGUMENT` with reason `REQUEST_INVALID`: no release, or one that cannot be
+        used (with the place in its rule file), or a filter that cannot be read.
+
+        (-- api-linter: core::0136::verb-noun=disabled
+            aip.dev/not-precedent: Simulate is the word of the trade. --)
         """
 
 def add_TrailServiceServicer_to_server(servicer: TrailServiceServicer, server: _aio.Server) -> None: ...

@@ -2268,6 +2268,55 @@ export interface ReplayDecisionsResponse {
   found?: Replay[];
 }
 
+/** What `SimulateRelease` is asked. */
+export interface SimulateReleaseRequest {
+  /**
+   * The release, as it is archived: canonical JSON of its rule file, its matter, its form and the
+   * meanings that they use. `miaopi rules simulate` composes it from the city's files.
+   */
+  release: Base64;
+  /** Which decisions of its matter; as in `ListEntries`, e.g. `time >= 2026-01-01`. */
+  filter?: string;
+}
+
+/**
+ * How far a simulation is: sent a few times a second, and last when it ends. It tells of
+ * everything since the call began.
+ */
+export interface SimulateReleaseResponse {
+  /** How many were decided so far, or left out. */
+  done?: Int64;
+  /** How many there were when it began. */
+  total?: Int64;
+  /** How many would have come out the same. */
+  unchanged?: Int64;
+  /** Those that would not. */
+  changes?: OutcomeChange[];
+  /**
+   * How many cannot be told of, by why: `PERSON` (something else than the rules referred it),
+   * `EVIDENCE` (the release asks registers that were not asked), `ANSWERS` (its form has not the
+   * fields that were answered), `ERASED` (on the person's demand), `RULES` (the release that it
+   * was made under is not archived) or `TAMPERED` (its sealed part is not what was recorded).
+   */
+  leftOut?: Record<string, Int64>;
+  /** Index of the last one; -1 before the first. */
+  lastIndex?: Int64;
+}
+
+/** Decisions that would have come out otherwise, in the same way. */
+export interface OutcomeChange {
+  /** How they came out. */
+  outcome?: string;
+  /** How they would have. */
+  simulatedOutcome?: string;
+  /** Whether something else would have been granted; with the same outcome, that is the change. */
+  grantDiffers?: boolean;
+  /** How many. */
+  decisions?: Int64;
+  /** Indices of the first of them, at most ten. */
+  examples?: Int64[];
+}
+
 /** What is kept of an entry for ever; nothing in it tells who. */
 export interface Entry {
   /** Its place in the trail; the first is 0. */

@@ -68,6 +68,7 @@ from tests.service import (
     REVOKE,
     SAMPLE,
     SECOND_LOOK,
+    SIMULATE,
     STANDING,
     STATS,
     TIMELINE,
@@ -522,6 +523,8 @@ REQUESTS = [
     Bad("the timeline of a case of nobody", TIMELINE, ((("case_id",), "f" * 32),), token=auditor),
     Bad("statistics by a filter that is none", STATS, ((("filter",), "?"),), token=auditor),
     Bad("replays by a filter that is none", REPLAYS, ((("filter",), "?"),), token=auditor),
+    Bad("a simulation of nothing", SIMULATE, (), token=auditor),
+    Bad("a simulation of no release", SIMULATE, ((("release",), "e30="),), token=auditor),
     Bad(
         "a disclosure to no key",
         DISCLOSE,
