@@ -66,7 +66,7 @@ def _refuse_foreign(value: Json) -> None:
     todo: list[tuple[Json, _Path]] = [(value, None)]
     for one, path in todo:
         if type(one) is dict:
-            if not _PLAIN.issuperset(one):
+            if not (_PLAIN.issuperset(one) and _TEXT.issuperset(map(type, one))):
                 _refuse_foreign_keys(one, path)
             for key, item in one.items():
                 if type(item) is not str:
@@ -83,14 +83,14 @@ def _refuse_foreign(value: Json) -> None:
 def _refuse_foreign_keys(members: Mapping[str, Json], path: _Path) -> None:
     """See that keys are plain, and remember them: they come again, and to look is quickest."""
     for key in members:
-        if key not in _PLAIN:
-            if type(key) is not str or _KEY.fullmatch(key) is None:
-                raise _invalid("a key with other characters than `[a-z0-9_.-]`", path)
-            if len(_PLAIN) < _PLAIN_KEYS:
-                _PLAIN.add(key)
+        if type(key) is not str or _KEY.fullmatch(key) is None:
+            raise _invalid("a key with other characters than `[a-z0-9_.-]`", path)
+        if len(_PLAIN) < _PLAIN_KEYS:
+            _PLAIN.add(key)
 
 
 _PLAIN: set[str] = set()
+_TEXT = {str}
 
 
 def _refuse_foreign_atom(value: Json, path: _Path) -> None:

@@ -62,6 +62,19 @@ def test_what_two_readers_could_read_differently_is_refused(value: Any, what: st
     )
 
 
+class Derived(str):
+    """A text, but not of the type that a text has here."""
+
+    __slots__ = ()
+
+
+def test_a_key_of_a_derived_type_is_refused_also_where_its_text_is_known() -> None:
+    encode({"known": 1})
+
+    with pytest.raises(NotRecordedError, match="a key with other characters"):
+        encode({Derived("known"): 1})
+
+
 def nested(levels: int, inner: Any, *, lists: bool) -> dict[str, Any]:
     """An object, with so many values each within the other under it."""
     for _ in range(levels):
