@@ -8,6 +8,7 @@ The file has two places of a block each, and the one that is older is written ne
 one wait for the disk, and whatever becomes of a write, what was there before it can still be read.
 """
 
+import errno
 import os
 from functools import lru_cache
 from hashlib import sha256
@@ -119,7 +120,9 @@ class Anchor:
     def _write(self, checkpoint: Checkpoint, place: int) -> None:
         descriptor = os.open(self._path, os.O_WRONLY)
         try:
-            os.pwrite(descriptor, _written(checkpoint).encode(), place * _PLACE_BYTES)
+            content = _written(checkpoint).encode()
+            if os.pwrite(descriptor, content, place * _PLACE_BYTES) < len(content):
+                raise OSError(errno.EIO, "the anchor was written in part")
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)

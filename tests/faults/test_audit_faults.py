@@ -1,7 +1,6 @@
 """Whatever happens to process, disk and files: no acknowledged entry is lost, none stands twice."""
 
 import asyncio
-import errno
 import os
 import random
 import shutil
@@ -23,6 +22,7 @@ from audit.log.anchor import Anchor
 from audit.log.files import Lock
 from audit.trail import Conflict, Entry, Receipt, Trail
 from audit.verify import verify_store
+from tests import disk
 
 ROOT = Path(__file__).parents[2]
 
@@ -328,12 +328,9 @@ async def test_a_full_disk_refuses_and_the_log_goes_on_when_there_is_space(folde
 async def test_an_anchor_that_cannot_be_written_refuses_and_is_caught_up_later(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_descriptor: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     async with Trail.open(folder) as trail:
-        monkeypatch.setattr(os, "fdatasync", fail)
-        monkeypatch.setattr(os, "fsync", fail)
+        monkeypatch.setattr(os, "fdatasync", disk.fails)
+        monkeypatch.setattr(os, "fsync", disk.fails)
         with pytest.raises(NotRecordedError) as caught:
             await trail.append(entry(), expect={"k": None})
         assert caught.value.reason == "STORE_FAILED"

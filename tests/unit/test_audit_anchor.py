@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from audit.errors import NotRecordedError, StoreRefusedError
 from audit.log.anchor import Anchor
 from audit.log.checkpoint import Checkpoint
+from tests import disk
 
 BLOCK = 4_096
 
@@ -138,13 +139,9 @@ def test_after_a_failed_write_the_whole_file_is_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel forgets what it could not write: to sync once more would tell nothing."""
-
-    def fail(_descriptor: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
     anchor = at(tmp_path / "anchor", 0, 5)
     inode = (tmp_path / "anchor").stat().st_ino
-    monkeypatch.setattr(os, "fdatasync", fail)
+    monkeypatch.setattr(os, "fdatasync", disk.fails)
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         anchor.advance(checkpoint(5), checkpoint(6))
     assert not anchor.is_sure
@@ -154,6 +151,20 @@ def test_after_a_failed_write_the_whole_file_is_written_anew(
     assert anchor.is_sure
     assert anchor.read() == checkpoint(6)
     assert (tmp_path / "anchor").stat().st_ino != inode
+
+
+def test_a_write_that_was_cut_short_is_a_failed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk: what was to be waited for is not all there."""
+    anchor, whole = at(tmp_path / "anchor", 0, 5), os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, content, at: whole(file, content[:20], at))
+
+    with pytest.raises(OSError, match="written in part"):
+        anchor.advance(checkpoint(5), checkpoint(6))
+
+    assert not anchor.is_sure
+    assert anchor.read() == checkpoint(5)
 
 
 def test_a_recovery_goes_on_from_less(tmp_path: Path) -> None:

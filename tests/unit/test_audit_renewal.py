@@ -1,7 +1,6 @@
 """A new master key opens everything that lives, and no old backup; no crash loses both keys."""
 
 import asyncio
-import errno
 import os
 import shutil
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from audit.trail import Entry, Trail
 from audit.trail.projections import SERVICE_KEYS, SUBJECT_KEYS
 from audit.verify import verify_store
 from decision_service.cli import app as miaopi
+from tests import disk
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
 SUBJECTS = ("resident_id:990000199001010007", "resident_id:990000199001020001", "")
@@ -157,10 +157,7 @@ async def test_a_store_that_is_not_sound_is_not_touched(folder: Path) -> None:
 async def test_the_disk_may_fail_after_the_store_is_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_descriptor: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "fdatasync", fail)
+    monkeypatch.setattr(os, "fdatasync", disk.fails)
     with pytest.raises(StoreRefusedError) as caught:
         await renew(folder, now=NOW)
     assert caught.value.reason == "RENEWAL_UNFINISHED"
