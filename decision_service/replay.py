@@ -21,7 +21,7 @@ from decision_service.judge import (
 )
 from decision_service.office import Office
 from decision_service.record import DECISION
-from decision_service.release import restore
+from decision_service.release import Release, restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,34 @@ async def replay(index: int, *, office: Office) -> Replay:
     Raises:
         NotFoundError: There is no such entry.
     """
+    made = await made_at(index, office=office)
+    if isinstance(made, NotReplayable):
+        return made
+    compared = _compare(made.draft, again(made.draft, made.release), made.outcome)
+    if isinstance(compared, Diverged) and ENGINE_DISAGREES in made.draft.outcome.reasons:
+        return NotReplayable("engine")
+    return compared
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A decision as it was made, and by what.
+
+    Attributes:
+        outcome: What is kept of it for ever.
+    """
+
+    release: Release
+    draft: Draft
+    outcome: object
+
+
+async def made_at(index: int, *, office: Office) -> Made | NotReplayable:
+    """The decision of an entry, from what it records and its archived release alone.
+
+    Raises:
+        NotFoundError: There is no such entry.
+    """
     try:
         recorded = await office.record.recorded(index)
     except RecordDamagedError:
@@ -74,11 +102,24 @@ async def replay(index: int, *, office: Office) -> Replay:
     archived = await office.record.archived(str(recorded.permanent["release_digest"]))
     if archived is None:
         return NotReplayable("rules")
-    release = restored(archived)
+    release = _restored(archived)
     try:
-        before = await office.record.draft_at(index, release.matter)
+        draft = await office.record.draft_at(index, release.matter)
     except ErasedError:
         return NotReplayable("erased")
+    return Made(release, draft, recorded.permanent.get("outcome"))
+
+
+_restored = lru_cache(maxsize=16)(restore)
+"""To compose a release takes longer than to judge by it; those of one day are asked for in turn."""
+
+
+def again(before: Draft, release: Release) -> Draft:
+    """The same steps as `decide`, on recorded evidence, by that release.
+
+    Raises:
+        InvalidRequestError: Its form has not the fields that were answered.
+    """
     admission = Admission(
         release=release,
         case=before.case,
@@ -89,22 +130,9 @@ async def replay(index: int, *, office: Office) -> Replay:
         person_wanted=before.because == PERSON_REQUESTED.code,
         is_stopped=before.because == MATTER_STOPPED.code,
     )
-    told = recorded.permanent.get("outcome")
-    compared = _compare(before, _again(before, admission), told)
-    if isinstance(compared, Diverged) and ENGINE_DISAGREES in before.outcome.reasons:
-        return NotReplayable("engine")
-    return compared
-
-
-restored = lru_cache(maxsize=16)(restore)
-"""To compose a release takes longer than to judge by it; those of one day are asked for in turn."""
-
-
-def _again(before: Draft, admission: Admission) -> Draft:
-    """The same steps as `decide`, on recorded evidence."""
     if before.because == INTERRUPTED.code:
         return unjudged(before.application, admission, now=before.decide_time)
-    again = judged(
+    judged_again = judged(
         before.application,
         admission,
         before.evidence,
@@ -112,9 +140,9 @@ def _again(before: Draft, admission: Admission) -> Draft:
         wait_until=before.wait_until,
     )
     told = {one.concept: one.check for one in before.contradictions if one.check is not None}
-    again = with_checks(again, told)
+    checked = with_checks(judged_again, told)
     grants = {reason.code: reason for reason in (ALREADY_GRANTED, GRANTS_UNKNOWN)}
-    return referred(again, grants[before.because]) if before.because in grants else again
+    return referred(checked, grants[before.because]) if before.because in grants else checked
 
 
 def _compare(before: Draft, again: Draft, told: object) -> Replay:

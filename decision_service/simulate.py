@@ -7,15 +7,12 @@ which each case was decided. Where that cannot be said, it says why and counts n
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from decision_service.admission import Admission
-from decision_service.decide import judged
-from decision_service.draft import Draft
-from decision_service.errors import ErasedError, InvalidRequestError, RecordDamagedError
+from decision_service.errors import InvalidRequestError
 from decision_service.judge import ENGINE_DISAGREES
 from decision_service.model import Approved, Outcome
 from decision_service.office import Office
 from decision_service.release import Release
-from decision_service.replay import restored
+from decision_service.replay import NotReplayable, again, made_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,51 +56,21 @@ async def simulate(index: int, release: Release, *, office: Office) -> Simulatio
     Raises:
         NotFoundError: There is no such entry.
     """
-    before = await _before(index, release, office)
-    if isinstance(before, LeftOut):
-        return before
-    admission = Admission(
-        release=release,
-        case=before.case,
-        filing_date=before.filing_date,
-        zone=before.zone,
-        follows=before.follows,
-        objected=frozenset(before.objected),
-    )
-    try:
-        again = judged(
-            before.application,
-            admission,
-            before.evidence,
-            now=before.decide_time,
-            wait_until=before.wait_until,
-        )
-    except InvalidRequestError:
-        return LeftOut("answers")
-    differs = _granted(before.outcome) != _granted(again.outcome)
-    return Simulated(before.outcome.kind, again.outcome.kind, differs)
-
-
-async def _before(index: int, release: Release, office: Office) -> Draft | LeftOut:
-    """The decision as it was made, if another release can be held against it."""
-    try:
-        recorded = await office.record.recorded(index)
-    except RecordDamagedError:
-        return LeftOut("tampered")
-    archived = await office.record.archived(str(recorded.permanent["release_digest"]))
-    if archived is None:
-        return LeftOut("rules")
-    then = restored(archived)
-    try:
-        before = await office.record.draft_at(index, then.matter)
-    except ErasedError:
-        return LeftOut("erased")
+    made = await made_at(index, office=office)
+    if isinstance(made, NotReplayable):
+        return LeftOut(made.why)
+    before = made.draft
     if before.because or ENGINE_DISAGREES in before.outcome.reasons:
         return LeftOut("person")
-    asked = {item.type for item in then.matter.evidence}
+    asked = {item.type for item in made.release.matter.evidence}
     if not asked.issuperset(item.type for item in release.matter.evidence):
         return LeftOut("evidence")
-    return before
+    try:
+        simulated = again(before, release)
+    except InvalidRequestError:
+        return LeftOut("answers")
+    differs = _granted(before.outcome) != _granted(simulated.outcome)
+    return Simulated(before.outcome.kind, simulated.outcome.kind, differs)
 
 
 def _granted(outcome: Outcome) -> dict[str, object]:
