@@ -339,10 +339,10 @@ class Engine:
                     self._stages.append(_Stage(stage, book, native))
                 self._last = _Network(self._verdicts.circuit, native)
             except BaseException:
-                self._close()
+                _give_back(self._stages)
                 raise
-        given_back = weakref.finalize(self, _give_back, [*self._stages, self._last])
-        given_back.atexit = False
+        self._given_back = weakref.finalize(self, _give_back, [*self._stages, self._last])
+        self._given_back.atexit = False
 
     def verdict(self, facts: Facts) -> Verdict:
         """Say what the rule file says about these facts.
@@ -377,14 +377,8 @@ class Engine:
     def close(self) -> None:
         """Give its memory back now, not when nobody has it any more; later verdicts are errors."""
         with _LOCK:
-            self._close()
-
-    def _close(self) -> None:
-        self._open = False
-        for stage in self._stages:
-            stage.close()
-        if self._last is not None:
-            self._last.close()
+            self._open = False
+            self._given_back()
 
     def _kind(self, statuses: list[int], known: list[bool]) -> VerdictKind:
         facts = dict(zip(self._verdicts.requirements, statuses, strict=True))
