@@ -5,7 +5,7 @@ Requests are made of our vocabulary; answers are the contract's messages, as the
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -211,6 +211,8 @@ class _WithNext(Protocol):
     next_page_token: str
 
 
+_Many = TypeVar("_Many", ReplayDecisionsRequest, SimulateReleaseRequest)
+_Far = TypeVar("_Far", ReplayDecisionsResponse, SimulateReleaseResponse)
 _PageAsked = TypeVar("_PageAsked", bound=_Paged)
 _Page = TypeVar("_Page", bound=_WithNext)
 
@@ -512,20 +514,19 @@ class Client:
         Yields:
             How far it is, over all calls; each with what it found since the one before.
         """
-        before, asked = ReplayDecisionsResponse(), ReplayDecisionsRequest(filter=filter_)
-        while True:
-            told = ReplayDecisionsResponse()
-            with self.streamed(self._trail.ReplayDecisions, asked) as parts:
-                async for told in parts:
-                    told.total += before.done
-                    told.done += before.done
-                    told.reproduced += before.reproduced
-                    yield told
-            if told.done >= told.total or told.done == before.done:
-                return
-            before = told
-            rest = f"index > {told.last_index}"
-            asked.filter = f"({filter_}) AND {rest}" if filter_.strip() else rest
+
+        def add(
+            before: ReplayDecisionsResponse, more: ReplayDecisionsResponse
+        ) -> ReplayDecisionsResponse:
+            more.total += before.done
+            more.done += before.done
+            more.reproduced += before.reproduced
+            return more
+
+        asked = ReplayDecisionsRequest(filter=filter_)
+        far = self._to_the_end(self._trail.ReplayDecisions, asked, ReplayDecisionsResponse(), add)
+        async for told in far:
+            yield told
 
     async def simulation(
         self, release: bytes, filter_: str = ""
@@ -538,13 +539,30 @@ class Client:
         Yields:
             How far it is, and what it found, over all calls.
         """
-        before = SimulateReleaseResponse(last_index=-1)
         asked = SimulateReleaseRequest(release=release, filter=filter_)
+        nothing = SimulateReleaseResponse(last_index=-1)
+        async for told in self._to_the_end(self._trail.SimulateRelease, asked, nothing, _added):
+            yield told
+
+    async def _to_the_end(
+        self,
+        method: "grpc.aio.UnaryStreamMultiCallable[_Many, _Far]",
+        asked: _Many,
+        nothing: _Far,
+        add: Callable[[_Far, _Far], _Far],
+    ) -> AsyncIterator[_Far]:
+        """Go through all that match, where a call ends in time for its deadline and not at the end.
+
+        Args:
+            nothing: How far it is before the first call.
+            add: What earlier calls and one more message come to.
+        """
+        filter_, before = asked.filter, nothing
         while True:
             told = before
-            with self.streamed(self._trail.SimulateRelease, asked) as parts:
+            with self.streamed(method, asked) as parts:
                 async for one in parts:
-                    told = _added(before, one)
+                    told = add(before, one)
                     yield told
             if told.done >= told.total or told.done == before.done:
                 return

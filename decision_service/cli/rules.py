@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from decision_service import catalogue
 from decision_service.cli import explanation, show, simulation
@@ -296,8 +295,7 @@ def simulate(
 
     async def ask(client: Client) -> None:
         told = SimulateReleaseResponse()
-        columns = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress("试算 simulating", *columns, console=show.err) as bar:
+        with show.progress("试算 simulating") as bar:
             task = bar.add_task("")
             async for told in client.simulation(found[0].archive, filter_):
                 bar.update(task, completed=told.done, total=told.total)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 from google.protobuf.message import Message
@@ -31,6 +31,9 @@ from decision_service.client import (
     Text,
     as_json,
 )
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Shown = TypeVar("Shown", bound=Message)
 
@@ -346,6 +349,14 @@ def each(
         out.print(shown(found))
     for one in found if as_lines else ():
         out.print(as_json(one), soft_wrap=True)
+
+
+def progress(doing: str) -> "Progress":
+    """A bar on stderr: how many of how many, and how long it takes yet."""
+    from rich import progress as bars  # noqa: PLC0415  # few commands take that long
+
+    columns = bars.BarColumn(), bars.MofNCompleteColumn(), bars.TimeRemainingColumn()
+    return bars.Progress(doing, *columns, console=err)
 
 
 def grid(*columns: str) -> Table:

@@ -14,7 +14,6 @@ import typer
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from decision_service.cli import show, store
 from decision_service.cli.service import LOCAL, Address, CaseId, Json, Token, call
@@ -185,15 +184,8 @@ def replay(
         show.out.print(as_json(found[0]) if json else _replayed(found), soft_wrap=json)
 
     async def ask_many(client: Client) -> None:
-        bar = Progress(
-            "重现 replaying",
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=show.err,
-        )
         reproduced = total = 0
-        with bar:
+        with show.progress("重现 replaying") as bar:
             task = bar.add_task("")
             async for one in client.replays(filter_):
                 bar.update(task, completed=one.done, total=one.total)
