@@ -274,7 +274,7 @@ async def replay(index: int, *, viewer: Viewer, office: Office) -> Replay:
     result = await _replay(index, office=office)
     shows = isinstance(result, Diverged) and viewer.may_open
     subject = (await office.record.recorded(index)).subject if shows else ""
-    look = replace(_look(viewer, "ReplayDecision", subject=subject), index=index)
+    look = _look(viewer, "ReplayDecision", subject=subject, index=index)
     await office.record.looked(look, now=viewer.now)
     return _as_seen(result, viewer)
 
@@ -324,8 +324,8 @@ async def simulate_many(
     """
     release = await asyncio.to_thread(_draft, archive)
     matter, matching = release.matter.id, condition_of(filter_, office)
-    look = _look(viewer, "SimulateRelease", filter=filter_, matter=matter)
-    look = replace(look, told={"simulated_digest": release.digest})
+    told_of = {"simulated_digest": release.digest}
+    look = _look(viewer, "SimulateRelease", filter=filter_, matter=matter, told=told_of)
     until = await office.record.looked(look, now=viewer.now)
     of_matter = Is("type", "=", DECISION), Is("matter", "=", matter), Is("idx", "<=", until)
     condition = All((*of_matter, matching))
