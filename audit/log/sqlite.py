@@ -28,7 +28,7 @@ _PAGE_BYTES = 8_192
 """Of a store that is made: three entries of 3 KB share a page, where of 4 KiB each had its own."""
 
 _ROWS_IN_WAL = 24_000
-"""So many rows, some 2,500 pages, are moved from the WAL into the file while nobody waits."""
+"""So many rows, some 9,000 pages, are moved from the WAL into the file while nobody waits."""
 
 _PAGES_IN_WAL = 16_000
 """So many pages are moved in the midst of a commit: large entries, or no moment of rest."""
