@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import AuditError, StoreRefusedError, TamperedError
 from audit.log import store
-from audit.log.checkpoint import from_base64, to_base64
 from audit.log.tiles import WIDTH
+from audit.note import from_base64, to_base64
 from audit.trail.age import read_identity, recipient_of
 from audit.trail.canonical import Json, decode, encode
 from audit.trail.disclosures import Disclosure

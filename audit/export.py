@@ -21,12 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.disclosure import Disclosed, disclose
 from audit.errors import StoreRefusedError
 from audit.log import connections, store
-from audit.log.checkpoint import Checkpoint, Verifier, to_base64
+from audit.log.checkpoint import Checkpoint, Verifier
 from audit.log.files import refuse_exported, whole_folder
 from audit.log.log import refuse_missing
 from audit.log.merkle import HASH_BYTES, Frontier, leaf_hash
 from audit.log.standing import CHECKPOINT_FILE, VERIFIER_KEY_FILE
 from audit.log.tiles import WIDTH, Tree, bundle_entries, tile_path
+from audit.note import to_base64
 from audit.trail.canonical import encode
 from audit.trail.entries import time_text
 from audit.trail.layout import (

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.errors import StoreRefusedError
 from audit.log import connections
 from audit.log.anchor import Anchor
-from audit.log.checkpoint import Checkpoint, Signer, to_base64
+from audit.log.checkpoint import Checkpoint, Signer
 from audit.log.files import create_private, replace
 from audit.log.log import refuse_missing
 from audit.log.standing import (
@@ -29,6 +29,7 @@ from audit.log.standing import (
     Standing,
     examine,
 )
+from audit.note import to_base64
 from audit.trail import Entry, projections
 from audit.trail.master import forget_following
 from audit.trail.offline import append

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from audit.errors import NotRecordedError, StoreRefusedError
-from audit.log.checkpoint import Checkpoint, to_base64
+from audit.log.checkpoint import Checkpoint
 from audit.log.files import alone_in, create_private, put, replace
+from audit.note import to_base64
 
 _PLACE_BYTES = 4_096
 """What a disk writes at once, at most: a write that is torn cannot reach the other place."""

@@ -1,44 +1,13 @@
-"""Checkpoints: what a log was at a size, signed (C2SP tlog-checkpoint, signed-note, Ed25519).
+"""Checkpoints: what a log was at a size, signed (C2SP tlog-checkpoint; see `note`)."""
 
-Signing is deterministic: the same checkpoint always gives the same note.
-"""
-
-import base64
-import binascii
 import re
 from dataclasses import dataclass
-from hashlib import sha256
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from audit.errors import StoreRefusedError, TamperedError
 from audit.log.merkle import EMPTY_ROOT, Hash
+from audit.note import Note, SigningKey, VerifierKey, from_base64, is_name, to_base64
 
-_ORIGIN = re.compile(r"[!-*,-~]{1,255}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
-_ED25519 = b"\x01"
-_SIGNING_KEY_PREFIX = "PRIVATE+KEY+"
-
-
-def to_base64(content: bytes) -> str:
-    """Standard base64 with padding."""
-    return base64.b64encode(content).decode()
-
-
-def from_base64(text: str) -> bytes:
-    """The inverse of `to_base64`; only the one text that it gives is read.
-
-    Raises:
-        ValueError: It is any other text.
-    """
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("not base64") from error
-    if to_base64(content) != text:
-        raise ValueError("not canonical base64")
-    return content
 
 
 def number_in(text: str) -> int:
@@ -71,7 +40,7 @@ class Checkpoint:
         Raises:
             StoreRefusedError: The name cannot stand in a signed note.
         """
-        if not _ORIGIN.fullmatch(origin):
+        if not is_name(origin):
             raise StoreRefusedError(
                 "the log cannot have this origin",
                 zh="日志不能用这个名称；请用 1 至 255 个可见 ASCII 字符，不含 `+` 和空格",
@@ -89,7 +58,7 @@ class Checkpoint:
         """
         origin, size, root, end = text.split("\n")
         checkpoint = cls(origin, number_in(size), from_base64(root))
-        if end or not _ORIGIN.fullmatch(origin) or len(checkpoint.root) != 32:
+        if end or not is_name(origin) or len(checkpoint.root) != 32:
             raise ValueError("not a checkpoint")
         return checkpoint
 
@@ -111,8 +80,7 @@ class Verifier:
 
     def __init__(self, key: str) -> None:
         try:
-            self.origin, self._key_id, public = _public_key(key)
-            self._public = Ed25519PublicKey.from_public_bytes(public)
+            self._verifier = VerifierKey(key)
         except ValueError as error:
             raise TamperedError(
                 "this is not a log's public key",
@@ -121,6 +89,7 @@ class Verifier:
                 hint="Copy the one line of `verifier.key` again; it has the form `origin+id+key`.",
             ) from error
         self.key = key
+        self.origin = self._verifier.name
 
     def open(self, note: str) -> Checkpoint:
         """The checkpoint of a signed note; signatures of others (witnesses) are passed over.
@@ -129,10 +98,8 @@ class Verifier:
             TamperedError: It is malformed, or this key did not sign it.
         """
         try:
-            text, lines = note.rsplit("\n\n", 1)
-            checkpoint = Checkpoint.parse(text + "\n")
-            *signed, end = lines.split("\n")
-            signatures = [_signature(line) for line in signed]
+            text, signatures = Note.read(note)
+            checkpoint = Checkpoint.parse(text)
         except ValueError as error:
             raise TamperedError(
                 "the checkpoint is malformed",
@@ -140,13 +107,7 @@ class Verifier:
                 reason="CHECKPOINT_MALFORMED",
                 hint="Fetch it again; something on the way has changed it.",
             ) from error
-        ours = [s[4:] for name, s in signatures if (name, s[:4]) == (self.origin, self._key_id)]
-        try:
-            for signature in ours:
-                self._public.verify(signature, checkpoint.text.encode())
-        except InvalidSignature:
-            ours = []
-        if end or not ours or checkpoint.origin != self.origin:
+        if checkpoint.origin != self.origin or not self._verifier.has_signed(text, signatures):
             raise TamperedError(
                 f"the checkpoint is not signed by the key of `{self.origin}`",
                 zh=f"检查点不是 `{self.origin}` 的密钥所签；请勿采信，并向主管部门核对公钥",
@@ -160,56 +121,21 @@ class Signer:
     """Signs this log's checkpoints.
 
     Args:
-        key: What `generate` returned: ``PRIVATE+KEY+<origin>+<key id>+<base64>``.
+        key: What `generate` returned.
 
     Raises:
         ValueError: It is anything else.
     """
 
     def __init__(self, key: str) -> None:
-        if not key.startswith(_SIGNING_KEY_PREFIX):
-            raise ValueError("not a signing key")
-        self.origin, key_id, encoded = key.removeprefix(_SIGNING_KEY_PREFIX).split("+", 2)
-        typed = from_base64(encoded)
-        if typed[:1] != _ED25519:
-            raise ValueError("not an Ed25519 key")
-        self._private = Ed25519PrivateKey.from_private_bytes(typed[1:])
-        public = _ED25519 + self._private.public_key().public_bytes_raw()
-        self._key_id = _key_id(self.origin, public)
-        if self._key_id.hex() != key_id:
-            raise ValueError("not the key that its id names")
-        self.verifier_key = f"{self.origin}+{key_id}+{to_base64(public)}"
+        self._key = SigningKey(key)
+        self.origin, self.verifier_key = self._key.name, self._key.verifier_key
 
     @staticmethod
     def generate(origin: str) -> str:
         """A new signing key for the log of that name."""
-        private = Ed25519PrivateKey.generate()
-        key_id = _key_id(origin, _ED25519 + private.public_key().public_bytes_raw())
-        secret = to_base64(_ED25519 + private.private_bytes_raw())
-        return f"{_SIGNING_KEY_PREFIX}{origin}+{key_id.hex()}+{secret}"
+        return SigningKey.generate(origin)
 
     def sign(self, checkpoint: Checkpoint) -> str:
         """The signed note."""
-        signature = self._key_id + self._private.sign(checkpoint.text.encode())
-        return f"{checkpoint.text}\n— {self.origin} {to_base64(signature)}\n"
-
-
-def _public_key(text: str) -> tuple[str, bytes, bytes]:
-    """Origin, key id and raw key of a verifier key."""
-    origin, key_id, encoded = text.split("+", 2)
-    typed = from_base64(encoded)
-    if typed[:1] != _ED25519 or _key_id(origin, typed).hex() != key_id:
-        raise ValueError("not the key that its id names")
-    return origin, bytes.fromhex(key_id), typed[1:]
-
-
-def _key_id(origin: str, typed_key: bytes) -> bytes:
-    return sha256(origin.encode() + b"\n" + typed_key).digest()[:4]
-
-
-def _signature(line: str) -> tuple[str, bytes]:
-    """Name and key id with signature of one line of a note."""
-    dash, name, encoded = line.split(" ")
-    if dash != "—" or not name:
-        raise ValueError("not a signature line")
-    return name, from_base64(encoded)
+        return f"{checkpoint.text}\n{self._key.sign(checkpoint.text)}"

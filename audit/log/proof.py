@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from audit.errors import TamperedError
-from audit.log.checkpoint import Checkpoint, Verifier, from_base64, number_in, to_base64
+from audit.log.checkpoint import Checkpoint, Verifier, number_in
 from audit.log.merkle import Hash, inclusion_holds
+from audit.note import from_base64, to_base64
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
 
-from audit.log.checkpoint import Checkpoint, to_base64
+from audit.log.checkpoint import Checkpoint
+from audit.note import to_base64
 from audit.trail.canonical import decode, encode
 from audit.trail.entries import time_text
 

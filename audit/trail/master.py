@@ -14,9 +14,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from audit.errors import StoreRefusedError, TamperedError
-from audit.log.checkpoint import from_base64, to_base64
 from audit.log.files import create_private, read_private, sync_folder
 from audit.log.store import insert_rows
+from audit.note import from_base64, to_base64
 from audit.trail.projections import SERVICE_KEYS, SUBJECT_KEYS
 from audit.trail.seal import KEY_BYTES, Keyring
 from audit.trail.unsealing import (

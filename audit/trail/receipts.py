@@ -11,9 +11,10 @@ from datetime import datetime
 import msgspec
 
 from audit.errors import TamperedError
-from audit.log.checkpoint import Verifier, from_base64, to_base64
+from audit.log.checkpoint import Verifier
 from audit.log.merkle import Hash, leaf_hash
 from audit.log.proof import Proof
+from audit.note import from_base64, to_base64
 from audit.trail.canonical import Json, encode
 from audit.trail.entries import Leaf
 from audit.trail.seal import KEY_BYTES, commitment

@@ -11,8 +11,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from audit.log.checkpoint import Checkpoint, from_base64, to_base64
+from audit.log.checkpoint import Checkpoint
 from audit.log.merkle import Hash
+from audit.note import from_base64, to_base64
 from audit.trail.canonical import Json
 from audit.trail.entries import Leaf
 from audit.trail.projections import chain

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.errors import ErasedError, StoreRefusedError, TamperedError
 from audit.log import Conflict, Log, Receipt, connections
 from audit.log import store as log_store
-from audit.log.checkpoint import Checkpoint, to_base64
+from audit.log.checkpoint import Checkpoint
 from audit.log.connections import DATABASE_FILE, STORE_FILE
 from audit.log.files import create_private
 from audit.log.inflight import Inflight
@@ -27,6 +27,7 @@ from audit.log.standing import (
     SIGNING_KEY_FILE,
     VERIFIER_KEY_FILE,
 )
+from audit.note import to_base64
 from audit.trail import projections
 from audit.trail.canonical import Json
 from audit.trail.entries import ERASED, Entry, Leaf, Recorded, RecordedCase

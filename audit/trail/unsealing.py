@@ -8,9 +8,9 @@ from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError, TamperedError
-from audit.log.checkpoint import from_base64
 from audit.log.files import invalid_key, read_private
 from audit.log.store import damaged
+from audit.note import from_base64
 from audit.trail.entries import Leaf
 from audit.trail.projections import SEALED, SERVICE_KEYS, SUBJECT_KEYS
 from audit.trail.seal import Keyring, Unsealed
