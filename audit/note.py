@@ -90,15 +90,22 @@ class VerifierKey:
         self._key_id = bytes.fromhex(key_id)
         self._public = Ed25519PublicKey.from_public_bytes(typed[1:])
 
+    def is_among(self, signatures: Iterable[Signature]) -> bool:
+        """Whether one of these says that it is of this key."""
+        return bool(self._ours(signatures))
+
     def has_signed(self, text: str, signatures: Iterable[Signature]) -> bool:
         """Whether there are signatures of this key among these, and all of them are of the text."""
-        ours = [one for one in signatures if one[:2] == (self.name, self._key_id)]
+        ours = self._ours(signatures)
         try:
             for one in ours:
                 self._public.verify(one.content, text.encode())
         except InvalidSignature:
             return False
         return bool(ours)
+
+    def _ours(self, signatures: Iterable[Signature]) -> list[Signature]:
+        return [one for one in signatures if one[:2] == (self.name, self._key_id)]
 
 
 class SigningKey:

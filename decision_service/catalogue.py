@@ -8,6 +8,13 @@ from decision_service import workdays
 from decision_service.errors import InvalidPublicationError, NotPublishedError
 from decision_service.matter import Meanings, Registers
 from decision_service.model import Calendar, MatterId
+from decision_service.publication import (
+    Publication,
+    Seal,
+    Signatories,
+    read_signatories,
+    seal_file,
+)
 from decision_service.release import Release, compose, read_meanings
 from decision_service.rulebook.tree import RuleFileError
 
@@ -17,9 +24,13 @@ class Catalogue:
 
     Args:
         releases: In any order; two of one matter never begin on the same day.
+        publications: Who signed them.
     """
 
-    def __init__(self, releases: Iterable[Release]) -> None:
+    def __init__(
+        self, releases: Iterable[Release], publications: Sequence[Publication] = ()
+    ) -> None:
+        self.publications = publications
         by_matter: dict[MatterId, list[Release]] = {}
         for release in sorted(releases, key=lambda one: (one.matter.id, one.effective)):
             by_matter.setdefault(release.matter.id, []).append(release)
@@ -73,23 +84,23 @@ class Catalogue:
         return self._by_digest.get(digest)
 
 
-def load(city: Path, registers: Registers) -> Catalogue:
-    """Compose every release of a city's folder and hold it against its sealed digest.
+def load(city: Path, registers: Registers, signers: Path | None = None) -> Catalogue:
+    """Compose every release of a city's folder and hold it against its seal.
 
     Args:
         city: The folder that has ``rules/`` and ``matters/``.
+        signers: The file that names who may sign (`read_signatories`).
 
     Raises:
         InvalidPublicationError: A file is wrong; a rule file has no matter beside it or the
-            other way round; or a release is not what its digest file says.
+            other way round; or a release is not what two persons have signed.
     """
+    signatories = read_signatories(city, signers)
     try:
         releases = compose_all(city, registers)
     except RuleFileError as error:
         raise _not_applicable(error) from None
-    for release in releases:
-        _hold_against_seal(city, release)
-    return Catalogue(releases)
+    return Catalogue(releases, [_published(city, release, signatories) for release in releases])
 
 
 def compose_all(city: Path, registers: Registers) -> tuple[Release, ...]:
@@ -120,12 +131,14 @@ def meanings_of(city: Path) -> Meanings:
     return read_meanings(text_of(concepts, city), where=_name(concepts, city))
 
 
-def seal(city: Path, release: Release) -> Path:
-    """Write the digest file of a release; publishing it is to commit that file."""
-    path = seal_file(city, release.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(release.digest + "\n", encoding="ascii")
-    return path
+def seal_of(city: Path, release: Release) -> Seal | None:
+    """The seal of a release; None if nobody has begun one.
+
+    Raises:
+        InvalidPublicationError: It is not of this release as it is now.
+    """
+    path = city / seal_file(release.name)
+    return Seal.read(release, text_of(path, city)) if path.is_file() else None
 
 
 def _compose(  # noqa: PLR0917  # what a release is made of
@@ -158,37 +171,20 @@ def _compose(  # noqa: PLR0917  # what a release is made of
     return release
 
 
-def _hold_against_seal(city: Path, release: Release) -> None:
-    """Refuse a release that is not sealed, or no longer what was sealed."""
-    path = seal_file(city, release.name)
-    sealed = text_of(path, city).strip() if path.is_file() else ""
-    if sealed == release.digest:
-        return
-    matter, day = release.matter.id, release.effective
-    if not sealed:
+def _published(city: Path, release: Release, signatories: Signatories) -> Publication:
+    """Who has published a release, which is as it was then."""
+    seal = seal_of(city, release)
+    if seal is None:
         raise InvalidPublicationError(
             f"release `{release.name}` is not published",
-            zh=f"版本 {release.name} 尚未发布，请运行 miaopi rules seal 并由第二人提交",
+            zh=f"版本 {release.name} 尚未发布，请运行 miaopi rules seal，"
+            "再由第二人运行 miaopi rules approve",
             reason="RELEASE_NOT_SEALED",
-            hint=f"Publish it: `miaopi rules seal {release.name}`; a second person commits it.",
+            hint=f"Publish it: `miaopi rules seal {release.name}`, and then a second person:"
+            f" `miaopi rules approve {release.name}`.",
             release=release.name,
         )
-    raise InvalidPublicationError(
-        f"release `{release.name}` was changed after it was published",
-        zh=f"版本 {release.name} 发布后被改动，请撤销改动，或以更晚的生效日另行发布",
-        reason="RELEASE_CHANGED",
-        hint=f"Undo the change in `{release.book.where}`, `matters/{matter}/{day}/`, "
-        "`matters/concepts.toml`, `matters/workdays.toml` or a register that it asks, or publish "
-        "it as a new release with a later first day.",
-        release=release.name,
-        sealed=sealed,
-        found=release.digest,
-    )
-
-
-def seal_file(city: Path, name: str) -> Path:
-    """Where a release's digest lies."""
-    return city / "rules" / "releases" / f"{name}.sha256"
+    return seal.publication(signatories)
 
 
 def text_of(path: Path, city: Path) -> str:

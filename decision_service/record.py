@@ -48,6 +48,7 @@ from decision_service.model import (
     Receipt,
     Request,
 )
+from decision_service.publication import Publication
 from decision_service.standing import RULES
 
 ENGINE = f"durable-rules {version('durable-rules')}"
@@ -59,6 +60,7 @@ SERVICE = version("miaopi")
 ACCESS, PREFILL, DECISION, TICKET = "access/1", "prefill/1", "decision/1", "ticket/1"
 DETERMINATION, OVERRIDE = "determination/1", "override/1"
 OFFER, DECLINED = "offer/1", "offer_declined/1"
+PUBLICATION = "publication/1"
 """Types of entries that are asked for. What persons decide has types of its own: within what the
 rules say, or against it (or against an earlier decision)."""
 
@@ -429,6 +431,29 @@ class Record:
     async def archive(self, digest: str, content: bytes) -> None:
         """Keep a release for as long as decisions made under it may be asked about."""
         await self._trail.archive(digest, content)
+
+    async def published(self, publication: Publication, *, now: datetime) -> None:
+        """Record by whom a release was published, once; its seal and their keys with it.
+
+        Raises:
+            NotRecordedError: It could not be recorded.
+        """
+        entry = Entry(
+            type=PUBLICATION,
+            id=str(uuid4()),
+            time=now,
+            permanent={
+                "matter": publication.matter,
+                "release": publication.release,
+                "release_digest": publication.release_digest,
+                "seal": publication.seal,
+                "signed_by": [*publication.keys],
+            },
+            sealed={},
+            subject="",
+            notice="",
+        )
+        await self.claim(entry, {f"publication:{publication.seal_digest}": None})
 
     @contextmanager
     def in_flight(self, key: str) -> Iterator[bool]:

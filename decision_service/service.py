@@ -270,7 +270,9 @@ async def service(
         StoreRefusedError: The store must not be opened as it is.
     """
     published = catalogue.load(
-        settings.city, {key: register.meaning for key, register in registers.items()}
+        settings.city,
+        {key: register.meaning for key, register in registers.items()},
+        settings.signers,
     )
     if not Trail.is_in(settings.store):
         origin = f"{settings.domain}/miaopi"
@@ -316,6 +318,8 @@ async def service(
         )
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)
+        for publication in published.publications:
+            await office.record.published(publication, now=clock())
         tls = _tls(settings)
         verifier = Verifier(
             jwks,

@@ -99,6 +99,8 @@ class Settings(BaseModel):
 
     Attributes:
         city: Folder with ``rules/``, ``matters/`` and, if it has its own, ``registers/``.
+        signers: File with the public keys of who may write and approve rules; without it that of
+            the city, ``rules/signers.toml``, which whoever writes rules must then not own.
         store: Folder of the decision trail, its keys and its anchor. One process only may write
             there, unless the entries are in a database.
         database: Address of the PostgreSQL database that has the entries, without a password
@@ -132,6 +134,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     city: Path
+    signers: Path | None = None
     store: Path = Path("var")
     database: str = ""
     host: str = "127.0.0.1"

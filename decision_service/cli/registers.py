@@ -169,7 +169,7 @@ def _meanings(settings: Settings) -> Mapping[Concept, Meaning] | None:
 
 def _published(settings: Settings, registers: Registers) -> Catalogue:
     meanings = {key: register.meaning for key, register in registers.items()}
-    return catalogue.load(settings.city, meanings)
+    return catalogue.load(settings.city, meanings, settings.signers)
 
 
 def _asking(register: Register, published: Catalogue) -> Sequence[str]:

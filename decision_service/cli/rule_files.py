@@ -15,6 +15,7 @@ from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
 from decision_service.matter import Meanings
 from decision_service.model import FILING_DATE, Calendar, Concept, Text
+from decision_service.publication import seal_file
 from decision_service.release import compose, read_meanings
 from decision_service.rulebook import engine, skeleton
 from decision_service.rulebook.document import read
@@ -157,9 +158,9 @@ def _both(text: str) -> Text:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether the release of a rule file is published: its digest is there."""
+    """Whether somebody has signed the release of a rule file."""
     day, matter = path.name.removesuffix(SUFFIX), path.absolute().parent.name
-    return catalogue.seal_file(path.absolute().parent.parent.parent, f"{matter}@{day}").is_file()
+    return (path.absolute().parent.parent.parent / seal_file(f"{matter}@{day}")).is_file()
 
 
 def _as_published(path: Path, text: str) -> Rulebook | None:

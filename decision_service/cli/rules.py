@@ -2,15 +2,15 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from decision_service import catalogue
-from decision_service.cli import explanation, show, simulation
+from decision_service.cli import card, explanation, sealing, show, simulation
 from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
     SUFFIX,
@@ -29,6 +29,7 @@ from decision_service.cli.service import LOCAL, Address, Token, call
 from decision_service.client import Client, SimulateReleaseResponse
 from decision_service.client import as_json as message_as_json
 from decision_service.errors import InvalidPublicationError
+from decision_service.publication import Duty, Signatories, read_signatories
 from decision_service.release import Release
 from decision_service.rulebook import guide, interpret, scenarios
 from decision_service.rulebook.coverage import coverage, share
@@ -48,6 +49,17 @@ Files = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON, one line a finding.")]
 City = Annotated[Path, typer.Option(help="城市文件夹 | The folder with rules/ and matters/.")]
+Releases = Annotated[
+    list[str] | None, typer.Argument(help="版本，默认全部 | matter@day, by default all.")
+]
+Key = Annotated[
+    Path,
+    typer.Option("--key", help="自己的密钥文件 | Your signing key.", exists=True, dir_okay=False),
+]
+Signers = Annotated[
+    Path | None,
+    typer.Option(help="签署人名单 | Who may sign, by default rules/signers.toml.", dir_okay=False),
+]
 
 
 @app.command()
@@ -249,27 +261,68 @@ def doc(
 
 
 @app.command()
-def seal(
-    releases: Annotated[
-        list[str] | None, typer.Argument(help="版本，默认全部 | matter@day, by default all.")
-    ] = None,
+def key(
+    name: Annotated[str, typer.Argument(help="密钥名称 | The key's name, e.g. li.wei@example.cn.")],
     *,
+    to: Annotated[Path, typer.Option(help="写入此新文件 | The new file for it.", dir_okay=False)],
+) -> None:
+    """密钥：新建自己的签名密钥 | Make a signing key; print what goes into rules/signers.toml."""
+    show.out.print(sealing.make_key(name, to), end="", soft_wrap=True)
+
+
+@app.command()
+def seal(
+    releases: Releases = None,
+    *,
+    key: Key,
     city: City = Path(),
+    signers: Signers = None,
     json: Json = False,
 ) -> None:
-    """封存：写出版本摘要，由第二人提交 | Write the digest of releases; a second person commits."""
+    """封存：编写人签署版本 | Sign releases as who has written them; another person approves."""
+    signing = sealing.read_key(key, Duty.WRITE, _signatories(city, signers))
+    for release in _sound_releases(city, releases):
+        _print_signed(release, sealing.seal(city, release, signing), json=json)
+
+
+@app.command()
+def approve(
+    releases: Releases = None,
+    *,
+    key: Key,
+    city: City = Path(),
+    signers: Signers = None,
+    json: Json = False,
+) -> None:
+    """审批：第二人签署后才能发布 | Sign releases that somebody else has written: they count."""
+    among = _signatories(city, signers)
+    signing = sealing.read_key(key, Duty.APPROVE, among)
+    for release in _sound_releases(city, releases):
+        with _refused():
+            place = sealing.approve(city, release, signing, among)
+        _print_signed(release, place, json=json)
+
+
+@app.command()
+def review(
+    release: Annotated[str, typer.Argument(help="版本 | matter@day.")],
+    *,
+    city: City = Path(),
+    signers: Signers = None,
+) -> None:
+    """审阅：与上一版本有何不同，情形与签署 | What a release changes, its scenarios, who signed."""
     composed = _composed(city)
-    unknown = sorted(set(releases or ()) - {release.name for release in composed})
-    if unknown:
-        names = ", ".join(unknown)
-        raise typer.BadParameter(f"没有版本“{names}” | there is no release `{names}`")
-    for release in composed:
-        if not releases or release.name in releases:
-            place = catalogue.seal(city, release)
-            if json:
-                _print_json({"release": release.name, "digest": release.digest, "file": str(place)})
-            else:
-                show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
+    (found,) = _named(composed, [release])
+    before = [one for one in composed if one.matter.id == found.matter.id]
+    earlier = [one for one in before if one.effective < found.effective]
+    show.out.print(card.changes(found, earlier[-1] if earlier else None), soft_wrap=True)
+    file = open_rule_file(city / found.book.where)
+    failed = [(name, one) for name, one in _results(found.book) if not one.passed]
+    _print_results(file, failed, "{} / {}".format(*share(coverage(found.book))))
+    with _refused():
+        begun = catalogue.seal_of(city, found)
+        signed = begun.signatories(_signatories(city, signers)) if begun else ()
+    show.out.print(card.signatures(signed), soft_wrap=True)
 
 
 @app.command()
@@ -307,16 +360,58 @@ def simulate(
 def _composed(city: Path) -> tuple[Release, ...]:
     """Every release of a city's folder; where one cannot be, what is wrong is printed."""
     own = city / "registers"
+    with _refused():
+        try:
+            registers = registry.load(own if own.is_dir() else None, catalogue.meanings_of(city))
+            meanings = {key: register.meaning for key, register in registers.items()}
+            return catalogue.compose_all(city, meanings)
+        except RuleFileError as error:
+            path = city / error.where
+            print_findings(RuleFile(path, path.read_text(encoding="utf-8"), None, error.findings))
+    raise typer.Exit(1)
+
+
+def _named(composed: Sequence[Release], names: Sequence[str] | None) -> tuple[Release, ...]:
+    """The releases that are named, or all."""
+    unknown = sorted({*(names or ())} - {release.name for release in composed})
+    if unknown:
+        listed = ", ".join(unknown)
+        raise typer.BadParameter(f"没有版本“{listed}” | there is no release `{listed}`")
+    return tuple(release for release in composed if not names or release.name in names)
+
+
+def _sound_releases(city: Path, names: Sequence[str] | None) -> tuple[Release, ...]:
+    """The releases that are to be signed: what does not pass its scenarios is not."""
+    found = _named(_composed(city), names)
+    for release in found:
+        failed = [(name, one) for name, one in _results(release.book) if not one.passed]
+        if failed:
+            file = open_rule_file(city / release.book.where)
+            _print_results(file, failed, "{} / {}".format(*share(coverage(release.book))))
+            raise typer.Exit(1)
+    return found
+
+
+def _signatories(city: Path, file: Path | None) -> Signatories:
+    with _refused():
+        return read_signatories(city, file)
+
+
+def _print_signed(release: Release, place: Path, *, json: bool) -> None:
+    if json:
+        _print_json({"release": release.name, "digest": release.digest, "file": str(place)})
+    else:
+        show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What cannot be published ends the command, with what to do about it."""
     try:
-        registers = registry.load(own if own.is_dir() else None, catalogue.meanings_of(city))
-        meanings = {key: register.meaning for key, register in registers.items()}
-        return catalogue.compose_all(city, meanings)
-    except RuleFileError as error:
-        path = city / error.where
-        print_findings(RuleFile(path, path.read_text(encoding="utf-8"), None, error.findings))
+        yield
     except InvalidPublicationError as error:
         show.err.print(f"{error}\n{error.zh}\n{error.hint}", soft_wrap=True)
-    raise typer.Exit(1)
+        raise typer.Exit(1) from None
 
 
 def _results(book: Rulebook) -> Iterator[tuple[str, ScenarioResult]]:

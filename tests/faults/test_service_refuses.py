@@ -30,7 +30,8 @@ WORDS: Mapping[str, dict[str, Any]] = {
 RULES = "rules/old_age_allowance/2019-10-01.rules.md"
 MATTER = "matters/old_age_allowance/2019-10-01/matter.toml"
 FORM = "matters/old_age_allowance/2019-10-01/form.schema.json"
-SEAL = "rules/releases/old_age_allowance@2019-10-01.sha256"
+SEAL = "rules/releases/old_age_allowance@2019-10-01.seal"
+SIGNERS = "rules/signers.toml"
 CONCEPTS = "matters/concepts.toml"
 REGISTER = "registers/death_register.toml"
 
@@ -54,6 +55,36 @@ def gone(name: str) -> Harm:
 
 def filled(name: str, content: bytes) -> Harm:
     return lambda folder: (folder / name).write_bytes(content)
+
+
+def unsigned(whose: str) -> Harm:
+    """Whoever has that in the name has not signed."""
+
+    def harm(folder: Path) -> None:
+        lines = (folder / SEAL).read_text("utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if whose not in line]
+        assert len(kept) < len(lines)
+        (folder / SEAL).write_text("".join(kept), "utf-8")
+
+    return harm
+
+
+def forged(whose: str) -> Harm:
+    """A character of somebody's signature is another."""
+
+    def harm(folder: Path) -> None:
+        text = (folder / SEAL).read_text("utf-8")
+        at = text.index(whose) + len(whose) + 20
+        other = "A" if text[at] != "A" else "B"
+        (folder / SEAL).write_text(text[:at] + other + text[at + 1 :], "utf-8")
+
+    return harm
+
+
+def twice(folder: Path) -> None:
+    """The first signer stands in the file once more."""
+    text = (folder / SIGNERS).read_text("utf-8")
+    (folder / SIGNERS).write_text(f"{text}\n[[signers]]{text.split('[[signers]]')[1]}", "utf-8")
 
 
 GBK = "没有".encode("gbk")
@@ -90,7 +121,19 @@ HARMS: Mapping[str, Harm] = {
     # what two people have sealed
     "a seal gone": gone(SEAL),
     "a seal of another release": changed(SEAL, "3", "4"),
-    "a seal that is no digest": filled(SEAL, GBK),
+    "a seal in another encoding": filled(SEAL, GBK),
+    "a seal that is none": filled(SEAL, b"a7e29492\n"),
+    "a signature of something else": forged("author@sample.invalid"),
+    "a release that one person has signed": unsigned("approver@sample.invalid"),
+    "a release that nobody has signed": unsigned("@sample.invalid"),
+    "a signer under another name": changed(SIGNERS, "approver@", "somebody@"),
+    "a signer who is in no file": lambda city: (city / SIGNERS).write_text(
+        (city / SIGNERS).read_text("utf-8").rpartition("[[signers]]")[0], "utf-8"
+    ),
+    "a signer who stands there twice": twice,
+    "signers gone": gone(SIGNERS),
+    "signers that are no TOML": filled(SIGNERS, b"["),
+    "signers in another encoding": filled(SIGNERS, GBK),
     # what register owners agreed to
     "a register that says the opposite": changed(REGISTER, '"living"', '"deceased"'),
     "a register that is no TOML": filled(REGISTER, b"["),
@@ -117,6 +160,7 @@ def city(tmp_path: Path) -> Path:
         for owner in ("rules", "matters"):
             shutil.copytree(ROOT / owner / name, tmp_path / "city" / owner / name)
     shutil.copytree(ROOT / "rules/releases", tmp_path / "city/rules/releases")
+    shutil.copy(ROOT / SIGNERS, tmp_path / "city" / SIGNERS)
     shutil.copy(ROOT / CONCEPTS, tmp_path / "city" / CONCEPTS)
     shutil.copytree(registry.PACKAGED, tmp_path / "city" / "registers")
     return tmp_path / "city"

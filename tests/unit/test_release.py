@@ -74,7 +74,7 @@ def test_a_changed_meaning_changes_the_release_too(city: Path) -> None:
 
 
 def test_a_release_without_its_seal_is_a_draft(city: Path) -> None:
-    (city / "rules/releases/library_card@2020-01-01.sha256").unlink()
+    (city / "rules/releases/library_card@2020-01-01.seal").unlink()
 
     with pytest.raises(InvalidPublicationError) as caught:
         catalogue.load(city, REGISTERS)

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from decision_service import catalogue
 from decision_service.cli.rules import app
+from decision_service.publication import read_signatories
+from evidence_adapters import registry
 
 ROOT = Path(__file__).parent.parent.parent
 SOUND = Path(__file__).parent / "rule_mistakes" / "sound.rules.md"
@@ -304,35 +307,180 @@ def test_explain_says_what_is_wrong_with_the_facts(arguments: list[str], told: s
     assert told in result.output
 
 
-def test_seal_writes_the_digest_of_the_release_that_is_named(city: Path) -> None:
-    place = city / "rules/releases/library_card@2020-01-01.sha256"
-    sealed = place.read_text(encoding="ascii")
+LIBRARY = "library_card@2020-01-01"
+
+
+@pytest.fixture
+def people(city: Path, tmp_path: Path) -> Path:
+    """The keys of an author and an approver, whom the city knows, and of a stranger."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    entries = []
+    for name, duty in (("author", "write"), ("approver", "approve")):
+        made = run("key", name, "--to", keys / name)
+        assert made.exit_code == 0
+        assert (keys / name).stat().st_mode & 0o777 == 0o600
+        entries.append(made.stdout.replace('["write", "approve"]', f'["{duty}"]'))
+    run("key", "stranger", "--to", keys / "stranger")
+    (city / "rules/signers.toml").write_text("\n".join(entries), encoding="utf-8")
+    return keys
+
+
+def sign(command: str, city: Path, key: Path, *others: str) -> Result:
+    return run(command, LIBRARY, "--city", city, "--key", key, *others)
+
+
+def words(refused: Result) -> str:
+    """What is in the box of an error, in one line."""
+    return " ".join(refused.stderr.replace("│", "").split())
+
+
+def test_a_release_is_published_by_its_author_and_then_by_another(city: Path, people: Path) -> None:
+    place = city / f"rules/releases/{LIBRARY}.seal"
+    assert sign("seal", city, people / "author").exit_code == 0
+    registers = {key: one.meaning for key, one in registry.load().items()}
+    (release,) = (one for one in catalogue.compose_all(city, registers) if one.name == LIBRARY)
+
+    told = json.loads(sign("approve", city, people / "approver", "--json").stdout)
+
+    assert told == {"release": LIBRARY, "digest": release.digest, "file": str(place)}
+    seal = catalogue.seal_of(city, release)
+    assert seal
+    signed = seal.publication(read_signatories(city)).keys
+    assert [key.split("+")[0] for key in signed] == ["author", "approver"]
+
+
+def test_to_sign_once_more_changes_nothing(city: Path, people: Path) -> None:
+    (city / f"rules/releases/{LIBRARY}.seal").unlink()
+    for _ in range(2):
+        assert sign("seal", city, people / "author").exit_code == 0
+        assert sign("approve", city, people / "approver").exit_code == 0
+
+    assert (city / f"rules/releases/{LIBRARY}.seal").read_text("utf-8").count("—") == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "who", "told"),
+    [
+        ("seal", "approver", "does not let"),
+        ("seal", "stranger", "does not let"),
+        ("approve", "author", "does not let"),
+        ("approve", "approver", "nobody else has sealed"),
+    ],
+)
+def test_nobody_signs_for_another_or_before_the_author(
+    city: Path, people: Path, command: str, who: str, told: str
+) -> None:
+    place = city / f"rules/releases/{LIBRARY}.seal"
     place.unlink()
 
-    result = run("seal", "library_card@2020-01-01", "--city", city)
+    result = sign(command, city, people / who)
 
-    assert result.exit_code == 0
-    assert place.read_text(encoding="ascii") == sealed
-
-
-def test_seal_tells_machines_what_it_sealed(city: Path) -> None:
-    result = run("seal", "library_card@2020-01-01", "--city", city, "--json")
-
-    place = city / "rules/releases/library_card@2020-01-01.sha256"
-    told = json.loads(result.stdout)
-    assert told["release"] == "library_card@2020-01-01"
-    assert told["file"] == str(place)
-    assert told["digest"] in place.read_text(encoding="ascii")
+    assert result.exit_code == 2
+    assert told in words(result)
+    assert not place.exists()
 
 
-def test_seal_does_not_know_a_release_that_is_not_there(city: Path) -> None:
-    assert run("seal", "library_card@1999-01-01", "--city", city).exit_code == 2
+def test_what_changed_after_its_author_signed_is_sealed_again_before_it_is_approved(
+    city: Path, people: Path
+) -> None:
+    place = city / f"rules/releases/{LIBRARY}.seal"
+    sign("seal", city, people / "author")
+    sign("approve", city, people / "approver")
+    spoil(city / "rules/library_card/2020-01-01.rules.md", "## 情形", "> 新\n\n## 情形")
+
+    result = sign("approve", city, people / "approver")
+
+    assert result.exit_code == 1
+    assert "was changed after it was published" in result.stderr
+    sign("seal", city, people / "author")
+    assert place.read_text("utf-8").count("—") == 1, "who approved it before has not approved this"
 
 
-def test_seal_refuses_a_file_that_is_wrong(city: Path) -> None:
+@pytest.mark.parametrize(("command", "who"), [("seal", "author"), ("approve", "approver")])
+def test_a_release_whose_scenarios_fail_is_not_signed(
+    city: Path, people: Path, command: str, who: str
+) -> None:
+    place = city / f"rules/releases/{LIBRARY}.seal"
+    before = place.read_text("utf-8")
+    spoil(city / "rules/library_card/2020-01-01.rules.md", "| 批准 |", "| 转人工 |")
+
+    result = sign(command, city, people / who)
+
+    assert result.exit_code == 1
+    assert "✗" in result.stdout
+    assert place.read_text("utf-8") == before
+
+
+def test_a_signing_key_that_others_can_read_is_refused(city: Path, people: Path) -> None:
+    (people / "author").chmod(0o640)
+
+    result = sign("seal", city, people / "author")
+
+    assert result.exit_code == 2
+    assert "0600" in result.stderr
+
+
+def test_a_file_that_holds_no_signing_key_is_refused(city: Path, people: Path) -> None:
+    (people / "author").write_text("PRIVATE+KEY+author+00000000+AQ==\n", encoding="utf-8")
+
+    result = sign("seal", city, people / "author")
+
+    assert result.exit_code == 2
+    assert "holds no signing key" in words(result)
+
+
+def test_a_key_is_never_written_over(people: Path) -> None:
+    before = (people / "author").read_bytes()
+
+    assert run("key", "author", "--to", people / "author").exit_code == 2
+    assert (people / "author").read_bytes() == before
+
+
+def test_a_key_has_a_name_that_a_note_can_have(people: Path) -> None:
+    assert run("key", "li wei", "--to", people / "new").exit_code == 2
+    assert not (people / "new").exists()
+
+
+def test_seal_does_not_know_a_release_that_is_not_there(city: Path, people: Path) -> None:
+    named = "library_card@1999-01-01"
+    assert run("seal", named, "--city", city, "--key", people / "author").exit_code == 2
+
+
+def test_seal_refuses_a_file_that_is_wrong(city: Path, people: Path) -> None:
     spoil(city / "rules/library_card/2020-01-01.rules.md", "未归还册数 <= 0", "未归还册数 == 0")
 
-    result = run("seal", "--city", city)
+    result = run("seal", "--city", city, "--key", people / "author")
 
     assert result.exit_code == 1
     assert "`==` cannot be read" in result.stdout
+
+
+def test_review_shows_what_a_release_changes_and_who_has_signed_it(
+    city: Path, people: Path
+) -> None:
+    name = "old_age_allowance@2019-10-01"
+    run("seal", name, "--city", city, "--key", people / "author")
+
+    result = run("review", name, "--city", city)
+
+    assert result.exit_code == 0
+    assert "What differs from old_age_allowance@2016-01-01" in result.stdout
+    assert "-| 1 | [70..80) | 100.00 |" in result.stdout
+    assert "19 个情形 scenarios" in result.stdout
+    assert "✓ author" in result.stdout
+    assert "approver" not in result.stdout
+
+
+def test_review_of_the_first_release_has_nothing_before_it(city: Path) -> None:
+    result = run("review", LIBRARY, "--city", city)
+
+    assert result.exit_code == 0
+    assert "The first release" in result.stdout
+    assert result.stdout.count("✓") == 3, "its scenarios, and two who have signed"
+
+
+def test_review_tells_that_nobody_has_signed(city: Path) -> None:
+    (city / f"rules/releases/{LIBRARY}.seal").unlink()
+
+    assert "Nobody has signed it" in run("review", LIBRARY, "--city", city).stdout

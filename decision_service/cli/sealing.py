@@ -1,0 +1,98 @@
+"""What two persons do with a release before it counts: each signs it with a key of their own."""
+
+import os
+from pathlib import Path
+
+import typer
+
+from audit.note import SigningKey, is_name
+from decision_service import catalogue
+from decision_service.errors import InvalidPublicationError
+from decision_service.publication import Duty, Seal, Signatories
+from decision_service.release import Release
+
+_ENTRY = """\
+[[signers]]
+key = "{key}"
+title = {{ zh = "（姓名、职务）", en = "(name, office)" }}
+may = ["{write}", "{approve}"]  # 编写、审批，按职责保留 | keep what is their duty
+"""
+"""What to put into the file of those who may sign."""
+
+_DUTIES = {Duty.WRITE: "编写", Duty.APPROVE: "审批"}
+
+
+def make_key(name: str, to: Path) -> str:
+    """Make a signing key in a new file that only its owner can read.
+
+    Returns:
+        The entry of its public half.
+    """
+    if not is_name(name):
+        raise typer.BadParameter(
+            "名称只用可见的 ASCII 字符，不含空格和 + | a name has visible ASCII without space or +"
+        )
+    secret = SigningKey.generate(name)
+    try:
+        opened = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise typer.BadParameter(
+            f"已有“{to}”，不会覆盖 | `{to}` is there already, and is not written over"
+        ) from None
+    with os.fdopen(opened, "w", encoding="utf-8") as file:
+        file.write(secret + "\n")
+    key = SigningKey(secret).verifier_key
+    return _ENTRY.format(key=key, write=Duty.WRITE.value, approve=Duty.APPROVE.value)
+
+
+def read_key(path: Path, duty: Duty, among: Signatories) -> SigningKey:
+    """The signing key of somebody who has that duty."""
+    if path.stat().st_mode & 0o077:
+        raise typer.BadParameter(
+            f"“{path}”可被他人读取，请先把权限设为 0600 | others can read `{path}`: make it 0600"
+        )
+    try:
+        key = SigningKey(path.read_text(encoding="utf-8").removesuffix("\n"))
+    except ValueError:
+        raise typer.BadParameter(
+            f"“{path}”不是签名密钥 | `{path}` holds no signing key; `miaopi rules key` makes one"
+        ) from None
+    found = among.get(key.name)
+    if found is None or found.key != key.verifier_key or duty not in found.may:
+        raise typer.BadParameter(
+            f"签署人名单没有给这一密钥{_DUTIES[duty]}规则的权限 | the file of signers does not let"
+            f" `{key.name}` {duty} rules"
+        )
+    return key
+
+
+def seal(city: Path, release: Release, key: SigningKey) -> Path:
+    """Sign a release as who has written it; if it was changed since, its signatures are gone."""
+    try:
+        begun = catalogue.seal_of(city, release) or Seal(release)
+    except InvalidPublicationError:
+        begun = Seal(release)
+    return _sign(city, begun, key)
+
+
+def approve(city: Path, release: Release, key: SigningKey, among: Signatories) -> Path:
+    """Sign a release that somebody else has written.
+
+    Raises:
+        InvalidPublicationError: It was changed since, or a signature under it is false.
+    """
+    begun = catalogue.seal_of(city, release) or Seal(release)
+    others = [one for one in begun.signatories(among) if one.name != key.name]
+    if not any(Duty.WRITE in one.may for one in others):
+        raise typer.BadParameter(
+            f"版本 {release.name} 还没有由另一人封存 | nobody else has sealed `{release.name}` yet"
+        )
+    return _sign(city, begun, key)
+
+
+def _sign(city: Path, begun: Seal, key: SigningKey) -> Path:
+    path = city / begun.where
+    if key.sign(begun.text) not in begun.written:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(begun.signed(key).written, encoding="utf-8")
+    return path

@@ -1,0 +1,277 @@
+"""Who wrote a release and who approved it: two persons sign its digest (S1).
+
+The seal of a release is a signed note (`audit.note`) of three lines: what it is, the release's
+name, its digest. Somebody who may write rules begins it; it counts once another person, who may
+approve them, has signed the same text. What the service believes of keys is told by one file, which
+whoever writes rules need not be able to change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, field_validator
+
+from audit.note import Note, SigningKey, VerifierKey
+from decision_service.errors import InvalidPublicationError
+from decision_service.matter import faults, read_toml, unfit
+from decision_service.model import Frozen, MatterId, Text
+from decision_service.release import Release
+
+FILE = "rules/signers.toml"
+"""Where a city names those who may sign, unless the settings name another file."""
+
+_KIND = "miaopi release"
+"""The first line: what is signed here can be no checkpoint, and the other way round."""
+
+
+def seal_file(name: str) -> str:
+    """Where the seal of the release of that name lies in a city's folder."""
+    return f"rules/releases/{name}.seal"
+
+
+class Duty(StrEnum):
+    """What somebody's signature can mean."""
+
+    WRITE = "write"
+    APPROVE = "approve"
+
+
+class Signatory(Frozen):
+    """Somebody who may sign releases.
+
+    Attributes:
+        key: The public key, as C2SP writes it: ``name+id+base64``.
+        title: Who that is.
+    """
+
+    key: str
+    title: Text
+    may: tuple[Duty, ...] = Field(min_length=1)
+
+    @field_validator("key")
+    @classmethod
+    def _is_key(cls, key: str) -> str:
+        VerifierKey(key)
+        return key
+
+    @field_validator("may", mode="before")
+    @classmethod
+    def _duties(cls, may: object) -> object:
+        return tuple(map(Duty, may)) if isinstance(may, list) else may
+
+    @cached_property
+    def verifier(self) -> VerifierKey:
+        """The key, ready to check with."""
+        return VerifierKey(self.key)
+
+    @property
+    def name(self) -> str:
+        """Of the key."""
+        return self.key.partition("+")[0]
+
+
+class _File(Frozen):
+    """``signers.toml``, as the city keeps it."""
+
+    signers: list[Signatory] = Field(min_length=1)
+
+    @field_validator("signers")
+    @classmethod
+    def _is_each_somebody_else(cls, signers: list[Signatory]) -> list[Signatory]:
+        names = [one.name for one in signers]
+        keys = [one.key.rpartition("+")[2] for one in signers]
+        if len(set(names)) < len(names) or len(set(keys)) < len(keys):
+            raise ValueError("a name or a key stands here twice, and two signatures are two people")
+        return signers
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """That a release was published, and by whom.
+
+    Attributes:
+        seal: The signed note.
+        keys: The public keys of whose signatures count, in their order.
+    """
+
+    matter: MatterId
+    release: str
+    release_digest: str
+    seal: str
+    keys: tuple[str, ...]
+
+    @property
+    def seal_digest(self) -> str:
+        """SHA-256 (hex) of the seal: the same release signed by others is another publication."""
+        return sha256(self.seal.encode()).hexdigest()
+
+
+class Seal:
+    """What of a release is signed, and who has signed it so far.
+
+    Args:
+        lines: The signatures, as a note has them.
+
+    Attributes:
+        where: The file in the city's folder.
+        text: What is signed.
+        written: The signed note.
+    """
+
+    def __init__(self, release: Release, lines: str = "") -> None:
+        self.where = seal_file(release.name)
+        self._release = release
+        self._lines = lines
+        self.text = f"{_KIND}\n{release.name}\n{release.digest}\n"
+        self.written = f"{self.text}\n{lines}"
+
+    @classmethod
+    def read(cls, release: Release, written: str) -> Self:
+        """The seal of that release.
+
+        Raises:
+            InvalidPublicationError: It is none (``SEAL_INVALID``), or it was another release when
+                it was signed (``RELEASE_CHANGED``).
+        """
+        try:
+            kind, name, digest, end = Note.read(written).text.split("\n")
+        except ValueError:
+            raise _invalid(seal_file(release.name)) from None
+        if (kind, name, end) != (_KIND, release.name, ""):
+            raise _invalid(seal_file(release.name))
+        if digest != release.digest:
+            raise _changed(release, digest)
+        return cls(release, written.rpartition("\n\n")[2])
+
+    def signed(self, key: SigningKey) -> "Seal":
+        """The seal with one more signature."""
+        return Seal(self._release, self._lines + key.sign(self.text))
+
+    def signatories(self, among: "Signatories") -> tuple[Signatory, ...]:
+        """Those of them who have signed, in order; what others have signed says nothing.
+
+        Raises:
+            InvalidPublicationError: A signature is not of this text (``SEAL_INVALID``).
+        """
+        signatures = Note.read(self.written).signatures
+        found = (among.get(name) for name in dict.fromkeys(one.name for one in signatures))
+        signed = tuple(one for one in found if one and one.verifier.is_among(signatures))
+        if not all(one.verifier.has_signed(self.text, signatures) for one in signed):
+            raise _invalid(self.where)
+        return signed
+
+    def publication(self, among: "Signatories") -> Publication:
+        """What was published by whom.
+
+        Raises:
+            InvalidPublicationError: A signature is not of this text (``SEAL_INVALID``), or those
+                of two persons, one who may write and one who may approve, are not there
+                (``RELEASE_NOT_APPROVED``).
+        """
+        release, signed = self._release, self.signatories(among)
+        if len(signed) < len(Duty) or not {duty for one in signed for duty in one.may} >= {*Duty}:
+            raise _not_approved(release, signed)
+        return Publication(
+            matter=release.matter.id,
+            release=release.name,
+            release_digest=release.digest,
+            seal=self.written,
+            keys=tuple(one.key for one in signed),
+        )
+
+
+class Signatories:
+    """Those whose signatures count, by the names of their keys."""
+
+    def __init__(self, signers: Sequence[Signatory]) -> None:
+        self._by_name: Mapping[str, Signatory] = {one.name: one for one in signers}
+
+    @classmethod
+    def read(cls, text: str, *, where: str) -> Self:
+        """Those of a file.
+
+        Raises:
+            InvalidPublicationError: It is wrong.
+        """
+        try:
+            return cls(_File.model_validate(read_toml(text, where)).signers)
+        except ValidationError as error:
+            raise unfit("SIGNERS_INVALID", where, faults(error)) from None
+
+    def get(self, name: str) -> Signatory | None:
+        """Whose key is named so; None if it is nobody's."""
+        return self._by_name.get(name)
+
+
+def read_signatories(city: Path, file: Path | None = None) -> Signatories:
+    """Those whose signatures count in a city.
+
+    Args:
+        file: That names them, where it is not the city's own.
+
+    Raises:
+        InvalidPublicationError: The file is missing or wrong.
+    """
+    path = file or city / FILE
+    where = FILE if file is None else file.name
+    try:
+        return Signatories.read(path.read_text(encoding="utf-8"), where=where)
+    except UnicodeDecodeError as error:
+        raise unfit("SIGNERS_INVALID", where, faults(error)) from None
+    except OSError:
+        raise InvalidPublicationError(
+            f"`{where}` cannot be read",
+            zh=f"无法读取“{where}”，其中应列明有权编写、审批规则的人员及其公钥",
+            reason="SIGNERS_MISSING",
+            hint="It names who may write and who may approve rules, with their public keys; "
+            "`miaopi rules key NAME --to FILE` makes a key and prints what to put there.",
+        ) from None
+
+
+def _changed(release: Release, sealed: str) -> InvalidPublicationError:
+    matter, day = release.matter.id, release.effective
+    return InvalidPublicationError(
+        f"release `{release.name}` was changed after it was published",
+        zh=f"版本 {release.name} 发布后被改动，请撤销改动，或以更晚的生效日另行发布",
+        reason="RELEASE_CHANGED",
+        hint=f"Undo the change in `{release.book.where}`, `matters/{matter}/{day}/`, "
+        "`matters/concepts.toml`, `matters/workdays.toml` or a register that it asks, or publish "
+        "it as a new release with a later first day.",
+        release=release.name,
+        sealed=sealed,
+        found=release.digest,
+    )
+
+
+def _not_approved(release: Release, signed: Sequence[Signatory]) -> InvalidPublicationError:
+    names = [one.name for one in signed]
+    return InvalidPublicationError(
+        f"release `{release.name}` is signed by {_listed(names) or 'nobody'}, and two persons"
+        " must: one who may write rules and another who may approve them",
+        zh=f"版本 {release.name} 须由编写人和另一名审批人共同签署，"
+        + (f"现仅有 {'、'.join(names)} 签署" if names else "现无有效签署")
+        + "；请由尚未签署者运行 miaopi rules seal（编写人）或 approve（审批人）",
+        reason="RELEASE_NOT_APPROVED",
+        hint=f"Who is missing signs it: `miaopi rules seal {release.name}` for who writes,"
+        f" `miaopi rules approve {release.name}` for who approves.",
+        release=release.name,
+    )
+
+
+def _invalid(where: str) -> InvalidPublicationError:
+    return InvalidPublicationError(
+        f"`{where}` is not the seal of this release as it was signed",
+        zh=f"“{where}”不是本版本签署时的封存文件，可能被改动；请恢复原件，或重新签署",
+        reason="SEAL_INVALID",
+        hint="Put it back as it was signed; or delete it and have it signed again.",
+        where=where,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
