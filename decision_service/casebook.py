@@ -28,6 +28,7 @@ from decision_service.followup import (
     Rating,
     RatingAnswer,
     RatingTaken,
+    Reopening,
     Resolution,
     ReviewRequest,
     StandingChange,
@@ -59,7 +60,7 @@ _CLASSES: Mapping[str, type[Step]] = {
     one.model_fields["kind"].default: one
     for one in (
         *(Withdrawal, ReviewRequest, Objection, Resolution, Delivery, StandingChange),
-        *(Mandate, MandateEnd),
+        *(Reopening, Mandate, MandateEnd),
     )
 }
 

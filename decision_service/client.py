@@ -211,8 +211,18 @@ class _WithNext(Protocol):
     next_page_token: str
 
 
-_Many = TypeVar("_Many", ReplayDecisionsRequest, SimulateReleaseRequest)
-_Far = TypeVar("_Far", ReplayDecisionsResponse, SimulateReleaseResponse)
+class _Filtered(Protocol):
+    filter: str
+
+
+class _WithProgress(Protocol):
+    done: int
+    total: int
+    last_index: int
+
+
+_Many = TypeVar("_Many", bound=_Filtered)
+_Far = TypeVar("_Far", bound=_WithProgress)
 _PageAsked = TypeVar("_PageAsked", bound=_Paged)
 _Page = TypeVar("_Page", bound=_WithNext)
 
@@ -524,7 +534,7 @@ class Client:
             return more
 
         asked = ReplayDecisionsRequest(filter=filter_)
-        far = self._to_the_end(self._trail.ReplayDecisions, asked, ReplayDecisionsResponse(), add)
+        far = self.to_the_end(self._trail.ReplayDecisions, asked, ReplayDecisionsResponse(), add)
         async for told in far:
             yield told
 
@@ -541,10 +551,10 @@ class Client:
         """
         asked = SimulateReleaseRequest(release=release, filter=filter_)
         nothing = SimulateReleaseResponse(last_index=-1)
-        async for told in self._to_the_end(self._trail.SimulateRelease, asked, nothing, _added):
+        async for told in self.to_the_end(self._trail.SimulateRelease, asked, nothing, _added):
             yield told
 
-    async def _to_the_end(
+    async def to_the_end(
         self,
         method: "grpc.aio.UnaryStreamMultiCallable[_Many, _Far]",
         asked: _Many,

@@ -57,6 +57,23 @@ class ReviewRequest(Step):
     text: str
 
 
+class Reopening(Step):
+    """The authority has persons decide again what rules have decided (S18).
+
+    Attributes:
+        decision: Index of the decision's entry.
+        reason: Why; of nobody.
+        person: Who of the staff has said so, as the issuer of tokens tags people.
+    """
+
+    permanent: ClassVar[frozenset[str]] = frozenset({"decision", "reason", "person"})
+
+    kind: Literal["reopening"] = "reopening"
+    decision: int = Field(ge=0)
+    reason: Text
+    person: str = Field(min_length=1)
+
+
 class Objection(Step):
     """The person says that a register's value is wrong; the register is asked to check (异议).
 
@@ -328,6 +345,7 @@ class Lift(_StopWord):
 FollowUp: TypeAlias = Annotated[
     Withdrawal
     | ReviewRequest
+    | Reopening
     | Objection
     | Resolution
     | Delivery

@@ -298,7 +298,7 @@ async def replay_many(
     now = asyncio.get_running_loop().time
     progress, told = Progress(await office.record.count(condition)), now()
     yield progress
-    async with aclosing(_in_time(condition, office=office, deadline=deadline)) as indices:
+    async with aclosing(in_time(condition, office=office, deadline=deadline)) as indices:
         async for index in indices:
             result = _as_seen(await _replay(index, office=office), viewer)
             progress = _further(progress, index, result)
@@ -322,7 +322,7 @@ async def simulate_many(
             read.
         NotRecordedError: The question could not be recorded.
     """
-    release = await asyncio.to_thread(_draft, archive)
+    release = await asyncio.to_thread(draft_of, archive)
     matter, matching = release.matter.id, condition_of(filter_, office)
     told_of = {"simulated_digest": release.digest}
     look = _look(viewer, "SimulateRelease", filter=filter_, matter=matter, told=told_of)
@@ -332,7 +332,7 @@ async def simulate_many(
     now = asyncio.get_running_loop().time
     shadow, told = Shadow(await office.record.count(condition)), now()
     yield shadow
-    async with aclosing(_in_time(condition, office=office, deadline=deadline)) as indices:
+    async with aclosing(in_time(condition, office=office, deadline=deadline)) as indices:
         async for index in indices:
             shadow.add(index, await simulate(index, release, office=office))
             if now() - told >= _TELL_EVERY_S:
@@ -341,7 +341,7 @@ async def simulate_many(
     yield shadow
 
 
-def _draft(archive: bytes) -> Release:
+def draft_of(archive: bytes) -> Release:
     """The release of an archive that somebody sent.
 
     Raises:
@@ -365,7 +365,7 @@ def _draft(archive: bytes) -> Release:
     )
 
 
-async def _in_time(
+async def in_time(
     condition: Condition, *, office: Office, deadline: float
 ) -> AsyncGenerator[int, None]:
     """Indices of the entries that match, the oldest first, as long as there is time."""

@@ -166,6 +166,32 @@ def write_offer(
     return Text(zh="\n".join(zh), en="\n".join(en))
 
 
+def write_reopening(matter: Matter, *, case_number: str, reason: Text, until: date) -> Text:
+    """What somebody is told when persons decide their case again, though they asked for nothing.
+
+    Args:
+        reason: Why, as the authority has put it.
+        until: The day by which it promises the new decision.
+    """
+    zh = [
+        f"{matter.name.zh} 重新审查通知",
+        f"办件编号：{case_number}",
+        f"本办件此前由系统自动决定，现由工作人员重新审查。理由：{reason.zh}",
+        "您无须重新申请，也无须提交材料；在作出新的决定之前，原决定给予的一切不变。",
+        f"承诺于 {until} 前作出决定并告知您；其间您可随时查询进度、陈述意见。",
+        f"审查机关：{matter.competent_authority.zh}",
+    ]
+    en = [
+        f"{matter.name.en}: your case is looked at again",
+        f"Case {case_number}",
+        f"Rules have decided this case; a person looks at it again. Why: {reason.en}",
+        "You need not apply again or bring anything. Until then, whatever was granted stays.",
+        f"A new decision is promised by {until}. You can follow the case and be heard meanwhile.",
+        f"By: {matter.competent_authority.en}",
+    ]
+    return Text(zh="\n".join(zh), en="\n".join(en))
+
+
 def _by(determination: Determination | None) -> Text:
     """Who has decided, as far as it concerns the applicant."""
     if determination is None:

@@ -1,16 +1,21 @@
-"""The client's part for the emergency stop of a matter."""
+"""The client's part for the emergency stop of a matter, and for what it decided wrongly before."""
 
-from decision_service.client import Client
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from decision_service.client import Client, Text
 from decision_service.v1 import stop_pb2_grpc
 from decision_service.v1.stop_pb2 import (
     ListStopsRequest,
+    ReopenDecisionsRequest,
+    ReopenDecisionsResponse,
     ResumeMatterRequest,
     ResumeMatterResponse,
     Stop,
     StopMatterRequest,
 )
 
-__all__ = ["ResumeMatterResponse", "Stop", "StopClient"]
+__all__ = ["ReopenDecisionsResponse", "ResumeMatterResponse", "Stop", "StopClient"]
 
 
 class StopClient:
@@ -37,7 +42,48 @@ class StopClient:
         asked = ResumeMatterRequest(matter=matter, reason=reason, request_id=request_id)
         return await self._client.ask(self._stub.ResumeMatter, asked)
 
+    async def reopen(
+        self,
+        matter: str,
+        reason: Text,
+        *,
+        filter_: str = "",
+        release: bytes = b"",
+        request_id: str,
+    ) -> AsyncIterator[ReopenDecisionsResponse]:
+        """Have persons decide again what rules have decided, in as many calls as that takes.
+
+        Args:
+            reason: Why, for the applicants.
+            filter_: Which decisions.
+            release: As `release.Release.archive` has it: only those that it would have made
+                otherwise.
+
+        Yields:
+            How far it is, over all calls.
+        """
+        asked = ReopenDecisionsRequest(
+            matter=matter, reason=reason, filter=filter_, release=release, request_id=request_id
+        )
+        nothing = ReopenDecisionsResponse(last_index=-1)
+        far = self._client.to_the_end(self._stub.ReopenDecisions, asked, nothing, _added)
+        async for told in far:
+            yield told
+
     async def stops(self) -> tuple[Stop, ...]:
         """What is stopped."""
         answer = await self._client.ask(self._stub.ListStops, ListStopsRequest())
         return tuple(answer.stops)
+
+
+def _added(
+    before: ReopenDecisionsResponse, more: ReopenDecisionsResponse
+) -> ReopenDecisionsResponse:
+    """What earlier calls and this one have reopened."""
+    return ReopenDecisionsResponse(
+        done=before.done + more.done,
+        total=before.done + more.total,
+        reopened=before.reopened + more.reopened,
+        passed_over=Counter(before.passed_over) + Counter(more.passed_over),
+        last_index=max(before.last_index, more.last_index),
+    )

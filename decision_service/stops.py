@@ -48,7 +48,7 @@ async def stop(ask: Ask, *, office: Office) -> Happened:
         NotAuthorizedError: Nobody can say who the caller is.
         NotRecordedError: It could not be recorded, so nothing is stopped.
     """
-    _refuse_unknown(ask, office)
+    refuse_unknown(ask.matter, ask.person, office)
     while (index := await _earlier(ask, office)) is None:
         newest = await office.casebook.stop(ask.matter)
         index = await _add(ask, Stop(reason=ask.reason, person=ask.person), newest, office)
@@ -66,7 +66,7 @@ async def resume(ask: Ask, *, office: Office) -> Happened:
         PreconditionError: It is not stopped.
         NotRecordedError: It could not be recorded, so it is stopped still.
     """
-    _refuse_unknown(ask, office)
+    refuse_unknown(ask.matter, ask.person, office)
     while (index := await _earlier(ask, office)) is None:
         newest = await office.casebook.stop(ask.matter)
         index = await _add(ask, _next(ask, newest), newest, office)
@@ -140,16 +140,21 @@ async def _add(ask: Ask, step: FollowUp, newest: Happened | None, office: Office
     return None if isinstance(written, Taken) else written.index
 
 
-def _refuse_unknown(ask: Ask, office: Office) -> None:
-    """A matter that there is not, or somebody of whom nobody can say which person it is."""
-    if ask.matter not in {release.matter.id for release in office.catalogue.releases}:
+def refuse_unknown(matter: MatterId, person: str, office: Office) -> None:
+    """Refuse a matter that there is not, and of whom nobody can say which person it is.
+
+    Raises:
+        NotPublishedError: There is no such matter.
+        NotAuthorizedError: Nobody can say who the caller is.
+    """
+    if matter not in {release.matter.id for release in office.catalogue.releases}:
         raise NotPublishedError(
             "this matter is not published",
             zh="没有这一事项，请从事项清单中选择。",
             reason="MATTER_NOT_FOUND",
             hint="`ListMatters` tells which are.",
         )
-    if not ask.person:
+    if not person:
         raise NotAuthorizedError(
             "the token does not say which person the caller is",
             zh="令牌未注明工作人员的身份标签，无法核对是否为两人，请联系管理员。",

@@ -62,7 +62,7 @@ CASES = "/decision_service.v1.CaseService"
 WATCH, WITHDRAW = f"{CASES}/WatchCase", f"{CASES}/WithdrawCase"
 STOPPING = "/decision_service.v1.StopService"
 STOP, RESUME = f"{STOPPING}/StopMatter", f"{STOPPING}/ResumeMatter"
-STOPS = f"{STOPPING}/ListStops"
+STOPS, REOPEN = f"{STOPPING}/ListStops", f"{STOPPING}/ReopenDecisions"
 MANDATES = "/decision_service.v1.MandateService"
 GRANT, REVOKE = f"{MANDATES}/GrantMandate", f"{MANDATES}/RevokeMandate"
 GRANTED = f"{MANDATES}/ListMandates"
@@ -468,6 +468,11 @@ def right(method: str, person: Person, now: dt.datetime, case_id: str) -> dict[s
         EXPORT: lambda: {"person": of_a_case(person, now, case_id)["person"]},
         STOP: lambda: {"matter": MATTER, "request_id": str(uuid4()), "reason": "数据核查"},
         RESUME: lambda: {"matter": MATTER, "request_id": str(uuid4()), "reason": "已经核实"},
+        REOPEN: lambda: {
+            "matter": MATTER,
+            "request_id": str(uuid4()),
+            "reason": {"zh": "登记机关更正了数据", "en": "a register has corrected its data"},
+        },
         GRANTED: lambda: {"person": of_a_case(person, now, case_id)["person"]},
         GRANT: lambda: {
             "request_id": str(uuid4()),

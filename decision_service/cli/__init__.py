@@ -89,7 +89,7 @@ for name, group, meaning in (
     ("aftercare", _Aftercare, "决定之后：送达、变更、校核、核查 | After the decision."),
     ("offers", _Offers, "免申即享：主动告知、查看、谢绝 | Offer a matter to who qualifies."),
     ("mandates", _Mandates, "委托代办：委托、撤销、查看 | Let somebody act for a person."),
-    ("stops", _Stops, "紧急暂停：停、恢复、查看 | Stop a matter at once; two lift it."),
+    ("stops", _Stops, "紧急暂停、重新审查 | Stop a matter; two lift it; decide again by hand."),
     ("rules", _Rules, "规则文件 | Check, test and explain rule files; needs no service."),
     ("registers", _Registers, "登记册 | List, check and try the registers of the city."),
     ("receipt", _Receipts, "回执 | Fetch the receipt of a decision, and prove it."),

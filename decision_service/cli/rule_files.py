@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -16,7 +17,7 @@ from decision_service.errors import InvalidPublicationError
 from decision_service.matter import Meanings
 from decision_service.model import FILING_DATE, Calendar, Concept, Text
 from decision_service.publication import seal_file
-from decision_service.release import compose, read_meanings
+from decision_service.release import Release, compose, read_meanings
 from decision_service.rulebook import engine, skeleton
 from decision_service.rulebook.document import read
 from decision_service.rulebook.formatting import formatted
@@ -155,6 +156,39 @@ def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) 
 def _both(text: str) -> Text:
     zh, _, en = text.partition("|")
     return Text(zh=zh.strip(), en=en.strip() or zh.strip())
+
+
+def composed_city(city: Path) -> tuple[Release, ...]:
+    """Every release of a city's folder; where one cannot be, what is wrong is printed."""
+    own = city / "registers"
+    with refused():
+        try:
+            registers = registry.load(own if own.is_dir() else None, catalogue.meanings_of(city))
+            meanings = {key: register.meaning for key, register in registers.items()}
+            return catalogue.compose_all(city, meanings)
+        except RuleFileError as error:
+            path = city / error.where
+            print_findings(RuleFile(path, path.read_text(encoding="utf-8"), None, error.findings))
+    raise typer.Exit(1)
+
+
+def release_of(file: Path) -> Release:
+    """The release of a rule file, with what its city publishes together with it."""
+    named = f"{file.parent.name}@{file.name.removesuffix(SUFFIX)}"
+    for release in composed_city(file.absolute().parent.parent.parent):
+        if release.name == named:
+            return release
+    raise typer.BadParameter(f"“{file}”不在城市文件夹的 rules/ 中 | not in the rules/ of a city")
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """What cannot be published ends the command, with what to do about it."""
+    try:
+        yield
+    except InvalidPublicationError as error:
+        show.err.print(f"{error}\n{error.zh}\n{error.hint}", soft_wrap=True)
+        raise typer.Exit(1) from None
 
 
 def is_sealed(path: Path) -> bool:

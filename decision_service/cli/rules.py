@@ -3,7 +3,7 @@
 import json as jsonlib
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +18,19 @@ from decision_service.cli.rule_files import (
     as_json,
     city_calendar,
     city_meanings,
+    composed_city,
     drafted,
     is_sealed,
     open_rule_file,
     print_findings,
+    refused,
+    release_of,
     rule_files,
     text_of,
 )
 from decision_service.cli.service import LOCAL, Address, Token, call
 from decision_service.client import Client, SimulateReleaseResponse
 from decision_service.client import as_json as message_as_json
-from decision_service.errors import InvalidPublicationError
 from decision_service.publication import Duty, Signatories, read_signatories
 from decision_service.release import Release
 from decision_service.rulebook import guide, interpret, scenarios
@@ -39,7 +41,6 @@ from decision_service.rulebook.fields import IDENTIFIER
 from decision_service.rulebook.formatting import formatted
 from decision_service.rulebook.scenarios import ScenarioResult
 from decision_service.rulebook.tree import Rulebook, RuleFileError
-from evidence_adapters import registry
 
 app = typer.Typer()
 
@@ -298,7 +299,7 @@ def approve(
     among = _signatories(city, signers)
     signing = sealing.read_key(key, Duty.APPROVE, among)
     for release in _sound_releases(city, releases):
-        with _refused():
+        with refused():
             place = sealing.approve(city, release, signing, among)
         _print_signed(release, place, json=json)
 
@@ -311,7 +312,7 @@ def review(
     signers: Signers = None,
 ) -> None:
     """审阅：与上一版本有何不同，情形与签署 | What a release changes, its scenarios, who signed."""
-    composed = _composed(city)
+    composed = composed_city(city)
     (found,) = _named(composed, [release])
     before = [one for one in composed if one.matter.id == found.matter.id]
     earlier = [one for one in before if one.effective < found.effective]
@@ -319,7 +320,7 @@ def review(
     file = open_rule_file(city / found.book.where)
     failed = [(name, one) for name, one in _results(found.book) if not one.passed]
     _print_results(file, failed, "{} / {}".format(*share(coverage(found.book))))
-    with _refused():
+    with refused():
         begun = catalogue.seal_of(city, found)
         signed = begun.signatories(_signatories(city, signers)) if begun else ()
     show.out.print(card.signatures(signed), soft_wrap=True)
@@ -338,37 +339,17 @@ def simulate(
     json: Json = False,
 ) -> None:
     """试算：已有的决定若按此文件会怎样 | What it would have made of the decisions on record."""
-    city = file.absolute().parent.parent.parent
-    named = f"{file.parent.name}@{file.name.removesuffix(SUFFIX)}"
-    found = [release for release in _composed(city) if release.name == named]
-    if not found:
-        raise typer.BadParameter(
-            f"“{file}”不在城市文件夹的 rules/ 中 | not in the rules/ of a city"
-        )
+    archive = release_of(file).archive
 
     async def ask(client: Client) -> None:
         told = SimulateReleaseResponse()
         with show.progress("试算 simulating") as bar:
             task = bar.add_task("")
-            async for told in client.simulation(found[0].archive, filter_):
+            async for told in client.simulation(archive, filter_):
                 bar.update(task, completed=told.done, total=told.total)
         show.out.print(message_as_json(told) if json else simulation.shown(told), soft_wrap=json)
 
     call(address, token, ask)
-
-
-def _composed(city: Path) -> tuple[Release, ...]:
-    """Every release of a city's folder; where one cannot be, what is wrong is printed."""
-    own = city / "registers"
-    with _refused():
-        try:
-            registers = registry.load(own if own.is_dir() else None, catalogue.meanings_of(city))
-            meanings = {key: register.meaning for key, register in registers.items()}
-            return catalogue.compose_all(city, meanings)
-        except RuleFileError as error:
-            path = city / error.where
-            print_findings(RuleFile(path, path.read_text(encoding="utf-8"), None, error.findings))
-    raise typer.Exit(1)
 
 
 def _named(composed: Sequence[Release], names: Sequence[str] | None) -> tuple[Release, ...]:
@@ -382,7 +363,7 @@ def _named(composed: Sequence[Release], names: Sequence[str] | None) -> tuple[Re
 
 def _sound_releases(city: Path, names: Sequence[str] | None) -> tuple[Release, ...]:
     """The releases that are to be signed: what does not pass its scenarios is not."""
-    found = _named(_composed(city), names)
+    found = _named(composed_city(city), names)
     for release in found:
         failed = [(name, one) for name, one in _results(release.book) if not one.passed]
         if failed:
@@ -393,7 +374,7 @@ def _sound_releases(city: Path, names: Sequence[str] | None) -> tuple[Release, .
 
 
 def _signatories(city: Path, file: Path | None) -> Signatories:
-    with _refused():
+    with refused():
         return read_signatories(city, file)
 
 
@@ -402,16 +383,6 @@ def _print_signed(release: Release, place: Path, *, json: bool) -> None:
         _print_json({"release": release.name, "digest": release.digest, "file": str(place)})
     else:
         show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    """What cannot be published ends the command, with what to do about it."""
-    try:
-        yield
-    except InvalidPublicationError as error:
-        show.err.print(f"{error}\n{error.zh}\n{error.hint}", soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 def _results(book: Rulebook) -> Iterator[tuple[str, ScenarioResult]]:

@@ -261,7 +261,7 @@ def case(one: Case) -> RenderableType:
         told = getattr(each, kind)
         words = (
             f"{name}={value}"
-            for name in ("ticket", "channel", "act", "legal_basis", "text")
+            for name in ("ticket", "channel", "act", "legal_basis", "text", "reason")
             if (value := _told(told, name))
         )
         when = each.time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -29,7 +29,11 @@ _CHUNK = 200
 _SCANNED = 2_000
 """Cases that are looked at for one page at most; a page may then be short (AIP-158)."""
 
-_ASKED_FOR = {"review_request/1": ("REVIEW_REQUESTED",), "contest/1": ("FACT_CONTESTED",)}
+_ASKED_FOR = {
+    "review_request/1": ("REVIEW_REQUESTED",),
+    "contest/1": ("FACT_CONTESTED",),
+    "reopening/1": ("DECISION_REOPENED",),
+}
 """Why a case is with a person that one was asked for, after it was decided."""
 
 _COUNTED = 50_000

@@ -1,14 +1,16 @@
-"""StopService: the emergency stop of a matter."""
+"""StopService: the emergency stop of a matter, and what it has decided wrongly till then."""
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from copy import deepcopy
 from typing import Any, Final, TypeAlias
 
 import grpc
 
-from decision_service import stops
+from decision_service import reopening, stops
 from decision_service.followup import Happened, Lift, LiftProposal, Stop
-from decision_service.model import MatterId
+from decision_service.model import MatterId, Text
 from decision_service.office import Office
 from decision_service.server.call import current
 from decision_service.server.fields import Reader
@@ -18,7 +20,7 @@ from decision_service.v1 import stop_pb2 as pb
 from decision_service.v1 import stop_pb2_grpc
 
 _Context = grpc.aio.ServicerContext[Any, Any]
-_Asking: TypeAlias = pb.StopMatterRequest | pb.ResumeMatterRequest
+_Asking: TypeAlias = pb.StopMatterRequest | pb.ResumeMatterRequest | pb.ReopenDecisionsRequest
 
 _LONGEST_REASON: Final = 500
 
@@ -59,23 +61,67 @@ class StopServicer(stop_pb2_grpc.StopServiceServicer):
         found = await stops.in_force(self._office)
         return pb.ListStopsResponse(stops=[_stop(matter, one) for matter, one in found])
 
+    async def ReopenDecisions(  # noqa: N802 - the contract's name
+        self,
+        request: pb.ReopenDecisionsRequest,
+        context: _Context,  # noqa: ARG002 - gRPC hands it over
+    ) -> AsyncIterator[pb.ReopenDecisionsResponse]:
+        """Decisions go back to persons, with how far it is."""
+        async with aclosing(reopening.reopen(_reopen(request), office=self._office)) as told:
+            async for one in told:
+                yield pb.ReopenDecisionsResponse(
+                    done=one.done,
+                    total=one.total,
+                    reopened=one.reopened,
+                    passed_over={why.upper(): n for why, n in one.passed_over.items()},
+                    last_index=one.last,
+                )
 
-def _ask(request: _Asking, method: str) -> Ask:
-    reader, call, canonical = Reader(), current.get(), deepcopy(request)
-    canonical.request_id = request.request_id.lower()
+
+def _ask(request: pb.StopMatterRequest | pb.ResumeMatterRequest, method: str) -> Ask:
+    reader, call = Reader(), current.get()
     ask = Ask(
         caller=call.caller.subject,
         role=call.caller.role,
         person=call.caller.person,
         method=method,
         request_id=reader.request_id(request.request_id),
-        content_digest=hashlib.sha256(canonical.SerializeToString(deterministic=True)).hexdigest(),
+        content_digest=_digest(request),
         matter=MatterId(reader.id("matter", request.matter)),
         reason=reader.given("reason", request.reason, _LONGEST_REASON),
         now=call.now,
     )
     reader.finish()
     return ask
+
+
+def _reopen(request: pb.ReopenDecisionsRequest) -> reopening.Ask:
+    reader, call = Reader(), current.get()
+    ask = reopening.Ask(
+        caller=call.caller.subject,
+        role=call.caller.role,
+        person=call.caller.person,
+        request_id=reader.request_id(request.request_id),
+        content_digest=_digest(request),
+        matter=MatterId(reader.id("matter", request.matter)),
+        reason=Text(
+            zh=reader.given("reason.zh", request.reason.zh, _LONGEST_REASON),
+            en=reader.given("reason.en", request.reason.en, _LONGEST_REASON),
+        ),
+        filter=request.filter,
+        archive=request.release,
+        now=call.now,
+        deadline=call.deadline,
+    )
+    reader.finish()
+    return ask
+
+
+def _digest(request: _Asking) -> str:
+    """Of what is asked, however its id is spelt."""
+    canonical = deepcopy(request)
+    canonical.request_id = request.request_id.lower()
+    return hashlib.sha256(canonical.SerializeToString(deterministic=True)).hexdigest()
 
 
 def _stop(matter: MatterId, found: Happened) -> pb.Stop:

@@ -24,6 +24,7 @@ from decision_service.followup import (
     Rating,
     RatingAnswer,
     RatingTaken,
+    Reopening,
     Resolution,
     ReviewRequest,
     StandingChange,
@@ -333,6 +334,14 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
             written.withdrawn.CopyFrom(case_pb2.Withdrawn(text=text))
         case ReviewRequest(text=text):
             written.review_requested.CopyFrom(case_pb2.ReviewRequested(text=text))
+        case Reopening() as step:
+            written.reopened.CopyFrom(
+                case_pb2.Reopened(
+                    decision_index=step.decision,
+                    reason=write_text(step.reason),
+                    notice=write_text(happened.notice),
+                )
+            )
         case Objection() as step:
             contest = decision_pb2.Contest(
                 concept=step.concept, claimed=step.claimed, text=step.text
@@ -364,12 +373,10 @@ def _event(happened: Happened) -> case_pb2.CaseEvent:
             changed = write_standing_change(step)
             changed.notice.CopyFrom(write_text(happened.notice))
             written.standing_changed.CopyFrom(changed)
-        case StandingProposal() | StandingReturn():
-            raise AssertionError("no case tells how clerks work among themselves")
         case Mandate() | MandateEnd() | Stop() | LiftProposal() | Lift():
             raise AssertionError("a mandate and a stop are of no case")
-        case Rating() | RatingTaken() | RatingAnswer():
-            raise AssertionError("no event tells how somebody rated")
+        case StandingProposal() | StandingReturn() | Rating() | RatingTaken() | RatingAnswer():
+            raise AssertionError("no case tells how clerks work, or how somebody rated")
         case _ as never:
             assert_never(never)
     return written

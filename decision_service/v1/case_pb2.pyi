@@ -1022,6 +1022,7 @@ class CaseEvent(_message.Message):
     TICKET_RESOLVED_FIELD_NUMBER: _builtins.int
     DELIVERED_FIELD_NUMBER: _builtins.int
     STANDING_CHANGED_FIELD_NUMBER: _builtins.int
+    REOPENED_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
@@ -1049,6 +1050,10 @@ class CaseEvent(_message.Message):
         """The authority has done something about what was granted."""
 
     @_builtins.property
+    def reopened(self) -> Global___Reopened:
+        """The authority has persons decide again what rules have decided."""
+
+    @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
 
@@ -1065,14 +1070,15 @@ class CaseEvent(_message.Message):
         ticket_resolved: Global___TicketResolved | None = ...,
         delivered: Global___Delivered | None = ...,
         standing_changed: Global___StandingChanged | None = ...,
+        reopened: Global___Reopened | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         receipt: _vocabulary_pb2.Receipt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "delivered", b"delivered", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "standing_changed", b"standing_changed", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "delivered", b"delivered", "event", b"event", "receipt", b"receipt", "reopened", b"reopened", "review_requested", b"review_requested", "standing_changed", b"standing_changed", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "delivered", b"delivered", "event", b"event", "receipt", b"receipt", "review_requested", b"review_requested", "standing_changed", b"standing_changed", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contested", b"contested", "delivered", b"delivered", "event", b"event", "receipt", b"receipt", "reopened", b"reopened", "review_requested", b"review_requested", "standing_changed", b"standing_changed", "ticket_resolved", b"ticket_resolved", "time", b"time", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["withdrawn", "review_requested", "contested", "ticket_resolved", "delivered", "standing_changed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["withdrawn", "review_requested", "contested", "ticket_resolved", "delivered", "standing_changed", "reopened"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1121,6 +1127,42 @@ class ReviewRequested(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReviewRequested: _TypeAlias = ReviewRequested  # noqa: Y015
+
+@_typing.final
+class Reopened(_message.Message):
+    """The authority has persons decide again what rules have decided, because it was decided wrongly,
+    or may have been. What was granted stays granted until then.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_INDEX_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NOTICE_FIELD_NUMBER: _builtins.int
+    decision_index: _builtins.int
+    """`receipt.index` of the decision."""
+    @_builtins.property
+    def reason(self) -> _vocabulary_pb2.Text:
+        """Why."""
+
+    @_builtins.property
+    def notice(self) -> _vocabulary_pb2.Text:
+        """What the applicant is told."""
+
+    def __init__(
+        self,
+        *,
+        decision_index: _builtins.int = ...,
+        reason: _vocabulary_pb2.Text | None = ...,
+        notice: _vocabulary_pb2.Text | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_index", b"decision_index", "notice", b"notice", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reopened: _TypeAlias = Reopened  # noqa: Y015
 
 @_typing.final
 class Contested(_message.Message):

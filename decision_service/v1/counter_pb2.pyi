@@ -198,8 +198,8 @@ class Referral(_message.Message):
 
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Codes of the reasons for which no machine decided; `REVIEW_REQUESTED` or `FACT_CONTESTED` if a
-        person was asked for afterwards.
+        """Codes of the reasons for which no machine decided; `REVIEW_REQUESTED`, `FACT_CONTESTED` or
+        `DECISION_REOPENED` if a person was asked for afterwards.
         """
 
     @_builtins.property

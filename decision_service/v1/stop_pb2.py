@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63ision_service/v1/stop.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n\x11StopMatterRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"=\n\x12StopMatterResponse\x12\'\n\x04stop\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Stop\"[\n\x13ResumeMatterRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"U\n\x14ResumeMatterResponse\x12\x0e\n\x06lifted\x18\x01 \x01(\x08\x12-\n\x07receipt\x18\x02 \x01(\x0b\x32\x1c.decision_service.v1.Receipt\"\x12\n\x10ListStopsRequest\"=\n\x11ListStopsResponse\x12(\n\x05stops\x18\x01 \x03(\x0b\x32\x19.decision_service.v1.Stop\"\xa6\x01\n\x04Stop\x12\x0e\n\x06matter\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\x12\x15\n\rlift_proposed\x18\x05 \x01(\x08\x12-\n\x07receipt\x18\x06 \x01(\x0b\x32\x1c.decision_service.v1.Receipt2\xc9\x02\n\x0bStopService\x12\x66\n\nStopMatter\x12&.decision_service.v1.StopMatterRequest\x1a\'.decision_service.v1.StopMatterResponse\"\x07\xca\xb9\x19\x03\x04\x05\x06\x12k\n\x0cResumeMatter\x12(.decision_service.v1.ResumeMatterRequest\x1a).decision_service.v1.ResumeMatterResponse\"\x06\xca\xb9\x19\x02\x05\x06\x12\x65\n\tListStops\x12%.decision_service.v1.ListStopsRequest\x1a&.decision_service.v1.ListStopsResponse\"\t\xca\xb9\x19\x05\x02\x03\x04\x05\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x64\x65\x63ision_service/v1/stop.proto\x12\x13\x64\x65\x63ision_service.v1\x1a\x1f\x64\x65\x63ision_service/v1/roles.proto\x1a$decision_service/v1/vocabulary.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n\x11StopMatterRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"=\n\x12StopMatterResponse\x12\'\n\x04stop\x18\x01 \x01(\x0b\x32\x19.decision_service.v1.Stop\"[\n\x13ResumeMatterRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"U\n\x14ResumeMatterResponse\x12\x0e\n\x06lifted\x18\x01 \x01(\x08\x12-\n\x07receipt\x18\x02 \x01(\x0b\x32\x1c.decision_service.v1.Receipt\"\x12\n\x10ListStopsRequest\"=\n\x11ListStopsResponse\x12(\n\x05stops\x18\x01 \x03(\x0b\x32\x19.decision_service.v1.Stop\"\x9a\x01\n\x16ReopenDecisionsRequest\x12\x14\n\x06matter\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12/\n\x06reason\x18\x03 \x01(\x0b\x32\x19.decision_service.v1.TextB\x04\xe2\x41\x01\x02\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x0f\n\x07release\x18\x05 \x01(\x0c\"\xe2\x01\n\x17ReopenDecisionsResponse\x12\x0c\n\x04\x64one\x18\x01 \x01(\x03\x12\r\n\x05total\x18\x02 \x01(\x03\x12\x10\n\x08reopened\x18\x03 \x01(\x03\x12Q\n\x0bpassed_over\x18\x04 \x03(\x0b\x32<.decision_service.v1.ReopenDecisionsResponse.PassedOverEntry\x12\x12\n\nlast_index\x18\x05 \x01(\x03\x1a\x31\n\x0fPassedOverEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xa6\x01\n\x04Stop\x12\x0e\n\x06matter\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\x12\x15\n\rlift_proposed\x18\x05 \x01(\x08\x12-\n\x07receipt\x18\x06 \x01(\x0b\x32\x1c.decision_service.v1.Receipt2\xc1\x03\n\x0bStopService\x12\x66\n\nStopMatter\x12&.decision_service.v1.StopMatterRequest\x1a\'.decision_service.v1.StopMatterResponse\"\x07\xca\xb9\x19\x03\x04\x05\x06\x12k\n\x0cResumeMatter\x12(.decision_service.v1.ResumeMatterRequest\x1a).decision_service.v1.ResumeMatterResponse\"\x06\xca\xb9\x19\x02\x05\x06\x12\x65\n\tListStops\x12%.decision_service.v1.ListStopsRequest\x1a&.decision_service.v1.ListStopsResponse\"\t\xca\xb9\x19\x05\x02\x03\x04\x05\x06\x12v\n\x0fReopenDecisions\x12+.decision_service.v1.ReopenDecisionsRequest\x1a,.decision_service.v1.ReopenDecisionsResponse\"\x06\xca\xb9\x19\x02\x05\x06\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,12 +47,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESUMEMATTERREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_RESUMEMATTERREQUEST'].fields_by_name['reason']._loaded_options = None
   _globals['_RESUMEMATTERREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\002'
+  _globals['_REOPENDECISIONSREQUEST'].fields_by_name['matter']._loaded_options = None
+  _globals['_REOPENDECISIONSREQUEST'].fields_by_name['matter']._serialized_options = b'\342A\001\002'
+  _globals['_REOPENDECISIONSREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REOPENDECISIONSREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
+  _globals['_REOPENDECISIONSREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_REOPENDECISIONSREQUEST'].fields_by_name['reason']._serialized_options = b'\342A\001\002'
+  _globals['_REOPENDECISIONSRESPONSE_PASSEDOVERENTRY']._loaded_options = None
+  _globals['_REOPENDECISIONSRESPONSE_PASSEDOVERENTRY']._serialized_options = b'8\001'
   _globals['_STOPSERVICE'].methods_by_name['StopMatter']._loaded_options = None
   _globals['_STOPSERVICE'].methods_by_name['StopMatter']._serialized_options = b'\312\271\031\003\004\005\006'
   _globals['_STOPSERVICE'].methods_by_name['ResumeMatter']._loaded_options = None
   _globals['_STOPSERVICE'].methods_by_name['ResumeMatter']._serialized_options = b'\312\271\031\002\005\006'
   _globals['_STOPSERVICE'].methods_by_name['ListStops']._loaded_options = None
   _globals['_STOPSERVICE'].methods_by_name['ListStops']._serialized_options = b'\312\271\031\005\002\003\004\005\006'
+  _globals['_STOPSERVICE'].methods_by_name['ReopenDecisions']._loaded_options = None
+  _globals['_STOPSERVICE'].methods_by_name['ReopenDecisions']._serialized_options = b'\312\271\031\002\005\006'
   _globals['_STOPMATTERREQUEST']._serialized_start=192
   _globals['_STOPMATTERREQUEST']._serialized_end=281
   _globals['_STOPMATTERRESPONSE']._serialized_start=283
@@ -65,8 +75,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTOPSREQUEST']._serialized_end=544
   _globals['_LISTSTOPSRESPONSE']._serialized_start=546
   _globals['_LISTSTOPSRESPONSE']._serialized_end=607
-  _globals['_STOP']._serialized_start=610
-  _globals['_STOP']._serialized_end=776
-  _globals['_STOPSERVICE']._serialized_start=779
-  _globals['_STOPSERVICE']._serialized_end=1108
+  _globals['_REOPENDECISIONSREQUEST']._serialized_start=610
+  _globals['_REOPENDECISIONSREQUEST']._serialized_end=764
+  _globals['_REOPENDECISIONSRESPONSE']._serialized_start=767
+  _globals['_REOPENDECISIONSRESPONSE']._serialized_end=993
+  _globals['_REOPENDECISIONSRESPONSE_PASSEDOVERENTRY']._serialized_start=944
+  _globals['_REOPENDECISIONSRESPONSE_PASSEDOVERENTRY']._serialized_end=993
+  _globals['_STOP']._serialized_start=996
+  _globals['_STOP']._serialized_end=1162
+  _globals['_STOPSERVICE']._serialized_start=1165
+  _globals['_STOPSERVICE']._serialized_end=1614
 # @@protoc_insertion_point(module_scope)

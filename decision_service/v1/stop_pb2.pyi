@@ -174,6 +174,114 @@ class ListStopsResponse(_message.Message):
 Global___ListStopsResponse: _TypeAlias = ListStopsResponse  # noqa: Y015
 
 @_typing.final
+class ReopenDecisionsRequest(_message.Message):
+    """What `ReopenDecisions` is asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATTER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
+    matter: _builtins.str
+    """Id of the matter."""
+    request_id: _builtins.str
+    """A UUID4 of the caller; it names this request for ever."""
+    filter: _builtins.str
+    """Which decisions of the matter; as in `TrailService.ListEntries`, e.g.
+    `release = "old_age_allowance@2019-10-01" AND requirements.R2 = met`. Empty for all.
+    """
+    release: _builtins.bytes
+    """A release, as `TrailService.SimulateRelease` takes it: only decisions that it would have made
+    otherwise, or of which it cannot be told. Empty for all that match.
+    """
+    @_builtins.property
+    def reason(self) -> _vocabulary_pb2.Text:
+        """Why, for every applicant to read, in both languages; nothing about anybody."""
+
+    def __init__(
+        self,
+        *,
+        matter: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reason: _vocabulary_pb2.Text | None = ...,
+        filter: _builtins.str = ...,
+        release: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "matter", b"matter", "reason", b"reason", "release", b"release", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenDecisionsRequest: _TypeAlias = ReopenDecisionsRequest  # noqa: Y015
+
+@_typing.final
+class ReopenDecisionsResponse(_message.Message):
+    """How far it is: sent a few times a second, and last when it ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PassedOverEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    REOPENED_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
+    LAST_INDEX_FIELD_NUMBER: _builtins.int
+    done: _builtins.int
+    """How many were looked at."""
+    total: _builtins.int
+    """How many there were when it began."""
+    reopened: _builtins.int
+    """How many persons decide again, by this request."""
+    last_index: _builtins.int
+    """Index of the last one; -1 before the first."""
+    @_builtins.property
+    def passed_over(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many were passed over, by why: `SAME` (the release would have decided the same), `OPEN`
+        (the case is with a person already, or not decided), `SUPERSEDED` (a person or a later
+        application has had the last word), `ERASED` (on the person's demand) or `TAMPERED` (the
+        sealed part is not what was recorded: see what has happened there).
+        """
+
+    def __init__(
+        self,
+        *,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        reopened: _builtins.int = ...,
+        passed_over: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        last_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "last_index", b"last_index", "passed_over", b"passed_over", "reopened", b"reopened", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenDecisionsResponse: _TypeAlias = ReopenDecisionsResponse  # noqa: Y015
+
+@_typing.final
 class Stop(_message.Message):
     """That a matter is stopped."""
 

@@ -29,6 +29,7 @@ class StopServiceStub:
     """The emergency stop of a matter. One person stops it, with a reason: from the next decision on
     every application to it is referred to a person, and none is approved or refused by rules,
     whichever process of the service decides. Everybody can apply as before. Two persons lift it.
+    What rules have decided wrongly meanwhile goes back to persons, who decide again.
 
     Tokens need the claim `person` (README): two accounts of one person are not two.
 
@@ -59,12 +60,18 @@ class StopServiceStub:
                 request_serializer=decision__service_dot_v1_dot_stop__pb2.ListStopsRequest.SerializeToString,
                 response_deserializer=decision__service_dot_v1_dot_stop__pb2.ListStopsResponse.FromString,
                 _registered_method=True)
+        self.ReopenDecisions = channel.unary_stream(
+                '/decision_service.v1.StopService/ReopenDecisions',
+                request_serializer=decision__service_dot_v1_dot_stop__pb2.ReopenDecisionsRequest.SerializeToString,
+                response_deserializer=decision__service_dot_v1_dot_stop__pb2.ReopenDecisionsResponse.FromString,
+                _registered_method=True)
 
 
 class StopServiceServicer:
     """The emergency stop of a matter. One person stops it, with a reason: from the next decision on
     every application to it is referred to a person, and none is approved or refused by rules,
     whichever process of the service decides. Everybody can apply as before. Two persons lift it.
+    What rules have decided wrongly meanwhile goes back to persons, who decide again.
 
     Tokens need the claim `person` (README): two accounts of one person are not two.
 
@@ -98,6 +105,26 @@ class StopServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReopenDecisions(self, request, context):
+        """Has persons decide again what rules have approved or refused, because the rules were wrong or
+        what a register said: each case goes to the counter (`DECISION_REOPENED`), with the promise of
+        a referral, and its applicant is told why. What was granted stays granted until a person has
+        decided otherwise. A case is passed over if it is not closed, or if a person or a later
+        application has had the last word on it already.
+
+        It ends in time for the call's deadline: if `done` is below `total` then, ask again with
+        `AND index > last_index`, or with the same request: nothing is reopened twice.
+
+        Errors: as the others; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for a filter or a
+        release that cannot be read, or a release of another matter.
+
+        (-- api-linter: core::0136::verb-noun=disabled
+        aip.dev/not-precedent: Reopen is the word of the trade. --)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StopServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -116,6 +143,11 @@ def add_StopServiceServicer_to_server(servicer, server):
                     request_deserializer=decision__service_dot_v1_dot_stop__pb2.ListStopsRequest.FromString,
                     response_serializer=decision__service_dot_v1_dot_stop__pb2.ListStopsResponse.SerializeToString,
             ),
+            'ReopenDecisions': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReopenDecisions,
+                    request_deserializer=decision__service_dot_v1_dot_stop__pb2.ReopenDecisionsRequest.FromString,
+                    response_serializer=decision__service_dot_v1_dot_stop__pb2.ReopenDecisionsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'decision_service.v1.StopService', rpc_method_handlers)
@@ -128,6 +160,7 @@ class StopService:
     """The emergency stop of a matter. One person stops it, with a reason: from the next decision on
     every application to it is referred to a person, and none is approved or refused by rules,
     whichever process of the service decides. Everybody can apply as before. Two persons lift it.
+    What rules have decided wrongly meanwhile goes back to persons, who decide again.
 
     Tokens need the claim `person` (README): two accounts of one person are not two.
 
@@ -208,6 +241,33 @@ class StopService:
             '/decision_service.v1.StopService/ListStops',
             decision__service_dot_v1_dot_stop__pb2.ListStopsRequest.SerializeToString,
             decision__service_dot_v1_dot_stop__pb2.ListStopsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReopenDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/decision_service.v1.StopService/ReopenDecisions',
+            decision__service_dot_v1_dot_stop__pb2.ReopenDecisionsRequest.SerializeToString,
+            decision__service_dot_v1_dot_stop__pb2.ReopenDecisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -16,6 +16,7 @@ class StopServiceStub:
     """The emergency stop of a matter. One person stops it, with a reason: from the next decision on
     every application to it is referred to a person, and none is approved or refused by rules,
     whichever process of the service decides. Everybody can apply as before. Two persons lift it.
+    What rules have decided wrongly meanwhile goes back to persons, who decide again.
 
     Tokens need the claim `person` (README): two accounts of one person are not two.
 
@@ -36,11 +37,28 @@ class StopServiceStub:
     """
     ListStops: _aio.UnaryUnaryMultiCallable[_stop_pb2.ListStopsRequest, _stop_pb2.ListStopsResponse]
     """Lists the matters that are stopped, in the order of their ids."""
+    ReopenDecisions: _aio.UnaryStreamMultiCallable[_stop_pb2.ReopenDecisionsRequest, _stop_pb2.ReopenDecisionsResponse]
+    """Has persons decide again what rules have approved or refused, because the rules were wrong or
+    what a register said: each case goes to the counter (`DECISION_REOPENED`), with the promise of
+    a referral, and its applicant is told why. What was granted stays granted until a person has
+    decided otherwise. A case is passed over if it is not closed, or if a person or a later
+    application has had the last word on it already.
+
+    It ends in time for the call's deadline: if `done` is below `total` then, ask again with
+    `AND index > last_index`, or with the same request: nothing is reopened twice.
+
+    Errors: as the others; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for a filter or a
+    release that cannot be read, or a release of another matter.
+
+    (-- api-linter: core::0136::verb-noun=disabled
+        aip.dev/not-precedent: Reopen is the word of the trade. --)
+    """
 
 class StopServiceServicer(metaclass=_abc_1.ABCMeta):
     """The emergency stop of a matter. One person stops it, with a reason: from the next decision on
     every application to it is referred to a person, and none is approved or refused by rules,
     whichever process of the service decides. Everybody can apply as before. Two persons lift it.
+    What rules have decided wrongly meanwhile goes back to persons, who decide again.
 
     Tokens need the claim `person` (README): two accounts of one person are not two.
 
@@ -77,5 +95,27 @@ class StopServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_stop_pb2.ListStopsRequest, _abc.Awaitable[_stop_pb2.ListStopsResponse]],
     ) -> _abc.Awaitable[_stop_pb2.ListStopsResponse]:
         """Lists the matters that are stopped, in the order of their ids."""
+
+    @_abc_1.abstractmethod
+    def ReopenDecisions(
+        self,
+        request: _stop_pb2.ReopenDecisionsRequest,
+        context: _aio.ServicerContext[_stop_pb2.ReopenDecisionsRequest, _abc.AsyncIterator[_stop_pb2.ReopenDecisionsResponse]],
+    ) -> _abc.AsyncIterator[_stop_pb2.ReopenDecisionsResponse]:
+        """Has persons decide again what rules have approved or refused, because the rules were wrong or
+        what a register said: each case goes to the counter (`DECISION_REOPENED`), with the promise of
+        a referral, and its applicant is told why. What was granted stays granted until a person has
+        decided otherwise. A case is passed over if it is not closed, or if a person or a later
+        application has had the last word on it already.
+
+        It ends in time for the call's deadline: if `done` is below `total` then, ask again with
+        `AND index > last_index`, or with the same request: nothing is reopened twice.
+
+        Errors: as the others; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for a filter or a
+        release that cannot be read, or a release of another matter.
+
+        (-- api-linter: core::0136::verb-noun=disabled
+            aip.dev/not-precedent: Reopen is the word of the trade. --)
+        """
 
 def add_StopServiceServicer_to_server(servicer: StopServiceServicer, server: _aio.Server) -> None: ...

@@ -751,6 +751,8 @@ export interface CaseEvent {
   delivered?: Delivered;
   /** The authority has done something about what was granted. */
   standingChanged?: StandingChanged;
+  /** The authority has persons decide again what rules have decided. */
+  reopened?: Reopened;
   /** When. */
   time?: Timestamp;
   /** Where it stands in the trail. */
@@ -767,6 +769,19 @@ export interface Withdrawn {
 export interface ReviewRequested {
   /** What was said to it. */
   text?: string;
+}
+
+/**
+ * The authority has persons decide again what rules have decided, because it was decided wrongly,
+ * or may have been. What was granted stays granted until then.
+ */
+export interface Reopened {
+  /** `receipt.index` of the decision. */
+  decisionIndex?: Int64;
+  /** Why. */
+  reason?: Text;
+  /** What the applicant is told. */
+  notice?: Text;
 }
 
 /** A register's value was objected to. */
@@ -1106,8 +1121,8 @@ export interface Referral {
   /** Until when a decision is promised, by the office's own days and hours (承诺办结时限). */
   promisedTime?: Timestamp;
   /**
-   * Codes of the reasons for which no machine decided; `REVIEW_REQUESTED` or `FACT_CONTESTED` if a
-   * person was asked for afterwards.
+   * Codes of the reasons for which no machine decided; `REVIEW_REQUESTED`, `FACT_CONTESTED` or
+   * `DECISION_REOPENED` if a person was asked for afterwards.
    */
   reasons?: string[];
   /** Subject of the token of the clerk who works on it; empty if nobody does. */
@@ -2115,6 +2130,45 @@ export interface ListStopsRequest {
 export interface ListStopsResponse {
   /** The stops in force. */
   stops?: Stop[];
+}
+
+/** What `ReopenDecisions` is asked. */
+export interface ReopenDecisionsRequest {
+  /** Id of the matter. */
+  matter: string;
+  /** A UUID4 of the caller; it names this request for ever. */
+  requestId: string;
+  /** Why, for every applicant to read, in both languages; nothing about anybody. */
+  reason: Text;
+  /**
+   * Which decisions of the matter; as in `TrailService.ListEntries`, e.g.
+   * `release = "old_age_allowance@2019-10-01" AND requirements.R2 = met`. Empty for all.
+   */
+  filter?: string;
+  /**
+   * A release, as `TrailService.SimulateRelease` takes it: only decisions that it would have made
+   * otherwise, or of which it cannot be told. Empty for all that match.
+   */
+  release?: Base64;
+}
+
+/** How far it is: sent a few times a second, and last when it ends. */
+export interface ReopenDecisionsResponse {
+  /** How many were looked at. */
+  done?: Int64;
+  /** How many there were when it began. */
+  total?: Int64;
+  /** How many persons decide again, by this request. */
+  reopened?: Int64;
+  /**
+   * How many were passed over, by why: `SAME` (the release would have decided the same), `OPEN`
+   * (the case is with a person already, or not decided), `SUPERSEDED` (a person or a later
+   * application has had the last word), `ERASED` (on the person's demand) or `TAMPERED` (the
+   * sealed part is not what was recorded: see what has happened there).
+   */
+  passedOver?: Record<string, Int64>;
+  /** Index of the last one; -1 before the first. */
+  lastIndex?: Int64;
 }
 
 /** That a matter is stopped. */

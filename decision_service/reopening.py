@@ -1,0 +1,222 @@
+"""Have persons decide again what rules have decided wrongly, and tell whom it hit (S18).
+
+Nothing is taken back here: what was granted stays granted until a person has decided otherwise.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from audit.trail import ERASED, Recorded
+from audit.trail.queries import All, Either, Is
+from decision_service.casebook import By
+from decision_service.decide import refuse_reuse
+from decision_service.errors import FieldViolation, InvalidRequestError, RecordDamagedError
+from decision_service.followup import Reopening
+from decision_service.inspection import condition_of, draft_of, in_time
+from decision_service.model import CaseId, CaseState, CaseSummary, MatterId, Text
+from decision_service.notice import write_reopening
+from decision_service.office import Office
+from decision_service.record import (
+    DECISION,
+    DETERMINATION,
+    OVERRIDE,
+    Look,
+    Taken,
+    case_row,
+)
+from decision_service.release import Release
+from decision_service.simulate import Simulated, simulate
+from decision_service.stops import refuse_unknown
+
+_METHOD = "ReopenDecisions"
+
+_TELL_EVERY_S = 0.25
+
+_CLOSED = Either((Is("outcome", "=", "approved"), Is("outcome", "=", "refused")))
+"""The outcomes by which rules end a case."""
+
+_LAST_WORDS = Either(tuple(Is("type", "=", one) for one in (DECISION, DETERMINATION, OVERRIDE)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Somebody of the staff wants decisions of rules to be made again by persons.
+
+    Attributes:
+        caller, role: Of the token.
+        person: Who that is, as the issuer of tokens tags people.
+        content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
+        reason: Why, for the applicants; nothing about anybody.
+        filter: Which decisions of the matter, in the language of `filtering`.
+        archive: Only those that this release, as `Release.archive` has it, would have made
+            otherwise; empty for all.
+        deadline: Instant of the event loop's clock by which the call ends.
+    """
+
+    caller: str
+    role: str
+    person: str
+    request_id: str
+    content_digest: str
+    matter: MatterId
+    reason: Text
+    filter: str
+    archive: bytes
+    now: datetime
+    deadline: float
+
+
+@dataclass(slots=True)
+class Reopened:
+    """How far it is.
+
+    Attributes:
+        reopened: How many persons decide again, by this request.
+        last: Index of the last one; -1 before the first.
+        passed_over: How many not, by why: ``same``, ``open``, ``superseded``, ``erased`` or
+            ``tampered``.
+    """
+
+    total: int
+    done: int = 0
+    reopened: int = 0
+    last: int = -1
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+
+async def reopen(ask: Ask, *, office: Office) -> AsyncGenerator[Reopened, None]:
+    """Send decided cases to the counter, the oldest first, as far as time allows.
+
+    Raises:
+        NotPublishedError: There is no such matter.
+        NotAuthorizedError: Nobody can say who the caller is.
+        InvalidRequestError: The filter or the release cannot be read, or it is another matter's.
+        RequestReusedError: The ``request_id`` came before, with another body.
+        NotRecordedError: It could not be recorded; what was reopened before stays so.
+    """
+    refuse_unknown(ask.matter, ask.person, office)
+    matching = condition_of(ask.filter, office)
+    release = await asyncio.to_thread(_corrected, ask) if ask.archive else None
+    told_of = {"simulated_digest": release.digest} if release else {}
+    look = Look(
+        caller=ask.caller,
+        role=ask.role,
+        method=_METHOD,
+        filter=ask.filter,
+        matter=ask.matter,
+        told=told_of,
+    )
+    until = await office.record.looked(look, now=ask.now)
+    of_matter = Is("type", "=", DECISION), Is("matter", "=", ask.matter), Is("idx", "<=", until)
+    condition = All((*of_matter, _CLOSED, matching))
+    now = asyncio.get_running_loop().time
+    progress, told = Reopened(await office.record.count(condition)), now()
+    yield progress
+    async with aclosing(in_time(condition, office=office, deadline=ask.deadline)) as indices:
+        async for index in indices:
+            why = await _reopen(index, ask, release, office)
+            progress.done, progress.last = progress.done + 1, index
+            if why:
+                progress.passed_over[why] += 1
+            else:
+                progress.reopened += 1
+            if now() - told >= _TELL_EVERY_S:
+                yield progress
+                told = now()
+    yield progress
+
+
+def _corrected(ask: Ask) -> Release:
+    release = draft_of(ask.archive)
+    if release.matter.id != ask.matter:
+        raise InvalidRequestError(
+            [
+                FieldViolation(
+                    field="release",
+                    reason="OTHER_MATTER",
+                    message=f"is a release of `{release.matter.id}`",
+                    zh=f"是“{release.matter.id}”的版本，与所选事项不符",
+                )
+            ]
+        )
+    return release
+
+
+async def _reopen(index: int, ask: Ask, release: Release | None, office: Office) -> str:
+    """Send one decided case to the counter; why not, if it is passed over."""
+    record, casebook = office.record, office.casebook
+    try:
+        decided = await record.recorded(index)
+    except RecordDamagedError:
+        return "tampered"
+    case_id = CaseId(str(decided.permanent["case_id"]))
+    # One request is many entries, one a case.
+    key = record.request_key(f"{_METHOD} {case_id}", ask)
+    while True:
+        if (earlier := await record.latest(key)) is not None:
+            refuse_reuse(ask.content_digest, await casebook.content_digest(earlier))
+            return ""
+        newest = await record.latest(record.case_key(case_id))
+        case = await record.case(case_id)
+        if case is None or decided.sealed is ERASED:
+            return "erased"
+        if why := await _passed_over(index, case, release, office):
+            return why
+        if not isinstance(await _send(decided, case, newest, key, ask, office), Taken):
+            return ""  # else the case has moved meanwhile: see how it stands now
+
+
+async def _passed_over(
+    index: int, case: CaseSummary, release: Release | None, office: Office
+) -> str:
+    """Why no person has to look at the decision again; empty if one has to."""
+    if case.state not in {CaseState.APPROVED, CaseState.REFUSED}:
+        return "open"
+    words = All((Is("case_id", "=", case.case_id), _LAST_WORDS))
+    (last,) = await office.record.find(words, before=1 << 62, limit=1)
+    if last.index != index:
+        return "superseded"
+    if release is not None:
+        found = await simulate(index, release, office=office)
+        if isinstance(found, Simulated) and found.is_same:
+            return "same"
+    return ""
+
+
+async def _send(  # noqa: PLR0917  # what one entry is made of
+    decided: Recorded,
+    case: CaseSummary,
+    newest: int | None,
+    key: str,
+    ask: Ask,
+    office: Office,
+) -> object:
+    digest = str(decided.permanent["release_digest"])
+    under = await office.release(digest)
+    due = office.promised_by(under.matter.promised_limit, office.today(ask.now))
+    return await office.casebook.add(
+        Reopening(decision=decided.index, reason=ask.reason, person=ask.person),
+        by=By(
+            caller=ask.caller,
+            role=ask.role,
+            now=ask.now,
+            request=key,
+            content_digest=ask.content_digest,
+        ),
+        case_id=case.case_id,
+        matter=case.matter,
+        subject=decided.subject,
+        release_digest=digest,
+        row=case_row(case.model_copy(update={"state": CaseState.REFERRED}), due_time=due),
+        expect={key: None, office.record.case_key(case.case_id): newest},
+        notice=write_reopening(
+            under.matter,
+            case_number=case.case_number,
+            reason=ask.reason,
+            until=office.today(due),
+        ),
+    )

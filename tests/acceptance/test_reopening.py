@@ -1,0 +1,354 @@
+"""What rules have decided wrongly goes back to persons, and whom it hit is told (S18)."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from audit.verify import verify_store
+from decision_service import catalogue
+from decision_service.casework import case as case_now
+from decision_service.catalogue import Catalogue
+from decision_service.errors import (
+    InvalidRequestError,
+    NotAuthorizedError,
+    NotPublishedError,
+    RequestReusedError,
+)
+from decision_service.followup import Reopening
+from decision_service.model import (
+    Application,
+    Approved,
+    CaseState,
+    Decision,
+    MatterId,
+    Referred,
+    Refused,
+    Text,
+)
+from decision_service.office import Office
+from decision_service.reopening import Ask, Reopened, reopen
+from decision_service.replay import Reproduced, replay
+from decision_service.rights import request_review
+from decision_service.standing import Standing
+from decision_service.stop_client import ReopenDecisionsResponse
+from evidence_adapters import registry
+from evidence_adapters.sandbox import City
+from tests import service
+from tests.acceptance.rights import ALLOWANCE, ask, decided, soon
+from tests.conformance.test_cli_aftercare import miaopi
+from tests.counter import AtCounter, apply, instruction
+from tests.service import CASE, DETERMINE, REFERRALS, REOPEN, person_tag
+
+ApplyFor = Callable[..., Application]
+CARD = "library_card"
+ROOT = Path(__file__).parents[2]
+WHY = Text(zh="登记机关更正了一批生日", en="a register has corrected birthdays")
+
+
+@pytest.fixture
+def cast(people: City, clock: Any, office: Office) -> Any:
+    return people.cast(office.today(clock()))
+
+
+def wanted(clock: Any, **changes: Any) -> Ask:
+    """Everything that rules have decided about the allowance, but for the changes."""
+    parts: dict[str, Any] = {
+        "caller": "approver-1",
+        "role": "policy_approver",
+        "person": person_tag("an approver"),
+        "request_id": str(uuid4()),
+        "content_digest": uuid4().hex,
+        "matter": MatterId(ALLOWANCE),
+        "reason": WHY,
+        "filter": "",
+        "archive": b"",
+        "now": clock(),
+        "deadline": soon() + 60,
+    }
+    return Ask(**{**parts, **changes})
+
+
+async def reopened(office: Office, clock: Any, **changes: Any) -> Reopened:
+    """How far it came in the end."""
+    told = [one async for one in reopen(wanted(clock, **changes), office=office)]
+    return told[-1]
+
+
+async def steps(office: Office, decision: Decision) -> list[Any]:
+    return [one.step for one in await office.casebook.happened(decision.case_id)]
+
+
+@pytest.mark.parametrize(
+    ("who", "matter", "outcome", "standing"),
+    [
+        ("aged_75", ALLOWANCE, Approved, Standing.IN_FORCE),
+        ("library_holder", CARD, Refused, Standing.NONE),
+    ],
+)
+async def test_s18_a_decided_case_goes_to_a_person_and_nothing_is_taken(
+    office: Office,
+    clock: Any,
+    apply_for: ApplyFor,
+    cast: Any,
+    who: str,
+    matter: str,
+    outcome: type,
+    standing: Standing,
+) -> None:
+    decision = await decided(apply_for(cast[who], matter), office, clock)
+    assert isinstance(decision.outcome, outcome)
+
+    told = await reopened(office, clock, matter=MatterId(matter))
+
+    assert (told.done, told.total, told.reopened) == (1, 1, 1)
+    assert told.last == decision.receipt.index
+    case = await case_now(decision.case_id, caller="portal-test", office=office)
+    assert case.state is CaseState.REFERRED
+    assert case.standing is standing
+    (event,) = case.events
+    assert event.step == Reopening(
+        decision=decision.receipt.index, reason=WHY, person=person_tag("an approver")
+    )
+    assert WHY.zh in event.notice.zh
+    assert WHY.en in event.notice.en
+    (due,) = await office.record.referred(matter, after=("", ""), limit=2)
+    assert due.due_time is not None
+    assert str(office.today(due.due_time)) in event.notice.zh
+    assert due.due_time > clock()
+    assert isinstance(await replay(decision.receipt.index, office=office), Reproduced)
+
+
+async def test_s18_the_same_request_reopens_once_and_another_finds_it_open(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    decision = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    same = {"request_id": str(uuid4()), "content_digest": uuid4().hex}
+
+    first = await reopened(office, clock, **same)
+    again = await reopened(office, clock, **same)
+    other = await reopened(office, clock)
+
+    assert (first.reopened, again.reopened, other.reopened) == (1, 1, 0)
+    assert other.passed_over == {"open": 1}
+    assert len(await steps(office, decision)) == 1
+    with pytest.raises(RequestReusedError):
+        await reopened(office, clock, request_id=same["request_id"])
+
+
+async def test_s18_what_is_not_decided_by_rules_alone_is_passed_over(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any, people: City
+) -> None:
+    referred = await decided(apply_for(cast["outside_hukou"], ALLOWANCE), office, clock)
+    assert isinstance(referred.outcome, Referred)
+    asked = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    await request_review(
+        ask(cast["aged_75"], asked.case_id, "RequestReview", clock), "看一看", office=office
+    )
+
+    told = await reopened(office, clock)
+
+    assert (told.total, told.reopened) == (1, 0), "the referral is a person's already"
+    assert told.passed_over == {"open": 1}
+    assert not any(isinstance(one, Reopening) for one in await steps(office, asked))
+
+
+async def test_s18_a_filter_tells_which(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    first = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    second = await decided(apply_for(cast["aged_95"], ALLOWANCE), office, clock)
+
+    told = await reopened(office, clock, filter=f"index > {first.receipt.index}")
+
+    assert (told.total, told.reopened) == (1, 1)
+    assert not await steps(office, first)
+    assert await steps(office, second)
+
+
+@pytest.fixture
+def corrected(tmp_path: Path) -> Callable[[str, str], bytes]:
+    """The archive of the allowance with some words of its rule file changed."""
+    registers = {key: one.meaning for key, one in registry.load().items()}
+
+    def compose(old: str, new: str) -> bytes:
+        for folder in ("rules/old_age_allowance", "matters/old_age_allowance"):
+            shutil.copytree(ROOT / folder, tmp_path / folder)
+        for path in (ROOT / "matters").glob("*.*"):
+            shutil.copy(path, tmp_path / "matters" / path.name)
+        path = tmp_path / "rules/old_age_allowance/2019-10-01.rules.md"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        releases = catalogue.compose_all(tmp_path, registers)
+        return next(one.archive for one in releases if one.name == f"{ALLOWANCE}@2019-10-01")
+
+    return compose
+
+
+async def test_s18_only_what_the_corrected_rules_decide_otherwise(
+    office: Office,
+    clock: Any,
+    apply_for: ApplyFor,
+    cast: Any,
+    corrected: Callable[[str, str], bytes],
+) -> None:
+    archive = corrected("| 3 | [90..100) | 500.00 |", "| 3 | [90..100) | 550.00 |")
+    right = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    wrong = await decided(apply_for(cast["aged_95"], ALLOWANCE), office, clock)
+
+    told = await reopened(office, clock, archive=archive)
+
+    assert (told.total, told.reopened, told.passed_over) == (2, 1, {"same": 1})
+    assert not await steps(office, right)
+    assert len(await steps(office, wrong)) == 1
+
+
+async def test_s18_a_release_of_another_matter_and_what_is_none_are_refused(
+    office: Office, clock: Any, published: Catalogue
+) -> None:
+    card = next(one for one in published.releases if one.matter.id == CARD)
+
+    for archive, reason in ((card.archive, "OTHER_MATTER"), (b"x", "NOT_A_RELEASE")):
+        with pytest.raises(InvalidRequestError) as caught:
+            await reopened(office, clock, archive=archive)
+        assert [one.reason for one in caught.value.fields] == [reason]
+
+
+async def test_s18_nobody_unknown_reopens_anything_and_nothing_unknown_is_reopened(
+    office: Office, clock: Any
+) -> None:
+    with pytest.raises(NotAuthorizedError) as caught:
+        await reopened(office, clock, person="")
+    assert caught.value.reason == "CLERK_UNKNOWN"
+    with pytest.raises(NotPublishedError):
+        await reopened(office, clock, matter=MatterId("no_such"))
+
+
+async def test_s18_what_time_did_not_allow_is_taken_up_by_the_same_request(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    decision = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    same = {"request_id": str(uuid4()), "content_digest": uuid4().hex}
+
+    late = await reopened(office, clock, deadline=asyncio.get_running_loop().time(), **same)
+
+    assert (late.done, late.total, late.last) == (0, 1, -1)
+    assert not await steps(office, decision)
+    assert (await reopened(office, clock, **same)).reopened == 1
+
+
+async def test_s18_two_who_reopen_the_same_at_once_do_it_once(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    decision = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+
+    both = await asyncio.gather(*(reopened(office, clock) for _ in range(8)))
+
+    assert sum(one.reopened for one in both) == 1
+    assert sum(one.passed_over["open"] for one in both) == 7
+    assert len(await steps(office, decision)) == 1
+
+
+async def test_s18_who_was_erased_is_left_in_peace(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    person = cast["aged_75"]
+    await decided(apply_for(person, ALLOWANCE), office, clock)
+    subject = f"resident_id:{person.id_number}"
+    await office.record.erase(subject, reason="demand", time=clock(), told={})
+
+    told = await reopened(office, clock)
+
+    assert (told.reopened, told.passed_over) == (0, {"erased": 1})
+
+
+async def test_s18_it_is_on_record_who_reopened_what_and_why(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    person = cast["aged_75"]
+    decision = await decided(apply_for(person, ALLOWANCE), office, clock)
+    await reopened(office, clock)
+
+    entries = await office.record.entries(decision.case_id)
+
+    permanent = entries[-1].permanent
+    assert entries[-1].type == "reopening/1"
+    assert permanent["decision"] == decision.receipt.index
+    assert permanent["reason"] == {"zh": WHY.zh, "en": WHY.en}
+    assert permanent["person"] == person_tag("an approver")
+    assert person.id_number not in json.dumps(permanent)
+
+
+async def test_s18_over_the_wire_a_clerk_decides_again_and_it_is_not_reopened_twice(
+    tmp_path: Path, published: Catalogue, people: City
+) -> None:
+    now = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
+    person = people.cast(now.date())["aged_75"]
+    async with service.town(tmp_path, published, people, lambda: now) as town:
+        li = AtCounter(town, "clerk-li")
+        case_id = (await apply(town, person)).case_id
+        bearer = town.wire.bearer("operator", subject="operator-1", person=person_tag("one"))
+
+        async def sent(**how: Any) -> service.Answer:
+            document = service.right(REOPEN, person, now, "")
+            return await town.wire.call(REOPEN, service.message(REOPEN, document), **how)
+
+        refused = [await sent(role=role) for role in ("portal", "clerk", "policy_author")]
+        told = await sent(metadata=bearer)
+        last = ReopenDecisionsResponse.FromString(told.responses[-1])
+        listed = {one.case_id: one for one in (await li.ask(REFERRALS)).referrals}
+        dossier = await li.open(case_id)
+        etag = await li.claim(case_id)
+        kept = await li.ask(DETERMINE, **instruction(case_id, etag, "approve"))
+        again = ReopenDecisionsResponse.FromString((await sent(metadata=bearer)).responses[-1])
+        shown = await town.wire.call(CASE, service.message(CASE, {"case_id": case_id}))
+
+    assert {answer.code for answer in refused} == {"PERMISSION_DENIED"}
+    assert (told.code, last.reopened, last.total) == ("OK", 1, 1)
+    assert list(listed[case_id].reasons) == ["DECISION_REOPENED"]
+    assert dossier.case.events[0].reopened.reason.en == "a register has corrected its data"
+    assert kept.decision.HasField("approved")
+    assert (again.reopened, dict(again.passed_over)) == (0, {"SUPERSEDED": 1})
+    assert b"a register has corrected its data" in shown.responses[0]
+    assert not any(person.id_number.encode() in one for one in told.responses)
+    assert (await asyncio.to_thread(verify_store, town.store)).problems == ()
+
+
+@pytest.mark.slow
+async def test_s18_decisions_are_reopened_by_hand(
+    office: Office,
+    apply_for: ApplyFor,
+    cast: Any,
+    corrected: Callable[[str, str], bytes],
+    tmp_path: Path,
+) -> None:
+    def real() -> datetime:
+        return datetime.now(UTC)
+
+    corrected("| 3 | [90..100) | 500.00 |", "| 3 | [90..100) | 550.00 |")
+    file = tmp_path / "rules/old_age_allowance/2019-10-01.rules.md"
+    for who in ("aged_75", "aged_95"):
+        await decided(apply_for(cast[who], ALLOWANCE), office, real)
+    async with service.serve(office, real) as wire:
+        bearer = wire.bearer("operator", subject="operator-1", person=person_tag("one"))
+
+        async def typed(*arguments: str) -> str:
+            why = ("--reason", WHY.zh, "--reason-en", WHY.en)
+            return await miaopi(
+                wire, "operator", "stops", "reopen", ALLOWANCE, *why, *arguments, bearer=bearer
+            )
+
+        by_rules = await typed("--by", str(file))
+        rest = json.loads(await typed("--json"))
+
+    assert "已交人工重审 reopened 1，共 of 2" in by_rules
+    assert "不重审 passed over 1: 按该版本结论相同" in by_rules
+    assert rest["reopened"] == "1"
+    assert rest["passed_over"] == {"OPEN": "1"}
