@@ -40,6 +40,11 @@ class Duty(StrEnum):
     WRITE = "write"
     APPROVE = "approve"
 
+    @property
+    def zh(self) -> str:
+        """The same in Chinese."""
+        return {"write": "编写", "approve": "审批"}[self]
+
 
 class Signatory(Frozen):
     """Somebody who may sign releases.
@@ -250,12 +255,13 @@ def _changed(release: Release, sealed: str) -> InvalidPublicationError:
 
 
 def _not_approved(release: Release, signed: Sequence[Signatory]) -> InvalidPublicationError:
-    names = [one.name for one in signed]
+    en = [f"`{one.name}` ({', '.join(one.may)})" for one in signed]
+    zh = [f"{one.name}（{'、'.join(duty.zh for duty in one.may)}）" for one in signed]
     return InvalidPublicationError(
-        f"release `{release.name}` is signed by {_listed(names) or 'nobody'}, and two persons"
+        f"release `{release.name}` is signed by {', '.join(en) or 'nobody'}, and two persons"
         " must: one who may write rules and another who may approve them",
         zh=f"版本 {release.name} 须由编写人和另一名审批人共同签署，"
-        + (f"现仅有 {'、'.join(names)} 签署" if names else "现无有效签署")
+        + (f"现仅有 {'、'.join(zh)} 签署" if zh else "现无有效签署")
         + "；请由尚未签署者运行 miaopi rules seal（编写人）或 approve（审批人）",
         reason="RELEASE_NOT_APPROVED",
         hint=f"Who is missing signs it: `miaopi rules seal {release.name}` for who writes,"
@@ -272,7 +278,3 @@ def _invalid(where: str) -> InvalidPublicationError:
         hint="Put it back as it was signed; or delete it and have it signed again.",
         where=where,
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

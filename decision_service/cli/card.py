@@ -7,10 +7,9 @@ from difflib import unified_diff
 from rich.console import Group, RenderableType
 from rich.text import Text as Words
 
-from decision_service.publication import Duty, Signatory
+from decision_service.publication import Signatory
 from decision_service.release import Release
 
-_DUTIES = {Duty.WRITE: "编写 writes", Duty.APPROVE: "审批 approves"}
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -32,10 +31,11 @@ def signatures(signed: Sequence[Signatory]) -> str:
     """Who has signed it, a line each."""
     if not signed:
         return "尚无人签署 Nobody has signed it."
-    return "\n".join(
-        f"✓ {one.name}  {one.title.zh} {one.title.en}  {'、'.join(_DUTIES[d] for d in one.may)}"
-        for one in signed
-    )
+    lines = []
+    for one in signed:
+        duties = "、".join(f"{duty.zh} {duty}" for duty in one.may)
+        lines.append(f"✓ {one.name}  {one.title.zh} {one.title.en}  {duties}")
+    return "\n".join(lines)
 
 
 def _lines(before: Release, release: Release) -> Iterator[str]:

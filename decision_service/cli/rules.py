@@ -284,6 +284,11 @@ def seal(
     signing = sealing.read_key(key, Duty.WRITE, _signatories(city, signers))
     for release in _sound_releases(city, releases):
         _print_signed(release, sealing.seal(city, release, signing), json=json)
+        if not json:
+            show.out.print(
+                f"  待另一人审批 another person approves it: miaopi rules approve {release.name}",
+                soft_wrap=True,
+            )
 
 
 @app.command()

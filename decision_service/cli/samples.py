@@ -187,6 +187,7 @@ def print_how_to_call(sandbox: Sandbox) -> None:
                 (f"stop {ALLOWANCE} --reason 数据核查", "OPERATOR"),
                 (f"resume {ALLOWANCE} --reason 已经核实", "OPERATOR"),
                 (f"resume {ALLOWANCE} --reason 已经核实", "APPROVER"),
+                (f"reopen {ALLOWANCE} --reason 数据有误 --reason-en 'wrong data'", "APPROVER"),
             )
         ),
         "",

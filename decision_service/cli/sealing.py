@@ -19,8 +19,6 @@ may = ["{write}", "{approve}"]  # 编写、审批，按职责保留 | keep what 
 """
 """What to put into the file of those who may sign."""
 
-_DUTIES = {Duty.WRITE: "编写", Duty.APPROVE: "审批"}
-
 
 def make_key(name: str, to: Path) -> str:
     """Make a signing key in a new file that only its owner can read.
@@ -60,7 +58,7 @@ def read_key(path: Path, duty: Duty, among: Signatories) -> SigningKey:
     found = among.get(key.name)
     if found is None or found.key != key.verifier_key or duty not in found.may:
         raise typer.BadParameter(
-            f"签署人名单没有给这一密钥{_DUTIES[duty]}规则的权限 | the file of signers does not let"
+            f"签署人名单没有给这一密钥{duty.zh}规则的权限 | the file of signers does not let"
             f" `{key.name}` {duty} rules"
         )
     return key
