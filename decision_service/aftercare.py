@@ -392,13 +392,7 @@ async def _once(
         written = await step(case_id)
         recorded = await casebook.add(
             written.step,
-            by=By(
-                caller=task.caller,
-                role=task.role,
-                now=task.now,
-                request=key,
-                content_digest=task.content_digest,
-            ),
+            by=By.of(task, key),
             case_id=case_id,
             matter=written.matter,
             subject=written.subject,

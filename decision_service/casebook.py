@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
 from pydantic import TypeAdapter
@@ -100,6 +100,26 @@ _MOST_OBJECTIONS = 100_000
 """Of one person: none may be passed over, because that would decide on a contested value."""
 
 
+class Asking(Protocol):
+    """What somebody asks for, as far as the record is to know who and when."""
+
+    @property
+    def caller(self) -> str:
+        """Subject of the token."""
+
+    @property
+    def role(self) -> str:
+        """Of the token."""
+
+    @property
+    def now(self) -> datetime:
+        """When they ask."""
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 (hex) of the canonical request."""
+
+
 @dataclass(frozen=True, slots=True)
 class By:
     """Who tells us of a step, when, and under which name for ever.
@@ -114,6 +134,11 @@ class By:
     now: datetime
     request: str
     content_digest: str
+
+    @classmethod
+    def of(cls, ask: Asking, request: str) -> Self:
+        """Who asks, under that key."""
+        return cls(ask.caller, ask.role, ask.now, request, ask.content_digest)
 
 
 @dataclass(frozen=True, slots=True)

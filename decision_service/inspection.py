@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -295,17 +295,16 @@ async def replay_many(
     look = _look(viewer, "ReplayDecisions", filter=filter_)
     until = await office.record.looked(look, now=viewer.now)
     condition = All((Is("type", "=", DECISION), Is("idx", "<=", until), matching))
-    now = asyncio.get_running_loop().time
-    progress, told = Progress(await office.record.count(condition)), now()
-    yield progress
-    async with aclosing(in_time(condition, office=office, deadline=deadline)) as indices:
-        async for index in indices:
-            result = _as_seen(await _replay(index, office=office), viewer)
-            progress = _further(progress, index, result)
-            if now() - told >= _TELL_EVERY_S:
-                yield progress
-                progress, told = replace(progress, found=()), now()
-    yield progress
+    progress = Progress(await office.record.count(condition))
+
+    async def look_at(index: int) -> None:
+        nonlocal progress
+        progress = _further(progress, index, _as_seen(await _replay(index, office=office), viewer))
+
+    async with aclosing(visit(condition, look_at, office=office, deadline=deadline)) as moments:
+        async for _ in moments:
+            yield progress
+            progress = replace(progress, found=())
 
 
 async def simulate_many(
@@ -329,16 +328,14 @@ async def simulate_many(
     until = await office.record.looked(look, now=viewer.now)
     of_matter = Is("type", "=", DECISION), Is("matter", "=", matter), Is("idx", "<=", until)
     condition = All((*of_matter, matching))
-    now = asyncio.get_running_loop().time
-    shadow, told = Shadow(await office.record.count(condition)), now()
-    yield shadow
-    async with aclosing(in_time(condition, office=office, deadline=deadline)) as indices:
-        async for index in indices:
-            shadow.add(index, await simulate(index, release, office=office))
-            if now() - told >= _TELL_EVERY_S:
-                yield shadow
-                told = now()
-    yield shadow
+    shadow = Shadow(await office.record.count(condition))
+
+    async def look_at(index: int) -> None:
+        shadow.add(index, await simulate(index, release, office=office))
+
+    async with aclosing(visit(condition, look_at, office=office, deadline=deadline)) as moments:
+        async for _ in moments:
+            yield shadow
 
 
 def draft_of(archive: bytes) -> Release:
@@ -365,17 +362,32 @@ def draft_of(archive: bytes) -> Release:
     )
 
 
-async def in_time(
-    condition: Condition, *, office: Office, deadline: float
-) -> AsyncGenerator[int, None]:
-    """Indices of the entries that match, the oldest first, as long as there is time."""
+async def visit(
+    condition: Condition,
+    look_at: Callable[[int], Awaitable[None]],
+    *,
+    office: Office,
+    deadline: float,
+) -> AsyncGenerator[None, None]:
+    """Look at each entry that matches, the oldest first, as long as there is time.
+
+    Yields:
+        When it is time to tell how far it is: before the first, a few times a second, at the end.
+    """
     now, last = asyncio.get_running_loop().time, -1
+    yield
+    told = now()
     while indices := await office.record.following(condition, after=last, limit=_AT_ONCE):
         for last in indices:
             if now() >= deadline - _RESERVED_S:
+                yield
                 return
-            yield last
+            await look_at(last)
+            if now() - told >= _TELL_EVERY_S:
+                yield
+                told = now()
             await asyncio.sleep(0)  # who wants a decision does not wait for those of the past
+    yield
 
 
 def _further(progress: Progress, index: int, result: Replay) -> Progress:

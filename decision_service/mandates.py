@@ -154,13 +154,7 @@ async def _add(ask: Ask, step: FollowUp, agent: Party, notice: Text, office: Off
     while (earlier := await _earlier(ask, office)) is None:
         written = await casebook.add(
             step,
-            by=By(
-                caller=ask.caller,
-                role=ask.role,
-                now=ask.now,
-                request=key,
-                content_digest=ask.content_digest,
-            ),
+            by=By.of(ask, key),
             case_id="",
             matter="",
             subject=ask.principal.subject,

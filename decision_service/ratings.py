@@ -122,13 +122,7 @@ async def rate(ask: Ask, grade: Grade, text: str, *, office: Office) -> Rated:
         )
         written = await casebook.add(
             step,
-            by=By(
-                caller=ask.caller,
-                role=ask.role,
-                now=ask.now,
-                request=key,
-                content_digest=ask.content_digest,
-            ),
+            by=By.of(ask, key),
             case_id=case.case_id,
             matter=case.matter,
             subject=opening.subject,
@@ -226,13 +220,7 @@ async def answer(task: Task, index: int, *, justified: bool, text: str, office: 
     opening = await record.opening(happened.case_id)
     written = await casebook.add(
         RatingAnswer(rating=index, justified=justified, text=text),
-        by=By(
-            caller=task.caller,
-            role=task.role,
-            now=task.now,
-            request=key,
-            content_digest=task.content_digest,
-        ),
+        by=By.of(task, key),
         case_id=happened.case_id,
         matter=await _matter(happened, office),
         subject=opening.subject,

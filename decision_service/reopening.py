@@ -16,7 +16,7 @@ from decision_service.casebook import By
 from decision_service.decide import refuse_reuse
 from decision_service.errors import FieldViolation, InvalidRequestError, RecordDamagedError
 from decision_service.followup import Reopening
-from decision_service.inspection import condition_of, draft_of, in_time
+from decision_service.inspection import condition_of, draft_of, visit
 from decision_service.model import CaseId, CaseState, CaseSummary, MatterId, Text
 from decision_service.notice import write_reopening
 from decision_service.office import Office
@@ -33,8 +33,6 @@ from decision_service.simulate import Simulated, simulate
 from decision_service.stops import refuse_unknown
 
 _METHOD = "ReopenDecisions"
-
-_TELL_EVERY_S = 0.25
 
 _CLOSED = Either((Is("outcome", "=", "approved"), Is("outcome", "=", "refused")))
 """The outcomes by which rules end a case."""
@@ -87,6 +85,14 @@ class Reopened:
     last: int = -1
     passed_over: Counter[str] = field(default_factory=Counter)
 
+    def add(self, index: int, why_not: str) -> None:
+        """Count one more, and why it is passed over; empty if it is not."""
+        self.done, self.last = self.done + 1, index
+        if why_not:
+            self.passed_over[why_not] += 1
+        else:
+            self.reopened += 1
+
 
 async def reopen(ask: Ask, *, office: Office) -> AsyncGenerator[Reopened, None]:
     """Send decided cases to the counter, the oldest first, as far as time allows.
@@ -113,21 +119,14 @@ async def reopen(ask: Ask, *, office: Office) -> AsyncGenerator[Reopened, None]:
     until = await office.record.looked(look, now=ask.now)
     of_matter = Is("type", "=", DECISION), Is("matter", "=", ask.matter), Is("idx", "<=", until)
     condition = All((*of_matter, _CLOSED, matching))
-    now = asyncio.get_running_loop().time
-    progress, told = Reopened(await office.record.count(condition)), now()
-    yield progress
-    async with aclosing(in_time(condition, office=office, deadline=ask.deadline)) as indices:
-        async for index in indices:
-            why = await _reopen(index, ask, release, office)
-            progress.done, progress.last = progress.done + 1, index
-            if why:
-                progress.passed_over[why] += 1
-            else:
-                progress.reopened += 1
-            if now() - told >= _TELL_EVERY_S:
-                yield progress
-                told = now()
-    yield progress
+    progress = Reopened(await office.record.count(condition))
+
+    async def look_at(index: int) -> None:
+        progress.add(index, await _reopen(index, ask, release, office))
+
+    async with aclosing(visit(condition, look_at, office=office, deadline=ask.deadline)) as moments:
+        async for _ in moments:
+            yield progress
 
 
 def _corrected(ask: Ask) -> Release:
@@ -200,13 +199,7 @@ async def _send(  # noqa: PLR0917  # what one entry is made of
     due = office.promised_by(under.matter.promised_limit, office.today(ask.now))
     return await office.casebook.add(
         Reopening(decision=decided.index, reason=ask.reason, person=ask.person),
-        by=By(
-            caller=ask.caller,
-            role=ask.role,
-            now=ask.now,
-            request=key,
-            content_digest=ask.content_digest,
-        ),
+        by=By.of(ask, key),
         case_id=case.case_id,
         matter=case.matter,
         subject=decided.subject,

@@ -227,13 +227,7 @@ async def _do(ask: Ask, step: _Step, office: Office) -> CaseFile:
         ticket = {casebook.ticket_key(follow.ticket): None} if isinstance(follow, Objection) else {}
         written = await casebook.add(
             follow,
-            by=By(
-                caller=ask.caller,
-                role=ask.role,
-                now=ask.now,
-                request=key,
-                content_digest=ask.content_digest,
-            ),
+            by=By.of(ask, key),
             case_id=at.case.case_id,
             matter=at.case.matter,
             subject=subject,

@@ -121,13 +121,7 @@ async def _add(ask: Ask, step: FollowUp, newest: Happened | None, office: Office
     key = office.record.request_key(ask.method, ask)
     written = await office.casebook.add(
         step,
-        by=By(
-            caller=ask.caller,
-            role=ask.role,
-            now=ask.now,
-            request=key,
-            content_digest=ask.content_digest,
-        ),
+        by=By.of(ask, key),
         case_id="",
         matter=ask.matter,
         subject="",
