@@ -51,7 +51,8 @@ Files = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON, one line a finding.")]
 City = Annotated[Path, typer.Option(help="城市文件夹 | The folder with rules/ and matters/.")]
 Releases = Annotated[
-    list[str] | None, typer.Argument(help="版本，默认全部 | matter@day, by default all.")
+    list[str] | None,
+    typer.Argument(help="版本，默认为尚未发布的 | matter@day, by default what is not published."),
 ]
 Key = Annotated[
     Path,
@@ -281,8 +282,9 @@ def seal(
     json: Json = False,
 ) -> None:
     """封存：编写人签署版本 | Sign releases as who has written them; another person approves."""
-    signing = sealing.read_key(key, Duty.WRITE, _signatories(city, signers))
-    for release in _sound_releases(city, releases):
+    among = _signatories(city, signers)
+    signing = sealing.read_key(key, Duty.WRITE, among)
+    for release in _to_sign(city, releases, among):
         _print_signed(release, sealing.seal(city, release, signing), json=json)
         if not json:
             show.out.print(
@@ -303,7 +305,7 @@ def approve(
     """审批：第二人签署后才能发布 | Sign releases that somebody else has written: they count."""
     among = _signatories(city, signers)
     signing = sealing.read_key(key, Duty.APPROVE, among)
-    for release in _sound_releases(city, releases):
+    for release in _to_sign(city, releases, among):
         with refused():
             place = sealing.approve(city, release, signing, among)
         _print_signed(release, place, json=json)
@@ -366,9 +368,13 @@ def _named(composed: Sequence[Release], names: Sequence[str] | None) -> tuple[Re
     return tuple(release for release in composed if not names or release.name in names)
 
 
-def _sound_releases(city: Path, names: Sequence[str] | None) -> tuple[Release, ...]:
-    """The releases that are to be signed: what does not pass its scenarios is not."""
+def _to_sign(city: Path, names: Sequence[str] | None, among: Signatories) -> tuple[Release, ...]:
+    """The releases that are named, or that do not count yet; none that fails its scenarios."""
     found = _named(composed_city(city), names)
+    if not names:
+        found = tuple(one for one in found if not sealing.is_published(city, one, among))
+        if not found:
+            show.err.print("没有待签署的版本 | every release is published")
     for release in found:
         failed = [(name, one) for name, one in _results(release.book) if not one.passed]
         if failed:

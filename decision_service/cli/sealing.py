@@ -64,6 +64,15 @@ def read_key(path: Path, duty: Duty, among: Signatories) -> SigningKey:
     return key
 
 
+def is_published(city: Path, release: Release, among: Signatories) -> bool:
+    """Whether a release counts as it is now."""
+    try:
+        begun = catalogue.seal_of(city, release)
+        return begun is not None and bool(begun.publication(among))
+    except InvalidPublicationError:
+        return False
+
+
 def seal(city: Path, release: Release, key: SigningKey) -> Path:
     """Sign a release as who has written it; if it was changed since, its signatures are gone."""
     try:

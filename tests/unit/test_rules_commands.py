@@ -350,6 +350,23 @@ def test_a_release_is_published_by_its_author_and_then_by_another(city: Path, pe
     assert [key.split("+")[0] for key in signed] == ["author", "approver"]
 
 
+def test_by_default_only_what_is_not_published_is_signed(city: Path, people: Path) -> None:
+    folder = city / "rules/releases"
+    for command, who in (("seal", "author"), ("approve", "approver")):
+        assert run(command, "--city", city, "--key", people / who).exit_code == 0
+    spoil(city / "rules/library_card/2020-01-01.rules.md", "## 情形", "> 新\n\n## 情形")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    sealed = run("seal", "--city", city, "--key", people / "author", "--json")
+    run("approve", "--city", city, "--key", people / "approver")
+    nothing = run("approve", "--city", city, "--key", people / "approver")
+
+    assert [json.loads(line)["release"] for line in sealed.stdout.splitlines()] == [LIBRARY]
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {name for name in after if after[name] != before[name]} == {f"{LIBRARY}.seal"}
+    assert "every release is published" in nothing.stderr
+
+
 def test_to_sign_once_more_changes_nothing(city: Path, people: Path) -> None:
     (city / f"rules/releases/{LIBRARY}.seal").unlink()
     for _ in range(2):
