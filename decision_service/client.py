@@ -35,6 +35,7 @@ from decision_service.v1 import (
 from decision_service.v1 import vocabulary_pb2 as pb
 from decision_service.v1.case_pb2 import (
     Case,
+    CaseEvent,
     ContestFactRequest,
     GetCaseRequest,
     GetReceiptRequest,
@@ -102,6 +103,7 @@ __all__ = [
     "Access",
     "ApplyRetentionResponse",
     "Case",
+    "CaseEvent",
     "CheckEligibilityResponse",
     "Client",
     "ClientError",

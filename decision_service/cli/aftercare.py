@@ -220,7 +220,7 @@ def ratings(*, address: Address = LOCAL, token: Token = "", json: Json = False) 
             return
         table = show.grid("评价 Rating", "事项 Matter", "答复期限 Due", "核查人 By")
         for one in found:
-            due = one.due_time.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+            due = show.time(one.due_time)
             table.add_row(f"#{one.rating_index}", one.matter, due, one.clerk)
         show.out.print(table)
 
@@ -290,7 +290,7 @@ def draw(
             return
         table = show.grid("办件 Case", "决定 Decision", f"共 {drawn.drawn_from} 件中 of so many")
         for one in drawn.cases:
-            when = one.time.ToDatetime(tzinfo=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            when = show.time(one.time)
             table.add_row(one.case_id, f"#{one.decision_index}", when)
         show.out.print(table)
 

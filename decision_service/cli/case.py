@@ -167,7 +167,7 @@ def rate(
             return
         show.out.print("✔ 已评价 | rated")
         if found.HasField("due_time"):
-            due = found.due_time.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+            due = show.time(found.due_time)
             show.out.print(f"将于 {due} 前核查答复 | it is looked into and answered by then")
 
     call(address, token, ask, named)
@@ -221,5 +221,5 @@ def person_of(number: str, assurance: AssuranceLevel) -> Person:
 def _access(one: OwnAccess) -> Words:
     what = " ".join(part for part in (one.flow, one.method, one.matter) if part)
     asked = ", ".join(one.evidence_types)
-    when = one.time.ToDatetime(tzinfo=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = show.time(one.time)
     return Words("  ".join(part for part in (when, one.caller, one.role, what, asked) if part))

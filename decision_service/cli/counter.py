@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text as Words
@@ -160,7 +159,7 @@ def claim(
 
     async def ask(client: Client) -> None:
         found = await CounterClient(client).claim(case_id, etag)
-        until = _time(found.claim_expire_time)
+        until = show.time(found.claim_expire_time)
         words = f"已认领，至 {until} | claimed until {until}\netag  {found.etag}"
         show.out.print(as_json(found) if json else words, soft_wrap=True)
 
@@ -494,7 +493,7 @@ def _queue(found: Sequence[Referral]) -> RenderableType:
             f"{one.case_id}\n{one.case_number}",
             one.matter,
             _day(one.filing_date),
-            _time(one.promised_time) + (" 超期 late" if late else ""),
+            show.time(one.promised_time) + (" 超期 late" if late else ""),
             "\n".join(one.reasons),
             " ".join(filter(None, (one.clerk, "待复核 to confirm" if one.proposed else ""))),
             one.etag,
@@ -505,7 +504,7 @@ def _queue(found: Sequence[Referral]) -> RenderableType:
 
 def _dossier(found: Dossier) -> RenderableType:
     case = found.case
-    holder = f"{found.clerk} → {_time(found.claim_expire_time)}" if found.clerk else "—"
+    holder = f"{found.clerk} → {show.time(found.claim_expire_time)}" if found.clerk else "—"
     parts: list[RenderableType] = [
         Words(f"办件 Case  {case.case_id}  {case.case_number}  {case.matter}"),
         Words(f"办理人 Clerk  {holder}    etag  {found.etag}"),
@@ -518,23 +517,29 @@ def _dossier(found: Dossier) -> RenderableType:
             show.both(used.name),
             show.both(used.value) or f"— {used.why}",
             used.source,
-            _time(one.as_of_time) if one.HasField("as_of_time") else "",
+            show.time(one.as_of_time) if one.HasField("as_of_time") else "",
         )
     papers = show.grid("材料 Paper", "名称 Name", "类型 Type", "人员 Clerk", "时间 Time")
     for paper in found.papers:
         papers.add_row(
-            str(paper.index), paper.name, paper.media_type, paper.clerk, _time(paper.create_time)
+            str(paper.index),
+            paper.name,
+            paper.media_type,
+            paper.clerk,
+            show.time(paper.create_time),
         )
     parts += [
         facts,
         Words("条件 Requirements", style="dim"),
         show.reason_table(found.requirements),
-        Words("转办原因 Why it is here", style="dim"),
+        Words("办理缘由 Why it is here, and why rules decided so", style="dim"),
         show.reason_table(found.reasons),
     ]
     parts += [
         Words(f"异议 contests  {one.concept}: {one.claimed}  {one.text}") for one in found.contests
     ]
+    if case.events:
+        parts.append(show.events(case.events))
     if found.papers:
         parts.append(papers)
     if found.HasField("proposal"):
@@ -563,7 +568,7 @@ def _overrides(found: Sequence[Override]) -> RenderableType:
         unmet = sorted(pair for pair in one.requirements.items() if pair[1] != "met")
         rows.add_row(
             str(one.index),
-            _time(one.time),
+            show.time(one.time),
             one.matter,
             f"{getattr(one, 'from')} → {one.to}",
             "\n".join(f"{key} {status}" for key, status in unmet),
@@ -606,20 +611,13 @@ def _drawn(found: Sequence[Drawn]) -> RenderableType:
     rows = show.grid("序号 #", "办件 Case", "事项 Matter", "决定时间 Decided", "已复看 Looked at")
     for one in found:
         done = "是 yes" if one.looked_again else ""
-        rows.add_row(str(one.index), one.case_id, one.matter, _time(one.time), done)
+        rows.add_row(str(one.index), one.case_id, one.matter, show.time(one.time), done)
     by_matter = Counter(one.matter for one in found)
     return Group(rows, Words("  ".join(f"{name} {n}" for name, n in sorted(by_matter.items()))))
 
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "—"
-
-
-def _time(instant: Timestamp) -> str:
-    """In the terminal's zone."""
-    if not instant.seconds:
-        return "—"
-    return instant.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _day(day: Date) -> str:

@@ -152,7 +152,7 @@ def holds(*, address: Address = LOCAL, token: Token = "", json: Json = False) ->
         for one in found:
             rows.add_row(
                 str(one.index),
-                one.time.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
+                show.time(one.time),
                 "某人 a person" if one.person else one.case_id or one.matter,
                 one.justification.legal_basis,
                 one.justification.reason,

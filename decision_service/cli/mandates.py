@@ -1,7 +1,7 @@
 """`miaopi mandates …`: who may act for a person, granted and taken back by that person."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -115,12 +115,12 @@ def _print(found: tuple[Mandate, ...], *, json: bool) -> None:
         return
     table = show.grid("受托人 Agent", "事项 Matters", "至 Until", "委托时间 Granted", "方式 How")
     for one in found:
-        day, when = one.until_date, one.grant_time.ToDatetime(tzinfo=UTC).astimezone()
+        day = one.until_date
         table.add_row(
             ", ".join(document.number for document in one.agent),
             ", ".join(one.matters),
             f"{day.year:04}-{day.month:02}-{day.day:02}",
-            when.strftime("%Y-%m-%d %H:%M"),
+            show.time(one.grant_time),
             "窗口纸质 on paper" if one.on_paper else "本人在线 online",
         )
     show.out.print(table)

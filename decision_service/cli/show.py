@@ -3,19 +3,22 @@
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Words
 
 from decision_service.client import (
     Case,
+    CaseEvent,
     ClientError,
     Contradiction,
     Date,
@@ -255,17 +258,6 @@ def case_head(one: Case) -> RenderableType:
 
 def case(one: Case) -> RenderableType:
     """A case with every decision and all that has followed, the newest last."""
-    events = grid("时间 Time", "事件 Event", "内容 What")
-    for each in one.events:
-        kind = each.WhichOneof("event") or ""
-        told = getattr(each, kind)
-        words = (
-            f"{name}={value}"
-            for name in ("ticket", "channel", "act", "legal_basis", "text", "reason")
-            if (value := _told(told, name))
-        )
-        when = each.time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S UTC")
-        events.add_row(when, kind, "  ".join(words))
     terms = [
         f"#{served.decision_index} 送达 served {_day(served.served_date)}  "
         f"行政复议至 reconsideration until {_day(served.reconsideration_until)}  "
@@ -275,9 +267,36 @@ def case(one: Case) -> RenderableType:
     return Group(
         case_head(one),
         *(decision(each) for each in one.decisions),
-        *([events] if one.events else []),
+        *([events(one.events)] if one.events else []),
         *map(Words, terms),
     )
+
+
+_EVENTS = {
+    "withdrawn": "撤回申请 withdrawn",
+    "review_requested": "要求人工 a person asked for",
+    "contested": "提出异议 contested",
+    "ticket_resolved": "核实结果 checked",
+    "delivered": "送达 delivered",
+    "standing_changed": "准予变动 grant changed",
+    "reopened": "重新审查 looked at again",
+}
+
+
+def events(found: Iterable[CaseEvent]) -> Table:
+    """What has followed on a case, with what the applicant was told by it."""
+    table = grid("时间 Time", "事件 Event", "内容 What")
+    for one in found:
+        kind = one.WhichOneof("event") or ""
+        told = getattr(one, kind)
+        words = [
+            f"{name}={value}"
+            for name in ("ticket", "channel", "act", "legal_basis", "text")
+            if (value := _told(told, name))
+        ]
+        what = [_told(told, "notice") or _told(told, "reason"), "  ".join(words)]
+        table.add_row(time(one.time), _EVENTS.get(kind, kind), "\n".join(filter(None, what)))
+    return table
 
 
 def _told(event: Message, name: str) -> str:
@@ -359,12 +378,52 @@ def progress(doing: str) -> "Progress":
     return bars.Progress(doing, *columns, console=err)
 
 
-def grid(*columns: str) -> Table:
-    """A table with these columns, whose cells fold."""
-    table = Table(*columns, box=box.SIMPLE, header_style="dim", pad_edge=False)
+class Grid(Table):
+    """A table whose cells fold; where that would leave slivers, each row is a list of its own."""
+
+    _READABLE = 16
+    """Cells that a column needs at least, if it has as many."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table, or its rows one by one."""
+        if self._least <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        names = [str(column.header) for column in self.columns]
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            yield Words()
+            for name, cell in zip(names, row, strict=True):
+                if value := str(cell):
+                    yield Prose(f"{name}  {value}")
+
+    @property
+    def _least(self) -> int:
+        """Below so many cells of width it cannot be read as a table."""
+        widths = [
+            max(cell_len(line) for text in (column.header, *column.cells) for line in _lines(text))
+            for column in self.columns
+        ]
+        return sum(min(width, self._READABLE) + 2 for width in widths)
+
+
+def _lines(cell: RenderableType) -> list[str]:
+    return str(cell).split("\n")
+
+
+def grid(*columns: str) -> Grid:
+    """A table with these columns."""
+    table = Grid(*columns, box=box.SIMPLE, header_style="dim", pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
     return table
+
+
+def time(instant: Timestamp, *, seconds: bool = False) -> str:
+    """An instant in the terminal's zone; a dash if there is none."""
+    if not instant.seconds:
+        return "—"
+    shown = instant.ToDatetime(tzinfo=UTC).astimezone()
+    return shown.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
 def _status(status: EvidenceStatus.ValueType) -> str:

@@ -1,6 +1,5 @@
 """`miaopi stops …`: the emergency stop of a matter, its lifting, and what it decided wrongly."""
 
-from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -131,7 +130,10 @@ def reopen(
         if json:
             show.out.print(as_json(told), soft_wrap=True)
             return
-        show.out.print(f"已交人工重审 reopened {told.reopened}，共 of {told.total}")
+        show.out.print(
+            f"已交人工重审 {told.reopened} 件，共 {told.total} 件"
+            f" | reopened {told.reopened} of {told.total}"
+        )
         for why_not, number in sorted(told.passed_over.items()):
             show.out.print(f"不重审 passed over {number}: {_WHY_NOT[why_not]}", soft_wrap=True)
 
@@ -142,6 +144,6 @@ def _print(stop: Stop, *, json: bool) -> None:
     if json:
         show.out.print(as_json(stop), soft_wrap=True)
         return
-    when = stop.time.ToDatetime(tzinfo=UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     state = "待确认恢复 lift proposed" if stop.lift_proposed else "已暂停 stopped"
-    show.out.print(f"{stop.matter}  {state}  {when}  {stop.caller}: {stop.reason}", soft_wrap=True)
+    told = f"{stop.matter}  {state}  {show.time(stop.time)}  {stop.caller}: {stop.reason}"
+    show.out.print(told, soft_wrap=True)

@@ -5,14 +5,13 @@ What is typed is a call of the contract, and an entry of the trail.
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, timedelta
+from datetime import timedelta
 from json import loads
 from math import ceil
 from typing import Annotated
 
 import typer
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import RenderableType
 
 from decision_service.cli import show, store
@@ -225,7 +224,7 @@ def _entries(found: Iterable[Entry]) -> RenderableType:
         reasons = [*one.reasons, *(f"{key} {status}" for key, status in _open(one))]
         rows.add_row(
             str(one.index),
-            _time(one.time),
+            show.time(one.time, seconds=True),
             _kind(one),
             one.release or one.matter,
             one.outcome,
@@ -255,7 +254,7 @@ def _accesses(found: Iterable[Access]) -> RenderableType:
     for one in found:
         rows.add_row(
             str(one.index),
-            _time(one.time),
+            show.time(one.time, seconds=True),
             " ".join(part for part in (one.caller, one.role) if part),
             " ".join(part for part in (one.flow, one.method) if part),
             one.matter,
@@ -321,11 +320,6 @@ def _replayed(found: Iterable[Replay]) -> RenderableType:
             style=colour,
         )
     return rows
-
-
-def _time(instant: Timestamp) -> str:
-    """In the terminal's zone."""
-    return instant.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _durations(*took: Duration) -> str:

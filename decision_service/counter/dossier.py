@@ -29,10 +29,17 @@ from decision_service.errors import (
     PreconditionError,
     StaleError,
 )
-from decision_service.followup import CaseFile
-from decision_service.model import CaseState, CaseSummary, Receipt
+from decision_service.followup import CaseFile, FollowUp, Objection, Reopening, ReviewRequest
+from decision_service.model import CaseState, CaseSummary, Reason, Receipt, Text
 from decision_service.office import Office
 from decision_service.record import Taken
+
+ASKED_FOR = {
+    "review_request/1": "REVIEW_REQUESTED",
+    "contest/1": "FACT_CONTESTED",
+    "reopening/1": "DECISION_REOPENED",
+}
+"""Types of entries by which a person is asked for after a decision, and the reason's code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,30 @@ class Dossier:
     def etag(self) -> str:
         """Changes with every decision and every step at the counter."""
         return etag(self.decided, self.standing)
+
+    @property
+    def asked_for(self) -> tuple[Reason, ...]:
+        """Why a person was asked for after it was last decided, the newest first."""
+        if self.whole is None:
+            return ()
+        last = self.whole.decisions[-1].receipt.index
+        since = (one.step for one in reversed(self.whole.events) if one.receipt.index > last)
+        return tuple(reason for step in since if (reason := _asked_for(step)) is not None)
+
+
+def _asked_for(step: FollowUp) -> Reason | None:
+    match step:
+        case ReviewRequest():
+            zh, en = "申请人要求由工作人员复核。", "The applicant wants a person to look at it."
+        case Objection(concept=concept):
+            zh = f"申请人对数据“{concept}”提出异议。"
+            en = f"The applicant objects to `{concept}`."
+        case Reopening(reason=why):
+            zh = f"原决定由系统作出，须由工作人员重新审查。理由：{why.zh}"
+            en = f"Rules have decided it, and a person must decide it again. Why: {why.en}"
+        case _:
+            return None
+    return Reason(code=ASKED_FOR[f"{step.kind}/1"], text=Text(zh=zh, en=en))
 
 
 def etag(decided: int, standing: Standing) -> str:
@@ -200,8 +231,8 @@ def refuse_other_state(found: Dossier, *, overriding: bool) -> None:
     refuse_closed(found)
     if overriding and found.case.state is CaseState.REFERRED:
         raise PreconditionError(
-            "the case is not decided yet",
-            zh="该办件尚未决定，请直接作出决定。",
+            "the case waits for a person's decision",
+            zh="该办件正在等待人工决定，无须改判，请直接作出决定。",
             reason="CASE_NOT_DECIDED",
             hint="Use `DetermineCase`.",
         )

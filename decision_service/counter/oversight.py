@@ -14,7 +14,7 @@ from typing import Any, Literal
 from audit.trail.queries import All, Condition, Either, Found, Is
 from decision_service.counter.determination import Instruction
 from decision_service.counter.docket import SECOND_LOOK, Clerk, Docket, Standing, look_key
-from decision_service.counter.dossier import etag
+from decision_service.counter.dossier import ASKED_FOR, etag
 from decision_service.errors import ErasedError
 from decision_service.inspection import Viewer, condition_of
 from decision_service.model import CaseId, CaseSummary, Ground, Text
@@ -28,13 +28,6 @@ Whose = Literal["", "free", "mine", "proposed"]
 _CHUNK = 200
 _SCANNED = 2_000
 """Cases that are looked at for one page at most; a page may then be short (AIP-158)."""
-
-_ASKED_FOR = {
-    "review_request/1": ("REVIEW_REQUESTED",),
-    "contest/1": ("FACT_CONTESTED",),
-    "reopening/1": ("DECISION_REOPENED",),
-}
-"""Why a case is with a person that one was asked for, after it was decided."""
 
 _COUNTED = 50_000
 """Determinations that one question counts at most."""
@@ -155,8 +148,8 @@ async def _referrals(case_ids: tuple[CaseId, ...], office: Office) -> Mapping[Ca
     standings = await Docket(record).standings(case_ids)
 
     def shown(newest: Found, standing: Standing) -> _Shown:
-        asked_for = _ASKED_FOR.get(newest.leaf.type, ())
-        reasons: Any = newest.leaf.permanent.get("reasons", asked_for)
+        asked_for = ASKED_FOR.get(newest.leaf.type)
+        reasons: Any = newest.leaf.permanent.get("reasons", (asked_for,) if asked_for else ())
         return lambda case, due, now: Referral(
             case=case,
             reasons=tuple(reasons),

@@ -85,7 +85,7 @@ def write_dossier(found: Dossier, *, now: datetime) -> pb.Dossier:
             pb.OutputField(id=output.id, name=write_text(output.name))
             for output in release.book.outputs
         ],
-        reasons=write_reasons(before.outcome.reasons),
+        reasons=write_reasons((*found.asked_for, *before.outcome.reasons)),
         answers={key: _plain(value) for key, value in application.answers.items()},
         contests=[
             pb.DossierContest(concept=one.concept, claimed=one.claimed, text=one.text)

@@ -355,7 +355,9 @@ class Dossier(_message.Message):
 
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_vocabulary_pb2.Reason]:
-        """Why no machine decided, or why it decided so."""
+        """Why a person was asked for since the last decision, the newest first; then why rules did not
+        decide, or decided so.
+        """
 
     @_builtins.property
     def answers(self) -> _containers.MessageMap[_builtins.str, _vocabulary_pb2.Value]:

@@ -1168,7 +1168,10 @@ export interface Dossier {
   outputs?: Granted[];
   /** Every output of the matter: a clerk says what is granted where the rules cannot. */
   outputFields?: OutputField[];
-  /** Why no machine decided, or why it decided so. */
+  /**
+   * Why a person was asked for since the last decision, the newest first; then why rules did not
+   * decide, or decided so.
+   */
   reasons?: Reason[];
   /** What the applicant declared, by the key of the form. */
   answers?: Record<string, Value>;

@@ -314,6 +314,10 @@ async def test_s18_over_the_wire_a_clerk_decides_again_and_it_is_not_reopened_tw
     assert (told.code, last.reopened, last.total) == ("OK", 1, 1)
     assert list(listed[case_id].reasons) == ["DECISION_REOPENED"]
     assert dossier.case.events[0].reopened.reason.en == "a register has corrected its data"
+    why, *as_decided = dossier.reasons
+    assert why.code == "DECISION_REOPENED"
+    assert why.text.en.endswith("Why: a register has corrected its data")
+    assert {one.code for one in as_decided} == {"REQUIREMENT_MET"}
     assert kept.decision.HasField("approved")
     assert (again.reopened, dict(again.passed_over)) == (0, {"SUPERSEDED": 1})
     assert b"a register has corrected its data" in shown.responses[0]
@@ -348,7 +352,7 @@ async def test_s18_decisions_are_reopened_by_hand(
         by_rules = await typed("--by", str(file))
         rest = json.loads(await typed("--json"))
 
-    assert "已交人工重审 reopened 1，共 of 2" in by_rules
+    assert "已交人工重审 1 件，共 2 件 | reopened 1 of 2" in by_rules
     assert "不重审 passed over 1: 按该版本结论相同" in by_rules
     assert rest["reopened"] == "1"
     assert rest["passed_over"] == {"OPEN": "1"}

@@ -116,7 +116,7 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
     assert f"提议 #{index[1]}" in proposed
     assert "SECOND_PERSON_REQUIRED" in alone
     assert "REFERRED  IN_FORCE" in shown
-    for event in ("contested", "review_requested", "ticket_resolved", "delivered", "correct"):
+    for event in ("提出异议", "要求人工", "核实结果", "送达 delivered", "correct"):
         assert event in shown
     assert "decide old_age_allowance" in looked
     assert len(copied.splitlines()) >= 6

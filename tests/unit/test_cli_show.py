@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console, RenderableType
 
 from decision_service.cli import show
-from decision_service.client import ClientError
+from decision_service.client import CaseEvent, ClientError
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,36 @@ def test_prose_loses_nothing_but_blanks_and_keeps_its_width(told: str, width: in
     lines = caught.get().splitlines()
     assert re.sub(r"\s", "", "".join(lines)) == re.sub(r"\s", "", told)
     assert all(cell_len(line) <= width for line in lines)
+
+
+def printed(shown: RenderableType, width: int) -> str:
+    console = Console(markup=False, highlight=False, emoji=False, width=width)
+    with console.capture() as caught:
+        console.print(shown)
+    return caught.get()
+
+
+def test_what_the_applicant_was_told_of_a_case_that_is_looked_at_again_is_shown() -> None:
+    event = CaseEvent()
+    event.reopened.decision_index = 3
+    event.reopened.reason.en = "a register has corrected its data"
+    event.reopened.notice.en = "A new decision is promised by 2026-12-01."
+
+    shown = printed(show.events([event]), 120)
+
+    assert "重新审查 looked at again" in shown
+    assert "A new decision is promised by 2026-12-01." in shown
+
+
+@pytest.mark.parametrize("width", [80, 60, 50])
+def test_a_table_too_wide_for_its_terminal_is_shown_row_by_row(width: int) -> None:
+    table = show.grid("办件 Case", *(f"栏 Column {n}" for n in range(8)))
+    for case in ("018ebcb27777757bb0f6c6936e000817", "118ebcb27777757bb0f6c6936e000817"):
+        table.add_row(case, *(f"值 value {n}" if n % 2 else "" for n in range(8)))
+
+    wide, narrow = printed(table, 160).splitlines(), printed(table, width)
+
+    assert len(wide) == 6, "a header, a line and two rows, with what is around them"
+    assert "办件 Case  018ebcb27777757bb0f6c6936e000817" in narrow
+    assert narrow.count("栏 Column 7  值 value 7") == 2
+    assert "Column 0" not in narrow, "of what is empty nothing is said"
