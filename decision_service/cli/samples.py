@@ -150,9 +150,9 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         decide,
         "",
         "审计 auditor",
-        f"  export MIAOPI_AUDITOR={sandbox.auditor_token}",
+        f"  export AUDITOR={sandbox.auditor_token}",
         *(
-            f"  .venv/bin/miaopi audit {ask} --address {sandbox.address} --token $MIAOPI_AUDITOR"
+            f"  .venv/bin/miaopi audit {ask} --address {sandbox.address} --token $AUDITOR"
             for ask in (
                 "query 'outcome = referred'",
                 f"accesses --id {person.id_number}",
@@ -163,26 +163,26 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         "",
         "窗口 counter",
         *(
-            f"  export MIAOPI_CLERK_{number}={token}"
+            f"  export CLERK_{number}={token}"
             for number, token in enumerate(sandbox.clerk_tokens, 1)
         ),
         *(
-            f"  .venv/bin/miaopi counter {ask} --address {sandbox.address} --token $MIAOPI_CLERK_1"
+            f"  .venv/bin/miaopi counter {ask} --address {sandbox.address} --token $CLERK_1"
             for ask in ("queue", "show CASE", "overrides --stats")
         ),
         "",
         "主动告知 offers",
-        f"  export MIAOPI_OPERATOR={sandbox.operator_token}",
+        f"  export OPERATOR={sandbox.operator_token}",
         (
             f"  .venv/bin/miaopi offers run {ALLOWANCE} --subjects FILE"
-            f" --address {sandbox.address} --token $MIAOPI_OPERATOR"
+            f" --address {sandbox.address} --token $OPERATOR"
         ),
         f"  .venv/bin/miaopi offers list --id {person.id_number} --address {sandbox.address}",
         "",
         "紧急暂停 stops",
-        f"  export MIAOPI_APPROVER={sandbox.approver_token}",
+        f"  export APPROVER={sandbox.approver_token}",
         *(
-            f"  .venv/bin/miaopi stops {ask} --address {sandbox.address} --token $MIAOPI_{who}"
+            f"  .venv/bin/miaopi stops {ask} --address {sandbox.address} --token ${who}"
             for ask, who in (
                 (f"stop {ALLOWANCE} --reason 数据核查", "OPERATOR"),
                 (f"resume {ALLOWANCE} --reason 已经核实", "OPERATOR"),
@@ -192,8 +192,8 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         ),
         "",
         "个人信息保护负责人 data protection officer",
-        f"  export MIAOPI_OFFICER={sandbox.officer_token}",
-        f"  .venv/bin/miaopi audit holds --address {sandbox.address} --token $MIAOPI_OFFICER",
+        f"  export OFFICER={sandbox.officer_token}",
+        f"  .venv/bin/miaopi audit holds --address {sandbox.address} --token $OFFICER",
         "",
         "buf curl",
         curl,

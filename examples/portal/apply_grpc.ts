@@ -1,7 +1,7 @@
 /**
  * The same over gRPC, with `@grpc/grpc-js` and the contract as it is published:
  *
- *     MIAOPI_ADDRESS=127.0.0.1:50051 MIAOPI_TOKEN=… npm run apply:grpc -- 99000019301201002X
+ *     MIAOPI_ADDRESS=127.0.0.1:50051 MIAOPI_TOKEN=… npm run apply:grpc -- 990000193012010023
  */
 import { fileURLToPath } from "node:url";
 
