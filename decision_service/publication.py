@@ -170,6 +170,12 @@ class Seal:
             raise _invalid(self.where)
         return signed
 
+    def strangers(self, among: "Signatories") -> tuple[str, ...]:
+        """Names of the keys that have signed, as they say, and are of nobody among those."""
+        known = {one.name for one in self.signatories(among)}
+        names = dict.fromkeys(one.name for one in Note.read(self.written).signatures)
+        return tuple(name for name in names if name not in known)
+
     def publication(self, among: "Signatories") -> Publication:
         """What was published by whom.
 
@@ -242,12 +248,14 @@ def read_signatories(city: Path, file: Path | None = None) -> Signatories:
 def _changed(release: Release, sealed: str) -> InvalidPublicationError:
     matter, day = release.matter.id, release.effective
     return InvalidPublicationError(
-        f"release `{release.name}` was changed after it was published",
-        zh=f"版本 {release.name} 发布后被改动，请撤销改动，或以更晚的生效日另行发布",
+        f"release `{release.name}` was changed after it was signed",
+        zh=f"版本 {release.name} 签署后被改动：已生效的，请撤销改动，或以更晚的生效日另行发布；"
+        "尚未生效的，也可由两人重新签署（miaopi rules seal、approve）",
         reason="RELEASE_CHANGED",
         hint=f"Undo the change in `{release.book.where}`, `matters/{matter}/{day}/`, "
         "`matters/concepts.toml`, `matters/workdays.toml` or a register that it asks, or publish "
-        "it as a new release with a later first day.",
+        "it as a new release with a later first day. One that has not begun can also be signed "
+        "again: `miaopi rules seal`, then `approve`.",
         release=release.name,
         sealed=sealed,
         found=release.digest,

@@ -22,23 +22,25 @@ def changes(release: Release, before: Release | None) -> RenderableType:
             *head, Words("首个版本，没有可比的 The first release; there is none before it.")
         )
     head.append(Words(f"与上一版本的不同 What differs from {before.name}:"))
-    return Group(
-        *head, *(Words(line, _STYLES.get(line[0], "")) for line in _lines(before, release))
-    )
+    return Group(*head, *(Words(line, _STYLES.get(line[0], "")) for line in lines(before, release)))
 
 
-def signatures(signed: Sequence[Signatory]) -> str:
+def signatures(signed: Sequence[Signatory], strangers: Sequence[str]) -> str:
     """Who has signed it, a line each."""
-    if not signed:
+    if not (signed or strangers):
         return "尚无人签署 Nobody has signed it."
-    lines = []
+    told = []
     for one in signed:
         duties = "、".join(f"{duty.zh} {duty}" for duty in one.may)
-        lines.append(f"✓ {one.name}  {one.title.zh} {one.title.en}  {duties}")
-    return "\n".join(lines)
+        told.append(f"✓ {one.name}  {one.title.zh} {one.title.en}  有权 may {duties}")
+    told += [
+        f"✗ {name}  不在签署人名单中，签名无效 is not among the signers: it does not count"
+        for name in strangers
+    ]
+    return "\n".join(told)
 
 
-def _lines(before: Release, release: Release) -> Iterator[str]:
+def lines(before: Release, release: Release) -> Iterator[str]:
     """A unified diff of each part of the two archives that is not the same."""
     old, new = json.loads(before.archive), json.loads(release.archive)
     for part in sorted({*old, *new} - {"where"}):

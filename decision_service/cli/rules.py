@@ -4,6 +4,7 @@ import json as jsonlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -285,12 +286,8 @@ def seal(
     among = _signatories(city, signers)
     signing = sealing.read_key(key, Duty.WRITE, among)
     for release in _to_sign(city, releases, among):
-        _print_signed(release, sealing.seal(city, release, signing), json=json)
-        if not json:
-            show.out.print(
-                f"  待另一人审批 another person approves it: miaopi rules approve {release.name}",
-                soft_wrap=True,
-            )
+        place, anew = sealing.seal(city, release, signing, among)
+        _print_signed(release, place, city, among, json=json, anew=anew)
 
 
 @app.command()
@@ -308,7 +305,7 @@ def approve(
     for release in _to_sign(city, releases, among):
         with refused():
             place = sealing.approve(city, release, signing, among)
-        _print_signed(release, place, json=json)
+        _print_signed(release, place, city, among, json=json)
 
 
 @app.command()
@@ -317,20 +314,45 @@ def review(
     *,
     city: City = Path(),
     signers: Signers = None,
+    json: Json = False,
 ) -> None:
     """审阅：与上一版本有何不同，情形与签署 | What a release changes, its scenarios, who signed."""
     composed = composed_city(city)
     (found,) = _named(composed, [release])
-    before = [one for one in composed if one.matter.id == found.matter.id]
-    earlier = [one for one in before if one.effective < found.effective]
-    show.out.print(card.changes(found, earlier[-1] if earlier else None), soft_wrap=True)
-    file = open_rule_file(city / found.book.where)
+    earlier = (
+        one
+        for one in composed
+        if one.matter.id == found.matter.id and one.effective < found.effective
+    )
+    before = max(earlier, key=attrgetter("effective"), default=None)
     failed = [(name, one) for name, one in _results(found.book) if not one.passed]
-    _print_results(file, failed, "{} / {}".format(*share(coverage(found.book))))
+    if not json:
+        show.out.print(card.changes(found, before), soft_wrap=True)
+        file = open_rule_file(city / found.book.where)
+        _print_results(file, failed, "{} / {}".format(*share(coverage(found.book))))
+    among = _signatories(city, signers)
     with refused():
         begun = catalogue.seal_of(city, found)
-        signed = begun.signatories(_signatories(city, signers)) if begun else ()
-    show.out.print(card.signatures(signed), soft_wrap=True)
+        signed = begun.signatories(among) if begun else ()
+        strangers = begun.strangers(among) if begun else ()
+    if json:
+        _print_json(
+            {
+                "release": found.name,
+                "digest": found.digest,
+                "before": before.name if before else "",
+                "changes": [*card.lines(before, found)] if before else [],
+                "scenarios": len(found.book.scenarios),
+                "failed": [*dict.fromkeys(one.scenario.id for _, one in failed)],
+                "signed": [{"name": one.name, "may": [*map(str, one.may)]} for one in signed],
+                "unknown": [*strangers],
+                "published": sealing.is_published(city, found, among),
+            }
+        )
+    else:
+        show.out.print(card.signatures(signed, strangers), soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -389,11 +411,33 @@ def _signatories(city: Path, file: Path | None) -> Signatories:
         return read_signatories(city, file)
 
 
-def _print_signed(release: Release, place: Path, *, json: bool) -> None:
+def _print_signed(
+    release: Release,
+    place: Path,
+    city: Path,
+    among: Signatories,
+    *,
+    json: bool,
+    anew: bool = False,
+) -> None:
+    """What was signed, and whether it counts or who is missing."""
+    published = sealing.is_published(city, release, among)
     if json:
-        _print_json({"release": release.name, "digest": release.digest, "file": str(place)})
-    else:
-        show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
+        said = {"release": release.name, "digest": release.digest, "file": str(place)}
+        _print_json({**said, "published": published})
+        return
+    show.out.print(f"{release.name}  {release.digest}  {place}", soft_wrap=True)
+    if anew:
+        show.out.print(
+            "  原签名不是本版本的，已重新封存 | sealed anew: what it bore was of another text"
+        )
+    show.out.print(
+        "  ✓ 已由两人签署，可以启用 | two persons have signed it: it is published"
+        if published
+        else "  待另一人审批 | another person approves it:"
+        f" miaopi rules approve {release.name} --key FILE",
+        soft_wrap=True,
+    )
 
 
 def _results(book: Rulebook) -> Iterator[tuple[str, ScenarioResult]]:

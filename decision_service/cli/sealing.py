@@ -73,13 +73,18 @@ def is_published(city: Path, release: Release, among: Signatories) -> bool:
         return False
 
 
-def seal(city: Path, release: Release, key: SigningKey) -> Path:
-    """Sign a release as who has written it; if it was changed since, its signatures are gone."""
+def seal(city: Path, release: Release, key: SigningKey, among: Signatories) -> tuple[Path, bool]:
+    """Sign a release as who has written it.
+
+    Returns:
+        Its file, and whether it was sealed anew: signatures of another text count no more.
+    """
     try:
         begun = catalogue.seal_of(city, release) or Seal(release)
+        begun.signatories(among)
     except InvalidPublicationError:
-        begun = Seal(release)
-    return _sign(city, begun, key)
+        return _sign(city, Seal(release), key), True
+    return _sign(city, begun, key), False
 
 
 def approve(city: Path, release: Release, key: SigningKey, among: Signatories) -> Path:

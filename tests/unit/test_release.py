@@ -51,16 +51,18 @@ def test_a_changed_rule_file_is_not_what_was_published(city: Path) -> None:
         catalogue.load(city, REGISTERS)
 
     assert str(caught.value) == (
-        "release `old_age_allowance@2019-10-01` was changed after it was published"
+        "release `old_age_allowance@2019-10-01` was changed after it was signed"
     )
     assert caught.value.zh == (
-        "版本 old_age_allowance@2019-10-01 发布后被改动，请撤销改动，或以更晚的生效日另行发布"
+        "版本 old_age_allowance@2019-10-01 签署后被改动：已生效的，请撤销改动，"
+        "或以更晚的生效日另行发布；尚未生效的，也可由两人重新签署（miaopi rules seal、approve）"
     )
     assert caught.value.hint == (
         "Undo the change in `rules/old_age_allowance/2019-10-01.rules.md`, "
         "`matters/old_age_allowance/2019-10-01/`, `matters/concepts.toml`, "
         "`matters/workdays.toml` or a register that it asks, or publish it as a new release with "
-        "a later first day."
+        "a later first day. One that has not begun can also be signed again: `miaopi rules seal`, "
+        "then `approve`."
     )
     assert caught.value.reason == "RELEASE_CHANGED"
 

@@ -343,7 +343,12 @@ def test_a_release_is_published_by_its_author_and_then_by_another(city: Path, pe
 
     told = json.loads(sign("approve", city, people / "approver", "--json").stdout)
 
-    assert told == {"release": LIBRARY, "digest": release.digest, "file": str(place)}
+    assert told == {
+        "release": LIBRARY,
+        "digest": release.digest,
+        "file": str(place),
+        "published": True,
+    }
     seal = catalogue.seal_of(city, release)
     assert seal
     signed = seal.publication(read_signatories(city)).keys
@@ -409,9 +414,44 @@ def test_what_changed_after_its_author_signed_is_sealed_again_before_it_is_appro
     result = sign("approve", city, people / "approver")
 
     assert result.exit_code == 1
-    assert "was changed after it was published" in result.stderr
+    assert "was changed after it was signed" in result.stderr
     sign("seal", city, people / "author")
     assert place.read_text("utf-8").count("—") == 1, "who approved it before has not approved this"
+
+
+def test_whoever_signs_is_told_whether_it_counts_or_what_is_missing(
+    city: Path, people: Path
+) -> None:
+    (city / f"rules/releases/{LIBRARY}.seal").unlink()
+
+    sealed = sign("seal", city, people / "author")
+    approved = sign("approve", city, people / "approver")
+    again = sign("seal", city, people / "author")
+
+    assert f"miaopi rules approve {LIBRARY} --key FILE" in sealed.stdout
+    assert "it is published" not in sealed.stdout
+    for told in (approved.stdout, again.stdout):
+        assert "it is published" in told
+        assert "rules approve" not in told
+
+
+def test_a_release_under_a_false_signature_is_sealed_anew(city: Path, people: Path) -> None:
+    place = city / f"rules/releases/{LIBRARY}.seal"
+    sign("seal", city, people / "author")
+    sign("approve", city, people / "approver")
+    *kept, last = place.read_text("utf-8").splitlines(keepends=True)
+    dash, name, signed = last.split(" ")
+    false = signed[:20] + ("A" if signed[20] != "A" else "B") + signed[21:]
+    place.write_text("".join([*kept, f"{dash} {name} {false}"]), encoding="utf-8")
+
+    refused = sign("approve", city, people / "approver")
+    sealed = sign("seal", city, people / "author")
+    approved = sign("approve", city, people / "approver")
+
+    assert refused.exit_code == 1
+    assert "sealed anew" in sealed.stdout
+    assert "it is published" in approved.stdout
+    assert place.read_text("utf-8").count("—") == 2
 
 
 @pytest.mark.parametrize(("command", "who"), [("seal", "author"), ("approve", "approver")])
@@ -486,7 +526,7 @@ def test_review_shows_what_a_release_changes_and_who_has_signed_it(
     assert "-| 1 | [70..80) | 100.00 |" in result.stdout
     assert "19 个情形 scenarios" in result.stdout
     assert "✓ author" in result.stdout
-    assert "approver" not in result.stdout
+    assert "✓ approver" not in result.stdout
 
 
 def test_review_of_the_first_release_has_nothing_before_it(city: Path) -> None:
@@ -501,3 +541,38 @@ def test_review_tells_that_nobody_has_signed(city: Path) -> None:
     (city / f"rules/releases/{LIBRARY}.seal").unlink()
 
     assert "Nobody has signed it" in run("review", LIBRARY, "--city", city).stdout
+
+
+def test_review_tells_of_who_has_signed_and_is_not_known(city: Path, people: Path) -> None:
+    (city / f"rules/releases/{LIBRARY}.seal").unlink()
+    sign("seal", city, people / "author")
+    file = city / "rules/signers.toml"
+    _, approver = file.read_text("utf-8").split("\n\n")
+    file.write_text(approver, encoding="utf-8")
+
+    told = run("review", LIBRARY, "--city", city).stdout
+
+    assert "author  不在签署人名单" in told
+    assert "✓ author" not in told
+
+
+def test_review_of_a_release_whose_scenarios_fail_fails(city: Path) -> None:
+    spoil(city / "rules/library_card/2020-01-01.rules.md", "| 批准 |", "| 转人工 |")
+
+    result = run("review", LIBRARY, "--city", city)
+
+    assert result.exit_code == 1
+    assert "✗" in result.stdout
+
+
+def test_review_is_read_by_machines(city: Path, people: Path) -> None:
+    name = "old_age_allowance@2019-10-01"
+    run("seal", name, "--city", city, "--key", people / "author")
+
+    told = json.loads(run("review", name, "--city", city, "--json").stdout)
+
+    assert told["before"] == "old_age_allowance@2016-01-01"
+    assert "-| 1 | [70..80) | 100.00 |" in told["changes"]
+    assert (told["scenarios"], told["failed"], told["published"]) == (19, [], False)
+    assert told["signed"] == [{"name": "author", "may": ["write"]}]
+    assert told["unknown"] == ["author@sample.invalid", "approver@sample.invalid"]
