@@ -39,13 +39,14 @@ _FINER = Context(
 
 
 def _total(function: Callable[..., Decimal]) -> Callable[..., Decimal | None]:
-    """The function, with None where decimal arithmetic has no answer."""
+    """The function, with None where decimal arithmetic has no answer, or an infinite one."""
 
     def total(*numbers: Decimal) -> Decimal | None:
         try:
-            return function(*numbers)
+            found = function(*numbers)
         except DecimalException:
             return None
+        return found if found.is_finite() else None  # 0 to a negative power traps nothing
 
     return total
 
@@ -183,15 +184,6 @@ def _to_scale(up: Callable[[int, int, int, bool], bool]) -> Callable[..., Decima
 
 
 _scaled_back = _total(lambda steps, by: DECIMAL128.plus(steps.scaleb(int(by), _EXACT)))
-
-
-def _floor(number: Decimal) -> Decimal:
-    over, under = number.as_integer_ratio()
-    return Decimal(over // under)
-
-
-def _whole(number: Decimal) -> int:
-    return int(_floor(number))
 
 
 def _modulo(dividend: Decimal, divisor: Decimal) -> Decimal | None:
@@ -344,7 +336,8 @@ _DAY = Decimal(86_400)
 def _shifted(start: date, by: Duration, sign: int) -> date | None:
     if isinstance(by, YearsAndMonths):
         return _add_months(start, Decimal(sign * by.months))
-    return _add_days(start, Decimal(_whole(sign * by.seconds / _DAY)))
+    over, under = by.seconds.as_integer_ratio()
+    return _add_days(start, Decimal(sign * over // (under * 86_400)))
 
 
 def _times(of: Duration, factor: Decimal, divisor: Decimal = Decimal(1)) -> Duration | None:
@@ -411,7 +404,10 @@ def negated(of: Duration) -> Duration:
 
 
 def _clock(of: DaysAndTime, unit: int, most: int) -> Decimal:
-    amount = Decimal(_whole(abs(of.seconds) / unit)) if unit > 1 else abs(of.seconds)
+    amount = of.seconds.copy_abs()
+    if unit > 1:
+        over, under = amount.as_integer_ratio()
+        amount = Decimal(over // (under * unit))
     amount = amount % most if most else amount
     return amount.copy_negate() if amount and of.seconds < 0 else amount
 

@@ -237,9 +237,10 @@ def _computed(  # noqa: C901, PLR0911, PLR0912  # one case for each pair of kind
     match left, op, right:
         case (Decimal(), _, Decimal()):
             try:
-                return _ARITHMETIC[op](left, right)
+                number = _ARITHMETIC[op](left, right)
             except DecimalException:
                 return UNKNOWN
+            return number if number.is_finite() else UNKNOWN
         case (str(), "+", str()):
             return left + right
         case (date(), "-", date()):

@@ -134,7 +134,14 @@ def test_an_age_grows_by_one_a_year_and_the_later_convention_a_day_later(
 # ── durations, texts and lists ───────────────────────────────────────────────────────────────────
 
 MONTHS = st.integers(-30, 30).map(YearsAndMonths)
-SECONDS = st.decimals(-200_000, 200_000, places=1).map(DaysAndTime)
+SECONDS = (
+    st.decimals(-200_000, 200_000, places=1)
+    | st.tuples(st.integers(-3, 3), st.decimals(-1, 1, places=33)).map(
+        lambda near: near[0] * 86_400 + near[1]
+    )
+    | st.decimals("-1e14", "1e14", allow_nan=False, allow_infinity=False)
+).map(DaysAndTime)
+"""Also those that are nearly whole days, and have more digits than Python's own context keeps."""
 VALUES = {
     "number": SMALL,
     "date": days(),
@@ -160,6 +167,21 @@ def test_days_and_durations_are_calculated_alike(pair: str, data: st.DataObject)
     again = arithmetic.other_arithmetic(kinds[0], op, kinds[1])(left, right)
 
     assert plain._computed(left, op, right) == (UNKNOWN if again is None else again)
+
+
+EDGES = st.sampled_from([Decimal(one) for one in ("0", "-0", "1", "-1", "0.5", "-1E40", "1E6144")])
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(op=st.sampled_from(["+", "-", "*", "/", "**"]), left=NUMBERS | EDGES, right=NUMBERS | EDGES)
+def test_numbers_are_calculated_alike_and_are_numbers(
+    op: Any, left: Decimal, right: Decimal
+) -> None:
+    """What is infinite is above every limit, so it would decide; it is unknown."""
+    found, again = plain._computed(left, op, right), arithmetic.ARITHMETIC[op](left, right)
+
+    assert found == (UNKNOWN if again is None else again)
+    assert isinstance(found, NotKnown) or (isinstance(found, Decimal) and found.is_finite())
 
 
 @settings(max_examples=600, deadline=None)
