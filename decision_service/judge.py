@@ -42,6 +42,7 @@ from decision_service.model import (
     Why,
 )
 from decision_service.release import Gap, Release
+from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.tree import (
     Derived,
     Output,
@@ -171,9 +172,9 @@ def _refusal(release: Release, facts: Facts, reasons: tuple[Reason, ...]) -> Out
 
 
 def _agreed(release: Release, facts: Facts) -> Verdict | None:
-    """The verdict of both evaluators; None if they differ or the engine broke its contract."""
-    expected = release.reference.verdict(facts)
+    """The verdict of both evaluators; None if they differ, or one of them failed."""
     try:
+        expected = release.reference.verdict(facts)
         inferred = release.engine.verdict(facts)
     except EngineError:
         return None
@@ -421,7 +422,7 @@ def display(value: Held, type_: ConceptType) -> Text:
         case bool(), _:
             return Text(zh="是" if value else "否", en="yes" if value else "no")
         case Decimal(), NumberType(unit=unit, scale=scale):
-            digits = format(value.quantize(quantum(scale)), "f")
+            digits = format(value.quantize(quantum(scale), context=DECIMAL), "f")
             return Text(
                 zh=f"{digits} {unit}".rstrip(), en=f"{digits} {_UNITS.get(unit, unit)}".rstrip()
             )

@@ -466,7 +466,8 @@ class Builder:
                     return Path(item, id_, type_, item.at)
                 known = sorted(ids)
             case _ if word.text in PARTS_OF.get(one.kind, {}):
-                type_ = NumberType(unit=PARTS_OF[one.kind][word.text])
+                part: Type = NumberType(unit=PARTS_OF[one.kind][word.text])
+                type_ = ListOf(part) if isinstance(item.type, ListOf) else part
                 return Path(item, word.text, type_, item.at)
             case _:
                 known = sorted(PARTS_OF.get(one.kind, {}))

@@ -155,6 +155,21 @@ def test_law_3_the_evaluators_agree_on_more_than_20_000_cases(published: Catalog
     assert kinds == set(VerdictKind)
 
 
+def test_law_3_a_reference_that_fails_decides_nobody(
+    allowance: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it fails on, the application goes to a person, and not back to the applicant."""
+
+    def fails(_get: Any) -> Any:
+        raise AttributeError("no such part")
+
+    monkeypatch.setattr(allowance.reference, "_verdict", fails)
+    outcome = _judge(allowance, _facts(allowance, random.Random(1)))  # noqa: S311 - generated
+
+    assert isinstance(outcome, Referred)
+    assert [reason.code for reason in outcome.reasons] == ["ENGINE_DISAGREES"]
+
+
 @pytest.mark.parametrize("broken", ["disagrees", "raises"])
 def test_law_3_an_engine_that_is_wrong_decides_nobody(
     allowance: Release, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -104,6 +104,9 @@ ROW = "| S1 | 基准 | baseline | | 批准 | | | | |\n"
         ),
         pytest.param("max(房产.登记日) = 2024-03-01", f"[{SMALL}, {LARGE}]", "met", id="latest"),
         pytest.param('申请日 - duration("P1Y") < 申请日', "[]", "met", id="a duration alone"),
+        pytest.param("房产.登记日.year[1] = 2020", f"[{SMALL}, {LARGE}]", "met", id="of days"),
+        pytest.param("max(房产.登记日.year) = 2024", f"[{SMALL}, {LARGE}]", "met", id="the latest"),
+        pytest.param("max(房产.登记日.year) = 2020", f"[{SMALL}, ()]", "unknown", id="an open one"),
         pytest.param("申请日.year = 2025 并且 申请日.weekday = 6", "[]", "met", id="parts"),
         pytest.param("string length(居住区) = 2", "[]", "met", id="a text"),
         pytest.param('居住区 属于 ["南山", "福田"]', "[]", "met", id="a list written out"),
@@ -141,6 +144,7 @@ def test_a_column_is_found_by_either_name_and_before_an_outer_one() -> None:
         pytest.param(
             "合计(逐个 房产 得出 面积) > 月租金", 33, "units differ", id="each in its unit"
         ),
+        pytest.param("房产.登记日.year > 2020", 29, "and list", id="no number but many"),
         pytest.param("月租金[1] > 1", 15, "a list is wanted", id="an element of a number"),
     ],
 )
