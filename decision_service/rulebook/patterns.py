@@ -131,10 +131,7 @@ def read(text: str, flags: str = "") -> Pattern:
     node = reader.choice()
     if not reader.is_done():
         reader.refuse()
-    if _steps(node) > MOST_STEPS:
-        raise PatternError(
-            f"展开后超过 {MOST_STEPS} 步", f"written out it takes more than {MOST_STEPS} steps"
-        )
+    _refuse_beyond(_steps(node))
     return Pattern(node, reader.groups)
 
 
@@ -150,9 +147,9 @@ def replacement(text: str, groups: int) -> tuple[str | int, ...]:
         if text[at] == "\\" and text[at + 1 : at + 2] in {"\\", "$"}:
             found.append(text[at + 1])
             at += 2
-        elif text[at] == "$" and text[at + 1 : at + 2].isdigit():
+        elif text[at] == "$" and _is_digit(text[at + 1 : at + 2]):
             end = at + 2
-            while text[end : end + 1].isdigit() and int(text[at + 1 : end + 1]) <= groups:
+            while _is_digit(text[end : end + 1]) and int(text[at + 1 : end + 1]) <= groups:
                 end += 1
             number = int(text[at + 1 : end])
             found.append(number if number <= groups else "")
@@ -165,6 +162,17 @@ def replacement(text: str, groups: int) -> tuple[str | int, ...]:
             found.append(text[at])
             at += 1
     return tuple(found)
+
+
+def _is_digit(sign: str) -> bool:
+    return sign.isascii() and sign.isdigit()
+
+
+def _refuse_beyond(steps: int) -> None:
+    if steps > MOST_STEPS:
+        raise PatternError(
+            f"展开后超过 {MOST_STEPS} 步", f"written out it takes more than {MOST_STEPS} steps"
+        )
 
 
 def _steps(node: Node) -> int:
@@ -399,6 +407,8 @@ class _Reader:
         if isinstance(item, Edge):
             self.refuse()
         greedy = not self._take("?")
+        # Before it is written out, or repetitions of repetitions would take for ever to count.
+        _refuse_beyond(_steps(item) * max(least, most or 1))
         if most is None:
             return Sequence((*((item,) * least), Star(item, greedy)))
         rest: Node = Sequence(())

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from decision_service.model import DateType, NumberType
-from decision_service.rulebook import arithmetic, sequences
+from decision_service.rulebook import arithmetic, patterns, sequences
 from decision_service.rulebook.functions import FUNCTIONS
+from decision_service.rulebook.patterns import PatternError
 from decision_service.rulebook.values import UNKNOWN, ListOf
 from tests.rulebooks import CALENDAR, Conventions
 
@@ -175,6 +176,24 @@ def test_patterns_find_what_xpath_says(name: str, arguments: Any, value: Any) ->
 def found_by_both(name: str, *texts: str) -> tuple[Any, Any]:
     again = sequences.FUNCTIONS[name](*texts)
     return FUNCTIONS[name].apply(texts, Conventions()), UNKNOWN if again is None else again
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(?:" * 9 + "a" + "{9})" * 9 + "{9}", "((((((a{50}){50}){50}){50}){50}){50}){50}", "a{201}"],
+)
+def test_a_pattern_that_is_too_long_written_out_is_refused_before_it_is(pattern: str) -> None:
+    began = time.process_time()
+
+    with pytest.raises(PatternError):
+        patterns.read(pattern)
+
+    assert time.process_time() - began < 1
+
+
+def test_a_number_of_a_group_is_written_in_ascii() -> None:
+    with pytest.raises(PatternError, match="before a number"):
+        patterns.replacement("$①", 1)
 
 
 def test_no_pattern_holds_a_decision_up() -> None:
