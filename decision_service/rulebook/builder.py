@@ -266,7 +266,9 @@ class Builder:
 
     def between(self, children: list[_Child]) -> Expression | None:
         """``… 介于 … 和 …``, both included."""
-        item, _, low, _, high = children
+        item, sign, low, _, high = children
+        at = self._word(sign).at
+        item, low, high = (self._expression(one, at) for one in (item, low, high))
         if low is None or high is None:
             return None
         interval = Interval(low, high, low_included=True, high_included=True)
@@ -306,6 +308,8 @@ class Builder:
     def interval(self, children: list[_Child]) -> Interval | None:
         """``[70..80)``; a bracket that turns away, as in ``]70..80[``, leaves the end out."""
         left, low, _, high, right = children
+        at = self._word(left).at
+        low, high = self._expression(low, at), self._expression(high, at)
         if low is None or high is None:
             return None
         return Interval(low, high, left.type == "LEFT", right.type == "RIGHT")
@@ -314,6 +318,7 @@ class Builder:
         """``>= 100`` among tests."""
         operator, end = children
         word = self._word(operator)
+        end = self._expression(end, word.at)
         if end is None:
             return None
         match word.value:
@@ -456,7 +461,7 @@ class Builder:
         one = item.type.item if isinstance(item.type, ListOf) else item.type
         known: Sequence[str] = sorted(PARTS)
         match one:
-            case AnyType():
+            case AnyType() if self.scope.free:
                 return Path(item, str(word.value), ANY, item.at)
             case RecordOf(columns=columns, names=ids):
                 if word.text in ids:

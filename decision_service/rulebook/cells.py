@@ -202,7 +202,7 @@ def _condition(item: Name, found: Tests) -> Expression:
         case (Constant() as value,):
             inside = Compare("=", item, value, BooleanType(), value.at)
         case tests:
-            at = _ends(tests[0])[0].at
+            at = next((end.at for test in tests for end in _ends(test)), item.at)
             inside = Within(item, tests, BooleanType(), at)
     return Not(inside, BooleanType(), inside.at) if found.negated else inside
 

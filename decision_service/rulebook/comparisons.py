@@ -66,23 +66,25 @@ class Comparisons:
             case _ if isinstance(test.type, ListOf) and not isinstance(item.type, ListOf):
                 return fit(test, ListOf(item.type), self._report)
             case _:
-                value = fit(test, item.type, self._report)
-                if value is not None:
-                    self.refuse_digits(item, value)
-                return value
+                return self._value(item, test)
+
+    def _value(self, item: Expression, value: Expression) -> Expression | None:
+        fitted = fit(value, item.type, self._report)
+        if fitted is not None:
+            self.refuse_digits(item, fitted)
+        return fitted
 
     def _interval(self, item: Expression, interval: Interval) -> Interval | None:
         first = ends(interval)[0]
         if not self.is_ordered(item.type, "<", first.at):
             return None
-        if None in [self._test(item, end) for end in ends(interval)]:
+        low, high = (
+            None if end is None else self._value(item, end) for end in (interval.low, interval.high)
+        )
+        if (low, high).count(None) > (interval.low, interval.high).count(None):
             return None
         if not self._scope.free and _holds_nothing(interval):
             self._report.add("A202.range", first.at)
-        low, high = (
-            None if end is None else fit(end, item.type, self._report)
-            for end in (interval.low, interval.high)
-        )
         return Interval(low, high, interval.low_included, interval.high_included)
 
     def is_ordered(self, type_: Type, op: str, at: Position) -> bool:

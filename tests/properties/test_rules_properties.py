@@ -23,9 +23,11 @@ from decision_service.model import (
 from decision_service.rulebook import document, expression, page, plain, source
 from decision_service.rulebook.cells import Cell, Column, conjunction
 from decision_service.rulebook.checks import refuse_overlap
+from decision_service.rulebook.functions import FUNCTIONS
 from decision_service.rulebook.source import Piece, Report
 from decision_service.rulebook.tokens import Scope
 from decision_service.rulebook.tree import Name, Position, Rulebook, RuleFileError
+from tests.unit.test_rules_lists import LARGE, ROW, SMALL, status, text_of
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "unit" / "rule_mistakes"
@@ -319,3 +321,56 @@ def test_the_example_of_an_overlap_satisfies_both_rows(data: st.DataObject) -> N
         for _, row in rows:
             condition = conjunction(row, Position(1, 1))
             assert plain.evaluate(condition, {name.id: value}, BOOK) is True
+
+
+# ── whatever condition is written ────────────────────────────────────────────────────────────────
+
+_ATOMS = st.sampled_from(
+    [
+        "[]", "未知", "[[], [1]]", "[1..2]", "> 5", "0", "-1", "0.5", "10**30", "10**-40", "是",
+        "月租金", "申请日", "居住区", "房产", "房产.面积", "房产.登记日", "房产.城市", "房产[1]",
+        "房产[面积 > 1]", '"深圳市"', '时长("1天")', '时长("P1Y")', "2020-01-01", "[申请日]",
+    ]
+)  # fmt: skip
+_CALLED = st.sampled_from(sorted({one.zh for one in FUNCTIONS.values()}))
+_PARTS = st.sampled_from(["year", "days", "months", "weekday", "hours", "面积", "登记日"])
+
+
+def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        st.builds("{} {} {}".format, inner, st.sampled_from(["+", "-", "*", "/", "**"]), inner),
+        st.builds("({})".format, inner),
+        st.builds("-{}".format, inner),
+        st.builds("{}.{}".format, inner, _PARTS),
+        st.builds("{}[{}]".format, inner, inner),
+        st.builds("{}[本项 > {}]".format, inner, inner),
+        st.builds("[{}, {}]".format, inner, inner),
+        st.builds("{}({})".format, _CALLED, st.lists(inner, min_size=1, max_size=3).map(", ".join)),
+        st.builds("如果 {} > {} 那么 {} 否则 {}".format, inner, inner, inner, inner),
+        st.builds("逐个 甲 属于 {} 得出 {}".format, inner, inner | st.just("甲.面积")),
+    )
+
+
+_VALUES = st.recursive(_ATOMS, _larger, max_leaves=6)
+_SIMPLE = st.one_of(
+    st.builds("{} {} {}".format, _VALUES, st.sampled_from(["=", "!=", "<", ">="]), _VALUES),
+    st.builds("{} 属于 [{} .. {}]".format, _VALUES, _VALUES, _VALUES),
+    st.builds("{} 属于 ({}, > {})".format, _VALUES, _VALUES, _VALUES),
+    st.builds("{} 介于 {} 和 {}".format, _VALUES, _VALUES, _VALUES),
+    st.builds("{} 甲 属于 {} 满足 甲.面积 > 1".format, st.sampled_from(["存在", "每个"]), _VALUES),
+)
+_EITHER = st.builds("{} 或者 {}".format, _SIMPLE, _SIMPLE)
+_CONDITIONS = _SIMPLE | _EITHER | st.builds("非({})".format, _SIMPLE)
+_FLATS = st.sampled_from([f"[{SMALL}, {LARGE}]", "[]", "未知", f"[{SMALL}, ()]"])
+
+
+@settings(max_examples=600, deadline=None)
+@given(condition=_CONDITIONS, flats=_FLATS)
+def test_whatever_condition_is_written_is_refused_or_means_the_same_to_all(
+    condition: str, flats: str
+) -> None:
+    """Also what nobody would write on purpose."""
+    read = read_or_refused(text_of(condition, flats, ROW))
+
+    if read is not None:
+        status(read)

@@ -161,6 +161,40 @@ def test_what_a_list_does_not_allow_is_found_at_its_place(
     assert (first.at.column, en in first.message.en) == (column, True), first
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "月租金 介于 [1..2] 和 3",
+        "月租金 介于 (> 5) 和 3",
+        "[1..2] 介于 1 和 3",
+        "月租金 属于 [(1..2)..3]",
+        "月租金 属于 (> [1..2], 3)",
+        "月租金 属于 (>= [], 3)",
+        "月租金 属于 [[] .. 3]",
+        "[].year > 1",
+        "[][1].面积 > 1",
+        "每个 甲 属于 [] 满足 甲.面积 > 1",
+    ],
+)
+def test_a_range_or_an_empty_list_that_is_no_value_there_is_found(condition: str) -> None:
+    with pytest.raises(RuleFileError) as caught:
+        book(condition, "[]", ROW)
+
+    assert caught.value.findings[0].at.line > 1
+
+
+@pytest.mark.parametrize("cell", [">= []", "[[]..3]", "> [1..2]", "[(1..2)..3]"])
+def test_a_cell_that_is_held_against_no_value_is_found(cell: str) -> None:
+    with pytest.raises(RuleFileError):
+        with_table("首个 | first", f"- | {cell} | 10.00 | 24 |")
+
+
+def test_a_cell_of_an_empty_list_lets_nothing_pass() -> None:
+    read = with_table("首个 | first", "- | [] | 10.00 | 24 |", ANYBODY.replace("10.00", "20.00"))
+
+    assert value(read, read.scenarios[0].facts) == ("2", "20.00")
+
+
 # ── hit policies ─────────────────────────────────────────────────────────────────────────────────
 
 TABLE = SOUND[SOUND.index("- 命中 hit policy") : SOUND.index("\n## 结果")]
