@@ -21,6 +21,7 @@ from audit.log.checkpoint import Checkpoint
 from audit.log.connections import DATABASE_FILE, STORE_FILE
 from audit.log.files import Lock, create_private, read_private, sync_folder, whole_folder
 from audit.log.log import refuse_missing
+from audit.log.making import MARK
 from audit.log.standing import (
     CHECKPOINT_FILE,
     SIGNING_KEY_FILE,
@@ -110,18 +111,21 @@ def restore(source: Path, folder: Path, *, now: datetime) -> Path | None:
         raise _changed()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = Lock(folder / sqlite.LOCK_FILE)
+    draft = folder / f"{STORE_FILE}.draft"
     try:
-        draft = folder / f"{STORE_FILE}.draft"
+        draft.unlink(missing_ok=True)
+        draft.touch(0o600)
         shutil.copyfile(source / STORE_FILE, draft)
-        draft.chmod(0o600)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         aside = _set_aside(folder, now)
         draft.rename(folder / STORE_FILE)
+        (folder / MARK).unlink(missing_ok=True)  # no trail is being made here any more
         sync_folder(folder)
     except OSError as error:
         raise _failed() from error
     finally:
+        draft.unlink(missing_ok=True)
         lock.release()
     return aside
 

@@ -18,6 +18,7 @@ from audit.log import connections, store
 from audit.log.checkpoint import Checkpoint
 from audit.log.connections import STORE_FILE
 from audit.log.log import refuse_missing
+from audit.log.making import MARK
 from audit.log.standing import (
     ANCHOR_FILE,
     CHECKPOINT_FILE,
@@ -134,6 +135,7 @@ def diagnose(folder: Path, *, now: datetime, anchor: Path | None = None) -> Diag
         *(_refusal(one) for one in refusals),
         *_exposed(folder),
         *_space(found),
+        *_unfinished(folder),
         *_beside(folder, place, standing),
         *_left_behind(found),
         *map(_recovered, recoveries),
@@ -180,6 +182,17 @@ def _exposed(folder: Path) -> Iterator[Finding]:
                 f"`{path.name}` 可被属主以外的人读取或改动；请把权限设为 {mode}",
                 f"Set its mode to {mode}.",
             )
+
+
+def _unfinished(folder: Path) -> Iterator[Finding]:
+    if (folder / MARK).exists():
+        yield Finding(
+            Level.WARN,
+            "MAKING_UNFINISHED",
+            f"`{MARK}` says that this trail was being made, and that it broke off",
+            f"`{MARK}` 表明新建记录时中断；服务下次启动时，库中没有记录则重新建立，已有记录则保留",
+            "Start the service: without entries the trail is made anew, with entries it is kept.",
+        )
 
 
 def _space(found: Diagnosis) -> Iterator[Finding]:

@@ -176,7 +176,7 @@ class Lock:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise _unwritable(path.parent, error) from None
+            raise unwritable(path.parent, error) from None
         try:
             _take(self._descriptor)
             os.truncate(self._descriptor, 0)
@@ -186,7 +186,7 @@ class Lock:
             raise _in_use(_process_in(path)) from None
         except OSError as error:
             os.close(self._descriptor)
-            raise _unwritable(path.parent, error) from None
+            raise unwritable(path.parent, error) from None
 
     @staticmethod
     def holder(path: Path) -> str | None:
@@ -246,7 +246,8 @@ def _in_use(process: str) -> StoreRefusedError:
     )
 
 
-def _unwritable(folder: Path, error: OSError) -> StoreRefusedError:
+def unwritable(folder: Path, error: OSError) -> StoreRefusedError:
+    """The refusal of a folder in which nothing can be made."""
     return StoreRefusedError(
         f"the folder of the store cannot be written: {error.strerror}",
         zh=f"记录库所在目录不可写（{error.strerror}）；请查明目录、磁盘与属主",

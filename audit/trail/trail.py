@@ -415,15 +415,23 @@ class Trail:
 def _is_whole(folder: Path) -> bool:
     """Whether a trail that was being made is there with everything that belongs to it.
 
+    A store with entries counts as that whatever is beside it: it was put here.
+
     Raises:
-        StoreRefusedError: Its database cannot be reached, so nobody can say.
+        StoreRefusedError: Nobody can say, as its database cannot be read; or its store or its key
+            was put here by somebody, as it is of another version or others can read it.
     """
-    try:
-        connections.at(folder).look(lambda c: read_keyring(folder, c))
-    except StoreRefusedError as refusal:
-        if (folder / DATABASE_FILE).exists() and not refusal.reason.startswith(("KEY_", "STORE_D")):
-            raise
+    place, is_file = connections.at(folder), not (folder / DATABASE_FILE).exists()
+    if not place.exists():
         return False
+    try:
+        if not place.look(lambda c: log_store.read_head(c).size):
+            place.look(lambda c: read_keyring(folder, c))
+    except StoreRefusedError as refusal:
+        half_made = {"KEY_MISSING", "KEY_INVALID", "STORE_DAMAGED"}
+        if refusal.reason in half_made or (is_file and refusal.reason == "STORE_UNREADABLE"):
+            return False
+        raise
     except (OSError, SQLAlchemyError):
         return False
     return True
