@@ -24,6 +24,7 @@ from audit.verify.whole import (
     check_file,
     check_log,
     check_marks,
+    check_releases,
     check_rows,
     check_spans,
     check_subject_keys,
@@ -159,7 +160,7 @@ class _Course:
         """What takes long and needs no stretch."""
         if self._depth is Depth.TREE:
             return ()
-        return check_file, check_subject_keys, check_marks, check_spans
+        return check_file, check_subject_keys, check_marks, check_spans, check_releases
 
     def end(
         self,

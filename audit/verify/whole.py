@@ -1,6 +1,8 @@
 """What is checked of a store as a whole: that nothing lies in it that belongs to no entry."""
 
+import re
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -8,6 +10,7 @@ from sqlalchemy import Connection, Select, func, not_, select, true
 
 from audit.log import store
 from audit.trail.destruction import is_used
+from audit.trail.layout import RELEASE_DIGEST
 from audit.trail.projections import (
     ARCHIVE,
     CASES,
@@ -18,6 +21,7 @@ from audit.trail.projections import (
     SPANS,
     SUBJECT_KEYS,
     archive_hash,
+    content_of,
     mark_set_id,
 )
 from audit.verify.pointers import newest_of_case, tell_case
@@ -130,6 +134,25 @@ def check_file(connection: Connection, wrong: Wrong) -> None:
             None,
             "SQLite finds its file damaged (`PRAGMA integrity_check`)",
             "SQLite 查出文件损坏（`PRAGMA integrity_check`）",
+        )
+
+
+def check_releases(connection: Connection, wrong: Wrong) -> None:
+    """Every release that an entry names is archived, under the digest of its bytes."""
+    mark = MARK_SETS.c
+    named = (mark.name == "release_digest", mark.value != "")
+    for digest in connection.execute(select(mark.value).where(*named).distinct()).scalars().all():
+        if not re.fullmatch(RELEASE_DIGEST, digest):
+            continue  # the name of something else
+        row = content_of(connection, digest)
+        if row is not None and sha256(row["content"]).hexdigest() == digest:
+            continue
+        sets = select(mark.id).where(mark.name == "release_digest", mark.value == digest)
+        first = select(func.min(ENTRIES.c.idx)).where(ENTRIES.c.marks.in_(sets))
+        wrong(
+            connection.execute(first).scalar_one(),
+            f"the release `{digest}` that this entry names is not archived as it was",
+            f"本条所依据的规则版本 `{digest}` 未存档，或已非原样",
         )
 
 

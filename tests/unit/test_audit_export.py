@@ -19,7 +19,8 @@ from audit.errors import StoreRefusedError, TamperedError
 from audit.export import export
 from audit.log.checkpoint import Signer
 from audit.trail import Entry, Trail
-from audit.verify import Depth, verify_export
+from audit.trail.projections import archive_hash
+from audit.verify import Depth, verify_export, verify_store
 from decision_service.cli import app as miaopi
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -140,6 +141,31 @@ def test_what_was_tampered_with_is_not_exported(made: Path, tmp_path: Path, stat
 
     assert caught.value.reason == "STORE_DAMAGED"
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        pytest.param("DELETE FROM archive", (), id="gone"),
+        pytest.param(
+            "UPDATE archive SET content = ?, sha256 = ?",
+            (b"{}", archive_hash(DIGEST, b"{}")),
+            id="another in its place",
+        ),
+    ],
+)
+def test_whoever_verifies_misses_a_release_that_entries_name(
+    made: Path, tmp_path: Path, statement: str, values: tuple[object, ...]
+) -> None:
+    shutil.copytree(made / "s", tmp_path / "s")
+    store = sqlite3.connect(tmp_path / "s" / "store.sqlite", isolation_level=None)
+    store.execute(statement, values)
+    store.close()
+
+    (problem,) = verify_store(tmp_path / "s").problems
+
+    assert problem.index == 1, "the first that names it"
+    assert DIGEST in problem.what
 
 
 def test_without_checkpoint_or_with_a_foreign_one_there_is_nothing_to_export(
