@@ -287,9 +287,10 @@ _HOLDERS = (
     " AND mode = 'ShareLock' AND granted"
 )
 _ALL_FROM_HERE = (
-    "SELECT count(*) FILTER (WHERE client_addr IS DISTINCT FROM inet_client_addr()) = 0"  # noqa: S608
-    + _HOLDERS
+    "SELECT count(*) FILTER (WHERE client_addr IS DISTINCT FROM inet_client_addr()"  # noqa: S608
+    " OR client_port IS NULL) = 0" + _HOLDERS
 )
+"""A session whose port is not told is hidden from this account: it may be from anywhere."""
 
 
 def _holders(raw: "psycopg.Connection[Any]") -> str | None:
@@ -329,6 +330,8 @@ def _read(address: str) -> dict[str, Any]:
         not address.startswith("postgresql://")
         or not {"user", "host", "dbname"} <= parts.keys()
         or "password" in parts
+        or "hostaddr" in parts
+        or "," in host
         or (not near and tls != "verify-full")
     ):
         raise StoreRefusedError(

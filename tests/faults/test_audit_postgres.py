@@ -9,10 +9,12 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +29,7 @@ from audit.errors import NotRecordedError, StoreRefusedError
 from audit.log import connections
 from audit.log.anchor import Anchor
 from audit.log.connections import Turns
+from audit.log.postgres import Server
 from audit.renewal import renew
 from audit.trail import CaseRow, Conflict, Entry, Receipt, Trail
 from audit.verify import verify_receipt, verify_store
@@ -209,6 +212,22 @@ async def test_a_service_can_append_and_erase_and_a_keeper_renew(roles: Path) ->
     assert verify_store(roles / "auditor").problems == ()
 
 
+def test_a_session_that_is_hidden_from_an_account_may_be_of_another_machine() -> None:
+    """Who may not see from where a session comes has not seen that it comes from here."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    with Postgres(port=port) as server:
+        server.run("CREATE ROLE near LOGIN; CREATE ROLE far LOGIN")
+        by_socket = f"postgresql://near@/postgres?host={server.home}&port={port}"
+        by_network = f"postgresql://far@127.0.0.1:{port}/postgres"
+        with closing(Server(by_socket).turns()) as near:
+            assert near.is_alone_here()
+            with closing(Server(by_socket).turns()):
+                assert near.is_alone_here()
+            with closing(Server(by_network).turns()):
+                assert not near.is_alone_here()
+
+
 FORBIDDEN = {
     "appender": (
         "UPDATE log_entries SET leaf = leaf",
@@ -341,6 +360,8 @@ async def test_an_account_that_may_only_read_records_nothing(folder: Path) -> No
         "postgresql://owner@db.example.gov.cn/d?sslmode=require",
         "postgresql://db.example.gov.cn/d",
         "mysql://owner@localhost/d",
+        "postgresql://owner@localhost/d?hostaddr=203.0.113.1",
+        "postgresql://owner@/d?host=/run/pg,db.example.gov.cn",
         "nonsense",
     ],
 )
