@@ -199,10 +199,11 @@ def text_of(path: Path, city: Path) -> str:
     except FileNotFoundError:
         raise InvalidPublicationError(
             f"`{name}` is missing",
-            zh=f"缺少文件“{name}”，请补齐",
+            zh=f"缺少文件“{name}”，请补齐（新版本可从上一版本复制）；如目录有误，请指明城市文件夹",
             reason="FILE_MISSING",
-            hint="Put it back; a rule file, its matter.toml, its form.schema.json and the city's "
-            "concepts.toml are published together.",
+            hint="Write it (for a new release, as a copy of the one before) or put it back; a rule "
+            "file, its matter.toml, its form.schema.json and the city's concepts.toml are published"
+            " together. If this is no city's folder, name that.",
         ) from None
     except UnicodeDecodeError:
         raise InvalidPublicationError(

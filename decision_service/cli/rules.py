@@ -1,6 +1,7 @@
 """`miaopi rules`: what policy staff run on their rule files; `simulate` alone asks the service."""
 
 import json as jsonlib
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -32,6 +33,7 @@ from decision_service.cli.rule_files import (
 from decision_service.cli.service import LOCAL, Address, Token, call
 from decision_service.client import Client, SimulateReleaseResponse
 from decision_service.client import as_json as message_as_json
+from decision_service.publication import FILE as SIGNERS_FILE
 from decision_service.publication import Duty, Signatories, read_signatories
 from decision_service.release import Release
 from decision_service.rulebook import guide, interpret, scenarios
@@ -101,6 +103,25 @@ def new(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     show.out.print(f"✓ {path}", soft_wrap=True)
+    _print_what_is_due(city / "matters" / matter, path, day)
+
+
+def _print_what_is_due(folder: Path, path: Path, day: str) -> None:
+    """What a release needs beside its rule file, copied from the one before, and what is next."""
+    beside = folder / day
+    earlier = sorted(one for one in folder.glob("*-*-*") if one.is_dir() and one.name < day)
+    if earlier and not beside.exists():
+        shutil.copytree(earlier[-1], beside)
+        show.out.print(f"✓ {beside}", soft_wrap=True)
+    elif not beside.exists():
+        files = "matter.toml, form.schema.json"
+        show.out.print(
+            f"  还须写 to be written, as those of other matters: {beside}/ ({files})",
+            soft_wrap=True,
+        )
+    name = f"{folder.name}@{day}"
+    for command in (f"check {path}", f"test {path}", f"seal {name} --key FILE"):
+        show.out.print(f"  接着 next: miaopi rules {command}", soft_wrap=True)
 
 
 @app.command("test")
@@ -284,7 +305,7 @@ def seal(
 ) -> None:
     """封存：编写人签署版本 | Sign releases as who has written them; another person approves."""
     among = _signatories(city, signers)
-    signing = sealing.read_key(key, Duty.WRITE, among)
+    signing = sealing.read_key(key, Duty.WRITE, among, signers or city / SIGNERS_FILE)
     for release in _to_sign(city, releases, among):
         place, anew = sealing.seal(city, release, signing, among)
         _print_signed(release, place, city, among, json=json, anew=anew)
@@ -301,7 +322,7 @@ def approve(
 ) -> None:
     """审批：第二人签署后才能发布 | Sign releases that somebody else has written: they count."""
     among = _signatories(city, signers)
-    signing = sealing.read_key(key, Duty.APPROVE, among)
+    signing = sealing.read_key(key, Duty.APPROVE, among, signers or city / SIGNERS_FILE)
     for release in _to_sign(city, releases, among):
         with refused():
             place = sealing.approve(city, release, signing, among)

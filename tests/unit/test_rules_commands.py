@@ -181,6 +181,7 @@ def test_new_begins_a_file_that_is_sound_and_decides(tmp_path: Path) -> None:
     result = run("new", "parking_permit", "2027-01-01", *concepts, "--city", tmp_path)
 
     assert result.exit_code == 0
+    assert f"{tmp_path}/matters/parking_permit/2027-01-01/ (matter.toml" in result.stdout
     assert run("check", made).exit_code == 0
     assert run("test", made).stdout == f"✓ {made}  4 个情形 scenarios  覆盖 coverage 6 / 9\n"
     assert run("fmt", "--check", made).exit_code == 0
@@ -195,12 +196,22 @@ def test_new_begins_a_file_that_is_sound_without_any_concept(tmp_path: Path) -> 
     assert run("test", made).exit_code == run("check", made).exit_code == 0
 
 
+DAYS = ("2019-10-01", "2027-01-01")
+
+
 def test_new_follows_the_release_before(tmp_path: Path) -> None:
     for folder in ("rules", "matters"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     made = tmp_path / "rules" / "old_age_allowance" / "2027-01-01.rules.md"
 
-    assert run("new", "old_age_allowance", "2027-01-01", "--city", tmp_path).exit_code == 0
+    told = run("new", "old_age_allowance", "2027-01-01", "--city", tmp_path)
+
+    assert told.exit_code == 0
+    assert "next: miaopi rules seal old_age_allowance@2027-01-01 --key FILE" in told.stdout
+    for name in ("matter.toml", "form.schema.json"):
+        files = (tmp_path / "matters/old_age_allowance" / day / name for day in DAYS)
+        before, after = (file.read_bytes() for file in files)
+        assert before == after
     head = made.read_text(encoding="utf-8").splitlines()[:8]
     assert "- 生效 effective：2027-01-01" in head
     assert "- 取代 supersedes：2019-10-01" in head
