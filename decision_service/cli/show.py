@@ -52,6 +52,17 @@ _OUTCOMES = {
 }
 
 
+def _without_blanks_beyond(self: Words, size: int) -> None:
+    """Take blanks away at the end of a line, where it is longer than so many cells."""
+    blanks = len(self.plain) - len(self.plain.rstrip())
+    if (beyond := min(blanks, self.cell_len - size)) > 0:
+        self.right_crop(beyond)
+
+
+# Rich counts characters there, so a line with Chinese kept its blank and lost a letter instead.
+Words.rstrip_end = _without_blanks_beyond  # type: ignore[method-assign]
+
+
 _PIECE = re.compile(r"(?:[!-~]+|[^\n])[，。；：、）】》”]*")
 """What no line is broken within: an English word or one character, and what closes it."""
 

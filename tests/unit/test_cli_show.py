@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from typer.testing import CliRunner
 
-from decision_service.cli import show
+from decision_service.cli import app, show
 from decision_service.client import CaseEvent, ClientError
 
 
@@ -69,6 +70,14 @@ def test_what_the_applicant_was_told_of_a_case_that_is_looked_at_again_is_shown(
 
     assert "重新审查 looked at again" in shown
     assert "A new decision is promised by 2026-12-01." in shown
+
+
+@pytest.mark.parametrize("width", range(60, 100))
+def test_help_loses_no_letter_of_what_it_says(width: int) -> None:
+    told = CliRunner().invoke(app, ["rules", "--help"], env={"COLUMNS": str(width)}).stdout
+
+    assert "检查" in told
+    assert "…" not in told
 
 
 @pytest.mark.parametrize("width", [80, 60, 50])
