@@ -242,12 +242,12 @@ def _clock_time(instant: datetime, zone: ZoneInfo) -> str:
     return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}" + (" UTC" if zone.key == "UTC" else "")
 
 
-def _grant_lines(outcome: Outcome, language: str) -> tuple[str, ...]:
+def _grant_lines(outcome: Outcome, language: Literal["zh", "en"]) -> tuple[str, ...]:
     """What is granted, a line an output."""
     if not isinstance(outcome, Approved):
         return ()
     return tuple(
-        f"{getattr(item.name, language)}：{getattr(item.display, language)}"
+        f"{getattr(item.name, language)}{_COLON[language]}{getattr(item.display, language)}"
         for item in outcome.grant
     )
 

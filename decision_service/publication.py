@@ -230,7 +230,7 @@ def read_signatories(city: Path, file: Path | None = None) -> Signatories:
         InvalidPublicationError: The file is missing or wrong.
     """
     path = file or city / FILE
-    where = FILE if file is None else file.name
+    where = FILE if file is None else str(file)
     try:
         return Signatories.read(path.read_text(encoding="utf-8"), where=where)
     except UnicodeDecodeError as error:

@@ -204,6 +204,7 @@ def resolve(
 
     async def ask(client: Client) -> None:
         await AftercareClient(client).resolve(ticket, text, corrected=corrected, request_id=named)
+        show.out.print("✔ 校核已办结 | resolved")
 
     call(address, token, ask, named)
 
@@ -263,6 +264,7 @@ def answer_rating(
         await AftercareClient(client).answer_rating(
             rating, text, justified=justified, request_id=named
         )
+        show.out.print("✔ 已答复 | answered")
 
     call(address, token, ask, named)
 

@@ -3,6 +3,7 @@
 Deciding takes the etag that `show` or `claim` printed: who has not looked cannot decide.
 """
 
+import json as jsonlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -402,6 +403,7 @@ def look(
     *,
     address: Address = LOCAL,
     token: Token = "",
+    json: Json = False,
 ) -> None:
     """复看 | Say what you would have decided; first `show --blind`."""
     _one_of(result, RESULTS, "RESULT")
@@ -409,7 +411,7 @@ def look(
     async def ask(client: Client) -> None:
         agrees = await CounterClient(client).second_look(case_id, index, result, reason)
         words = "与原决定一致 the same as was decided" if agrees else "与原决定不同 not the same"
-        show.out.print(words)
+        show.out.print(jsonlib.dumps({"agrees": agrees}) if json else words)
 
     call(address, token, ask)
 

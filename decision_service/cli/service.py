@@ -149,6 +149,8 @@ def prefill(
         with Live(console=show.out) as live:
             async for event in events:
                 live.update(form.feed(event), refresh=True)
+        if not show.out.is_terminal:
+            show.out.print()  # a file, or a pipe, got no end of the last line
 
     call(address, token, ask, named)
 

@@ -270,7 +270,7 @@ def export(
         )
         return
     out.print(
-        f"✔ 已导出 {done.head.size} 条、{done.releases} 份发布，不含个人信息 |"
+        f"✔ 已导出 {done.head.size} 条、{done.releases} 个规则版本，不含个人信息 |"
         f" {done.head.size} entries and {done.releases} releases exported, nothing about who"
     )
     if done.disclosed is not None:

@@ -70,7 +70,7 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
             miaopi(wire, "clerk", "aftercare", "tickets", "death_register"),
             miaopi(wire, "portal", "case", "review", case, *number, "--text", "请看一看"),
         )
-        await miaopi(
+        resolved = await miaopi(
             *(wire, "clerk", "aftercare", "resolve", ticket[1], "--stands", "--text", "登记无误")
         )
         delivered = await miaopi(
@@ -111,6 +111,7 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
     assert met.contradictions[0].check
     assert met.contradictions[0].check.ticket in contradicted
     assert "与 payment_ledger 不一致" in contradicted
+    assert "校核已办结" in resolved
     assert "行政复议至 reconsideration until" in delivered
     assert json.loads(changed)["case"]["grant"][0]["value"] == {"number": "250.00"}
     assert f"提议 #{index[1]}" in proposed

@@ -106,6 +106,7 @@ async def test_a_person_goes_from_the_list_to_the_receipt_by_hand(
     assert "高龄老人津贴 Old-age allowance" in listed.out
     assert "告知书 Notice" in shown.out
     assert "population_register" in prefilled.out
+    assert prefilled.out.endswith("\n")
     assert "请填写 to be filled in" in prefilled.out
     assert "准予 approved" in decided.out
     assert "APPROVED" in looked.out
