@@ -268,7 +268,12 @@ def referred(draft: Draft, because: Reason) -> Draft:
 
 
 async def commit(
-    draft: Draft, expect: dict[str, int | None], sight: Sight, office: Office
+    draft: Draft,
+    expect: dict[str, int | None],
+    sight: Sight,
+    office: Office,
+    *,
+    numbered: bool = True,
 ) -> Decision | Taken:
     """Record the draft, and grant what can be granted once to one of all who ask at once.
 
@@ -278,6 +283,7 @@ async def commit(
     Args:
         expect: Keys that the decision claims; those of the case and the grant are added here.
         sight: What was seen before; the decision stands only if no objection came since.
+        numbered: Whether a case that is handed in can be found by its number from now on.
 
     Returns:
         The decision; or a key that another entry holds by now: one in ``expect``, the grant's, or
@@ -289,6 +295,9 @@ async def commit(
     """
     case = office.record.case_key(draft.case.case_id)
     claims = {**expect, case: draft.follows}
+    number = office.record.number_key(draft.case.case_number)
+    if numbered and draft.follows is None:
+        claims[number] = None
     draft = with_checks(draft, await office.casebook.ticketed(draft))
     if isinstance(draft.outcome, Approved) and draft.matter.once_per_subject:
         if not office.record.knows_grants:
@@ -311,6 +320,8 @@ async def commit(
                 reason="CASE_DECIDED",
                 hint="Read the case.",
             )
+        case Taken(key=key) if key == number:  # two of a day's 2^40 numbers were the same
+            return await commit(draft, expect, sight, office, numbered=False)
         case Taken() as taken:
             return taken
 

@@ -227,6 +227,10 @@ class Record:
         """Points at the newest decision of a case; guards against two at once."""
         return f"case:{case_id}"
 
+    def number_key(self, case_number: str) -> str:
+        """Points at the first decision of the case of that number (办件编号)."""
+        return "number:" + self._trail.tag(f"case_number\n{case_number}")
+
     # ── writing ──────────────────────────────────────────────────────────────────────────────────
 
     async def access(
@@ -610,6 +614,13 @@ class Record:
     async def latest(self, key: str) -> int | None:
         """Index of the entry that holds the key; None if none does."""
         return await self._trail.latest(key)
+
+    async def case_numbered(self, case_number: str) -> CaseId | None:
+        """The case that was handed in under that number (办件编号); None if there is none."""
+        index = await self.latest(self.number_key(case_number))
+        if index is None:
+            return None
+        return CaseId(str((await self.recorded(index)).permanent["case_id"]))
 
     async def decision_at(self, index: int) -> tuple[Application, Decision]:
         """The decision of an entry, and the application that it answers.

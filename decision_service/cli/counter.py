@@ -134,7 +134,9 @@ def queue(
 
 @app.command("show")
 def show_(
-    case_id: CaseId,
+    case_id: Annotated[
+        str, typer.Argument(metavar="CASE", help="办件标识或编号 | Its id, or number.")
+    ],
     *,
     blind: Annotated[
         bool, typer.Option("--blind", help="不看原决定，供复看 | For a second look.")
@@ -146,7 +148,8 @@ def show_(
     """查阅案卷，记入日志 | Open a case; the look is recorded."""
 
     async def ask(client: Client) -> None:
-        found = await CounterClient(client).dossier(case_id, blind=blind)
+        named = case_id.upper() if "-" in case_id else case_id  # notices have capitals
+        found = await CounterClient(client).dossier(named, blind=blind)
         show.out.print(as_json(found) if json else _dossier(found), soft_wrap=json)
 
     call(address, token, ask)

@@ -49,6 +49,7 @@ async def dossier(case_id: str, *, blind: bool, clerk: Clerk, office: Office) ->
     """Open a case. The look is an entry about whose case it is.
 
     Args:
+        case_id: Its id, or its number as notices have it (办件编号).
         blind: Whether to leave out what persons have decided or proposed, for a second look.
 
     Raises:
@@ -58,6 +59,8 @@ async def dossier(case_id: str, *, blind: bool, clerk: Clerk, office: Office) ->
         ErasedError: It was erased on the person's demand.
         NotRecordedError: The look could not be recorded.
     """
+    if "-" in case_id:
+        case_id = await office.record.case_numbered(case_id) or case_id
     found = await open_case(case_id, clerk, office)
     docket = Docket(office.record)
     look = Look(

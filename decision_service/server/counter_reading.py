@@ -103,7 +103,7 @@ def read_dossier(request: pb.GetDossierRequest) -> tuple[str, bool]:
         InvalidRequestError: It is not of the form that the contract promises.
     """
     reader = Reader()
-    case_id = reader.case_id(request.case_id)
+    case_id = reader.word("case_id", request.case_id, shapes.CASE_OR_NUMBER)
     reader.finish()
     return case_id, request.blind
 

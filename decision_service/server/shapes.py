@@ -38,6 +38,12 @@ CASE: Final = Shape(
     "must be the 32 hexadecimal digits that this service gave the case",
     "应为本系统给出的32位十六进制办件标识",
 )
+CASE_OR_NUMBER: Final = Shape(
+    re.compile(r"([0-9a-f]{32}|[0-9]{8}-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4})\Z"),
+    "must be the 32 hexadecimal digits that this service gave the case, or its number as notices"
+    " have it, e.g. `20261124-7K3M-9QXW`",
+    "应为本系统给出的32位十六进制办件标识，或通知书上的办件编号，如 20261124-7K3M-9QXW",
+)
 OFFER: Final = Shape(
     CASE.pattern,
     "must be the 32 hexadecimal digits that this service gave the offer",

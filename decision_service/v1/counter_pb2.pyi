@@ -238,7 +238,7 @@ class GetDossierRequest(_message.Message):
     CASE_ID_FIELD_NUMBER: _builtins.int
     BLIND_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
-    """The case."""
+    """The case: its id, or its number as notices have it (办件编号), e.g. `20261124-7K3M-9QXW`."""
     blind: _builtins.bool
     """Leaves out what persons have decided or proposed: for a second, independent look."""
     def __init__(

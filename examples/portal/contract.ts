@@ -1137,7 +1137,7 @@ export interface Referral {
 
 /** What `GetDossier` is asked. */
 export interface GetDossierRequest {
-  /** The case. */
+  /** The case: its id, or its number as notices have it (办件编号), e.g. `20261124-7K3M-9QXW`. */
   caseId: string;
   /** Leaves out what persons have decided or proposed: for a second, independent look. */
   blind?: boolean;

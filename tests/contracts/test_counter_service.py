@@ -224,6 +224,21 @@ async def test_a_dossier_has_all_that_a_clerk_needs(town: Town, cast: Cast, li: 
 
 
 @module
+async def test_a_clerk_finds_a_case_by_the_number_on_its_notice(
+    town: Town, cast: Cast, li: AtCounter
+) -> None:
+    first, second = [await apply(town, cast[one]) for one in ("aged_75", "outside_hukou")]
+
+    for decision in (first, second):
+        assert (await li.open(decision.case_number)).case.case_id == decision.case_id
+    nobody = await li.call(DOSSIER, case_id="20261124-0000-0000")
+    small = await li.call(DOSSIER, case_id=first.case_number.lower())
+
+    assert (nobody.code, nobody.reason) == ("NOT_FOUND", "CASE_NOT_FOUND")
+    assert small.reason == "REQUEST_INVALID"
+
+
+@module
 async def test_a_look_at_the_counter_is_an_entry_about_the_person(
     town: Town, cast: Cast, li: AtCounter
 ) -> None:
