@@ -173,20 +173,23 @@ def _statement(register: Register) -> _Select:
     """The one SELECT: the agreed columns of the rows asked for, and as of when the view is.
 
     Where the view is synced, the instant comes in the same statement, beside no row if need be.
+    Every column says whose it is: SQLite takes another quoted name that it does not know for a
+    text, which no row equals, and everybody would be absent.
     """
     request = register.request
-    schema, _, view = request.view.rpartition(".")
+    schema, _, called = request.view.rpartition(".")
+    view = table(called, *map(column, register.columns), schema=schema or None)
     found: _Select = (
-        select(*(column(name) for name in register.columns), literal(1).label(_FOUND))
-        .select_from(table(view, schema=schema or None))
-        .where(*(column(name) == bindparam(f"is_{key}") for name, key in request.where.items()))
+        select(*view.c, literal(1).label(_FOUND))
+        .where(*(view.c[name] == bindparam(f"is_{key}") for name, key in request.where.items()))
         .limit(rows.MOST_ROWS + 1)
     )
     if not request.synced:
         return found
-    synced, _, instant = request.synced.partition(".")
+    called, _, instant = request.synced.partition(".")
+    synced = table(called, column(instant))
     lines = found.subquery("found")
-    stamp: _Select = select(func.max(column(instant)).label(_AS_OF)).select_from(table(synced))
+    stamp: _Select = select(func.max(synced.c[instant]).label(_AS_OF))
     stamped = stamp.subquery("stamp")
     return select(stamped, lines).select_from(stamped.outerjoin(lines, true()))
 

@@ -319,6 +319,36 @@ async def test_what_a_view_can_do_wrong_has_its_status(
     assert not evidence.values
 
 
+@pytest.mark.parametrize(
+    ("renamed", "to"),
+    [
+        pytest.param("身份证号", "证件号码", id="what it is asked by"),
+        pytest.param("办证日期", "发证日期", id="what it says"),
+        pytest.param("SJSJ", "TBSJ", id="as of when"),
+    ],
+)
+async def test_a_column_that_its_owner_has_renamed_is_missed_and_nobody_is_absent(
+    database: Database, tmp_path: Path, renamed: str, to: str
+) -> None:
+    """SQLite takes a quoted name that it does not know for a text, if not told whose it is."""
+    text = FILE.replace("zjhm", '"身份证号"').replace("bzrq", '"办证日期"')
+    text = text.replace("[normalise]", 'synced = "v_stamp.SJSJ"\n\n[normalise]')
+    views = (
+        'DROP VIEW v_holder; CREATE VIEW v_holder AS SELECT zjhm AS "身份证号", bzrq AS "办证日期",'
+        ' wghcs, yj, yyzt FROM holder; CREATE VIEW v_stamp AS SELECT sjsj AS "SJSJ" FROM v_sync;'
+    )
+    if database.kind == "postgresql":
+        views += "GRANT SELECT ON v_holder, v_stamp TO reader;"
+    database.run(views)
+    before = await ask(database, tmp_path, text=text, id_number=NOBODY)
+    database.run("DROP VIEW v_stamp;" + views.replace(renamed, to))
+    after = await ask(database, tmp_path, text=text, id_number=NOBODY)
+
+    assert before.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+    assert after.status is EvidenceStatus.MALFORMED
+    assert "the database says" in after.detail
+
+
 async def test_more_rows_than_anybody_has_are_not_read(database: Database, tmp_path: Path) -> None:
     database.run(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= "
