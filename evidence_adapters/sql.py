@@ -146,6 +146,7 @@ class _View:
         """Read the rows and return them as an answer's bytes; see `guard.Ask`."""
         left_s = max(deadline - asyncio.get_running_loop().time(), 0.001)
         said = {f"is_{key}": query.keys[key] for key in self._register.keys}
+        said |= {f"{name}_small": key.lower() for name, key in said.items()}
         asked_at = self._clock()
         try:
             found = await self._read(self._statement, query, said, left_s)
@@ -174,14 +175,20 @@ def _statement(register: Register) -> _Select:
 
     Where the view is synced, the instant comes in the same statement, beside no row if need be.
     Every column says whose it is: SQLite takes another quoted name that it does not know for a
-    text, which no row equals, and everybody would be absent.
+    text, which no row equals, and everybody would be absent. Letters may be written small, as
+    `conversions` read them; a column within a function would not be found by its index.
     """
     request = register.request
     schema, _, called = request.view.rpartition(".")
     view = table(called, *map(column, register.columns), schema=schema or None)
     found: _Select = (
         select(*view.c, literal(1).label(_FOUND))
-        .where(*(view.c[name] == bindparam(f"is_{key}") for name, key in request.where.items()))
+        .where(
+            *(
+                view.c[name].in_((bindparam(f"is_{key}"), bindparam(f"is_{key}_small")))
+                for name, key in request.where.items()
+            )
+        )
         .limit(rows.MOST_ROWS + 1)
     )
     if not request.synced:

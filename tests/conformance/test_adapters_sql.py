@@ -388,6 +388,23 @@ async def test_a_slow_view_is_left_at_the_deadline_and_by_the_database_too(
         )
 
 
+async def test_whose_check_digit_is_written_small_is_found(
+    database: Database, tmp_path: Path
+) -> None:
+    ours = next(
+        first + "X"
+        for first in (f"99000019501201{number:03}" for number in range(1, 99))
+        if resident_check(first) == "X"
+    )
+    database.run(f"UPDATE holder SET zjhm = '{ours.lower()}' WHERE zjhm = '{PERSON}';")
+    found = await ask(database, tmp_path, id_number=ours)
+    database.run(f"INSERT INTO holder SELECT '{ours}', xm, bzrq, wghcs, yj, yyzt FROM holder;")
+    twice = await ask(database, tmp_path, id_number=ours)
+
+    assert found.status is EvidenceStatus.MATCH
+    assert twice.status is EvidenceStatus.AMBIGUOUS
+
+
 async def test_a_value_of_a_question_is_never_a_part_of_the_statement(
     database: Database, tmp_path: Path
 ) -> None:
