@@ -6,7 +6,7 @@ and nothing besides; a line end, a full-width digit or a time after a day is ref
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Final
 
@@ -42,14 +42,23 @@ def _cn_date(value: object) -> date:
 
 
 def _cn_datetime(value: object) -> datetime:
-    """``2026-03-01 08:00:00``, ``20260301080000`` or ISO 8601; without a zone, China's."""
+    """``2026-03-01 08:00:00``, ``20260301080000`` or ISO 8601; without a zone, China's.
+
+    One that is in no year of UTC (a register's ``0001-01-01 00:00:00`` for "never") could be
+    written to nobody.
+    """
     text = _text(value)
     if _INSTANT.fullmatch(text) is None:
         raise ValueError("not an instant")
     if text.isdigit():
         text = f"{text[:8]}T{text[8:]}"
     instant = datetime.fromisoformat(text)
-    return instant if instant.tzinfo else instant.replace(tzinfo=CHINA)
+    instant = instant if instant.tzinfo else instant.replace(tzinfo=CHINA)
+    try:
+        instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("not an instant in UTC") from None
+    return instant
 
 
 def _resident_id(value: object) -> str:

@@ -204,6 +204,8 @@ def test_a_conversion_takes_what_registers_write(name: Any, value: object, means
         pytest.param("cn_date", 19551001, id="a number"),
         pytest.param("cn_datetime", "2026-03-01", id="an instant without a time"),
         pytest.param("cn_datetime", "2026-03-01 25:00:00", id="no such hour"),
+        pytest.param("cn_datetime", "0001-01-01 00:00:00", id="before the first instant of UTC"),
+        pytest.param("cn_datetime", "9999-12-31T23:59:59-01:00", id="behind its last"),
         pytest.param("resident_id", "990000192302290030", id="a person born on no day"),
         pytest.param("organisation_code", "91999999MA00000155", id="a wrong check character"),
         pytest.param("organisation_code", "440301103097413", id="a number of before 2015"),
@@ -215,6 +217,13 @@ def test_a_conversion_takes_what_registers_write(name: Any, value: object, means
 def test_a_conversion_refuses_all_else(name: Any, value: object) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):
         COERCIONS[name](value)
+
+
+def test_an_instant_that_no_clock_of_ours_can_show_is_off_contract() -> None:
+    reading = read(with_record(gxsj="0001-01-01 00:00:00"))
+
+    assert reading.status is EvidenceStatus.MALFORMED
+    assert reading.detail == "off contract in `gxsj`"
 
 
 # ── statuses ─────────────────────────────────────────────────────────────────────────────────────
