@@ -21,7 +21,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from sqlalchemy import (
     URL,
@@ -335,7 +335,7 @@ def _server(address: str, shown: Credentials) -> AsyncEngine:
     Whom to believe and the password are looked up for every connection, since they are renewed.
     """
     parts = urlsplit(address)
-    folder = parse_qs(parts.query).get("host", [""])[0]
+    folder = _folder(parts)
     is_near = bool(folder) or _is_loopback(parts.hostname or "")
     arguments: dict[str, Any] = {
         "host": folder or parts.hostname,
@@ -378,10 +378,23 @@ def _fault_of(address: str) -> str:
         parts.scheme != "postgresql"
         or not parts.username
         or not parts.path.lstrip("/")
-        or not (parts.hostname or parts.query.startswith("host=/"))
+        or parts.fragment
+        or not (_folder(parts) if parts.query else parts.hostname)
     ):
         return "is not of the form postgresql://user@host:port/database"
     return ""
+
+
+def _folder(parts: SplitResult) -> str:
+    """The folder of this machine with the server's socket; empty unless it alone says where.
+
+    What is near is spoken to in the clear, so that nothing that could be a host's name counts.
+    """
+    match parse_qsl(parts.query, keep_blank_values=True):
+        case [("host", folder)] if folder.startswith("/") and not parts.hostname:
+            return folder
+        case _:
+            return ""
 
 
 def _is_loopback(host: str) -> bool:
