@@ -9,6 +9,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import intake, rows
-from evidence_adapters.guard import Clock, FaultError, GuardedSource
+from evidence_adapters.guard import THREADS, Clock, FaultError, GuardedSource
 from evidence_adapters.intake import Held, Order, Refused, Report
 from evidence_adapters.normalise import key_of
 from evidence_adapters.register import Register, refuse_addresses
@@ -82,6 +83,8 @@ async def connect(
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
+        for drop in drops.values():
+            drop.close()
 
 
 def reach(register: Register, address: str, batches: Path) -> str:
@@ -114,6 +117,11 @@ class _Drop:
         self._tell = tell or (lambda _key, _report: None)
         self._told: tuple[str, ...] = ()
         self._seen: _Sight | None = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=register.key)
+
+    def close(self) -> None:
+        """Begin nothing more; what is under way is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def describe(self, query: Query) -> Mapping[str, object]:
         """The file that is read, and by what."""
@@ -123,7 +131,8 @@ class _Drop:
         """Read the rows and return them as an answer's bytes; see `guard.Ask`."""
         request = self._register.request
         key = key_of(query.keys[asked] for asked in request.where.values())
-        held, lines = await asyncio.to_thread(self._find, key)
+        loop = asyncio.get_running_loop()
+        held, lines = await loop.run_in_executor(self._threads, self._find, key)
         return rows.answer(self._register, query, lines, as_of=held.as_of, reference=held.batch)
 
     def _find(self, key: str) -> tuple[Held, list[bytes]]:
@@ -147,7 +156,8 @@ class _Drop:
         """Read what is new, if anything in the folder has changed; tell what became of it."""
         seen: _Sight
         try:
-            seen = await asyncio.to_thread(_sight, self._folder)
+            loop = asyncio.get_running_loop()
+            seen = await loop.run_in_executor(self._threads, _sight, self._folder)
         except OSError as error:
             seen, report = type(error).__name__, _failed(f"the drop: {type(error).__name__}")
         else:

@@ -40,6 +40,10 @@ not come back together. Every question is a read, so repeating it is safe."""
 AT_ONCE = 32
 """Questions under way to one register; more would wait there instead of here."""
 
+THREADS = 8
+"""Of one register whose transport reads in threads: what it holds up waits there, and holds up
+neither another register nor whatever else the service does in threads."""
+
 PATIENCE_S = 0.4
 """A register that leaves a shorter question unanswered is not away: the caller was in haste."""
 

@@ -17,6 +17,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -51,7 +52,7 @@ from sqlalchemy.pool import NullPool
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import rows
 from evidence_adapters.credentials import Credentials, distrust
-from evidence_adapters.guard import Clock, FaultError, GuardedSource
+from evidence_adapters.guard import THREADS, Clock, FaultError, GuardedSource
 from evidence_adapters.register import Register, refuse_addresses
 from evidence_adapters.tally import Tally
 
@@ -117,7 +118,10 @@ async def connect(
         for key, address in addresses.items():
             register = registers[key]
             if address.startswith("sqlite:"):
-                read = _from_file(Path(unquote(urlsplit(address).path)), register.max_bytes)
+                threads = ThreadPoolExecutor(THREADS, thread_name_prefix=key)
+                stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+                path = Path(unquote(urlsplit(address).path))
+                read = _from_file(path, register.max_bytes, threads)
             else:
                 engine = _server(address, (credentials or {}).get(key, Credentials()))
                 stack.push_async_callback(engine.dispose)
@@ -201,12 +205,12 @@ def _statement(register: Register) -> _Select:
     return select(stamped, lines).select_from(stamped.outerjoin(lines, true()))
 
 
-def _from_file(path: Path, most: int) -> _Read:
+def _from_file(path: Path, most: int, threads: Executor) -> _Read:
     """SQLite, in a thread; should nobody wait any more, it gives up at the deadline by itself."""
     engine = _file(path)
 
-    def read(statement: _Select, said: Mapping[str, str], left_s: float) -> _Lines:
-        until = time.monotonic() + left_s
+    def read(statement: _Select, said: Mapping[str, str], until: float) -> _Lines:
+        left_s = until - time.monotonic()
         with engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             raw.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
@@ -218,7 +222,10 @@ def _from_file(path: Path, most: int) -> _Read:
     async def in_a_thread(
         statement: _Select, _query: Query, said: Mapping[str, str], left_s: float
     ) -> _Lines:
-        return await asyncio.to_thread(read, statement, said, left_s)
+        until = time.monotonic() + left_s  # waiting for a thread takes of it, too
+        return await asyncio.get_running_loop().run_in_executor(
+            threads, read, statement, said, until
+        )
 
     return in_a_thread
 

@@ -28,6 +28,7 @@ from decision_service.model import (
 )
 from decision_service.service import tell_of_batches
 from evidence_adapters import file_drop, gateway, intake, registry, sheets
+from evidence_adapters.guard import AT_ONCE
 from evidence_adapters.intake import Order, Report
 from tests.drops import REGISTERS, csv_of, drop, excel_of, parquet_of, person
 
@@ -433,6 +434,41 @@ def test_a_batch_read_by_another_register_file_is_read_again(tmp_path: Path) -> 
 
     assert intake.take(order(tmp_path)).taken is None
     assert intake.take(other).taken is not None
+
+
+async def test_a_batch_that_cannot_be_opened_holds_up_no_other_register(tmp_path: Path) -> None:
+    """As on a disk that does not answer: a pipe lets nobody in before somebody writes to it."""
+    keys = (RELIEF, FUND)
+    for key, content in ((RELIEF, FILE), (FUND, parquet_of(TABLE))):
+        drop(tmp_path / "drop", content, rows=3 if key == RELIEF else 2)
+        intake.take(order(tmp_path, key))
+        shutil.rmtree(tmp_path / "drop")
+    stuck = tmp_path / "batches" / f"{RELIEF}.sqlite"
+    stuck.unlink()
+    os.mkfifo(stuck)
+    loop = asyncio.get_running_loop()
+    async with file_drop.connect(
+        registry.load(REGISTERS),
+        dict.fromkeys(keys, f"file://{tmp_path}"),
+        clock=lambda: NOW,
+        batches=stuck.parent,
+        look_every_s=None,
+    ) as sources:
+        try:
+            waiting = [
+                asyncio.create_task(
+                    sources[RELIEF].fetch(query(PERSON), deadline=loop.time() + 1.5)
+                )
+                for _ in range(AT_ONCE)
+            ]
+            await asyncio.sleep(0.2)
+            found = await sources[FUND].fetch(query(PERSON, FUND), deadline=loop.time() + 1)
+            answers = await asyncio.gather(*waiting)
+        finally:
+            os.close(os.open(stuck, os.O_RDWR))
+
+    assert found.status is EvidenceStatus.MATCH
+    assert {answer.status for answer in answers} == {EvidenceStatus.UNAVAILABLE}
 
 
 async def test_what_was_taken_is_for_our_account_alone(tmp_path: Path) -> None:

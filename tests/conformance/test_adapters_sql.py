@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,7 @@ from decision_service.identifiers import resident_check
 from decision_service.model import CaseId, Evidence, EvidenceStatus, EvidenceType, MatterId, Query
 from evidence_adapters import gateway, registry, sql
 from evidence_adapters.credentials import Credentials
+from evidence_adapters.guard import AT_ONCE
 from evidence_adapters.register import Register
 from evidence_adapters.rows import MOST_ROWS
 
@@ -403,6 +405,38 @@ async def test_whose_check_digit_is_written_small_is_found(
 
     assert found.status is EvidenceStatus.MATCH
     assert twice.status is EvidenceStatus.AMBIGUOUS
+
+
+async def test_a_locked_file_holds_up_no_other_register(tmp_path: Path) -> None:
+    """What waits for it waits in threads of its own."""
+    other, addresses = EvidenceType("other_register"), {}
+    load(tmp_path)
+    (tmp_path / "registers" / "other_register.toml").write_text(
+        FILE.replace("holder_register", other).replace('."applicant.', '."organisation.'), "utf-8"
+    )
+    for key in (HOLDERS, other):
+        database = Database("sqlite", f"sqlite://{tmp_path / key}.sqlite")
+        database.run(SCHEMA.format(instant="text", zone=""))
+        addresses[key] = database.address
+    loop = asyncio.get_running_loop()
+    with closing(sqlite3.connect(f"{tmp_path / HOLDERS}.sqlite")) as owner:
+        owner.execute("BEGIN EXCLUSIVE")
+        async with gateway.connect(
+            registry.load(tmp_path / "registers"), addresses, clock=lambda: NOW
+        ) as sources:
+            asked = query(NOBODY)
+            waiting = [
+                asyncio.create_task(sources[HOLDERS].fetch(asked, deadline=loop.time() + 3))
+                for _ in range(AT_ONCE)
+            ]
+            await asyncio.sleep(0.2)
+            found = await sources[other].fetch(
+                asked.model_copy(update={"evidence_type": other}), deadline=loop.time() + 1
+            )
+            answers = await asyncio.gather(*waiting)
+
+    assert found.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+    assert {answer.status for answer in answers} == {EvidenceStatus.UNAVAILABLE}
 
 
 async def test_a_value_of_a_question_is_never_a_part_of_the_statement(
