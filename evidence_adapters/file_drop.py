@@ -149,7 +149,8 @@ class _Drop:
     async def watch(self, every_s: float) -> None:
         """Look into the drop for ever; whatever befalls one look, the next one comes."""
         while True:
-            await self._look()
+            with suppress(Exception):  # of telling: nobody is left whom it could be told
+                await self._look()
             await asyncio.sleep(every_s)
 
     async def _look(self) -> None:
@@ -171,6 +172,13 @@ class _Drop:
         self._told = (*self._told, *(one.seen for one in report.refused))[-_REMEMBERED:]
 
     async def _take(self) -> Report:
+        """Have it read; that this fails is something to tell of like any other."""
+        try:
+            return await self._read()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look comes
+            return _failed(f"reading failed with {type(error).__name__}")
+
+    async def _read(self) -> Report:
         """Have it read by a process of its own, and end that process with us."""
         order = Order.of(
             self._register,

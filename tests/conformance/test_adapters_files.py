@@ -71,13 +71,15 @@ class City:
         self.reports: asyncio.Queue[Report] = asyncio.Queue()
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[Callable[[str], Any]]:
+    async def watching(
+        self, tell: file_drop.Tell | None = None
+    ) -> AsyncIterator[Callable[[str], Any]]:
         async with file_drop.connect(
             registry.load(REGISTERS),
             {self.register: f"file://{self.drop}"},
             clock=lambda: NOW,
             batches=self.batches,
-            tell=lambda _key, report: self.reports.put_nowait(report),
+            tell=tell or (lambda _key, report: self.reports.put_nowait(report)),
             look_every_s=0.05,
         ) as sources:
 
@@ -185,13 +187,21 @@ async def test_a_bad_night_leaves_the_last_good_batch_and_is_told_once(tmp_path:
     assert (gone.status, gone.reference) == (EvidenceStatus.NO_RECORD_AUTHORITATIVE, "2")
 
 
-async def test_a_reader_that_dies_is_told_and_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("program", "fault"),
+    [
+        pytest.param("/bin/false", "the reading process ended with 1", id="it dies"),
+        pytest.param("/bin/true", "reading failed with ValidationError", id="it says nothing"),
+        pytest.param("/none", "reading failed with FileNotFoundError", id="it cannot be started"),
+    ],
+)
+async def test_a_reader_that_fails_is_told_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, fault: str
 ) -> None:
     city = City(tmp_path)
     drop(city.drop, FILE, rows=3)
     real = file_drop.sys.executable
-    monkeypatch.setattr(file_drop.sys, "executable", "/bin/false")
+    monkeypatch.setattr(file_drop.sys, "executable", program)
     async with city.watching() as ask:
         died = await city.told()
         monkeypatch.setattr(file_drop.sys, "executable", real)
@@ -199,8 +209,28 @@ async def test_a_reader_that_dies_is_told_and_is_tried_again(
             assert report == died
         found = await ask(PERSON)
 
-    assert died.refused[0].faults == ("the reading process ended with 1",)
+    assert died.refused[0].faults == (fault,)
     assert found.status is EvidenceStatus.MATCH
+
+
+async def test_a_look_that_cannot_be_told_of_is_not_the_last(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    drop(city.drop, FILE, rows=3)
+    failed = asyncio.Event()
+
+    def tell(_key: EvidenceType, report: Report) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise OSError("no space left on device")
+        city.reports.put_nowait(report)
+
+    async with city.watching(tell):
+        async with asyncio.timeout(20):
+            await failed.wait()
+        drop(city.drop, FILE, rows=3, batch="2")
+        report = await city.told()
+
+    assert report.taken is not None
 
 
 def changed(column: str, value: str, *, row: int = 0) -> Sequence[Sequence[str]]:
