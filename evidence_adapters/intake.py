@@ -360,7 +360,13 @@ class _Loading:
 def _load(
     order: Order, manifest: Manifest, held: Held | None
 ) -> tuple[tuple[str, ...], Held | None]:
-    """Read the file into a new table and put it in place; or say everything that is wrong."""
+    """Read the file into a new table and put it in place; or say everything that is wrong.
+
+    A file that breaks its reader is refused like any other, so that an older one can be taken.
+
+    Raises:
+        OSError, sqlite3.OperationalError: It could not be written.
+    """
     if faults := [*_manifest_faults(order, manifest, held)]:
         return tuple(faults), None
     copy, part = order.target.with_suffix(".file"), order.target.with_suffix(".part")
@@ -392,6 +398,10 @@ def _load(
         _put(part, order.target)
     except UnsoundError as error:
         return (str(error),), None
+    except (OSError, sqlite3.OperationalError, KeyboardInterrupt, SystemExit):
+        raise  # no fault of the batch: a disk that is full, or whoever ends us
+    except BaseException as error:  # noqa: BLE001 - a library that panics raises no `Exception`
+        return (f"reading it failed with {type(error).__name__}",), None
     else:
         return (), taken
     finally:

@@ -87,8 +87,8 @@ def _excel(path: Path, batch: Batch, columns: Sequence[str]) -> Iterator[dict[st
     """Also of Excel 97 and of OpenDocument. A cell that holds an error counts as empty."""
     import python_calamine as calamine  # noqa: PLC0415 - only who reads such files needs it
 
-    _refuse_bomb(path)
     try:
+        _refuse_bomb(path)
         with calamine.CalamineWorkbook.from_path(path) as book:
             if not batch.sheet and len(book.sheet_names) != 1:
                 raise UnsoundError(f"it has {len(book.sheet_names)} sheets, and none is agreed")
@@ -99,7 +99,7 @@ def _excel(path: Path, batch: Batch, columns: Sequence[str]) -> Iterator[dict[st
             for cells in found:
                 if any(cell != "" for cell in cells):
                     yield {column: _plain(_decimal(cells[place])) for column, place in places}
-    except calamine.CalamineError as error:
+    except (calamine.CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
         raise UnsoundError(f"it cannot be read as Excel ({type(error).__name__})") from None
 
 

@@ -4,6 +4,7 @@ Every file is read by the process that reads it in service, from a folder that i
 """
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -660,6 +661,18 @@ async def test_a_parquet_file_answers_with_what_its_columns_hold(tmp_path: Path)
         pytest.param(CHECKS, b"PK\x03\x04", "cannot be read as Excel", id="no workbook"),
         pytest.param(CHECKS, FILE, "cannot be read as Excel", id="CSV for a workbook"),
         pytest.param(
+            CHECKS,
+            b"PK\x05\x06" + b"\xff" * 16 + b"\0\0",
+            "cannot be read as Excel (BadZipFile)",
+            id="a packed file without anything in it",
+        ),
+        pytest.param(
+            FUND,
+            parquet_of({**TABLE, "zhzt": [["01"], ["99"]]}),
+            "reading it failed with TypeError",
+            id="lists for codes",
+        ),
+        pytest.param(
             FUND,
             parquet_of({**TABLE, "yjce": [2480.5, None]}),
             "row 1: no exact value in `yjce`",
@@ -691,6 +704,34 @@ def test_a_workbook_or_table_that_is_not_as_agreed_is_refused(
 
     assert report.taken is None
     assert fault in " ".join(report.refused[0].faults)
+
+
+def test_a_table_that_breaks_its_reader_leaves_the_older_sound_one_to_be_taken(
+    tmp_path: Path,
+) -> None:
+    drop(tmp_path / "drop", parquet_of(TABLE), rows=2, batch="1", as_of="2026-02-01")
+    broken = parquet_of({**TABLE, "zhzt": [["01"], ["99"]]})
+    drop(tmp_path / "drop", broken, rows=2, batch="2", as_of="2026-02-02")
+    report = intake.take(order(tmp_path, FUND))
+
+    assert [one.manifest for one in report.refused] == ["2.json"]
+    assert report.taken is not None
+    assert report.taken.batch == "1"
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_part: Path, _target: Path) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    drop(tmp_path / "drop", FILE, rows=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "_put", full)
+        with pytest.raises(OSError, match="no space left"):
+            intake.take(order(tmp_path))
+
+    assert intake.take(order(tmp_path)).taken is not None
 
 
 def test_a_workbook_that_unpacks_without_end_is_not_unpacked(
