@@ -160,15 +160,15 @@ class _Drop:
             loop = asyncio.get_running_loop()
             seen = await loop.run_in_executor(self._threads, _sight, self._folder)
         except OSError as error:
-            seen, report = type(error).__name__, _failed(f"the drop: {type(error).__name__}")
+            seen = type(error).__name__
+            report = Report(refused=(Refused(manifest="", faults=(f"the drop: {seen}",)),))
         else:
             if seen == self._seen:
                 return
             report = await self._take()
         if seen != self._seen and (report.taken or report.refused):
             self._tell(self._register.key, report)
-        again = any(not one.manifest for one in report.refused)
-        self._seen = None if again and not isinstance(seen, str) else seen
+        self._seen = seen if report.whole else None
         self._told = (*self._told, *(one.seen for one in report.refused))[-_REMEMBERED:]
 
     async def _take(self) -> Report:
@@ -195,19 +195,26 @@ class _Drop:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a traceback can quote a row
         )
+        talk = asyncio.create_task(process.communicate(order.model_dump_json().encode()))
         try:
-            async with asyncio.timeout(LONGEST_S):
-                said, _ = await process.communicate(order.model_dump_json().encode())
-        except TimeoutError:
-            return _failed(f"reading took longer than {LONGEST_S:.0f} s")
+            await asyncio.wait({talk}, timeout=LONGEST_S)
         finally:
-            if process.returncode is None:
+            if is_late := not talk.done():
                 with suppress(ProcessLookupError):
                     process.kill()
-                await asyncio.shield(process.wait())
-        if process.returncode:
-            return _failed(f"the reading process ended with {process.returncode}")
-        return Report.model_validate_json(said)
+                await asyncio.shield(talk)
+        *_, last = b"", *talk.result()[0].splitlines()
+        if is_late:
+            fault = f"reading took longer than {LONGEST_S:.0f} s"
+        elif process.returncode:
+            fault = f"the reading process ended with {process.returncode}"
+        else:
+            return Report.model_validate_json(last)
+        if not last or process.returncode == 1:
+            return _failed(fault)
+        # It was killed over this batch, and not by an error of ours: the next look is without it.
+        begun = Refused.model_validate_json(last)
+        return Report(refused=(begun.model_copy(update={"faults": (fault,)}),), whole=False)
 
 
 _REMEMBERED: Final = 1_000
@@ -230,7 +237,7 @@ def _target(batches: Path, register: Register) -> Path:
 
 
 def _failed(fault: str) -> Report:
-    return Report(refused=(Refused(manifest="", faults=(fault,)),))
+    return Report(refused=(Refused(manifest="", faults=(fault,)),), whole=False)
 
 
 def _unavailable(detail: str) -> FaultError:

@@ -10,10 +10,11 @@ import fcntl
 import hashlib
 import io
 import os
+import resource
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -40,6 +41,9 @@ _CLOCKS: Final = timedelta(minutes=5)
 
 _NICE: Final = 10
 """Steps by which reading a batch gives way to answering questions."""
+
+_MEMORY: Final = 4 << 30
+"""Bytes that reading a batch may take: a small workbook can ask for more than the machine has."""
 
 _TABLES: Final = """
 CREATE TABLE record (key TEXT NOT NULL, line BLOB NOT NULL, place INTEGER, record INTEGER);
@@ -178,20 +182,28 @@ class Refused(Frozen):
 
 
 class Report(Frozen):
-    """What became of one look into a drop."""
+    """What became of one look into a drop.
+
+    Attributes:
+        whole: Whether everything there was looked at; if not, it has to be looked at again.
+    """
 
     taken: Held | None = None
     refused: tuple[Refused, ...] = ()
+    whole: bool = True
 
 
-def take(order: Order) -> Report:
+def take(order: Order, begin: Callable[[Refused], None] = lambda _: None) -> Report:
     """Put the newest sound batch that is newer than the one held in its place.
+
+    Args:
+        begin: Is told of every batch before it is read, as it is refused should reading it end us.
 
     Raises:
         OSError: The drop cannot be listed, or the target not be written.
     """
     with _alone(order.target):
-        return _take(order)
+        return _take(order, begin)
 
 
 @contextmanager
@@ -207,7 +219,7 @@ def _alone(target: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(order: Order) -> Report:
+def _take(order: Order, begin: Callable[[Refused], None]) -> Report:
     held = held_in(order.target)
     if held is not None and held.contract != order.contract:
         held = None
@@ -225,6 +237,7 @@ def _take(order: Order) -> Report:
             break
         if seen in order.told:
             continue
+        begin(Refused(manifest=name, faults=("reading it has not ended",), seen=seen))
         faults, taken = _load(order, manifest, held)
         if taken is not None:
             break
@@ -279,7 +292,8 @@ def _manifests(drop: Path) -> Iterator[tuple[str, str, bytes]]:
         with suppress(UnsoundError, LookupError, OSError):
             about = entries[_read(content).file].stat(follow_symlinks=False)
             sight.update(f"{about.st_size} {about.st_mtime_ns} {about.st_ino}".encode())
-        yield name, sight.hexdigest(), content
+        # A name in another encoding than ours could not be told.
+        yield os.fsencode(name).decode("utf-8", "replace"), sight.hexdigest(), content
 
 
 def _read(content: bytes) -> Manifest:
@@ -491,10 +505,20 @@ def _put(part: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Carry out the order on the standard input; the report is the standard output."""
+    """Carry out the order on the standard input.
+
+    On the standard output is a line for each batch that is begun, and the report as the last.
+    """
     os.nice(_NICE)
-    report = take(Order.model_validate_json(sys.stdin.buffer.read()))
-    sys.stdout.write(report.model_dump_json())
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    most = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    _say(take(Order.model_validate_json(sys.stdin.buffer.read()), _say))
+
+
+def _say(told: Frozen) -> None:
+    sys.stdout.write(f"{told.model_dump_json()}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

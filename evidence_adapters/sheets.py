@@ -114,7 +114,8 @@ def _parquet(path: Path, _batch: Batch, columns: Sequence[str]) -> Iterator[dict
             if max((group.total_byte_size for group in groups), default=0) > _UNPACKED:
                 raise UnsoundError(f"a row group is longer than {_UNPACKED >> 30} GiB")
             _places(file.schema_arrow.names, columns)
-            for some in file.iter_batches(batch_size=4_096, columns=[*columns]):
+            # Threads of its own would each reserve memory, of which we have a limit.
+            for some in file.iter_batches(batch_size=4_096, columns=[*columns], use_threads=False):
                 for row in some.to_pylist():
                     yield {column: _plain(row[column]) for column in columns}
     except (ArrowException, OSError, ValueError) as error:

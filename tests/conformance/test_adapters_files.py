@@ -5,8 +5,10 @@ Every file is read by the process that reads it in service, from a folder that i
 
 import asyncio
 import errno
+import io
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -14,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from structlog.testing import capture_logs
 
@@ -717,6 +720,69 @@ def test_a_table_that_breaks_its_reader_leaves_the_older_sound_one_to_be_taken(
     assert [one.manifest for one in report.refused] == ["2.json"]
     assert report.taken is not None
     assert report.taken.batch == "1"
+
+
+async def test_a_workbook_that_ends_its_reader_is_told_once_and_the_older_one_is_taken(
+    tmp_path: Path,
+) -> None:
+    """One cell far from the others: libraries make room for all between, here for ten gigabytes."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.title = "合格名单"
+    sheet.append(SHEET_HEAD)
+    sheet.cell(row=1 << 20, column=300, value="x")
+    written = io.BytesIO()
+    book.save(written)
+    city = City(tmp_path, CHECKS)
+    drop(city.drop, workbook(*SHEET), rows=2, batch="1", as_of="2026-02-01")
+    drop(city.drop, written.getvalue(), rows=2, batch="2", as_of="2026-02-02")
+    async with city.watching() as ask:
+        ended, report = await city.told(), await city.told()
+        found = await ask(PERSON)
+        await asyncio.sleep(0.5)
+
+    assert [(one.manifest, one.faults) for one in ended.refused] == [
+        ("2.json", (f"the reading process ended with -{signal.SIGABRT}",))
+    ]
+    assert report.taken is not None
+    assert (report.taken.batch, report.refused) == ("1", ())
+    assert found.status is EvidenceStatus.MATCH
+    assert city.reports.empty()
+
+
+async def test_a_batch_that_takes_for_ever_is_left_and_the_older_one_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = 1_000_000
+    city = City(tmp_path)
+    drop(city.drop, FILE, rows=3, batch="1", as_of="2026-02-01")
+    long = csv_of([HEAD]) + csv_of([ROWS[0]]) * rows
+    drop(city.drop, long, rows=rows, batch="2", as_of="2026-02-02")
+    monkeypatch.setattr(file_drop, "LONGEST_S", 1.5)
+    async with city.watching():
+        while not (late := await city.told()).refused[0].manifest:
+            """It was not even begun in time."""
+        monkeypatch.setattr(file_drop, "LONGEST_S", 60.0)
+        while (report := await city.told()).taken is None:
+            assert report == late
+
+    assert [(one.manifest, one.faults) for one in late.refused] == [
+        ("2.json", ("reading took longer than 2 s",))
+    ]
+    assert report.taken.batch == "1"
+
+
+async def test_a_manifest_whose_name_is_no_utf8_is_read_like_any_other(tmp_path: Path) -> None:
+    city = City(tmp_path)
+    manifest = drop(city.drop, FILE, rows=3)
+    manifest.rename(city.drop / os.fsdecode("名单.json".encode("gbk")))
+    async with city.watching():
+        taken = await city.told()
+        (city.drop / os.fsdecode("晚.json".encode("gbk"))).write_text("{}")
+        refused = await city.told()
+
+    assert taken.taken is not None
+    assert refused.refused[0].manifest.endswith(".json")
 
 
 def test_a_disk_that_is_full_is_no_fault_of_the_batch(
