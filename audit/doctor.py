@@ -238,8 +238,10 @@ def _beside(folder: Path, anchor: Path, standing: Standing) -> Iterator[Finding]
             Level.NOTE,
             "ANCHOR_ON_SAME_DISK",
             "the anchor lies on the disk of the store",
-            "锚与记录库在同一磁盘，一同丢失或一同回退时不能自证；最好放在另一磁盘",
-            "Keep it on another disk, so that both are not lost or put back together.",
+            "锚与记录库在同一磁盘，一同丢失或一同回退时不能自证；"
+            "最好放在另一磁盘，以 `MIAOPI_ANCHOR` 指明",
+            "Keep it on another disk, named by `MIAOPI_ANCHOR`, so that both are not lost or put"
+            " back together.",
         )
     for aside in sorted(folder.glob("replaced-*")):
         yield Finding(

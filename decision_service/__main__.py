@@ -53,7 +53,9 @@ def doctor(
     store: Annotated[
         Path, typer.Option(help="决定记录所在目录 | Folder of the store.", file_okay=False)
     ],
-    anchor: Annotated[Path | None, typer.Option(help="锚文件 | The anchor's file.")] = None,
+    anchor: Annotated[
+        Path | None, typer.Option(envvar="MIAOPI_ANCHOR", help="锚文件 | The anchor's file.")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON.")] = False,
 ) -> None:

@@ -276,7 +276,9 @@ async def service(
     )
     if not Trail.is_in(settings.store):
         origin = f"{settings.domain}/miaopi"
-        Trail.create(settings.store, origin=origin, database=settings.database)
+        Trail.create(
+            settings.store, origin=origin, anchor=settings.anchor, database=settings.database
+        )
     elif settings.database:
         Trail.point(settings.store, settings.database)
     tally = Tally()
@@ -293,7 +295,7 @@ async def service(
     metrics = _metrics(settings, tally, vitals, gauges)
     told = (vitals, metrics) if metrics else (vitals,)
     async with (
-        Trail.open(settings.store) as trail,
+        Trail.open(settings.store, anchor=settings.anchor) as trail,
         gateway.connect(
             registers,
             addresses,

@@ -101,8 +101,9 @@ class Settings(BaseModel):
         city: Folder with ``rules/``, ``matters/`` and, if it has its own, ``registers/``.
         signers: File with the public keys of who may write and approve rules; without it that of
             the city, ``rules/signers.toml``, which whoever writes rules must then not own.
-        store: Folder of the decision trail, its keys and its anchor. One process only may write
+        store: Folder of the decision trail and its keys. One process only may write
             there, unless the entries are in a database.
+        anchor: File of the anchor, best on another disk; without it in the store's folder.
         database: Address of the PostgreSQL database that has the entries, without a password
             (libpq reads ``PGPASSFILE`` or ``PGPASSWORD``); empty keeps them in the folder.
         host, port: Where the service listens; port 0 takes a free one.
@@ -136,6 +137,7 @@ class Settings(BaseModel):
     city: Path
     signers: Path | None = None
     store: Path = Path("var")
+    anchor: Path | None = None
     database: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=50051, ge=0, le=65535)

@@ -45,7 +45,7 @@ class Anchor:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path.resolve()  # what a link leads to is replaced, and never the link
         self.is_sure = True
 
     def create(self, checkpoint: Checkpoint) -> None:
@@ -112,10 +112,11 @@ class Anchor:
             )
         raise StoreRefusedError(
             message,
-            zh=f"本记录库的锚{zh}；请放回原处的文件，确已丢失则用 `miaopi audit recover --reason`",
+            zh=f"本记录库的锚{zh}；请放回原处的文件，在他处的以 `MIAOPI_ANCHOR` 指明，"
+            "确已丢失则用 `miaopi audit recover --reason`",
             reason=reason,
-            hint="Put the file back from where it was; if it is lost for good, the way on is"
-            " `miaopi audit recover --reason`.",
+            hint="Put the file back from where it was, or name it by `MIAOPI_ANCHOR`; if it is lost"
+            " for good, the way on is `miaopi audit recover --reason`.",
         )
 
     def _write(self, checkpoint: Checkpoint, place: int) -> None:

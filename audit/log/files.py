@@ -99,7 +99,11 @@ def alone_in(folder: Path) -> Iterator[int]:
 
 
 def replace(path: Path, content: str, *, durable: bool) -> None:
-    """Write a file whole or not at all; ``durable`` survives the loss of power, too."""
+    """Write a file whole or not at all; ``durable`` survives the loss of power, too.
+
+    Where a link lies, what it leads to.
+    """
+    path = path.resolve()
     with alone_in(path.parent) as folder:
         put(path, content, folder if durable else None)
 

@@ -96,7 +96,7 @@ class Trail:
                 whose store is gone (``STORE_LOST``); or the database cannot be reached.
         """
         Checkpoint.empty(origin)
-        place = anchor or folder / ANCHOR_FILE
+        place = (anchor or folder / ANCHOR_FILE).resolve()
         stores = [folder / name for name in (STORE_FILE, DATABASE_FILE)]
         beside = [folder / f"{STORE_FILE}{end}" for end in ("-wal", "-shm")]
         keys = [folder / one for one in (MASTER_KEY_FILE, SIGNING_KEY_FILE, VERIFIER_KEY_FILE)]

@@ -251,7 +251,8 @@ def test_the_command_says_it_in_both_languages_and_exits_accordingly(folder: Pat
     said = " ".join(ill.output.split())
     assert "✘ the anchor of this store is missing (ANCHOR_MISSING)" in said
     assert (
-        "本记录库的锚缺少；请放回原处的文件，确已丢失则用 `miaopi audit recover --reason`" in said
+        "本记录库的锚缺少；请放回原处的文件，在他处的以 `MIAOPI_ANCHOR` 指明，"
+        "确已丢失则用 `miaopi audit recover --reason`" in said
     )
     report = json.loads(doctor(folder, "--json").stdout)
     assert (report["ok"], report["size"], report["anchored_size"]) == (False, 5, None)

@@ -3,6 +3,7 @@
 ``tests/golden/refusals.toml`` has what the operator then reads, word for word.
 """
 
+import asyncio
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from audit.errors import AuditError
+from audit.log.anchor import Anchor
+from decision_service.__main__ import app as miaopi
 from decision_service.errors import DecisionServiceError
 from decision_service.server import new_private_key, public_jwks
 from decision_service.service import registers_of, service
@@ -166,10 +170,10 @@ def city(tmp_path: Path) -> Path:
     return tmp_path / "city"
 
 
-async def start(city: Path, store: Path) -> None:
+async def start(city: Path, store: Path, **more: str) -> None:
     """Start the service and stop it again."""
     environment = {"MIAOPI_CITY": str(city), "MIAOPI_STORE": str(store), "MIAOPI_PORT": "0"}
-    settings = read_settings(environment, city=ROOT)
+    settings = read_settings({**environment, **more}, city=ROOT)
     async with service(
         settings,
         registers=registers_of(settings),
@@ -205,6 +209,33 @@ async def test_a_file_that_is_not_as_it_should_be_is_named_with_what_to_do(
 
     assert await refusal(city, tmp_path / "store") == WORDS[when]
     assert not (tmp_path / "store" / "store.sqlite").exists()
+
+
+async def test_an_anchor_on_another_disk_is_where_everybody_looks_for_it(
+    city: Path, tmp_path: Path
+) -> None:
+    store, anchor = tmp_path / "store", tmp_path / "disk" / "anchor"
+    anchor.parent.mkdir()
+    elsewhere = {"MIAOPI_ANCHOR": str(anchor)}
+
+    for _ in range(2):
+        await start(city, store, **elsewhere)
+
+    assert Anchor(anchor).read().size > 0
+    assert not (store / "anchor").exists()
+    assert (await refusal(city, store))["reason"] == "ANCHOR_MISSING"
+    backed_up = str(tmp_path / "backup")
+    for typed in (
+        ["audit", "verify", "--store", str(store)],
+        ["doctor", "--store", str(store)],
+        ["audit", "backup", "--store", str(store), "--to", backed_up],
+        ["audit", "renew-key", "--store", str(store)],
+        ["audit", "verify", "--store", str(store)],
+        ["audit", "verify", "--store", backed_up],
+    ):
+        done = await asyncio.to_thread(CliRunner().invoke, miaopi, typed, env=elsewhere)
+        assert done.exit_code == 0, done.output
+    await start(city, store, **elsewhere)
 
 
 @pytest.mark.parametrize("when", STORE_HARMS)

@@ -135,6 +135,21 @@ def test_a_checkpoint_alone_is_an_anchor_and_gets_its_places(tmp_path: Path) -> 
     assert path.stat().st_size == 2 * BLOCK
 
 
+def test_behind_a_link_it_is_written_where_that_leads(tmp_path: Path) -> None:
+    there, link = tmp_path / "disk" / "anchor", tmp_path / "anchor"
+    there.parent.mkdir()
+    link.symlink_to(there)
+
+    anchor = at(link, 0, 5)
+    anchor.restart(checkpoint(6))
+    there.write_text(checkpoint(6).text)
+    anchor.advance(checkpoint(6), checkpoint(7))
+
+    assert link.is_symlink()
+    assert Anchor(there).read() == checkpoint(7)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["anchor"]
+
+
 def test_after_a_failed_write_the_whole_file_is_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
