@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pyrage import encrypt
+from pyrage import encrypt, x25519
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.errors import StoreRefusedError
@@ -34,7 +35,8 @@ from audit.trail.manifest import (
     manifest_digest,
     write_manifest,
 )
-from audit.trail.unsealing import MASTER_KEY_FILE, NEXT_MASTER_KEY_FILE
+from audit.trail.seal import Keyring
+from audit.trail.unsealing import MASTER_KEY_FILE, NEXT_MASTER_KEY_FILE, read_keyring
 from audit.verify.derivation import derive_at
 
 
@@ -72,15 +74,21 @@ def backup(folder: Path, to: Path, *, now: datetime, recipient: str | None = Non
     refuse_missing(folder)
     if to.exists():
         raise _exists(to)
-    keys = {} if recipient is None else _encrypted_keys(folder, recipient)
+    reader = None if recipient is None else recipient_of(recipient)
+
+    def keys_of(connection: Connection) -> tuple[Keyring | None, dict[str, str]]:
+        """What opens the store now: a renewal may end while it is copied."""
+        keyring = read_keyring(folder, connection) if (folder / MASTER_KEY_FILE).exists() else None
+        return keyring, {} if reader is None else _encrypted_keys(folder, reader)
+
     try:
         with whole_folder(to, mode=0o700) as draft:
             # What testifies is read before the store: a running service moves it on only
             # afterwards.
             for name in (VERIFIER_KEY_FILE, CHECKPOINT_FILE):
                 create_private(draft / name, (folder / name).read_text("utf-8"))
-            sqlite.copy(folder / STORE_FILE, draft / STORE_FILE)
-            head = _verified(folder, draft)
+            keyring, keys = sqlite.copy(folder / STORE_FILE, draft / STORE_FILE, keys_of)
+            head = _verified(draft, keyring)
             digest = digest_of_file(draft / STORE_FILE)
             create_private(draft / MANIFEST_FILE, write_manifest(head, digest, now))
             for name, content in keys.items():
@@ -130,17 +138,15 @@ def restore(source: Path, folder: Path, *, now: datetime) -> Path | None:
     return aside
 
 
-def _verified(folder: Path, draft: Path) -> Checkpoint:
+def _verified(draft: Path, keyring: Keyring | None) -> Checkpoint:
     """The head of the copy, once everything in it was derived again from its entries."""
-    has_key = (folder / MASTER_KEY_FILE).exists()
-    found = derive_at(draft, keys=folder if has_key else None)
+    found = derive_at(draft, keys=keyring)
     if found.problems:
         raise _unsound(found.problems[0].index, found.problems[0].what)
     return found.derived
 
 
-def _encrypted_keys(folder: Path, recipient: str) -> dict[str, str]:
-    reader = recipient_of(recipient)
+def _encrypted_keys(folder: Path, reader: x25519.Recipient) -> dict[str, str]:
     names = [MASTER_KEY_FILE, SIGNING_KEY_FILE]
     if (folder / NEXT_MASTER_KEY_FILE).exists():  # while it is being renewed, both open the store
         names.append(NEXT_MASTER_KEY_FILE)

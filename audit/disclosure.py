@@ -30,7 +30,7 @@ from audit.trail.layout import SEALED_FILE, SEALED_SCHEMA, sealed_path
 from audit.trail.projections import SEALED, SUBJECT_KEYS
 from audit.trail.recoveries import RECOVERY_TYPE, Recovery, opens_from, read_recoveries
 from audit.trail.seal import Keyring, Unsealed, commitment, digest_of, unseal_with
-from audit.trail.unsealing import MASTER_KEY_FILE, read_keyring
+from audit.trail.unsealing import MASTER_KEY_FILE
 from audit.verify.exported import entries_of_export
 from audit.verify.report import PROBLEMS, Problem, Progress
 
@@ -61,12 +61,12 @@ class Disclosed:
 
 
 def disclose(
-    connection: Connection, folder: Path, draft: Path, index: int, *, signed_size: int
+    connection: Connection, keyring: Keyring, draft: Path, index: int, *, signed_size: int
 ) -> Disclosed:
     """Write the sealed parts that an entry says are given, an entry at a time.
 
     Args:
-        folder: Of the store, with its master key.
+        keyring: Opens the store as it is on that connection.
         draft: Of the export.
         index: Of the entry.
         signed_size: So far the export goes.
@@ -82,9 +82,7 @@ def disclose(
         raise _overtaken()
     reader = recipient_of(disclosure.recipient)
     opens = opens_from(read_recoveries(connection), MASTER_KEY_FILE)
-    giving = _Giving(
-        connection, disclosure, read_keyring(folder, connection), opens, Disclosed(index)
-    )
+    giving = _Giving(connection, disclosure, keyring, opens, Disclosed(index))
     for position in range(disclosure.first // WIDTH, -(-(disclosure.end or 0) // WIDTH)):
         lines = giving.lines(position)
         first = next(lines, None)

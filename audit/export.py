@@ -41,6 +41,7 @@ from audit.trail.layout import (
 )
 from audit.trail.projections import ARCHIVE, content_of
 from audit.trail.recoveries import read_recoveries
+from audit.trail.unsealing import read_keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +121,15 @@ def _export(
     connection: Connection, draft: Path, signed: Checkpoint, *, folder: Path, disclosure: int | None
 ) -> Export:
     head = store.read_head(connection)
+    # What opens the store now: a renewal may end while it is exported.
+    keyring = None if disclosure is None else read_keyring(folder, connection)
     tree = write_tiles(draft, _bundles(connection, signed.size))
     if (head.origin, tree.size, tree.frontier.root()) != (signed.origin, signed.size, signed.root):
         raise store.damaged()
     _earlier_keys(connection, draft)
     disclosed = None
-    if disclosure is not None:
-        disclosed = disclose(connection, folder, draft, disclosure, signed_size=signed.size)
+    if disclosure is not None and keyring is not None:
+        disclosed = disclose(connection, keyring, draft, disclosure, signed_size=signed.size)
     return Export(signed, _releases(connection, draft), head.size - signed.size, disclosed)
 
 

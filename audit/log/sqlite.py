@@ -179,18 +179,24 @@ def connect_writer(path: Path) -> Connection:
     return _engine(path, "rw", begin="BEGIN IMMEDIATE", poolclass=NullPool).connect()
 
 
-def copy(path: Path, to: Path) -> None:
-    """Copy a store that another process may be writing, as it is at one instant, durably."""
+def copy(path: Path, to: Path, question: Callable[[Connection], Found]) -> Found:
+    """Copy a store that another process may be writing, as it is at one instant, durably.
+
+    Args:
+        question: Asked first, of the same instant.
+    """
     to.touch(0o600)
 
-    def write(connection: Connection) -> None:
+    def write(connection: Connection) -> Found:
         # From its first question on, a transaction sees one instant.
         connection.exec_driver_sql("SELECT 1 FROM sqlite_schema").all()
+        found = question(connection)
         target = sqlite3.connect(to)
         with closing(target):
             driver(connection).backup(target)
+        return found
 
-    File(path).look(write)
+    return File(path).look(write)
 
 
 def driver(connection: Connection) -> sqlite3.Connection:

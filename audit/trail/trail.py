@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -11,7 +12,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit.errors import ErasedError, StoreRefusedError, TamperedError
+from audit.errors import ErasedError, NotRecordedError, StoreRefusedError, TamperedError
 from audit.log import Conflict, Log, Receipt, connections
 from audit.log import store as log_store
 from audit.log.checkpoint import Checkpoint
@@ -232,7 +233,8 @@ class Trail:
         """Go on with a renewal of the master key, or begin one (`Renewer.renew`)."""
         done = await self._renewer.renew(time=time, told=told, most=most)
         if done.index is not None:
-            await self._keeper.scrub()
+            with suppress(NotRecordedError):  # it is renewed: what is left goes with the next scrub
+                await self._keeper.scrub()
         return done
 
     async def scrub(self) -> None:

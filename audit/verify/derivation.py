@@ -81,7 +81,7 @@ def derive(
 def derive_at(
     folder: Path,
     *,
-    keys: Path | None,
+    keys: Path | Keyring | None,
     sizes: Sequence[int] = (),
     depth: Depth = Depth.SEALED,
     progress: Progress = lambda _done, _all: None,
@@ -90,7 +90,8 @@ def derive_at(
     """Check the store of the log in that folder, beside whoever writes it.
 
     Args:
-        keys: The folder of the master key that opens the sealed parts; None leaves them shut.
+        keys: Opens the sealed parts, or is the folder of the master key that does; None leaves
+            them shut.
         processes: So many at most share it out; a small store is checked in this one.
 
     Raises:
@@ -226,7 +227,9 @@ def _size(connection: Connection, head: Checkpoint) -> int:
     return min(0 if newest is None else newest + 1, head.size)
 
 
-def _derive_stretch(folder: Path, keys: Path | None, stretch: Stretch, told: Told) -> Derived:
+def _derive_stretch(
+    folder: Path, keys: Path | Keyring | None, stretch: Stretch, told: Told
+) -> Derived:
     return _look(
         folder,
         lambda connection: derive_stretch(connection, stretch, _keyring(keys, connection), told),
@@ -243,8 +246,8 @@ def _checked(connection: Connection, check: Check) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def _keyring(keys: Path | None, connection: Connection) -> Keyring | None:
-    return None if keys is None else read_keyring(keys, connection)
+def _keyring(keys: Path | Keyring | None, connection: Connection) -> Keyring | None:
+    return read_keyring(keys, connection) if isinstance(keys, Path) else keys
 
 
 def _counted(progress: Progress, size: int) -> Told:

@@ -7,26 +7,32 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from pyrage import x25519
+from pyrage import decrypt, x25519
 from sqlalchemy import Connection, select
 
+from audit import export as exports
 from audit.backup import backup
 from audit.disclosure import verify_disclosure
 from audit.errors import NotRecordedError, StoreRefusedError
 from audit.export import export
-from audit.log import connections
+from audit.log import connections, sqlite
+from audit.log.files import create_private
 from audit.renewal import renew
-from audit.trail import ERASED, Entry, Receipt, Trail, renewer
+from audit.trail import ERASED, Entry, Receipt, Trail, keeper, renewer
 from audit.trail.disclosures import Disclosure
 from audit.trail.master import look_at_some
 from audit.trail.projections import SERVICE_KEYS, SUBJECT_KEYS
+from audit.trail.unsealing import read_keyring
 from audit.verify import verify_store
 
 HERE = Path(__file__)
@@ -188,6 +194,63 @@ async def test_what_reads_beside_it_reads_everything(folder: Path, tmp_path: Pat
     async with Trail.open(folder) as trail:
         await to_the_end(trail)
         await all_open(trail, 18)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_it_has_ended_though_somebody_reads_an_older_state(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "_SCRUBS", 1)
+    async with Trail.open(folder) as trail:
+        await add(trail, SUBJECTS[0])
+        with closing(sqlite3.connect(folder / "store.sqlite", isolation_level=None)) as reading:
+            reading.execute("BEGIN")
+            reading.execute("SELECT * FROM log_head").fetchall()
+            ended = await to_the_end(trail)
+        assert ended == trail.size() - 1
+        await trail.scrub()
+
+
+async def test_it_may_end_while_somebody_copies(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = x25519.Identity.generate()
+    (tmp_path / "identity").write_text(f"{identity}\n")
+    reader, loop = str(identity.to_public()), asyncio.get_running_loop()
+    written, copied = exports.write_tiles, sqlite.copy
+
+    def renew_now() -> None:
+        asyncio.run_coroutine_threadsafe(to_the_end(trail), loop).result()
+
+    def write_tiles(*given: Any) -> Any:
+        tree = written(*given)
+        renew_now()
+        return tree
+
+    def copy(*given: Any) -> Any:
+        renew_now()
+        done = copied(*given)
+        renew_now()
+        return done
+
+    monkeypatch.setattr(exports, "write_tiles", write_tiles)
+    monkeypatch.setattr(sqlite, "copy", copy)
+    async with Trail.open(folder) as trail:
+        said = {"flow": "disclosure", **Disclosure(reader, "", 0, None).permanent}
+        put = await trail.append(Entry("access/1", str(uuid4()), NOW, said, {}), expect={})
+        assert isinstance(put, Receipt)
+
+        to = tmp_path / "e"
+        await asyncio.to_thread(export, folder, to, now=NOW, disclosure=put.index)
+        assert verify_disclosure(to, tmp_path / "identity").opened == put.index
+        if not (folder / "database").exists():
+            await asyncio.to_thread(backup, folder, tmp_path / "b", now=NOW, recipient=reader)
+            opened = tmp_path / "opened"
+            opened.mkdir()
+            shutil.copy(tmp_path / "b" / "store.sqlite", opened)
+            key = decrypt((tmp_path / "b" / "master.key.age").read_bytes(), [identity])
+            create_private(opened / "master.key", key.decode())
+            connections.at(opened).look(lambda c: read_keyring(opened, c))
 
 
 # ── several processes ────────────────────────────────────────────────────────────────────────────
