@@ -72,13 +72,13 @@ def explain(book: Rulebook, facts: Facts) -> Explanation:
     verdict, atoms = reference.verdict(facts), reference.atoms(facts)
     statuses, outputs = dict(verdict.statuses), dict(verdict.outputs)
     every: tuple[Term | Derived, ...] = (*book.terms, *book.derived)
-    named = {one.id: one for one in every}
+    named = {one.id: (one.name.zh, one.type) for one in every}
+    named |= {one.id: (one.id, one.type) for table in book.tables for one in table.columns}
 
     def steps(requirement: str) -> Iterator[Step]:
         for atom in atoms[requirement]:
-            inputs = {
-                named[id_].name.zh: _shown(value, named[id_].type) for id_, value in atom.inputs
-            }
+            read = ((*named[id_], value) for id_, value in atom.inputs)
+            inputs = {name: _shown(value, type_) for name, type_, value in read}
             truth = _UNKNOWN if isinstance(atom.truth, NotKnown) else _yes_or_no(truth=atom.truth)
             yield Step(atom.text, truth, inputs)
 
@@ -171,6 +171,8 @@ def typed_facts(book: Rulebook, typed: Sequence[str], file: Path | None) -> Fact
 def _from_json(file: Path) -> dict[str, object]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"), parse_float=str, parse_int=str)
+    except RecursionError:
+        raise typer.BadParameter(f"“{file}”嵌套太深 | `{file}` is nested too deep") from None
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"“{file}”读不出 | `{file}` cannot be read: {error}") from None
     if not isinstance(found, dict):

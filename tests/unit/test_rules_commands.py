@@ -318,6 +318,28 @@ def test_explain_says_what_is_wrong_with_the_facts(arguments: list[str], told: s
     assert told in result.output
 
 
+def test_explain_shows_what_a_table_gives_where_a_requirement_reads_it(tmp_path: Path) -> None:
+    rules = tmp_path / "draft.rules.md"
+    rules.write_text(SOUND.read_text(encoding="utf-8"), encoding="utf-8")
+    spoil(rules, "工作月数 >= 6", "工作月数 >= 6 并且 工作月数 <= 上限月数")
+
+    result = run("explain", rules, "--scenario", "S1")
+
+    assert result.exit_code == 0
+    assert "上限月数 = 24 月" in result.stdout
+
+
+@pytest.mark.parametrize("depth", [60, 600, 6_000, 60_000, 600_000])
+def test_explain_refuses_facts_that_are_nested_without_end(tmp_path: Path, depth: int) -> None:
+    facts = tmp_path / "facts.json"
+    facts.write_text('{"户籍市": ' + "[" * depth + "]" * depth + "}", encoding="utf-8")
+
+    result = run("explain", ALLOWANCE, "--facts", facts)
+
+    assert result.exit_code == 2
+    assert not isinstance(result.exception, RecursionError)
+
+
 LIBRARY = "library_card@2020-01-01"
 
 
