@@ -51,6 +51,7 @@ from decision_service.rulebook.tree import (
     Spanned,
     Variable,
     Within,
+    ends,
     is_fixed,
     parts,
 )
@@ -213,7 +214,7 @@ class Builder:
             case Interval() if self.scope.free:
                 return Spanned(child, ANY, at)
             case Interval():
-                self.report.add("E033.range", at)
+                self.report.add("E033.range", ends(child)[0].at)
                 return None
             case Equality():
                 self.report.add("E101.operand", child.at, text=child.op)
@@ -266,9 +267,8 @@ class Builder:
 
     def between(self, children: list[_Child]) -> Expression | None:
         """``… 介于 … 和 …``, both included."""
-        item, sign, low, _, high = children
-        at = self._word(sign).at
-        item, low, high = (self._expression(one, at) for one in (item, low, high))
+        at = self._word(children[1]).at
+        item, low, high = (self._expression(child, at) for child in children[::2])
         if low is None or high is None:
             return None
         interval = Interval(low, high, low_included=True, high_included=True)
@@ -307,8 +307,8 @@ class Builder:
 
     def interval(self, children: list[_Child]) -> Interval | None:
         """``[70..80)``; a bracket that turns away, as in ``]70..80[``, leaves the end out."""
-        left, low, _, high, right = children
-        at = self._word(left).at
+        left, low, dots, high, right = children
+        at = self._word(dots).at
         low, high = self._expression(low, at), self._expression(high, at)
         if low is None or high is None:
             return None

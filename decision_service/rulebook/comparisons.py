@@ -78,14 +78,20 @@ class Comparisons:
         first = ends(interval)[0]
         if not self.is_ordered(item.type, "<", first.at):
             return None
-        low, high = (
-            None if end is None else self._value(item, end) for end in (interval.low, interval.high)
-        )
-        if (low, high).count(None) > (interval.low, interval.high).count(None):
+        low, high = self._end(item, interval.low), self._end(item, interval.high)
+        fitted = replace(interval, low=low, high=high)
+        if len(ends(fitted)) < len(ends(interval)):
             return None
         if not self._scope.free and _holds_nothing(interval):
             self._report.add("A202.range", first.at)
-        return Interval(low, high, interval.low_included, interval.high_included)
+        return fitted
+
+    def _end(self, item: Expression, end: Expression | None) -> Expression | None:
+        """An end of a range as one of the item's type."""
+        fitted = None if end is None else fit(end, item.type, self._report)
+        if fitted is not None:
+            self.refuse_digits(item, fitted)
+        return fitted
 
     def is_ordered(self, type_: Type, op: str, at: Position) -> bool:
         """Whether values of a type can be compared so; if not, it is reported."""

@@ -264,6 +264,16 @@ def test_units_and_digits_follow_from_the_parts(
         pytest.param("(年龄 >= 70", [(10, "E101")], id="a bracket too few"),
         pytest.param("年龄 属于 [80..70]", [(8, "A202")], id="a range the wrong way round"),
         pytest.param("年龄 属于 (70..70]", [(8, "A202")], id="a range that holds nothing"),
+        pytest.param("年龄 介于 [1..2] 和 3", [(8, "E033")], id="a range as the first of two"),
+        pytest.param("年龄 介于 1 和 [2..3]", [(12, "E033")], id="a range as the second of two"),
+        pytest.param("[1..2] 介于 1 和 2", [(2, "E033")], id="a range between"),
+        pytest.param("(>= 3) 介于 1 和 2", [(5, "E033")], id="a bound between"),
+        pytest.param("年龄 属于 [1..[2..3]]", [(12, "E033")], id="a range as the end of a range"),
+        pytest.param("年龄 属于 (>= [1..2])", [(12, "E033")], id="at least a range"),
+        pytest.param("年龄 属于 (= [1..2], 3)", [(11, "E033")], id="equal to a range"),
+        pytest.param("年龄 属于 (>= (= 3), 3)", [(12, "E101")], id="at least an equality"),
+        pytest.param("本市户籍 并且 [1..2]", [(10, "E033")], id="a range as a truth"),
+        pytest.param("sum([1..2]) > 1", [(6, "E033")], id="the sum of a range"),
         pytest.param("-2 ** 2 = 4", [(4, "E101")], id="a power that schools read differently"),
         pytest.param("abs(收入, 收入) > 1", [(1, "E035")], id="an argument too many"),
         pytest.param("max() > 1", [(1, "E035")], id="no argument at all"),
@@ -320,6 +330,27 @@ def test_a_cell_lets_pass_what_it_says(cell: str, passes: list[int], scope: Scop
         for value in range(6)
         if plain.evaluate(condition, {age.id: Decimal(value)}, book) is True
     ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "at", "code"),
+    [
+        pytest.param(">= []", 4, "E031", id="at least a list"),
+        pytest.param(">= [1..2]", 5, "E033", id="at least a range"),
+        pytest.param("非(>= [1..2])", 7, "E033", id="not at least a range"),
+        pytest.param("[1..[2..3]]", 6, "E033", id="a range as the end of a range"),
+        pytest.param(">= (= 3)", 5, "E101", id="at least an equality"),
+        pytest.param("= (!= 3)", 4, "E101", id="equal to an inequality"),
+    ],
+)
+def test_a_cell_that_means_nothing_is_refused_at_its_place(
+    cell: str, at: int, code: str, scope: Scope
+) -> None:
+    age = Name(Concept("applicant.age"), NumberType(unit="岁"), Position(1, 1))
+    report = Report()
+
+    assert Column(age, "年龄").read(Piece(cell, 1, 1), scope, report) is None
+    assert [(finding.at.column, finding.code) for finding in report.findings] == [(at, code)]
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────
