@@ -4,7 +4,7 @@ Whatever is wrong is reported and becomes None, and what is built upon None beco
 a further word, so that an author hears of every mistake once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -114,8 +114,15 @@ class Builder:
 
     def whole(self, tree: Tree[Token]) -> Expression | Tests | None:
         """What the whole text stands for."""
-        found = self.build(tree)
-        return found if isinstance(found, Tests) else self._expression(found, self.words[0].at)
+        built = self.build(tree)
+        found = built if isinstance(built, Tests) else self._expression(built, self.words[0].at)
+        if found is None or self.scope.free:
+            return found
+        tests = found.tests if isinstance(found, Tests) else parts(found)
+        of_what = [one for test in tests for one in _untyped(test)]
+        for empty in of_what:
+            self.report.add("E033.empty", empty.at)
+        return None if of_what else found
 
     def _word(self, token: Token) -> Word:
         return self.words[token.start_pos or 0]
@@ -610,6 +617,14 @@ def _is_number(condition: Expression) -> bool:
             return is_fixed(condition)
         case _:
             return False
+
+
+def _untyped(found: Test) -> Iterator[Listed]:
+    """The empty lists in it that took their type from nothing they stand with."""
+    if isinstance(found, Listed) and not found.items and found.type == ListOf(ANY):
+        yield found
+    for part in ends(found) if isinstance(found, Interval) else parts(found):
+        yield from _untyped(part)
 
 
 def _speaks_of(expression: Expression, variable: str) -> bool:
