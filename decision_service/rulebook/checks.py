@@ -124,7 +124,7 @@ def warn(book: Rulebook, report: Report) -> None:
     }
     named: tuple[Term | Derived, ...] = (*book.terms, *book.derived)
     for one in named:
-        if one.id not in used and not quoted & {one.id, one.name.zh}:
+        if one.id not in used and one.name.zh not in quoted:
             report.add("W050", one.at, name=one.name.zh)
     year = book.effective.year
     for call in _by_calendar(book):

@@ -165,7 +165,7 @@ def _consequence(
 
 
 def _notice(piece: Piece, draft: Draft) -> Text | None:
-    """A notice in both languages; what stands in braces is a name."""
+    """A notice in both languages; what stands in braces is a name as people read it, no id."""
     notice = fields.bilingual(piece, draft.report)
     if notice is None:
         return None
@@ -173,9 +173,12 @@ def _notice(piece: Piece, draft: Draft) -> Text | None:
         draft.report.add("E004.braces", piece.at)
         return None
     given = {id_ for columns in draft.columns.values() for id_ in columns}
+    names_of = {term.id: term.name.zh for term in draft.terms}
     for name in placeholders(notice):
+        at = piece.part(piece.text.find(f"{{{name}}}") + 1).at
         if draft.scope.find(name) is None or name in given:
-            at = piece.part(piece.text.find(f"{{{name}") + 1).at
-            known = (one for one in draft.scope.names() if one not in given)
+            known = (one for one in draft.scope.names() if one not in given | {*names_of})
             draft.report.add_unknown("E030", at, name, known)
+        elif like := names_of.get(Concept(name)):
+            draft.report.add("E030.notice", at, name=name, like=like)
     return notice
