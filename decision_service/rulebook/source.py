@@ -19,6 +19,9 @@ LONGEST_FILE = 1024 * 1024
 MOST_LINES = 20_000
 """Lines that a rule file may have."""
 
+NO_UTF8 = "\ufffd"
+"""What stands for bytes that are no UTF-8; written out it means the same."""
+
 MOST_FINDINGS = 100
 """A file with more is not read on: the first hundred keep an author busy."""
 
@@ -154,7 +157,8 @@ def lines(text: str, report: Report) -> tuple[str, tuple[Piece, ...]]:
     A byte order mark, which some editors put first, is left out.
 
     Raises:
-        TooManyFindingsError: There is too much wrong, or the file is too large to look at.
+        TooManyFindingsError: There is too much wrong, or the file is too large to look at, or is
+            no UTF-8, so that the rest would be guesswork.
     """
     text = text.removeprefix("\ufeff")
     if len(text) > LONGEST_FILE or len(text.encode(errors="surrogatepass")) > LONGEST_FILE:
@@ -166,6 +170,10 @@ def lines(text: str, report: Report) -> tuple[str, tuple[Piece, ...]]:
     if len(found) > MOST_LINES:
         report.add("E005.size", Position(MOST_LINES, 1), most=f"{MOST_LINES} lines")
         raise TooManyFindingsError
+    for line in found:
+        if (broken := line.text.find(NO_UTF8)) >= 0:
+            report.add("E070.encoding", Position(line.line, broken + 1))
+            raise TooManyFindingsError
     text = "\n".join(line.text for line in found)
     strange = {one for one in set(text) if one not in " \u3000\n" and not _is_plain(one)}
     for line in found if strange else ():

@@ -264,6 +264,27 @@ def test_test_says_what_should_have_come_out(draft: Path) -> None:
     assert "(interpreter)" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("encoding", "place"), [("gb18030", "1:3"), ("utf-16", "1:1"), ("latin-1", "5:12")]
+)
+def test_a_file_that_is_not_utf_8_is_refused_and_left_alone(
+    tmp_path: Path, encoding: str, place: str
+) -> None:
+    path = tmp_path / "draft.rules.md"
+    text = "\n\n\n\n- matter: née\n" if encoding == "latin-1" else SOUND.read_text("utf-8")
+    path.write_bytes(text.encode(encoding))
+    before = path.read_bytes()
+
+    for command in ("check", "fmt"):
+        result = run(command, path)
+
+        assert result.exit_code == 1
+        assert result.stdout.startswith(f"{path}:{place}: E070 "), result.stdout
+        assert result.stdout.count(" E070 ") == 1
+        assert "另存为 UTF-8" in result.stdout
+        assert path.read_bytes() == before
+
+
 def test_test_does_not_run_a_file_that_is_wrong(draft: Path) -> None:
     result = run("test", draft)
 
