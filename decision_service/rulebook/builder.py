@@ -468,7 +468,7 @@ class Builder:
         one = item.type.item if isinstance(item.type, ListOf) else item.type
         known: Sequence[str] = sorted(PARTS)
         match one:
-            case AnyType() if self.scope.free:
+            case AnyType():
                 return Path(item, str(word.value), ANY, item.at)
             case RecordOf(columns=columns, names=ids):
                 if word.text in ids:

@@ -68,17 +68,13 @@ class Comparisons:
             case _:
                 return self._value(item, test)
 
-    def _value(self, item: Expression, value: Expression) -> Expression | None:
-        fitted = fit(value, item.type, self._report)
-        if fitted is not None:
-            self.refuse_digits(item, fitted)
-        return fitted
-
     def _interval(self, item: Expression, interval: Interval) -> Interval | None:
         first = ends(interval)[0]
         if not self.is_ordered(item.type, "<", first.at):
             return None
-        low, high = self._end(item, interval.low), self._end(item, interval.high)
+        low, high = (
+            None if end is None else self._value(item, end) for end in (interval.low, interval.high)
+        )
         fitted = replace(interval, low=low, high=high)
         if len(ends(fitted)) < len(ends(interval)):
             return None
@@ -86,9 +82,9 @@ class Comparisons:
             self._report.add("A202.range", first.at)
         return fitted
 
-    def _end(self, item: Expression, end: Expression | None) -> Expression | None:
-        """An end of a range as one of the item's type."""
-        fitted = None if end is None else fit(end, item.type, self._report)
+    def _value(self, item: Expression, value: Expression) -> Expression | None:
+        """A value, or an end of a range, as one of the item's type."""
+        fitted = fit(value, item.type, self._report)
         if fitted is not None:
             self.refuse_digits(item, fitted)
         return fitted
