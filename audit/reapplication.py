@@ -31,7 +31,7 @@ from audit.trail.erasures import (
     permanent_part,
     read_erasures,
 )
-from audit.trail.holds import held, under_hold
+from audit.trail.holds import held, read_holds, under_hold
 from audit.trail.offline import append
 from audit.trail.unsealing import read_keyring
 from audit.verify import is_export, verify_export
@@ -95,7 +95,7 @@ def _reapply(
 ) -> tuple[Checkpoint, Reapplied]:
     head, keyring = store.read_head(connection), read_keyring(folder, connection)
     again = kept_of(connection, [*_same(connection, known)])
-    stopped = held(connection, again)
+    stopped = held(connection, read_holds(connection), again)
     if stopped:
         raise under_hold(stopped)
     told = {"caller": operator, "ground": "reapplied"}

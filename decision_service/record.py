@@ -602,12 +602,18 @@ class Record:
     ) -> tuple[int, ...]:
         """The oldest entries of a kind and matter that were last changed before, and none holds."""
         return await self._trail.ask(
-            lambda c: kept.overdue(c, kind, matter, before=before, limit=limit)
+            lambda c: kept.overdue(
+                c, kind, matter, before=before, limit=limit, holds=self._trail.holds_at(c)
+            )
         )
 
     async def count_overdue(self, kind: str, matter: str, *, before: datetime) -> int:
         """How many entries `overdue` would find without a limit."""
-        return await self._trail.ask(lambda c: kept.count_overdue(c, kind, matter, before=before))
+        return await self._trail.ask(
+            lambda c: kept.count_overdue(
+                c, kind, matter, before=before, holds=self._trail.holds_at(c)
+            )
+        )
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 

@@ -70,11 +70,16 @@ def read_erasures(connection: Connection) -> tuple[Erasure, ...]:
     Raises:
         ValueError: What should be one is none, so the store was tampered with.
     """
-    return tuple(
-        Erasure.read(index, leaf)
-        for index, leaf in chain(connection, ERASURE_KEY)
-        if leaf.type != HOLD_TYPE
-    )
+    return erasures_among(chain(connection, ERASURE_KEY))
+
+
+def erasures_among(links: Iterable[tuple[int, Leaf]]) -> tuple[Erasure, ...]:
+    """Those of the links that are no holds.
+
+    Raises:
+        ValueError: What should be one is none, so the store was tampered with.
+    """
+    return tuple(Erasure.read(index, leaf) for index, leaf in links if leaf.type != HOLD_TYPE)
 
 
 def _expanded(ranges: Sequence[Json], *, below: int) -> Iterable[int]:

@@ -3,13 +3,15 @@
 A hold is placed for a review, a lawsuit or an investigation, by an entry, and lifted by another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select
 
 from audit.errors import HeldError
+from audit.log.store import read_leaf
 from audit.trail.canonical import Json
 from audit.trail.entries import Leaf
 from audit.trail.erasures import ERASURE_KEY, HOLD_TYPE
@@ -71,31 +73,68 @@ class Hold:
         )
 
 
+class Holds:
+    """The holds that are in force; of the chain they follow from, no link is read twice."""
+
+    def __init__(self) -> None:
+        self._known = _NOTHING
+
+    def read(self, connection: Connection) -> tuple[Hold, ...]:
+        """The holds that are in force on that connection, the oldest first.
+
+        Raises:
+            ValueError: What should be one is none, so the store was tampered with.
+        """
+        known = self._known
+        if read_leaf(connection, known.link) != known.leaf:
+            known = _NOTHING  # an earlier state, or another, as of a standby that took over
+        links = chain(connection, ERASURE_KEY, after=known.link)
+        if not links:
+            return (*known.holds.values(),)
+        holds, placed = dict(known.holds), dict[int, Leaf]()
+        for index, leaf in links:
+            if leaf.type != HOLD_TYPE:
+                continue
+            match leaf.permanent:
+                case {"act": "place"}:
+                    placed[index] = leaf
+                case {"act": "lift", "lifts": int(lifted)} if lifted in placed:
+                    del placed[lifted]
+                case {"act": "lift", "lifts": int(lifted)} if lifted in holds:
+                    del holds[lifted]
+                case _:
+                    raise ValueError("neither places a hold nor lifts one that is in force")
+        holds |= {index: _hold(connection, index, leaf) for index, leaf in placed.items()}
+        newest = links[-1][0]
+        self._known = _Known(newest, read_leaf(connection, newest), holds)
+        return (*holds.values(),)
+
+
+class _Known(NamedTuple):
+    """The holds in force as of a link of the chain, and its exact bytes."""
+
+    link: int
+    leaf: bytes | None
+    holds: Mapping[int, Hold]
+
+
+_NOTHING = _Known(-1, None, {})
+
+
 def read_holds(connection: Connection) -> tuple[Hold, ...]:
     """The holds that are in force, the oldest first.
 
     Raises:
         ValueError: What should be one is none, so the store was tampered with.
     """
-    placed: dict[int, Leaf] = {}
-    for index, leaf in chain(connection, ERASURE_KEY):
-        if leaf.type != HOLD_TYPE:
-            continue
-        match leaf.permanent:
-            case {"act": "place"}:
-                placed[index] = leaf
-            case {"act": "lift", "lifts": int(lifted)} if lifted in placed:
-                del placed[lifted]
-            case _:
-                raise ValueError("neither places a hold nor lifts one that is in force")
-    return tuple(_hold(connection, index, leaf) for index, leaf in placed.items())
+    return Holds().read(connection)
 
 
-def held(connection: Connection, indices: Sequence[int]) -> tuple[Hold, ...]:
-    """The holds in force that cover any of these entries."""
+def held(connection: Connection, holds: Sequence[Hold], indices: Sequence[int]) -> tuple[Hold, ...]:
+    """Those of the holds that cover any of these entries."""
     return tuple(
         hold
-        for hold in read_holds(connection)
+        for hold in holds
         if any(
             connection.execute(
                 select(ENTRIES.c.idx)

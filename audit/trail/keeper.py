@@ -17,7 +17,7 @@ from audit.trail.canonical import Json
 from audit.trail.destruction import kept_of, plan
 from audit.trail.entries import Entry
 from audit.trail.erasures import ERASURE_KEY, ERASURE_TYPE, HOLD_TYPE, Erasure, permanent_part
-from audit.trail.holds import Hold, Scope, held, read_holds, under_hold
+from audit.trail.holds import Hold, Holds, Scope, held, under_hold
 from audit.trail.preparation import prepare
 from audit.trail.projections import Row, entries_of
 from audit.trail.seal import Keyring
@@ -54,6 +54,11 @@ class Keeper:
         self._keyring = keyring
         self._newest = newest
         self._look = look
+        self._holds = Holds()
+
+    def holds_at(self, connection: Connection) -> tuple[Hold, ...]:
+        """The holds that are in force on that connection, the oldest first."""
+        return self._holds.read(connection)
 
     @property
     def given(self) -> Mapping[str, int | None]:
@@ -134,7 +139,7 @@ class Keeper:
         """
 
         def lift(connection: Connection) -> _Said:
-            if index not in {hold.index for hold in read_holds(connection)}:
+            if index not in {hold.index for hold in self.holds_at(connection)}:
                 raise _no_hold(index)
             return _Said({**told, "act": "lift", "reason": reason, "lifts": index})
 
@@ -142,7 +147,7 @@ class Keeper:
 
     async def holds(self) -> tuple[Hold, ...]:
         """The holds that are in force, the oldest first."""
-        return await self._log.read(read_holds)
+        return await self._log.read(self.holds_at)
 
     async def scrub(self) -> None:
         """Leave no trace of what was erased in the write-ahead log.
@@ -183,7 +188,7 @@ class Keeper:
         def say(connection: Connection, newest: int | None) -> _Said | None:
             nonlocal erased
             chosen = choose(connection)
-            if stopped := held(connection, chosen):
+            if chosen and (stopped := held(connection, self.holds_at(connection), chosen)):
                 raise under_hold(stopped)
             erased = chosen[:_AN_ENTRY]
             permanent = {**told, **permanent_part(reason, erased, newest)}

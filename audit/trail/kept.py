@@ -1,12 +1,13 @@
 """What is kept of whom, and of when: where erasure and retention look."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from audit.trail.entries import time_text
-from audit.trail.holds import not_held, read_holds
+from audit.trail.holds import Hold, not_held
 from audit.trail.projections import CASES, ENTRIES, MARK_SETS, SEALED
 from audit.trail.queries import All, Is, clause, of_kind
 
@@ -58,27 +59,35 @@ def kinds_kept(connection: Connection) -> tuple[tuple[str, str], ...]:
 
 
 def overdue(
-    connection: Connection, kind: str, matter: str, *, before: datetime, limit: int
+    connection: Connection,
+    kind: str,
+    matter: str,
+    *,
+    before: datetime,
+    limit: int,
+    holds: Sequence[Hold],
 ) -> tuple[int, ...]:
     """The oldest entries of a kind and matter that were last changed before, and none holds."""
-    query = _KEPT.where(_is_overdue(connection, kind, matter, before))
+    query = _KEPT.where(_is_overdue(kind, matter, before, holds))
     return tuple(connection.execute(query.order_by(ENTRIES.c.idx).limit(limit)).scalars())
 
 
-def count_overdue(connection: Connection, kind: str, matter: str, *, before: datetime) -> int:
+def count_overdue(
+    connection: Connection, kind: str, matter: str, *, before: datetime, holds: Sequence[Hold]
+) -> int:
     """How many entries `overdue` would find without a limit."""
-    found = _KEPT.where(_is_overdue(connection, kind, matter, before)).subquery()
+    found = _KEPT.where(_is_overdue(kind, matter, before, holds)).subquery()
     return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
 
 
 def _is_overdue(
-    connection: Connection, kind: str, matter: str, before: datetime
+    kind: str, matter: str, before: datetime, holds: Sequence[Hold]
 ) -> ColumnElement[bool]:
     own = Is("time", "<", before)  # its case's newest is no earlier than itself
     return and_(
         clause(All((of_kind(kind), Is("matter", "=", matter), own))),
         time_text(before) > _NEWEST_TIME,
-        not_held(read_holds(connection)),
+        not_held(holds),
     )
 
 

@@ -401,15 +401,18 @@ def entries_of(connection: Connection, tag: str) -> tuple[int, ...]:
     return tuple(connection.execute(query.order_by(ENTRIES.c.idx)).scalars())
 
 
-def chain(connection: Connection, key: str) -> tuple[tuple[int, Leaf], ...]:
+def chain(connection: Connection, key: str, *, after: int = -1) -> tuple[tuple[int, Leaf], ...]:
     """The newest entry under that key and, as each names the one before it, all; oldest first.
+
+    Args:
+        after: A link of it; only those that follow.
 
     Raises:
         ValueError: One is missing, or names none before it: the store was tampered with.
     """
     found: list[tuple[int, Leaf]] = []
     index = latest(connection, [key]).get(key, -1)
-    while index >= 0:
+    while index > after:
         content = read_leaf(connection, index)
         if content is None:
             raise ValueError("a link of the chain is missing")
@@ -418,6 +421,8 @@ def chain(connection: Connection, key: str) -> tuple[tuple[int, Leaf], ...]:
         if not isinstance(previous, int) or previous >= index:
             raise ValueError("a link of the chain names none before it")
         index = previous
+    if index != after:
+        raise ValueError("the chain does not lead to the link")
     return tuple(reversed(found))
 
 

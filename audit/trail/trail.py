@@ -227,6 +227,10 @@ class Trail:
         """The holds that are in force, the oldest first."""
         return await self._keeper.holds()
 
+    def holds_at(self, connection: Connection) -> tuple[Hold, ...]:
+        """The same, for a question that wants them (`ask`)."""
+        return self._keeper.holds_at(connection)
+
     async def renew_master_key(
         self, *, time: datetime, told: Mapping[str, Json], most: int
     ) -> Renewed:

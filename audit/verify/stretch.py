@@ -17,7 +17,7 @@ from audit.log import store
 from audit.log.merkle import EMPTY_ROOT, Frontier, Hash, leaf_hash, root_of
 from audit.log.tiles import HEIGHT, WIDTH, Tile, split_hashes
 from audit.trail.entries import Leaf, Links
-from audit.trail.erasures import ERASURE_KEY, ERASURE_TYPE, HOLD_TYPE, read_erasures
+from audit.trail.erasures import ERASURE_KEY, ERASURE_TYPE, HOLD_TYPE, erasures_among
 from audit.trail.projections import ENTRIES, SEALED, SUBJECT_KEYS, Projected, chain
 from audit.trail.recoveries import RECOVERY_TYPE, opens_from, read_recoveries
 from audit.trail.seal import Keyring, commitment, digest_of
@@ -183,8 +183,8 @@ class _Beside:
         self._opens_from = 0
         try:
             recoveries = read_recoveries(connection)
-            erasures = read_erasures(connection)
-            kept = {index for index, _ in chain(connection, ERASURE_KEY)}
+            links = chain(connection, ERASURE_KEY)
+            erasures, kept = erasures_among(links), {index for index, _ in links}
         except ValueError:
             wrong(CHAIN_BROKEN.index, CHAIN_BROKEN.what, CHAIN_BROKEN.zh)
             recoveries, kept, erasures = (), set(), ()

@@ -1,6 +1,7 @@
 """Single entries are erased and the rest of a person stays; a hold stops every erasure."""
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,13 +12,14 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, event
 
 from audit import recovery
 from audit.errors import HeldError, NotFoundError
 from audit.trail import ERASED, CaseRow, Entry, Receipt, Trail
 from audit.trail import keeper as keeping
 from audit.trail.erasures import read_erasures
-from audit.trail.holds import Scope
+from audit.trail.holds import Holds, Scope, read_holds
 from audit.verify import verify_store
 
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -209,6 +211,53 @@ async def test_only_a_hold_that_is_in_force_is_lifted(trail: Trail) -> None:
             await trail.lift_hold(index, reason="over", time=NOW, told={})
         assert caught.value.reason == "HOLD_NOT_FOUND"
     assert [one.index for one in await trail.holds()] == [second]
+
+
+async def test_no_link_of_the_chain_is_read_twice(trail: Trail) -> None:
+    await fill(trail, 9)
+    known, asked = Holds(), list[str]()
+
+    async def look() -> int:
+        """How many statements it takes; what is found is what a look at the whole chain finds."""
+
+        def ask(connection: Connection) -> int:
+            event.listen(connection, "before_cursor_execute", lambda *all_: asked.append(all_[2]))
+            asked.clear()
+            found, took = known.read(connection), len(asked)
+            assert found == read_holds(connection)
+            return took
+
+        return await trail.ask(ask)
+
+    first, second = await hold(trail, subject=ONE), await hold(trail, case_id="c4")
+    for i in (1, 2, 5, 7, 8):
+        await erase(trail, [i])
+    assert await look() > 7
+    assert await look() < 5
+    await trail.lift_hold(first, reason="over", time=NOW, told={})
+    third = await hold(trail, matter="m1")
+    assert await look() < 8
+    await trail.lift_hold(third, reason="over", time=NOW, told={})
+    assert await look() < 6
+    assert [one.index for one in await trail.holds()] == [second]
+
+
+async def test_holds_are_those_of_the_store_that_is_asked(trail: Trail, tmp_path: Path) -> None:
+    """Also where it went back, and then another way."""
+    await fill(trail, 3)
+    early = await hold(trail, subject=ONE)
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path / "store", other)
+    await hold(trail, matter="m1")
+    known = Holds()
+    assert len(await trail.ask(known.read)) == 2
+
+    async with Trail.open(other) as went:
+        assert [one.index for one in await went.ask(known.read)] == [early]
+        await trail.ask(known.read)
+        await went.lift_hold(early, reason="over", time=NOW, told={})
+        await hold(went, case_id="c2")
+        assert [one.case_id for one in await went.ask(known.read)] == ["c2"]
 
 
 @pytest.mark.parametrize(

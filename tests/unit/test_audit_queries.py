@@ -224,8 +224,12 @@ async def test_what_is_over_its_term_is_looked_for_among_what_is_old_enough(fill
     def ask(connection: Connection) -> None:
         assert kept.kinds_kept(connection) == (("access", ""), ("decision", "m"))
         after = NOON + timedelta(minutes=6)
-        assert kept.overdue(connection, "decision", "m", before=after, limit=9) == (0, 1, 2)
-        assert kept.count_overdue(connection, "decision", "m", before=NOON) == 0
+        assert kept.overdue(connection, "decision", "m", before=after, limit=9, holds=()) == (
+            0,
+            1,
+            2,
+        )
+        assert kept.count_overdue(connection, "decision", "m", before=NOON, holds=()) == 0
 
     steps = await filled.ask(lambda c: plan(c, lambda: ask(c)))
 
