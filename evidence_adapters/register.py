@@ -375,6 +375,8 @@ def faults(register: Register) -> Iterator[str]:
         for field, rules in register.envelope.fields.items()
     ):
         yield "`envelope.fields`: no required field is the `code`"
+    yield from _kind_faults("envelope.fields", register.envelope.fields)
+    yield from _kind_faults("normalise", register.normalise)
     if "as_of" not in {*around.values(), *record.values()}:
         yield "no field is the `as_of` instant, so that nothing would be fresh"
     yield from _subject_faults(register)
@@ -383,6 +385,16 @@ def faults(register: Register) -> Iterator[str]:
     yield from _concept_faults(register)
     yield from _doubt_faults(register)
     yield from _request_faults(register)
+
+
+_KINDS: Final = {"as_of": "datetime", "objection": "boolean"}
+
+
+def _kind_faults(place: str, fields: Mapping[str, FieldRules]) -> Iterator[str]:
+    """What means something to us is what we take it for; else it would never be heard."""
+    for field, name in our_names(fields).items():
+        if name in _KINDS and fields[field].type != _KINDS[name]:
+            yield f"`{place}.{field}`: `{name}` is of type {_KINDS[name]}"
 
 
 def _request_faults(register: Register) -> Iterator[str]:
@@ -447,6 +459,9 @@ def _subject_faults(register: Register) -> Iterator[str]:
     required = {
         rules.rename or field for field, rules in register.normalise.items() if rules.required
     }
+    for field, rules in register.normalise.items():
+        if rules.nullable and (name := rules.rename or field) in register.keys:
+            yield f"`normalise.{field}`: the `{name}` that was asked for cannot be null"
     if not register.keys:
         yield "`request`: no key of the query is sent"
     for key in sorted(register.keys - required):
@@ -457,7 +472,7 @@ def _subject_faults(register: Register) -> Iterator[str]:
 
 
 def _bound_faults(register: Register) -> Iterator[str]:
-    """Two fields can be compared where both are always there and are of one kind."""
+    """Two fields can be compared where both are always there, never null, and of one kind."""
     named = {rules.rename or field: rules for field, rules in register.normalise.items()}
     for field, rules in register.envelope.fields.items():
         if rules.at_most:
@@ -470,6 +485,8 @@ def _bound_faults(register: Register) -> Iterator[str]:
             and rules.type in {"integer", "number", "boolean"}
             and rules.required
             and other.required
+            and not rules.nullable
+            and not other.nullable
         ):
             yield f"`normalise.{field}`: cannot be held against `{rules.at_most}`"
 

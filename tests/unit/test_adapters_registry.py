@@ -212,6 +212,24 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
             id="a day that is at most a flag",
         ),
         pytest.param(
+            'rename = "id_number", required = true',
+            'rename = "id_number", required = true, nullable = true',
+            "`normalise.sfzh`: the `id_number` that was asked for cannot be null",
+            id="records of nobody",
+        ),
+        pytest.param(
+            'gxsj = { type = "datetime", coerce = "cn_datetime"',
+            'gxsj = { type = "date", coerce = "cn_date"',
+            "`envelope.fields.gxsj`: `as_of` is of type datetime",
+            id="a day for an instant",
+        ),
+        pytest.param(
+            'yybz = { type = "boolean", coerce = "flag"',
+            'yybz = { type = "string", coerce = "code"',
+            "`normalise.yybz`: `objection` is of type boolean",
+            id="an objection that would never be heard",
+        ),
+        pytest.param(
             'rename = "reference", maxlength',
             'rename = "reference", at_most = "code", maxlength',
             "`envelope.fields.lsh`: `at_most` is for fields of a record",
@@ -234,6 +252,24 @@ def test_a_wrong_register_file_is_refused_with_its_fault(
     assert caught.value.reason == "REGISTER_INVALID"
     assert caught.value.hint == "Correct every fault in the register files named and start again."
     assert caught.value.zh.startswith("登记册配置有 ")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        pytest.param('rename = "entries_disputed"', id="the one"),
+        pytest.param('rename = "entries",', id="the other"),
+    ],
+)
+def test_a_number_that_may_be_null_is_held_against_no_other(tmp_path: Path, field: str) -> None:
+    text = (registry.PACKAGED / "credit_register.toml").read_text(encoding="utf-8")
+    assert field in text
+    (tmp_path / "credit_register.toml").write_text(
+        text.replace(field, f"nullable = true, {field}"), encoding="utf-8"
+    )
+
+    with pytest.raises(InvalidPublicationError, match="cannot be held against `entries`"):
+        registry.load(tmp_path)
 
 
 BARS = "bar_register.toml"
