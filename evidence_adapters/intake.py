@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import io
 import os
+import re
 import resource
 import sqlite3
 import sys
@@ -19,7 +20,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 from urllib.parse import quote
 
 from pydantic import Field, ValidationError
@@ -84,7 +85,8 @@ class Manifest(Frozen):
 
     Attributes:
         file: Its name, in the same folder.
-        batch: The owner's number of it; of two of one instant the greater is the later.
+        batch: The owner's number of it; of two of one instant the greater is the later, where
+            digits count as the numbers that they are.
         as_of: The day or the instant for which it vouches, as `conversions` read them.
         rows: How many it has, without the head.
         sha256: Of the file, hex.
@@ -224,17 +226,21 @@ def _take(order: Order, begin: Callable[[Refused], None]) -> Report:
     if held is not None and held.contract != order.contract:
         held = None
     known: list[Refused] = []
-    offers: list[tuple[datetime, str, Manifest, str, str]] = []
-    for name, seen, content in _manifests(order.drop):
+    offers: list[tuple[datetime, _Turn, Manifest, str, str, int]] = []
+    for name, seen, content, came in _manifests(order.drop):
         try:
             manifest = _read(content)
-            offers.append((manifest.instant, manifest.batch, manifest, name, seen))
+            turn = _turn(manifest.batch)
+            offers.append((manifest.instant, turn, manifest, name, seen, came))
         except UnsoundError as error:
             known.append(Refused(manifest=name, faults=(str(error),), seen=seen))
     taken = None
-    for instant, number, manifest, name, seen in sorted(offers, key=lambda one: one[:2])[::-1]:
-        if held is not None and (instant, number) <= (held.as_of, held.batch):
-            break
+    for instant, turn, manifest, name, seen, came in sorted(offers, key=lambda one: one[:2])[::-1]:
+        if held is not None and (instant, turn) <= (held.as_of, _turn(held.batch)):
+            if _is_passed_over(order, manifest, held, came):
+                fault = f"passed over: batch `{held.batch}` of the same instant is in use"
+                known.append(Refused(manifest=name, faults=(fault,), seen=seen))
+            continue
         if seen in order.told:
             continue
         begin(Refused(manifest=name, faults=("reading it has not ended",), seen=seen))
@@ -243,6 +249,27 @@ def _take(order: Order, begin: Callable[[Refused], None]) -> Report:
             break
         known.append(Refused(manifest=name, faults=faults, seen=seen))
     return Report(taken=taken, refused=tuple(one for one in known if one.seen not in order.told))
+
+
+_Turn: TypeAlias = tuple[tuple[int, str], ...]
+
+
+def _turn(batch: str) -> _Turn:
+    """The owner's number of a batch in its order among others: 10 comes after 9."""
+    runs = re.findall("[0-9]+|[^0-9]+", batch)
+    return tuple((int(run), "") if run.isdigit() else (sys.maxsize, run) for run in runs)
+
+
+def _is_passed_over(order: Order, manifest: Manifest, held: Held, came: int) -> bool:
+    """Whether its owner may have meant it to be used, and it never will: it came after the other.
+
+    What was there before that one is what it has replaced.
+    """
+    return (
+        manifest.instant == held.as_of
+        and manifest.sha256.lower() != held.sha256
+        and came >= order.target.stat().st_ctime_ns
+    )
 
 
 def held_in(target: Path) -> Held | None:
@@ -279,21 +306,25 @@ def lines_of(connection: sqlite3.Connection, key: str) -> list[bytes]:
     return [line for (line,) in found]
 
 
-def _manifests(drop: Path) -> Iterator[tuple[str, str, bytes]]:
-    """Name, sight and content of every manifest; its sight covers the file beside it, too."""
+def _manifests(drop: Path) -> Iterator[tuple[str, str, bytes, int]]:
+    """Name, sight and content of every manifest, and when it came (in ns).
+
+    Its sight covers the file beside it, too.
+    """
     entries = {entry.name: entry for entry in os.scandir(drop)}
     for name in sorted(entries):
         if not name.endswith(".json"):
             continue
-        content = b""
+        content, came = b"", 0
         with suppress(OSError), _opened(drop / name) as file:
-            content = file.read(MANIFEST_BYTES + 1)
+            content, came = file.read(MANIFEST_BYTES + 1), os.fstat(file.fileno()).st_ctime_ns
         sight = hashlib.sha256(content)
         with suppress(UnsoundError, LookupError, OSError):
             about = entries[_read(content).file].stat(follow_symlinks=False)
             sight.update(f"{about.st_size} {about.st_mtime_ns} {about.st_ino}".encode())
         # A name in another encoding than ours could not be told.
-        yield os.fsencode(name).decode("utf-8", "replace"), sight.hexdigest(), content
+        told = os.fsencode(name).decode("utf-8", "replace")
+        yield told, sight.hexdigest(), content, came
 
 
 def _read(content: bytes) -> Manifest:

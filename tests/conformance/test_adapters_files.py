@@ -406,6 +406,50 @@ def test_an_older_batch_or_the_same_again_is_left_alone(tmp_path: Path) -> None:
     assert corrected.taken.batch == "7"
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("9", "10"),
+        ("20260228-9", "20260228-10"),
+        ("v1.9.9", "v1.10.0"),
+        ("20260228", "20260228-2"),
+        ("099", "100"),
+        ("b9", "b09a"),
+    ],
+)
+def test_of_two_batches_of_one_instant_the_greater_number_is_the_later(
+    tmp_path: Path, earlier: str, later: str
+) -> None:
+    drop(tmp_path / "drop", FILE, rows=3, batch=earlier)
+    first = intake.take(order(tmp_path)).taken
+    drop(tmp_path / "drop", csv_of((HEAD, *ROWS[::-1])), rows=3, batch=later)
+    second = intake.take(order(tmp_path)).taken
+    after = intake.take(order(tmp_path))
+
+    assert first is not None
+    assert first.batch == earlier
+    assert second is not None
+    assert second.batch == later
+    assert after == Report()
+
+
+@pytest.mark.parametrize("batch", ["9", "10"])
+def test_what_comes_after_a_later_batch_of_its_instant_is_passed_over_and_told(
+    tmp_path: Path, batch: str
+) -> None:
+    drop(tmp_path / "drop", FILE, rows=3, batch="10")
+    intake.take(order(tmp_path))
+    manifest = drop(tmp_path / "drop", csv_of((HEAD, *ROWS[::-1])), rows=3, batch=batch)
+    report = intake.take(order(tmp_path))
+    known = tuple(one.seen for one in report.refused)
+
+    assert report.taken is None
+    assert [(one.manifest, one.faults) for one in report.refused] == [
+        (manifest.name, ("passed over: batch `10` of the same instant is in use",))
+    ]
+    assert intake.take(order(tmp_path).model_copy(update={"told": known})) == Report()
+
+
 def test_of_several_nights_the_newest_sound_one_is_taken(tmp_path: Path) -> None:
     for day in (1, 2, 3):
         drop(tmp_path / "drop", FILE, rows=3, batch=f"{day}", as_of=f"2026-02-0{day}")
