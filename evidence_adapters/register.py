@@ -24,8 +24,8 @@ ROWS = "rows"
 MATCH, NO_ROW = "MATCH", "NO_ROW"
 """Codes of rows that say nothing of themselves, and of their absence."""
 
-SPECIAL = ("as_of", "reference", "objection")
-"""Names in a record that mean something to us, whatever else the record holds."""
+_KINDS: Final = {"as_of": "datetime", "objection": "boolean"}
+"""Names in a record that mean something to us, whatever else it holds, and of which type."""
 
 Coercion: TypeAlias = Literal[
     "cn_date", "cn_datetime", "resident_id", "organisation_code", "code", "flag", "names", "number"
@@ -385,9 +385,6 @@ def faults(register: Register) -> Iterator[str]:
     yield from _concept_faults(register)
     yield from _doubt_faults(register)
     yield from _request_faults(register)
-
-
-_KINDS: Final = {"as_of": "datetime", "objection": "boolean"}
 
 
 def _kind_faults(place: str, fields: Mapping[str, FieldRules]) -> Iterator[str]:
