@@ -268,7 +268,7 @@ def _fault_of(address: str) -> str:
         host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host = None
-    if not host or parts.username or parts.query or parts.fragment:
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
         return "is not of the form scheme://host:port/path"
     is_secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
     return "" if is_secure else "is not secure"

@@ -26,6 +26,8 @@ def clock() -> datetime:
         ("death_register", "https://[::1", "is not of the form scheme://host:port/path"),
         ("death_register", "https://h:99999", "is not of the form scheme://host:port/path"),
         ("death_register", "https://u:secret@h.invalid", "is not of the form"),
+        ("death_register", "https://:secret@h.invalid", "is not of the form"),
+        ("death_register", "https://@h.invalid", "is not of the form"),
         ("death_register", "https://h.invalid/?token=secret", "is not of the form"),
     ],
 )
