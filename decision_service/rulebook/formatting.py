@@ -37,8 +37,8 @@ _EXPRESSIONS = {"推算": {"算法"}, "结果": {"取自"}}
 """Columns of expressions, by section; in 标准 all but the first are."""
 
 _CONDITION = re.compile(r"条件(?:\s+requires)?|requires")
-_QUOTED = re.compile(r'("[^"]*")')
-_BAR = re.compile(r"\s*(?<!\\)[|｜]\s*")
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
+_BAR = re.compile(r"\s*[|｜]\s*")
 _SOURCES = {DECLARED: "申报 declared", SERVICE: "服务 service"}
 
 
@@ -73,7 +73,7 @@ class _Line:
 def _section(section: Section, word: str, meanings: Meanings) -> Iterator[_Line]:
     """The lines of a section that are written anew; ``word`` is the section of the second level."""
     if section.level:
-        heading = _BAR.sub(" | ", section.heading.text)
+        heading = _BAR.sub(" | ", section.heading.text, count=1)
         yield _Line(section.heading.line, f"{'#' * section.level} {heading}")
     if section.level == 2:
         word = section.heading.text.split()[0] if section.heading.text else ""
@@ -87,10 +87,7 @@ def _section(section: Section, word: str, meanings: Meanings) -> Iterator[_Line]
 
 def _item(item: Item) -> str:
     key, value = " ".join(item.key.text.split()), item.value.text
-    if _CONDITION.fullmatch(key):
-        value = _expression(value)
-    elif _BAR.search(value):
-        value = _BAR.sub(" | ", value, count=1)
+    value = _expression(value) if _CONDITION.fullmatch(key) else _BAR.sub(" | ", value, count=1)
     return f"- {key}：{value}"
 
 

@@ -101,6 +101,37 @@ def test_what_a_file_says_does_not_change_and_twice_is_once(data: st.DataObject)
     assert dressed == formatted(SOUND, where="draft.rules.md")
 
 
+TEXTS = st.text('""“”＂\\\\＼，,()（）[]|｜ ≥甲a　*', max_size=8)
+PLACES = (
+    ('居住区 != ""', "居住区 ≠ {}　并且 居住区！= “，”"),
+    ("| 如果 人均租金 < 1000", "| 如果 居住区 = {} 或者 人均租金＜1000"),
+    ("已工作 {{工作月数}}。", "已工作{}｜"),
+    ("| 第三条 |", "| {} |"),
+    ("### R2 无房且收入不高 |", "### R2 {}｜"),
+)
+"""Where a text in quotes may stand, or words that nobody puts in quotes."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(place=st.sampled_from(PLACES), quotes=st.sampled_from(['""', "“”", "＂＂"]), inside=TEXTS)
+def test_no_text_is_changed_whatever_stands_in_it(
+    place: tuple[str, str], quotes: str, inside: str
+) -> None:
+    """Also one with quotes, bars and backslashes in it; what is no sound file need not stay."""
+    found, put = (part.format(f"{quotes[0]}{inside}{quotes[1]}") for part in place)
+    assert found in SOUND
+    text = SOUND.replace(found, put, 1)
+    try:
+        said = read(text)
+    except RuleFileError:
+        return
+
+    dressed = formatted(text, where="draft.rules.md")
+
+    assert read(dressed) == said
+    assert formatted(dressed, where="draft.rules.md") == dressed
+
+
 def test_tables_are_aligned_by_what_a_terminal_shows_and_signs_are_half_width() -> None:
     text = SOUND.replace("工作月数 >= 6", "工作月数　≥６")
     text = text.replace("居住区 != ", "居住区≠“，”并且居住区 != ")
