@@ -58,8 +58,8 @@ class StoreRefusedError(AuditError):
     ``STORE_UNREACHABLE``, ``STORE_UNSAFE``, ``STORE_UNWRITABLE``; of a recovery
     ``NOTHING_TO_RECOVER``, ``RECOVERY_UNFINISHED``, ``REASON_INVALID``; of a backup or an export
     ``BACKUP_EXISTS``, ``EXPORT_EXISTS``, ``BACKUP_CHANGED``, ``EXPORT_CHANGED``, ``COPY_FAILED``,
-    ``COPY_ELSEWHERE``, ``PARQUET_MISSING``, ``RECIPIENT_INVALID``; of a renewal
-    ``RENEWAL_UNFINISHED``;
+    ``COPY_ELSEWHERE``, ``PARQUET_MISSING``, ``RECIPIENT_INVALID``; of a count
+    ``TOO_FEW_PERSONS``; of a renewal ``RENEWAL_UNFINISHED``;
     of a migration ``NOTHING_TO_MIGRATE``, ``MIGRATION_UNFINISHED``;
     of erasures done again ``SOURCE_DAMAGED``, ``REAPPLICATION_UNFINISHED``.
     """

@@ -297,10 +297,7 @@ def figures(
     """写出统计数据（Parquet，按月），不含个人信息 | Write figures for DuckDB, a folder a month."""
     from decision_service.record import KINDS  # noqa: PLC0415  # heavy
 
-    try:
-        where = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise typer.BadParameter(f"没有此时区 | there is no such zone: {zone}") from None
+    where = _zone(zone)
     with refusals(as_json=as_json):
         written = write_figures(store, to, kinds=KINDS, zone=where)
     if as_json:
@@ -312,6 +309,41 @@ def figures(
         f" {rows} rows of {months} months; queries: docs/figures.sql",
         style="green",
     )
+
+
+@app.command()
+def groups(
+    matter: Annotated[str, typer.Argument(help="事项 | Id of the matter.")],
+    grouping: Annotated[
+        str, typer.Argument(help="分组，见 matters/groups.toml | By what, e.g. sex.")
+    ],
+    store: Store,
+    city: Annotated[Path, typer.Option(help="城市文件夹 | The folder with matters/.")] = Path(),
+    *,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=["%Y-%m"], help="起始月份 | From this month on."),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m"], help="截止月份（含） | To this month's end."),
+    ] = None,
+    zone: Annotated[str, typer.Option(help="城市时区 | The city's.")] = "Asia/Shanghai",
+    as_json: Json = False,
+) -> None:
+    """分组统计决定结果，人数过少的组合并 | Count outcomes by group of applicants; never who."""
+    from decision_service.cli import groups as grouped  # noqa: PLC0415  # heavy
+
+    grouped.print_groups(
+        store, city, (matter, grouping), (since, until), _zone(zone), as_json=as_json
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise typer.BadParameter(f"没有此时区 | there is no such zone: {name}") from None
 
 
 @app.command("erase-again")
