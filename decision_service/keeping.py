@@ -224,10 +224,13 @@ async def retain(
             indices = await office.record.overdue(
                 kind, matter, before=since, limit=min(left - gone, _AT_ONCE)
             )
-            await office.record.erase_entries(
+            if not indices:
+                over = gone  # others have erased meanwhile what was counted, or hold it
+                break
+            erased = await office.record.erase_entries(
                 indices, reason=why.reason, time=why.now, told=why.told(ground="term_over")
             )
-            gone += len(indices)
+            gone += 0 if erased is None else len(erased.erased)
         if gone:
             found.append(Overdue(kind, MatterId(matter), since, gone))
         if gone < over:

@@ -86,8 +86,9 @@ class Keeper:
             told: What else the entry says for ever: the law, who did it, ….
 
         Returns:
-            What is on record now, under the newest of its entries if it took several; None if
-            there is no entry about the subject.
+            What is on record now, under the newest of its entries if it took several, all but
+            what a hold stops that was placed meanwhile; None if there is no entry about the
+            subject.
 
         Raises:
             HeldError: A hold stops it; nothing was erased.
@@ -184,19 +185,21 @@ class Keeper:
         told: Mapping[str, Json],
     ) -> Erasure | None:
         erased: tuple[int, ...] = ()
+        gone: tuple[int, ...] = ()
+        index = -1
 
         def say(connection: Connection, newest: int | None) -> _Said | None:
             nonlocal erased
             chosen = choose(connection)
             if chosen and (stopped := held(connection, self.holds_at(connection), chosen)):
+                if gone:
+                    return None  # it was placed meanwhile: what is on record is told
                 raise under_hold(stopped)
             erased = chosen[:_AN_ENTRY]
             permanent = {**told, **permanent_part(reason, erased, newest)}
             destroy = plan(connection, self._keyring, erased)
             return _Said(permanent, destroys=destroy) if erased else None
 
-        gone: tuple[int, ...] = ()
-        index = -1
         while (answer := await self._chain(ERASURE_TYPE, say, time)) is not None:
             index, gone = answer, (*gone, *erased)
         return Erasure(index, time, reason, gone) if gone else None

@@ -226,6 +226,20 @@ async def test_each_kind_goes_when_its_own_term_is_over_and_counting_changes_not
     assert stats.releases[0].outcomes == {"approved": 1}, "figures outlive persons"
 
 
+async def test_two_that_retain_at_once_erase_each_entry_once_and_end(office: Office) -> None:
+    for person in ("aged_75", "aged_95"):
+        await office.decide(person)
+    office.clock.now += timedelta(days=365 * 11)
+
+    async with asyncio.timeout(60):
+        both = await asyncio.gather(
+            *(office.ask(RETAIN, retention_pb2.ApplyRetentionResponse) for _ in range(3))
+        )
+
+    counted = [o.entries for one in both for o in one.overdue if o.kind == "decision"]
+    assert sum(counted) == 2
+
+
 async def test_sealed_parts_are_given_to_an_auditor_once_that_is_on_record(
     office: Office, tmp_path: Path
 ) -> None:

@@ -201,6 +201,24 @@ async def test_a_hold_stops_erasures_that_are_under_way_or_comes_after_them(trai
     assert isinstance(second, HeldError)
 
 
+async def test_of_what_a_hold_cuts_short_is_told_what_is_erased(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(keeping, "_AN_ENTRY", 2)
+    await fill(trail, 15)
+
+    erasure, index = await asyncio.gather(
+        trail.erase(ONE, reason="r", time=NOW), hold(trail, subject=ONE)
+    )
+
+    assert erasure is not None
+    assert (erasure.index, erasure.erased, index) == (15, (0, 3), 16)
+    assert (await trail.read(6)).subject == ONE
+    with pytest.raises(HeldError):
+        await trail.erase(ONE, reason="r", time=NOW)
+    assert (await asyncio.to_thread(verify_store, tmp_path / "store")).problems == ()
+
+
 async def test_only_a_hold_that_is_in_force_is_lifted(trail: Trail) -> None:
     await fill(trail, 1)
     first, second = await hold(trail, subject=ONE), await hold(trail, matter="m0")
