@@ -323,8 +323,9 @@ def _read(address: str) -> dict[str, Any]:
         parts = conninfo_to_dict(address)
     except psycopg.Error:
         parts = {}
-    host = str(parts.get("host", ""))
-    near = host.startswith("/") or _is_loopback(host)
+    # Of several libpq takes the first that answers, and it goes where `hostaddr` says.
+    places = ",".join(str(parts[name]) for name in ("host", "hostaddr") if name in parts)
+    near = all(place.startswith("/") or _is_loopback(place) for place in places.split(","))
     tls = parts.get("sslmode", "verify-full")
     if (
         not address.startswith("postgresql://")

@@ -358,6 +358,8 @@ async def test_an_account_that_may_only_read_records_nothing(folder: Path) -> No
     [
         "postgresql://owner:secret@localhost/d",
         "postgresql://owner@db.example.gov.cn/d?sslmode=require",
+        "postgresql://owner@localhost/d?hostaddr=192.0.2.1&sslmode=disable",
+        "postgresql://owner@/d?host=/run/pg,db.example.gov.cn&sslmode=disable",
         "postgresql://db.example.gov.cn/d",
         "mysql://owner@localhost/d",
         "postgresql://owner@localhost/d?hostaddr=203.0.113.1",
@@ -374,6 +376,23 @@ def test_an_address_that_is_none_or_unsafe_is_refused_without_being_repeated(
     assert caught.value.reason == "DATABASE_INVALID"
     assert "secret" not in f"{caught.value}{caught.value.hint}{caught.value.zh}"
     assert not (tmp_path / "s" / "signing.key").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "is_near"),
+    [
+        ("postgresql://owner@localhost/d", True),
+        ("postgresql://owner@/d?host=/run/pg", True),
+        ("postgresql://owner@localhost,127.0.0.2/d", True),
+        ("postgresql://owner@db.example.gov.cn/d?hostaddr=127.0.0.1", False),
+        ("postgresql://owner@localhost/d?hostaddr=192.0.2.1", False),
+        ("postgresql://owner@/d?host=/run/pg,db.example.gov.cn", False),
+    ],
+)
+def test_to_any_other_machine_it_is_spoken_over_tls_that_knows_it(
+    address: str, *, is_near: bool
+) -> None:
+    assert (Server(address)._parts.get("sslmode") != "verify-full") == is_near
 
 
 def test_a_server_that_is_away_is_told(tmp_path: Path) -> None:
