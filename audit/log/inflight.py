@@ -5,6 +5,8 @@ import os
 from hashlib import blake2b
 from pathlib import Path
 
+from audit.log.files import alone_in
+
 
 class Inflight:
     """Marks that outlive the process, but not a loss of power: no mark is ever synced.
@@ -33,16 +35,17 @@ class Inflight:
         if name in self._begun:
             return self.interrupted(key)
         path = self._folder / name
-        try:
-            mark = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            _lock(mark)
-        except FileExistsError:
-            interrupted = self.interrupted(key)
-            mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            if _lock(mark):  # else another process works on a twin of it
-                os.write(mark, b"taken over\n")
-        else:
-            interrupted = False
+        with alone_in(self._folder):  # nobody looks at a mark between its making and its lock
+            try:
+                mark = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+                _lock(mark)
+            except FileExistsError:
+                interrupted = self._is_interrupted(name)
+                mark = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+                if _lock(mark):  # else another process works on a twin of it
+                    os.write(mark, b"taken over\n")
+            else:
+                interrupted = False
         self._begun[name] = mark
         return interrupted
 
@@ -56,7 +59,10 @@ class Inflight:
 
     def interrupted(self, key: str) -> bool:
         """Whether a process that is gone began the request and nobody has ended it since."""
-        name = _name(key)
+        with alone_in(self._folder):
+            return self._is_interrupted(_name(key))
+
+    def _is_interrupted(self, name: str) -> bool:
         try:
             mark = os.open(self._folder / name, os.O_RDONLY)
         except FileNotFoundError:

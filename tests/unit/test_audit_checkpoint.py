@@ -1,6 +1,8 @@
 """Signed checkpoints, proofs and the marks of requests in flight."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,38 @@ def test_a_request_in_flight_when_the_process_died_is_known_to_the_next(tmp_path
     second.end("died on")
     assert not second.interrupted("died on")
     assert not Inflight(tmp_path / "inflight").interrupted("died on")
+
+
+def test_of_two_processes_that_begin_a_request_at_once_none_has_died(tmp_path: Path) -> None:
+    begin = """
+import sys
+from pathlib import Path
+from audit.log.inflight import Inflight
+
+inflight = Inflight(Path(sys.argv[1]))
+print(flush=True)
+input()
+print([key for key in map(str, range(400)) if inflight.begin(key)])
+"""
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", begin, tmp_path / "inflight"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for one in both:
+        assert one.stdout is not None
+        one.stdout.readline()
+
+    for one in both:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+
+    assert [one.communicate()[0] for one in both] == ["[]\n", "[]\n"]
 
 
 def die(inflight: Inflight) -> None:
