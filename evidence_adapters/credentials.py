@@ -111,7 +111,8 @@ class Signer:
         added = {"Content-Digest": f"sha-256=:{digest}:"}
         parts = urlsplit(url)
         usual = {"https": 443, "http": 80}[parts.scheme]
-        authority = (parts.hostname or "") + (
+        host = parts.hostname or ""
+        authority = (f"[{host}]" if ":" in host else host) + (
             f":{parts.port}" if parts.port not in {None, usual} else ""
         )
         covered = {"@method": method, "@authority": authority, "@path": parts.path} | {

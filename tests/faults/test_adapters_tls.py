@@ -5,6 +5,7 @@ left the house, and no answer counts.
 """
 
 import asyncio
+import base64
 import json
 import socket
 import ssl
@@ -367,6 +368,29 @@ async def test_a_signed_question_is_verified_by_another_implementation(
             verified(register.address, other)
     with pytest.raises(rfc9421.InvalidSignature):
         verified("https://127.0.0.1:1", first)
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("https://[2001:db8::1]:8443/v1", "[2001:db8::1]:8443"),
+        ("https://[2001:db8::1]:443/v1", "[2001:db8::1]"),
+        ("https://Register.Invalid/v1", "register.invalid"),
+    ],
+)
+def test_a_signed_question_names_the_host_as_its_own_header_does(url: str, authority: str) -> None:
+    """RFC 9421, 2.2.3: the authority of the request, without the port that goes without saying."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    added = credentials.Signer(pem_of(key), "city/2026").headers(
+        "GET", url, {}, b"", now=datetime.now(UTC)
+    )
+    how = added["Signature-Input"].removeprefix(f"{credentials.LABEL}=")
+    signature = added["Signature"].removeprefix(f"{credentials.LABEL}=:").removesuffix(":")
+    said = {"@method": "GET", "@authority": authority, "@path": "/v1"}
+    lines = {**said, "content-digest": added["Content-Digest"], "@signature-params": how}
+    base = "\n".join(f'"{name}": {value}' for name, value in lines.items())
+
+    key.public_key().verify(base64.b64decode(signature), base.encode())
 
 
 @pytest.mark.parametrize(
