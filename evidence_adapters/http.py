@@ -227,6 +227,8 @@ class _Transport:
             raise _malformed(f"HTTP {response.status} is not in the contract")
         if response.content_type != "application/json":
             raise _malformed("the answer is not of type application/json")
+        if (response.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+            raise _malformed("the answer is not in UTF-8")  # bytes of GBK can also be UTF-8's
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise _malformed("the answer is compressed, which was not asked for")
         if response.headers.getall(QUERY_ID, []) != [query_id]:

@@ -221,6 +221,12 @@ BYTES: Sequence[Bytes] = (
         id="login page",
     ),
     Bytes(
+        with_(same, kind="application/json; charset=GBK"),
+        "MALFORMED",
+        "the answer is not in UTF-8",
+        id="another encoding, as it says itself",
+    ),
+    Bytes(
         with_(same, status="302 Found", headers="Location: http://example.invalid/\r\n"),
         "MALFORMED",
         "HTTP 302 is not in the contract",
