@@ -496,6 +496,45 @@ async def test_a_view_can_ask_what_a_question_is_for(
     assert evidence.status is EvidenceStatus.MATCH
 
 
+def sessions_of_reader(psql: list[str]) -> list[int]:
+    script = "SELECT pid FROM pg_stat_activity WHERE usename = 'reader'"
+    told = subprocess.run([*psql, "-Atc", script], check=True, capture_output=True, text=True)
+    return [int(pid) for pid in told.stdout.split()]
+
+
+async def test_a_connection_that_has_fallen_silent_is_left_at_the_deadline(
+    postgres: tuple[list[str], Path], tmp_path: Path
+) -> None:
+    """As behind a firewall that has forgotten it; closing it in good order takes seconds."""
+    psql, home = postgres
+    database = Database("postgresql", f"postgresql://reader@/postgres?host={home}", psql)
+    database.run(
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+        "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
+        + SCHEMA.format(instant="timestamptz", zone="+08")
+        + "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON v_holder TO reader;"
+    )
+    loop = asyncio.get_running_loop()
+    async with gateway.connect(
+        load(tmp_path), {HOLDERS: database.address}, clock=lambda: NOW
+    ) as sources:
+        before = await sources[HOLDERS].fetch(query(NOBODY), deadline=loop.time() + DEADLINE_S)
+        (session,) = sessions_of_reader(psql)
+        os.kill(session, signal.SIGSTOP)
+        try:
+            started = loop.time()
+            silent = await sources[HOLDERS].fetch(query(NOBODY), deadline=started + SHORT_S)
+            took_s = loop.time() - started
+            after = await sources[HOLDERS].fetch(query(NOBODY), deadline=loop.time() + DEADLINE_S)
+        finally:
+            os.kill(session, signal.SIGCONT)
+
+    assert before.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+    assert silent.status is EvidenceStatus.UNAVAILABLE
+    assert took_s < SHORT_S + 0.2
+    assert after.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+
+
 async def test_a_role_that_may_not_read_is_denied(
     postgres: tuple[list[str], Path], tmp_path: Path
 ) -> None:
