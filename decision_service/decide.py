@@ -51,7 +51,7 @@ from decision_service.offerbook import offer_ended
 from decision_service.office import Office
 from decision_service.record import Taken
 from decision_service.release import Gap, sound
-from decision_service.settle import settle
+from decision_service.settle import replaced, settle
 
 
 async def decide(
@@ -371,6 +371,7 @@ def _draft(
         wait_until=wait_until,
         evidence=tuple(evidence),
         outcome=judgement.outcome,
+        replaced=replaced(admission.release, evidence, now),
         statuses=tuple((id_, status.value) for id_, status in verdict.statuses) if verdict else (),
         rows=verdict.rows if verdict else (),
         contradictions=contradictions(admission.release, facts),

@@ -28,7 +28,6 @@ from decision_service.model import (
     Waiting,
 )
 from decision_service.notice import write_notice
-from decision_service.settle import replaced
 
 STATES: Mapping[type[Frozen], CaseState] = {
     Approved: CaseState.APPROVED,
@@ -45,6 +44,7 @@ class Draft(Frozen):
     Attributes:
         wait_until: What `judge` was told; not the outcome's, which may be of another kind.
         zone: IANA name of the time zone of the filing date, in which the notice tells times.
+        replaced: Papers that were not asked for, because evidence took their place.
         because: Code of the reason outside the rules that referred it; empty if none did.
         contradictions: What sources do not agree on.
         statuses, rows: What the verdict says of requirements and tables; empty without one.
@@ -64,6 +64,7 @@ class Draft(Frozen):
     wait_until: datetime | None
     evidence: tuple[Evidence, ...]
     outcome: Outcome
+    replaced: tuple[Replaced, ...]
     because: str = ""
     statuses: tuple[tuple[str, str], ...] = ()
     rows: tuple[tuple[str, str], ...] = ()
@@ -76,11 +77,6 @@ class Draft(Frozen):
     def state(self) -> CaseState:
         """The state that the outcome brings the case into."""
         return STATES[type(self.outcome)]
-
-    @property
-    def replaced(self) -> tuple[Replaced, ...]:
-        """Papers that were not asked for, because evidence took their place."""
-        return replaced(self.matter, self.evidence)
 
     @property
     def notice(self) -> Text:

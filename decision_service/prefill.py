@@ -84,7 +84,7 @@ async def prefill(
     yield PrefillCompleted(
         fields=fields,
         declared_fields=release.form.declared,
-        replaced=replaced(release.matter, seen),
+        replaced=replaced(release, seen, now),
         receipt=receipt,
     )
 

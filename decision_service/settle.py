@@ -18,7 +18,6 @@ from decision_service.model import (
     Fact,
     Facts,
     Known,
-    Matter,
     Meaning,
     Replaced,
     Unknown,
@@ -29,6 +28,9 @@ from decision_service.release import Release
 
 CLOCK_SKEW = timedelta(seconds=5)
 """How far a register's clock may run behind ours before its live answer counts as stale."""
+
+_LIVE = timedelta(0)
+"""How old evidence may be of a concept that says nothing of it."""
 
 _VOUCHING = {EvidenceStatus.MATCH, EvidenceStatus.NO_RECORD_AUTHORITATIVE}
 
@@ -112,7 +114,7 @@ def _from_register(meaning: Meaning, item: Evidence | None, decide_time: datetim
         return Unknown(why=Why.NOT_ASKED)
     if item.status not in _VOUCHING:
         return Unknown(why=Why(item.status))
-    if item.as_of is None or decide_time - item.as_of > _fresh_for(meaning) + CLOCK_SKEW:
+    if not _is_fresh(item, meaning.fresh_for or _LIVE, decide_time):
         return Unknown(why=Why.STALE)
     if meaning.concept not in item.values:
         absent = item.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
@@ -120,9 +122,9 @@ def _from_register(meaning: Meaning, item: Evidence | None, decide_time: datetim
     return Known(value=item.values[meaning.concept], source=item.evidence_type)
 
 
-def _fresh_for(meaning: Meaning) -> timedelta:
-    """How old evidence of this concept may be; a concept that says nothing wants it live."""
-    return meaning.fresh_for if meaning.fresh_for is not None else timedelta(0)
+def _is_fresh(item: Evidence, fresh_for: timedelta, decide_time: datetime) -> bool:
+    """Whether the instant that it vouches for is not too long ago."""
+    return item.as_of is not None and decide_time - item.as_of <= fresh_for + CLOCK_SKEW
 
 
 def believable(fact: Fact, meaning: Meaning) -> Fact:
@@ -134,9 +136,19 @@ def believable(fact: Fact, meaning: Meaning) -> Fact:
             return fact
 
 
-def replaced(matter: Matter, evidence: Sequence[Evidence]) -> tuple[Replaced, ...]:
-    """The papers whose place evidence has taken: every register has vouched, for what they show."""
-    vouching = {item.evidence_type: item for item in evidence if item.status in _VOUCHING}
+def replaced(
+    release: Release, evidence: Sequence[Evidence], decide_time: datetime
+) -> tuple[Replaced, ...]:
+    """The papers whose place evidence has taken: every register has vouched, for what they show.
+
+    What is too old for the rules takes no paper's place either.
+    """
+    vouching = {
+        item.evidence_type: item
+        for item in evidence
+        if item.status in _VOUCHING
+        and _is_fresh(item, release.fresh_for.get(item.evidence_type, _LIVE), decide_time)
+    }
 
     def is_replaced(paper: Replaced) -> bool:
         answers = [vouching[key].values for key in paper.by if key in vouching]
@@ -144,4 +156,4 @@ def replaced(matter: Matter, evidence: Sequence[Evidence]) -> tuple[Replaced, ..
             paper.shows is None or any(values.get(paper.shows) is True for values in answers)
         )
 
-    return tuple(paper for paper in matter.replaces if is_replaced(paper))
+    return tuple(paper for paper in release.matter.replaces if is_replaced(paper))

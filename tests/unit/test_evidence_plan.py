@@ -326,15 +326,20 @@ def test_everybody_whose_number_is_sent_can_ask_who_asked(release: Release) -> N
 async def test_a_paper_is_replaced_when_every_register_in_its_place_has_answered(
     release: Release, city: dict[EvidenceType, Register]
 ) -> None:
-    assert [one.en for one in replaced(release.matter, await gathered(release, city))] == [
+    assert [one.en for one in replaced(release, await gathered(release, city), NOW)] == [
         "copy of the licence",
         "deed",
     ]
     city[PROPERTY].values = {OWNED: False}
-    assert [one.en for one in replaced(release.matter, await gathered(release, city))] == [
+    assert [one.en for one in replaced(release, await gathered(release, city), NOW)] == [
         "copy of the licence"
     ], "a deed that there is not"
     city[PROPERTY].status = EvidenceStatus.UNAVAILABLE
-    assert [one.en for one in replaced(release.matter, await gathered(release, city))] == [
+    assert [one.en for one in replaced(release, await gathered(release, city), NOW)] == [
         "copy of the licence"
     ], "a register that did not answer"
+    city[PROPERTY].status, city[PROPERTY].values = EvidenceStatus.MATCH, VALUES[PROPERTY]
+    city[PROPERTY].as_of = NOW - timedelta(days=2)
+    assert [one.en for one in replaced(release, await gathered(release, city), NOW)] == [
+        "copy of the licence"
+    ], "a register that vouches for no day that counts"
