@@ -128,16 +128,19 @@ def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) 
 
     Raises:
         typer.BadParameter: The day is none, or the city has no such concept.
+        typer.Exit: The release before cannot be read, or what was given has no place in a rule
+            file; what is wrong is printed.
     """
-    day, matter = path.name.removesuffix(SUFFIX), path.parent.name
-    try:
-        effective = date.fromisoformat(day)
-    except ValueError:
-        raise typer.BadParameter(f"“{day}”不是日期 | `{day}` is no day") from None
-    earlier = sorted(one for one in path.parent.glob(f"*{SUFFIX}") if one.name < path.name)
-    if earlier:
-        before = date.fromisoformat(earlier[-1].name.removesuffix(SUFFIX))
-        return skeleton.following(earlier[-1].read_text(encoding="utf-8"), effective, before)
+    effective, matter = _day_of(path), path.parent.name
+    if effective is None:
+        day = path.name.removesuffix(SUFFIX)
+        raise typer.BadParameter(f"“{day}”不是日期 | `{day}` is no day such as 2027-01-01")
+    days = [found for one in path.parent.glob(f"*{SUFFIX}") if (found := _day_of(one))]
+    if before := max((one for one in days if one < effective), default=None):
+        release = path.with_name(f"{before}{SUFFIX}")
+        text = text_of(release)
+        with _findings_of(release, text):
+            return skeleton.following(text, effective, before, where=str(release))
     meanings = city_meanings(path)
     unknown = sorted({FILING_DATE, *concepts} - {*meanings})
     if unknown:
@@ -150,7 +153,28 @@ def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) 
         )
     used = [meanings[Concept(one)] for one in dict.fromkeys([FILING_DATE, *concepts])]
     text = skeleton.first(matter, effective, _both(title), _both(authority), used)
-    return formatted(text, where=str(path), meanings=meanings)
+    with _findings_of(path, text):
+        return formatted(text, where=str(path), meanings=meanings)
+
+
+@contextmanager
+def _findings_of(path: Path, text: str) -> Iterator[None]:
+    """What is wrong with the text of a rule file ends the command, and is printed."""
+    try:
+        yield
+    except RuleFileError as error:
+        print_findings(RuleFile(path, text, None, error.findings))
+        raise typer.Exit(1) from None
+
+
+def _day_of(path: Path) -> date | None:
+    """The day that a rule file is named after; None if its name is no day."""
+    day = path.name.removesuffix(SUFFIX)
+    try:
+        found = date.fromisoformat(day)
+    except ValueError:
+        return None
+    return found if found.isoformat() == day else None  # it also takes 20270101 and 2027-W01-1
 
 
 def _both(text: str) -> Text:

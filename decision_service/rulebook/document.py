@@ -17,12 +17,14 @@ from decision_service.rulebook.tree import Finding, Position, Rulebook, RuleFile
 
 AgeConvention = Literal["birthday", "day_after"]
 
-_HEAD = {
+HEAD = {
     "事项": "matter",
     "生效": "effective",
     "取代": "supersedes",
     "主管": "competent authority",
 }
+"""English word of each key of the head."""
+
 _SECTIONS = {
     "依据": "Legal basis",
     "词汇": "Vocabulary",
@@ -143,7 +145,7 @@ def _head(top: Section, report: Report) -> tuple[MatterId, date, date | None, Te
     """Matter, first day, day of the release before, authority and title; None if one is wrong."""
     fields.allow_only(top, report, "items", "sections")
     title = fields.bilingual(top.heading, report)
-    found = fields.keyed(top, _HEAD, report, needed=("事项", "生效", "主管"))
+    found = fields.keyed(top, HEAD, report, needed=("事项", "生效", "主管"))
     matter = fields.identifier(found["事项"], report) if "事项" in found else None
     effective = fields.day(found["生效"], report) if "生效" in found else None
     authority = fields.bilingual(found["主管"], report) if "主管" in found else None

@@ -4,7 +4,6 @@ A new release of a matter begins as a copy of the one before, with its days chan
 is written from the concepts that it will use, with remarks that say what to put where.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -22,6 +21,9 @@ from decision_service.model import (
     Text,
     TextType,
 )
+from decision_service.rulebook import document, fields, page
+from decision_service.rulebook.source import Report, TooManyFindingsError, lines
+from decision_service.rulebook.tree import RuleFileError
 
 _HEAD = """# {title.zh} | {title.en}
 
@@ -118,12 +120,26 @@ def first(matter: str, day: date, title: Text, authority: Text, meanings: Sequen
     return "".join(parts)
 
 
-def following(before: str, day: date, superseded: date) -> str:
-    """A copy of the release before, from another day on."""
-    text = re.sub(r"(?m)^(- 生效[^：:\n]*[：:]).*$", rf"\g<1>{day.isoformat()}", before, count=1)
-    text = re.sub(r"(?m)^- 取代[^：:\n]*[：:].*\n", "", text, count=1)
-    line = f"\n- 取代 supersedes：{superseded.isoformat()}"
-    return re.sub(r"(?m)^(- 生效.*)$", lambda found: found[1] + line, text, count=1)
+def following(before: str, day: date, superseded: date, *, where: str) -> str:
+    """A copy of the release before, from another day on.
+
+    Raises:
+        RuleFileError: The head of the release before cannot be read; with all that is wrong there.
+    """
+    report = Report()
+    try:
+        markdown, written = lines(before, report)
+        root = page.read(markdown, written, report)
+        top = root.sections[0] if root.sections else root
+        head = fields.keyed(top, document.HEAD, report, needed=("生效",))
+    except TooManyFindingsError:
+        head = {}
+    if "生效" not in head:
+        raise RuleFileError(where, tuple(report.findings))
+    begins = f"- 生效 effective：{day.isoformat()}\n- 取代 supersedes：{superseded.isoformat()}"
+    anew = {head["生效"].line: begins}
+    dropped = {head["取代"].line} if "取代" in head else set()
+    return "\n".join(anew.get(one.line, one.text) for one in written if one.line not in dropped)
 
 
 def _condition(meaning: Meaning) -> str:

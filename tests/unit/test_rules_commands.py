@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 from decision_service import catalogue
 from decision_service.cli.rules import app
 from decision_service.publication import read_signatories
+from decision_service.rulebook import document
 from evidence_adapters import registry
 
 ROOT = Path(__file__).parent.parent.parent
@@ -219,9 +221,68 @@ def test_new_follows_the_release_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("head", "follows"),
+    [
+        pytest.param("* effective: 2019-10-01\n* supersedes: 2009-07-01", "*", id="in English"),
+        pytest.param("+ 生效：2019-10-01\n+ 取代：无", "+", id="in Chinese"),
+        pytest.param("- 生效  effective ： 2019-10-01", "-", id="with blanks"),
+    ],
+)
+def test_new_follows_the_release_before_however_its_head_is_written(
+    city: Path, head: str, follows: str
+) -> None:
+    folder = city / "rules" / "old_age_allowance"
+    before, made = folder / "2019-10-01.rules.md", folder / "2027-01-01.rules.md"
+    lines = before.read_text(encoding="utf-8").splitlines()
+    (at,) = (n for n, line in enumerate(lines) if line.startswith("- 生效"))
+    others = [line.replace("-", follows, 1) for line in lines[at - 1 : at + 3]]
+    others = [line for line in others if "生效" not in line and "取代" not in line]
+    text = "\n".join([*lines[: at - 1], head, *others, *lines[at + 3 :]])
+    before.write_text(text, encoding="utf-8")
+
+    assert run("new", "old_age_allowance", "2027-01-01", "--city", city).exit_code == 0
+    book = document.read(made.read_text(encoding="utf-8"), where=made.name)
+    assert book.effective == date(2027, 1, 1)
+    assert book.supersedes == date(2019, 10, 1)
+
+
+def test_new_follows_no_file_whose_name_is_no_day(city: Path) -> None:
+    folder = city / "rules" / "old_age_allowance"
+    for odd in ("0000", "2019-13-01", "20200101", "2021-01-01 副本", "旧"):
+        (folder / f"{odd}.rules.md").write_text("?", encoding="utf-8")
+
+    assert run("new", "old_age_allowance", "2027-01-01", "--city", city).exit_code == 0
+    made = (folder / "2027-01-01.rules.md").read_text(encoding="utf-8")
+    assert "- 取代 supersedes：2019-10-01" in made.splitlines()
+
+
+def test_new_does_not_follow_what_cannot_be_read(city: Path) -> None:
+    before = city / "rules" / "old_age_allowance" / "2019-10-01.rules.md"
+    before.write_bytes(before.read_text(encoding="utf-8").encode("gb18030"))
+
+    result = run("new", "old_age_allowance", "2027-01-01", "--city", city)
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{before}:1:3: E070 ")
+    assert not (before.parent / "2027-01-01.rules.md").exists()
+
+
+def test_new_says_what_is_wrong_with_a_title(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "matters", tmp_path / "matters")
+
+    result = run("new", "p", "2027-01-01", "--title", "⽼年 | aged", "--city", tmp_path)
+
+    assert result.exit_code == 1
+    assert ":1:3: E070 " in result.stdout
+    assert not list(tmp_path.rglob("*.rules.md"))
+
+
+@pytest.mark.parametrize(
     ("arguments", "told"),
     [
         pytest.param(("parking_permit", "2027-13-01"), "is no day", id="no such day"),
+        pytest.param(("parking_permit", "20270101"), "is no day", id="a day without hyphens"),
+        pytest.param(("parking_permit", "2027-W01-1"), "is no day", id="a day of a week"),
         pytest.param(("../up", "2027-01-01"), "is no id", id="a matter outside the folder"),
         pytest.param(("p", "2027-01-01", "a.b"), "has no concept", id="no such concept"),
         pytest.param(
