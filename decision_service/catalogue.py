@@ -161,14 +161,23 @@ def _compose(  # noqa: PLR0917  # what a release is made of
         where=_name(rules, city),
         calendar=calendar,
     )
-    if release.name != f"{matter}@{day}":
+    refuse_misnamed(rules, city, release.name)
+    return release
+
+
+def refuse_misnamed(rules: Path, city: Path, release: str) -> None:
+    """Hold the name of a rule file against the matter and the day that it gives itself.
+
+    Raises:
+        InvalidPublicationError: It is named after another.
+    """
+    if f"{rules.parent.name}@{rules.name.removesuffix('.rules.md')}" != release:
         raise InvalidPublicationError(
-            f"`{_name(rules, city)}` says it is `{release.name}`",
-            zh=f"“{_name(rules, city)}”文件内写明的是 {release.name}，与文件名不符",
+            f"`{_name(rules, city)}` says it is `{release}`",
+            zh=f"“{_name(rules, city)}”文件内写明的是 {release}，与文件名不符",
             reason="RELEASE_MISNAMED",
             hint="Make the matter id and the effective day those of the folder and the file.",
         )
-    return release
 
 
 def _published(city: Path, release: Release, signatories: Signatories) -> Publication:

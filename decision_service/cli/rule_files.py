@@ -82,7 +82,7 @@ def open_rule_file(path: Path) -> RuleFile:
         book = read(text, where=str(path), calendar=calendar)
         if refused := engine.limits(book):
             return RuleFile(path, text, None, (*refused, *book.warnings))
-        published = _as_published(path, text)
+        published = _as_published(path, text, book)
     except RuleFileError as error:
         return RuleFile(path, text, None, error.findings)
     except InvalidPublicationError as error:
@@ -221,12 +221,20 @@ def is_sealed(path: Path) -> bool:
     return (path.absolute().parent.parent.parent / seal_file(f"{matter}@{day}")).is_file()
 
 
-def _as_published(path: Path, text: str) -> Rulebook | None:
-    """The rule file as part of its release; None if no files of a release lie beside it."""
-    day, matter = path.name.removesuffix(SUFFIX), path.absolute().parent.name
-    city = path.absolute().parent.parent.parent
-    folder, concepts = city / "matters" / matter / day, city / "matters" / "concepts.toml"
-    if not folder.is_dir() or not concepts.is_file():
+def _as_published(path: Path, text: str, book: Rulebook) -> Rulebook | None:
+    """The rule file as part of its release; None if no files of a release lie beside it.
+
+    Raises:
+        InvalidPublicationError: It is not named as a city's files are, or something beside it is
+            wrong.
+    """
+    place, day = path.absolute(), path.name.removesuffix(SUFFIX)
+    city = place.parent.parent.parent
+    folder, concepts = city / "matters" / place.parent.name / day, city / "matters/concepts.toml"
+    if not concepts.is_file():
+        return None
+    catalogue.refuse_misnamed(place, city, f"{book.matter}@{book.effective}")
+    if not folder.is_dir():
         return None
     own = city / "registers"
     registers = registry.load(own if own.is_dir() else None)

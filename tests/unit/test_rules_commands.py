@@ -346,6 +346,17 @@ def test_a_file_that_is_not_utf_8_is_refused_and_left_alone(
         assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["2027-01-01.rules.md", "2020-01-01 副本.rules.md"])
+def test_check_says_that_a_file_is_named_after_another_day(city: Path, name: str) -> None:
+    folder = city / "rules" / "library_card"
+    shutil.copy(folder / "2020-01-01.rules.md", folder / name)
+
+    result = run("check", folder / name)
+
+    assert result.exit_code == 1
+    assert f"`rules/library_card/{name}` says it is `library_card@2020-01-01`" in result.stdout
+
+
 def test_test_does_not_run_a_file_that_is_wrong(draft: Path) -> None:
     result = run("test", draft)
 
