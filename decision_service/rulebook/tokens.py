@@ -157,7 +157,10 @@ _FREE_NUMBER = re.compile(r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,4})?(?![\d])
 _STRING = re.compile(r'"(?P<inside>(?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{6})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\"}
-_BLANK = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
+_BLANK = re.compile(r"\s+")
+_FREE_BLANK = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)+", re.DOTALL)
+_REMARKS = ("//", "/*")
+"""What begins a remark of FEEL. In a rule file the rest of a condition would be lost in silence."""
 _LATIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 _LATIN_END = re.compile(r"[A-Za-z0-9_]", re.ASCII)
 _BOUND = re.compile(r"\s*(?P<name>[^\W\d]\w*?)\s*(?:\bin\b|属于)")
@@ -207,11 +210,12 @@ class _Reader:
         self.bound: set[str] = set(ITEM)
         self.binding = 0
         self.last: Kind | None = None
+        self._blank = _FREE_BLANK if scope.free else _BLANK
 
     def words(self) -> Iterator[Word]:
         index = 0
         while index < len(self.text):
-            if blank := _BLANK.match(self.text, index):
+            if blank := self._blank.match(self.text, index):
                 index = blank.end()
                 continue
             word = (
@@ -359,7 +363,7 @@ class _Reader:
 
     def _unit(self, index: int) -> tuple[str, int]:
         """The unit that stands after a number, and where it ends; empty if there is none."""
-        blank = _BLANK.match(self.text, index)
+        blank = self._blank.match(self.text, index)
         start = blank.end() if blank else index
         unit = max(
             (one for one in (*self.scope.units, "%") if self.text.startswith(one, start)),
@@ -431,6 +435,8 @@ class _Reader:
     # signs
 
     def _sign(self, index: int) -> Word:
+        if self.text.startswith(_REMARKS, index) and not self.scope.free:
+            raise self._refuse("E101.remark", index, sign=self.text[index : index + 2])
         for sign, meant in MISTAKEN.items():
             if self.text.startswith(sign, index) and not self.text.startswith("!=", index):
                 key = "E101.equals" if sign == "==" else "E101.sign"
