@@ -72,7 +72,7 @@ def read(markdown: str, lines: Sequence[Piece], report: Report) -> Section:
         current = open_sections[-1]
         match kind:
             case "heading":
-                section = Section(lines[first].part(detail), detail)
+                section = Section(lines[first].part(0).part(detail), detail)
                 while open_sections[-1].level >= section.level:
                     open_sections.pop()
                 open_sections[-1].sections.append(section)

@@ -150,11 +150,14 @@ def wordings() -> Mapping[str, Mapping[str, str]]:
 
 # ── lines and characters ─────────────────────────────────────────────────────────────────────────
 
+_INDENT = re.compile("^[ \u3000]*\u3000")
+
 
 def lines(text: str, report: Report) -> tuple[str, tuple[Piece, ...]]:
     """The text as Markdown may have it, and its lines; every strange character is reported.
 
-    A byte order mark, which some editors put first, is left out.
+    A byte order mark, which some editors put first, is left out; full-width blanks at the
+    beginning of a line, which Markdown takes for text, are plain ones.
 
     Raises:
         TooManyFindingsError: There is too much wrong, or the file is too large to look at, or is
@@ -165,7 +168,8 @@ def lines(text: str, report: Report) -> tuple[str, tuple[Piece, ...]]:
         report.add("E005.size", Position(1, 1), most="1 MiB")
         raise TooManyFindingsError
     found = tuple(
-        Piece(line, number, 1) for number, line in enumerate(re.split("\r\n|\r|\n", text), start=1)
+        Piece(_INDENT.sub(lambda blanks: " " * len(blanks[0]), line), number, 1)
+        for number, line in enumerate(re.split("\r\n|\r|\n", text), start=1)
     )
     if len(found) > MOST_LINES:
         report.add("E005.size", Position(MOST_LINES, 1), most=f"{MOST_LINES} lines")

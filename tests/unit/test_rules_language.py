@@ -1,5 +1,6 @@
 """The language: what an expression means, in Chinese and in English, and where it ends."""
 
+import re
 import subprocess
 import sys
 import time
@@ -406,6 +407,24 @@ def test_line_ends_and_a_byte_order_mark_of_other_editors_make_no_difference() -
 
     for text in ("\ufeff" + SOUND, SOUND.replace("\n", "\r\n"), SOUND.replace("\n", "\r")):
         assert document.read(text, where="draft.rules.md") == book
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "　", "　　　　", " 　"])
+@pytest.mark.parametrize("before", ["- 事项", "## 词汇", "## 条件", "\n基准"])
+def test_a_line_of_blanks_is_empty_whatever_blanks_they_are(blank: str, before: str) -> None:
+    book = document.read(SOUND.replace(before, f"\n{before}", 1), where="draft.rules.md")
+
+    text = SOUND.replace(before, f"{blank}\n{before}", 1)
+
+    assert document.read(text, where="draft.rules.md") == book
+
+
+def test_lines_may_be_indented_by_a_full_width_blank() -> None:
+    text = re.sub(r"(?m)^(?=[#|>基])|^(?=- )", "　", SOUND)
+
+    book = document.read(text, where="draft.rules.md")
+
+    assert without_places(book) == without_places(document.read(SOUND, where="draft.rules.md"))
 
 
 def test_the_age_convention_of_the_matter_is_kept_in_the_book() -> None:
