@@ -369,7 +369,12 @@ def _unsealed(leaf: Leaf, said: Mapping[str, Json]) -> Unsealed | None:
             for name in ("key", "content", "links_salt", "links")
         )
         unsealed = unseal_with(key, leaf.id, content)
-        text = links.decode()
+        found = (
+            digest_of(content),
+            commitment(unsealed.subject_proof_key, unsealed.subject),
+            commitment(unsealed.notice_proof_key, unsealed.notice),
+            commitment(salt, links.decode()),
+        )
     except (ValueError, TamperedError):
         return None
     committed = (
@@ -377,12 +382,6 @@ def _unsealed(leaf: Leaf, said: Mapping[str, Json]) -> Unsealed | None:
         leaf.subject_commitment,
         leaf.notice_commitment,
         leaf.links_commitment,
-    )
-    found = (
-        digest_of(content),
-        commitment(unsealed.subject_proof_key, unsealed.subject),
-        commitment(unsealed.notice_proof_key, unsealed.notice),
-        commitment(salt, text),
     )
     return unsealed if found == committed else None
 

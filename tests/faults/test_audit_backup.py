@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,6 +199,23 @@ def test_a_backup_that_was_changed_is_told_and_not_put_back(folder: Path) -> Non
         restore(copied, folder, now=NOW)
     assert caught.value.reason == "BACKUP_CHANGED"
     assert verify_store(folder).problems == ()
+
+
+def test_a_disk_that_fills_up_leaves_no_half_store(folder: Path) -> None:
+    back_up(folder)
+    before = {path.name for path in folder.iterdir()}
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))
+    try:
+        with pytest.raises(StoreRefusedError) as caught:
+            restore(folder.with_name("backup"), folder, now=NOW)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    assert caught.value.reason == "COPY_FAILED"
+    assert {path.name for path in folder.iterdir()} == before
+    assert restore(folder.with_name("backup"), folder, now=NOW) is not None
+    assert (folder / "store.sqlite").stat().st_mode & 0o077 == 0
 
 
 async def test_nothing_is_put_back_under_a_running_service(folder: Path) -> None:

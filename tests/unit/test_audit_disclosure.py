@@ -231,6 +231,10 @@ FORGERIES: dict[str, tuple[Callable[[list[Line]], list[Line]], int | None]] = {
         lambda all_: [*all_[:3], {**all_[3], "links_salt": all_[4]["links_salt"]}, *all_[4:]],
         3,
     ),
+    "links under a salt that is none": (
+        lambda all_: [*all_[:3], {**all_[3], "links_salt": "AAAA"}, *all_[4:]],
+        3,
+    ),
     "other key": (lambda all_: [*all_[:3], {**all_[3], "key": all_[4]["key"]}, *all_[4:]], 3),
     "no key": (lambda all_: [*all_[:3], {"index": 3}, *all_[4:]], 3),
     "no JSON": (lambda all_: [*all_[:3], "", *all_[4:]], 3),  # type: ignore[list-item]
