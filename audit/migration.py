@@ -102,7 +102,8 @@ def migrate(
     Raises:
         StoreRefusedError: It has that version already (``NOTHING_TO_MIGRATE``) or one that this
             program does not know (``SCHEMA_UNKNOWN``); a process holds it, it must not be opened
-            as it is, it is damaged, or the disk failed. Then nothing was changed.
+            as it is, it is damaged, or the disk failed. Then nothing was changed. Or it is
+            migrated, and its anchor could not be written (``MIGRATION_UNSIGNED``).
     """
     refuse_missing(folder)
     place = anchor or folder / ANCHOR_FILE
@@ -112,8 +113,11 @@ def migrate(
                 schema = _step(connection)
                 signer, anchored = sound(connection, folder, place)
                 head = _tell(connection, folder, (schema, operator, now), progress)
-            Anchor(place).advance(anchored, head)
-            replace(folder / CHECKPOINT_FILE, signer.sign(head), durable=True)
+            try:
+                Anchor(place).advance(anchored, head)
+                replace(folder / CHECKPOINT_FILE, signer.sign(head), durable=True)
+            except OSError as error:
+                raise _unsigned() from error
     except (OSError, SQLAlchemyError, ValueError) as error:
         raise _unfinished() from error
     return Migration(schema, head.size - 1)
@@ -156,6 +160,15 @@ def _tell(
     said: dict[str, Json] = {"from": schema, "to": store.SCHEMA, "operator": operator}
     entry = Entry(MIGRATION_TYPE, str(uuid4()), now, said, {})
     return append(connection, head, keyring, entry, key=MIGRATION_KEY)
+
+
+def _unsigned() -> StoreRefusedError:
+    return StoreRefusedError(
+        "the store is migrated, but its anchor or its signed checkpoint could not be written",
+        zh="记录库已迁移完毕，但锚或已签检查点写不了；请检查其磁盘与权限后启动服务，服务会补签",
+        reason="MIGRATION_UNSIGNED",
+        hint="Look at their disk and permissions, then start the service, which signs it forward.",
+    )
 
 
 def _unfinished() -> StoreRefusedError:

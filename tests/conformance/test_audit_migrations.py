@@ -1,7 +1,9 @@
 """Stores that earlier versions wrote, on either store: refused with what to do, then migrated."""
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,6 +201,23 @@ def test_a_migration_that_is_cut_short_changes_nothing(
 
     migrate(old, operator="op", now=NOW)
     assert verify_store(old).problems == ()
+
+
+def test_an_anchor_that_cannot_be_written_is_told_and_caught_up_by_the_service(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk fails")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fdatasync", fail)
+        with pytest.raises(StoreRefusedError) as caught:
+            migrate(old, operator="op", now=NOW)
+
+    assert caught.value.reason == "MIGRATION_UNSIGNED"
+    Trail.open(old).close()
+    report = verify_store(old)
+    assert (report.problems, report.signed_size) == ((), 302)
 
 
 def test_there_is_a_step_from_every_version_that_there_was() -> None:
