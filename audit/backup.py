@@ -82,7 +82,7 @@ def backup(folder: Path, to: Path, *, now: datetime, recipient: str | None = Non
         return keyring, {} if reader is None else _encrypted_keys(folder, reader)
 
     try:
-        with whole_folder(to, mode=0o700) as draft:
+        with whole_folder(to, private=True) as draft:
             # What testifies is read before the store: a running service moves it on only
             # afterwards.
             for name in (VERIFIER_KEY_FILE, CHECKPOINT_FILE):

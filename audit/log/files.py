@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from audit.errors import StoreRefusedError
@@ -141,17 +141,49 @@ def refuse_exported(to: Path) -> None:
 
 
 @contextmanager
-def whole_folder(to: Path, *, mode: int = 0o777) -> Iterator[Path]:
-    """Fill the yielded folder; it gets its name at the end, and what is half made is taken away."""
+def whole_folder(to: Path, *, private: bool = False) -> Iterator[Path]:
+    """Fill the yielded folder; it gets its name at the end, and what is half made is taken away.
+
+    Args:
+        private: Whether it is for its owner only.
+
+    Raises:
+        StoreRefusedError: Another process is filling it (``COPY_UNDER_WAY``), or has just done.
+    """
     draft = to.with_name(to.name + ".partial")
-    with suppress(FileNotFoundError):
-        shutil.rmtree(draft)
+    draft.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
+    descriptor = _taken(draft)
     try:
-        draft.mkdir(mode=mode, parents=True)
+        refuse_exported(to)
+        for left in draft.iterdir():  # by who died on the way
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        if private:
+            os.fchmod(descriptor, 0o700)
         yield draft
         draft.rename(to)
-    finally:
+    except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _taken(draft: Path) -> int:
+    """The descriptor of a folder that nobody else takes until it is closed."""
+    # Somebody has it, or has just given it its name.
+    with suppress(BlockingIOError, FileNotFoundError), ExitStack() as undo:
+        descriptor = os.open(draft, os.O_RDONLY)
+        undo.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), draft.stat()):
+            undo.pop_all()
+            return descriptor
+    raise StoreRefusedError(
+        f"another process is writing `{draft.name}`",
+        zh=f"另一进程正在写 `{draft.name}`；请等它结束，或另指目录",
+        reason="COPY_UNDER_WAY",
+        hint="Wait until it has ended, or name another folder.",
+    )
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -119,6 +120,26 @@ def test_nothing_is_overwritten_and_no_half_export_is_left(made: Path, tmp_path:
     export(made / "s", tmp_path / "e", now=NOW)
     assert files(tmp_path / "e") == files(made / "export")
     assert not (tmp_path / "e.partial").exists()
+
+
+def test_of_two_that_export_at_once_under_one_name_neither_spoils_the_other(
+    made: Path, tmp_path: Path
+) -> None:
+    def one() -> str:
+        try:
+            export(made / "s", tmp_path / "e", now=NOW)
+        except StoreRefusedError as refusal:
+            return refusal.reason
+        return "done"
+
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            answers = [one.result() for one in [threads.submit(one) for _ in range(4)]]
+            assert answers.count("done") == 1
+            assert {*answers} <= {"done", "COPY_UNDER_WAY", "EXPORT_EXISTS"}
+            assert files(tmp_path / "e") == files(made / "export")
+            assert [path.name for path in tmp_path.iterdir()] == ["e"]
+            shutil.rmtree(tmp_path / "e")
 
 
 @pytest.mark.parametrize(
