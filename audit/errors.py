@@ -58,9 +58,9 @@ class StoreRefusedError(AuditError):
     ``STORE_UNREACHABLE``, ``STORE_UNSAFE``, ``STORE_UNWRITABLE``; of a recovery
     ``NOTHING_TO_RECOVER``, ``RECOVERY_UNFINISHED``, ``REASON_INVALID``; of a backup or an export
     ``BACKUP_EXISTS``, ``EXPORT_EXISTS``, ``BACKUP_CHANGED``, ``EXPORT_CHANGED``, ``COPY_FAILED``,
-    ``COPY_ELSEWHERE``, ``PARQUET_MISSING``, ``RECIPIENT_INVALID``; of a count
+    ``COPY_ELSEWHERE``, ``COPY_UNDER_WAY``, ``PARQUET_MISSING``, ``RECIPIENT_INVALID``; of a count
     ``TOO_FEW_PERSONS``; of a renewal ``RENEWAL_UNFINISHED``;
-    of a migration ``NOTHING_TO_MIGRATE``, ``MIGRATION_UNFINISHED``;
+    of a migration ``NOTHING_TO_MIGRATE``, ``MIGRATION_UNFINISHED``, ``MIGRATION_UNSIGNED``;
     of erasures done again ``SOURCE_DAMAGED``, ``REAPPLICATION_UNFINISHED``.
     """
 

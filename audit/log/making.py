@@ -56,7 +56,7 @@ def making(
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise unwritable(folder.parent, error) from None
     lock = Lock(folder / LOCK_FILE)
     try:
         there = left()

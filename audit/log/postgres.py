@@ -331,8 +331,6 @@ def _read(address: str) -> dict[str, Any]:
         not address.startswith("postgresql://")
         or not {"user", "host", "dbname"} <= parts.keys()
         or "password" in parts
-        or "hostaddr" in parts
-        or "," in host
         or (not near and tls != "verify-full")
     ):
         raise StoreRefusedError(

@@ -133,8 +133,8 @@ class Renewer:
 
         Raises:
             NotRecordedError: The store or the disk failed; nothing is lost, and it goes on when
-                it is asked for again. Or services of other machines hold the store, which would
-                not find the new key (``RENEWAL_ELSEWHERE``).
+                it is asked for again. Or services of other machines or accounts hold it, which
+                might not find the new key (``RENEWAL_ELSEWHERE``).
         """
         await self.learn()
         if not self._keyring.is_between:
@@ -228,8 +228,9 @@ def _unwritten() -> NotRecordedError:
 
 def _elsewhere() -> NotRecordedError:
     return NotRecordedError(
-        "services of other machines hold the store, and would not find the new master key",
-        zh="其他机器上的服务正在使用该记录库，取不到新的主密钥；请停掉全部服务后以"
+        "services of other machines or accounts hold the store, and might not find the new master"
+        " key",
+        zh="其他机器或其他账号的服务正在使用该记录库，可能取不到新的主密钥；请停掉全部服务后以"
         " `miaopi audit renew-key --store` 更换，再把 `master.key` 复制到各机",
         reason="RENEWAL_ELSEWHERE",
         hint="Stop all services, renew with `miaopi audit renew-key --store`, and copy"

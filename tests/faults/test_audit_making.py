@@ -168,6 +168,15 @@ def test_what_cannot_be_made_leaves_nothing(
     asyncio.run(use(folder))
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreRefusedError) as caught:
+        Trail.create(tmp_path / "file" / "s", origin="test.invalid/miaopi")
+
+    assert caught.value.reason == "FOLDER_UNWRITABLE"
+
+
 def test_a_backup_is_put_back_where_a_trail_was_being_made(folder: Path, tmp_path: Path) -> None:
     backup(folder, tmp_path / "copy", now=NOW)
     new = tmp_path / "new"
