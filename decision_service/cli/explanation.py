@@ -1,8 +1,9 @@
 """How a rule file comes to its verdict, step by step, for the facts that somebody types."""
 
-import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from decision_service.rulebook.tree import (
     VerdictKind,
 )
 from decision_service.rulebook.values import NotKnown
+from evidence_adapters import strict_json
 
 _STATUSES = {
     Status.MET: Text(zh="符合", en="met"),
@@ -170,10 +172,8 @@ def typed_facts(book: Rulebook, typed: Sequence[str], file: Path | None) -> Fact
 
 def _from_json(file: Path) -> dict[str, object]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"), parse_float=str, parse_int=str)
-    except RecursionError:
-        raise typer.BadParameter(f"“{file}”嵌套太深 | `{file}` is nested too deep") from None
-    except (OSError, ValueError) as error:
+        found = strict_json.parse(file.read_bytes())
+    except (OSError, strict_json.NotStrictError) as error:
         raise typer.BadParameter(f"“{file}”读不出 | `{file}` cannot be read: {error}") from None
     if not isinstance(found, dict):
         raise typer.BadParameter(f"“{file}”不是对象 | `{file}` is not an object")
@@ -190,21 +190,35 @@ def _written(value: object, type_: ConceptType | None) -> str:  # noqa: PLR0911 
         case str() as text, OptionType() | TextType() if text == "未知" or text.startswith('"'):
             return text
         case str() as text, OptionType(options=options):
-            return f'"{options[text].zh if text in options else text}"'
+            return _quoted(options[text].zh if text in options else text)
         case str() as text, TextType():
-            return f'"{text}"'
-        case list() as records, ListType(columns=columns):
-            types = {column.name.zh: column.type for column in columns.values()}
-            types |= {id_: column.type for id_, column in columns.items()}
-            return f"[{', '.join(_record(record, types) for record in records)}]"
+            return _quoted(text)
+        case Decimal() as number, _:
+            return format(number, "f")
+        case list() as records, _:
+            return f"[{', '.join(_record(record, _columns(type_)) for record in records)}]"
+        case dict() as record, _:
+            return _record(record, {})
         case _:
             return str(value)
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes; what would end them, or begin an escape, as its number."""
+    return '"' + re.sub(r'["“”＂\\＼]', lambda one: f"\\u{ord(one[0]):04X}", text) + '"'
+
+
+def _columns(type_: ConceptType | None) -> Mapping[str, ConceptType]:
+    """The type of each column of a list by its Chinese name and by its id; else none."""
+    columns = type_.columns if isinstance(type_, ListType) else {}
+    named = {column.name.zh: column.type for column in columns.values()}
+    return named | {id_: column.type for id_, column in columns.items()}
 
 
 def _record(record: object, types: Mapping[str, ConceptType]) -> str:
     """A record of a list; what is no object is left for the rule file's reader to refuse."""
     if not isinstance(record, dict):
-        return str(record)
+        return _written(record, None)
     cells = (f"{name} = {_written(cell, types.get(name))}" for name, cell in record.items())
     return f"({', '.join(cells)})"
 

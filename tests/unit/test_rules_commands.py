@@ -422,15 +422,40 @@ def test_explain_shows_what_a_table_gives_where_a_requirement_reads_it(tmp_path:
     assert "上限月数 = 24 月" in result.stdout
 
 
-@pytest.mark.parametrize("depth", [60, 600, 6_000, 60_000, 600_000])
-def test_explain_refuses_facts_that_are_nested_without_end(tmp_path: Path, depth: int) -> None:
+@pytest.mark.parametrize("text", ['a"b', "“引", r"a\b", "\\", "a；b", "（", '，"、', "＂＼", "\n"])
+def test_explain_takes_a_text_of_a_file_as_it_is(tmp_path: Path, text: str) -> None:
     facts = tmp_path / "facts.json"
-    facts.write_text('{"户籍市": ' + "[" * depth + "]" * depth + "}", encoding="utf-8")
+    facts.write_text(json.dumps({"居住区": text, "月租金": 15e2}), encoding="utf-8")
 
-    result = run("explain", ALLOWANCE, "--facts", facts)
+    result = run("explain", SOUND, "--scenario", "S1", "--facts", facts, "--json")
+
+    assert result.exit_code == 0, result.output
+    (promise,) = (one for one in json.loads(result.stdout)["requirements"] if one["id"] == "R3")
+    assert {"居住区": text} in [test["inputs"] for test in promise["tests"]]
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        pytest.param('{"户籍市": ' + "[" * 60_000 + "]" * 60_000 + "}", "too deep", id="deep"),
+        pytest.param('{"户籍市": "外市", "户籍市": "深圳市"}', "twice", id="a key twice"),
+        pytest.param('{"户籍市": "\\ud800"}', "half a character", id="half a character"),
+        pytest.param('{"户籍市": NaN}', "not a number", id="not a number"),
+        pytest.param('["户籍市"]', "not an object", id="no object"),
+        pytest.param('{"户籍市": ["外市"]}', "`[外市]` is not a value", id="a list"),
+        pytest.param('{"户籍市": {"市": 1}}', "`(市 = 1)` is not a value", id="an object"),
+    ],
+)
+def test_explain_refuses_a_file_of_facts_that_has_no_single_reading(
+    tmp_path: Path, facts: str, told: str
+) -> None:
+    file = tmp_path / "facts.json"
+    file.write_text(facts, encoding="utf-8")
+
+    result = run("explain", ALLOWANCE, "--facts", file)
 
     assert result.exit_code == 2
-    assert not isinstance(result.exception, RecursionError)
+    assert told in " ".join(result.output.replace("│", " ").split())
 
 
 LIBRARY = "library_card@2020-01-01"
