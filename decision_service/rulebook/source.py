@@ -47,8 +47,10 @@ class Piece(NamedTuple):
     def split(self, separators: str) -> "tuple[Piece, ...]":
         """The parts between any of the separating characters, outside quotes and brackets."""
         parts, start, depth, quoted = [], 0, 0, False
-        for sign in _any_of(_QUOTES + _BRACKETS + separators).finditer(self.text):
+        for sign in _any_of(_QUOTES + _BRACKETS + separators, escaped=True).finditer(self.text):
             character = sign[0]
+            if character[0] == "\\":
+                continue
             if character in _QUOTES:
                 quoted = not quoted
             elif quoted:
@@ -72,9 +74,9 @@ _BRACKETS = "([（［)]）］"
 
 
 @cache
-def _any_of(characters: str) -> re.Pattern[str]:
-    """A pattern for any one of these characters."""
-    return re.compile(f"[{re.escape(characters)}]")
+def _any_of(characters: str, *, escaped: bool = False) -> re.Pattern[str]:
+    """A pattern for any one of these characters, or else for one behind a backslash."""
+    return re.compile((r"\\.|" if escaped else "") + f"[{re.escape(characters)}]")
 
 
 class TooManyFindingsError(Exception):

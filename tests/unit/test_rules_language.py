@@ -1,5 +1,6 @@
 """The language: what an expression means, in Chinese and in English, and where it ends."""
 
+import json
 import re
 import subprocess
 import sys
@@ -387,6 +388,19 @@ def test_a_scenario_begins_with_the_baseline_and_has_every_concept() -> None:
     assert silent.facts[Concept("applicant.rent")] == Known(value=Decimal(3000), source="declared")
     assert promise.facts[Concept("applicant.promises")] == Unknown(why=Why.NOT_ANSWERED)
     assert promise.reasons == frozenset({"R2", "R3"})
+
+
+@pytest.mark.parametrize("text", [r"南\"山", r"\"；山", r"a\\\"b，(", r"\"(\"", "\\\\"])
+def test_a_quote_within_a_text_does_not_end_it_in_a_scenario(text: str) -> None:
+    given = SOUND.replace('；居住区 = "南山"', "")
+    given = given.replace("月租金 = 3000；", f'居住区 = "{text}"；月租金 = 3000；')
+
+    facts = document.read(given, where="draft.rules.md").scenarios[0].facts
+
+    assert facts[Concept("applicant.district")] == Known(
+        value=json.loads(f'"{text}"'), source="declared"
+    )
+    assert facts[Concept("applicant.rent")] == Known(value=Decimal(3000), source="declared")
 
 
 def test_options_have_codes_and_labels_in_both_languages() -> None:
