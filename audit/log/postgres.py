@@ -103,11 +103,8 @@ class Server:
         """Hold the store while no service does; whoever starts meanwhile is refused."""
         with self._connected(begin="BEGIN") as connection:
             raw = driver(connection)
-            until = time.monotonic() + _FAREWELL_S
-            while not _tell(raw, f"SELECT pg_try_advisory_lock({_CLASS}, {_IN_USE})"):
-                if time.monotonic() > until:
-                    raise _in_use(_holders(raw))
-                time.sleep(_FAREWELL_S / 100)
+            if not _taken(raw, f"SELECT pg_try_advisory_lock({_CLASS}, {_IN_USE})"):
+                raise _in_use(_holders(raw))
             raw.execute(f"SELECT pg_advisory_lock({_CLASS}, {_TURN})")
             yield connection
 
@@ -254,7 +251,7 @@ class Turns:
             connection = self._engine.connect()
             raw = driver(connection)
             unsafe = _unsafe(raw)
-            is_free = _tell(raw, f"SELECT pg_try_advisory_lock_shared({_CLASS}, {_IN_USE})")
+            is_free = _taken(raw, f"SELECT pg_try_advisory_lock_shared({_CLASS}, {_IN_USE})")
         except (SQLAlchemyError, psycopg.Error) as error:
             raise _unreachable(self._name) from error
         if unsafe or not is_free:
@@ -274,6 +271,16 @@ def driver(connection: Connection) -> "psycopg.Connection[Any]":
 def _tell(raw: "psycopg.Connection[Any]", question: str) -> Any:  # noqa: ANN401  # one value
     row = raw.execute(question.encode()).fetchone()
     return None if row is None else row[0]
+
+
+def _taken(raw: "psycopg.Connection[Any]", attempt: str) -> bool:
+    """Whether a lock was taken, though who had it may only just have gone."""
+    until = time.monotonic() + _FAREWELL_S
+    while not _tell(raw, attempt):
+        if time.monotonic() > until:
+            return False
+        time.sleep(_FAREWELL_S / 100)
+    return True
 
 
 def _has_log(connection: Connection) -> bool:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -210,6 +210,15 @@ async def test_a_service_can_append_and_erase_and_a_keeper_renew(roles: Path) ->
     (roles / "auditor" / "master.key").unlink()
     (roles / "auditor" / "signing.key").unlink()
     assert verify_store(roles / "auditor").problems == ()
+
+
+async def test_whoever_starts_as_maintenance_ends_is_let_in(folder: Path) -> None:
+    """The server may take a moment to see that a session has gone."""
+    with ExitStack() as maintenance:
+        maintenance.enter_context(connections.at(folder).alone())
+        asyncio.get_running_loop().call_later(0.3, maintenance.pop_all().close)
+    opened = await asyncio.to_thread(Trail.open, folder)
+    opened.close()
 
 
 def test_a_session_that_is_hidden_from_an_account_may_be_of_another_machine() -> None:
