@@ -64,13 +64,33 @@ def text_of(path: Path) -> str:
     """What a rule file says; a byte that is no UTF-8 becomes a character that is a finding.
 
     Raises:
-        typer.BadParameter: There is no such file.
+        typer.BadParameter: There is no such file, or it cannot be read.
     """
     if not path.is_file():
         raise typer.BadParameter(f"没有文件“{path}” | there is no file `{path}`")
-    with path.open("rb") as file:
-        raw = file.read(LONGEST_FILE + 4)  # no more than tells that it is too large
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LONGEST_FILE + 4)  # no more than tells that it is too large
+    except OSError as error:
+        raise typer.BadParameter(
+            f"“{path}”读不出 | `{path}` cannot be read: {error.strerror}"
+        ) from None
     return raw.decode("utf-8", errors="replace")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a rule file, and the folder that it lies in.
+
+    Raises:
+        typer.BadParameter: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(
+            f"“{path}”写不了 | `{path}` cannot be written: {error.strerror}"
+        ) from None
 
 
 def open_rule_file(path: Path) -> RuleFile:

@@ -29,6 +29,7 @@ from decision_service.cli.rule_files import (
     release_of,
     rule_files,
     text_of,
+    write,
 )
 from decision_service.cli.service import LOCAL, Address, Token, call
 from decision_service.client import Client, SimulateReleaseResponse
@@ -100,8 +101,7 @@ def new(
     if path.exists():
         raise typer.BadParameter(f"已有“{path}” | `{path}` is there already")
     text = drafted(path, concepts or [], title=title, authority=authority)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write(path, text)
     show.out.print(f"✓ {path}", soft_wrap=True)
     _print_what_is_due(city / "matters" / matter, path, day)
 
@@ -238,9 +238,9 @@ def dress(
             show.out.print(f"{path}  已封存，不改写 sealed, left as it is", soft_wrap=True)
             continue
         wrong |= check
-        show.out.print(f"{'✗' if check else '✓'} {path}", soft_wrap=True)
         if not check:
-            path.write_text(dressed, encoding="utf-8")
+            write(path, dressed)
+        show.out.print(f"{'✗' if check else '✓'} {path}", soft_wrap=True)
     if wrong:
         raise typer.Exit(1)
 

@@ -267,6 +267,27 @@ def test_new_does_not_follow_what_cannot_be_read(city: Path) -> None:
     assert not (before.parent / "2027-01-01.rules.md").exists()
 
 
+def test_new_says_that_its_folder_cannot_be_made(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "matters", tmp_path / "matters")
+    (tmp_path / "rules").write_text("a file", encoding="utf-8")
+
+    result = run("new", "p", "2027-01-01", "--city", tmp_path)
+
+    assert result.exit_code == 2
+    assert "cannot be written" in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_file_that_the_system_keeps_from_us_is_named(tmp_path: Path) -> None:
+    """The memory of a process has nothing at its first address, whoever asks for it."""
+    kept = tmp_path / "kept.rules.md"
+    kept.symlink_to("/proc/self/mem")
+
+    result = run("check", kept)
+
+    assert result.exit_code == 2
+    assert "cannot be read" in " ".join(result.output.replace("│", " ").split())
+
+
 def test_new_says_what_is_wrong_with_a_title(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "matters", tmp_path / "matters")
 
