@@ -37,8 +37,9 @@ _EXPRESSIONS = {"推算": {"算法"}, "结果": {"取自"}}
 """Columns of expressions, by section; in 标准 all but the first are."""
 
 _CONDITION = re.compile(r"条件(?:\s+requires)?|requires")
-_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
-_BAR = re.compile(r"\s*[|｜]\s*")
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.?)*(?:"|$))')
+"""A text, to the end of the line if nothing ends it: every character is looked at once."""
+
 _SOURCES = {DECLARED: "申报 declared", SERVICE: "服务 service"}
 
 
@@ -73,7 +74,7 @@ class _Line:
 def _section(section: Section, word: str, meanings: Meanings) -> Iterator[_Line]:
     """The lines of a section that are written anew; ``word`` is the section of the second level."""
     if section.level:
-        heading = _BAR.sub(" | ", section.heading.text, count=1)
+        heading = _halves(section.heading.text)
         yield _Line(section.heading.line, f"{'#' * section.level} {heading}")
     if section.level == 2:
         word = section.heading.text.split()[0] if section.heading.text else ""
@@ -87,8 +88,14 @@ def _section(section: Section, word: str, meanings: Meanings) -> Iterator[_Line]
 
 def _item(item: Item) -> str:
     key, value = " ".join(item.key.text.split()), item.value.text
-    value = _expression(value) if _CONDITION.fullmatch(key) else _BAR.sub(" | ", value, count=1)
+    value = _expression(value) if _CONDITION.fullmatch(key) else _halves(value)
     return f"- {key}：{value}"
+
+
+def _halves(text: str) -> str:
+    """``中文 | English`` with one blank on either side of its bar."""
+    zh, *en = re.split("[|｜]", text, maxsplit=1)
+    return " | ".join((zh.rstrip(), en[0].lstrip())) if en else text
 
 
 def _expression(text: str) -> str:
@@ -99,7 +106,7 @@ def _expression(text: str) -> str:
     for index, part in enumerate(parts):
         end = start + len(part)
         if index % 2:
-            found.append(f'"{text[start + 1 : end - 1]}"')
+            found.append(part[0] + text[start + 1 : end - 1] + part[1:][-1:])
         else:
             for sign, spelt in SPELT.items():
                 part = part.replace(sign, spelt)  # noqa: PLW2901  # each sign in turn

@@ -1,6 +1,7 @@
 """A rule file in its usual dress says what it said before, and is left alone the second time."""
 
 import shutil
+import time
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,23 @@ def test_no_text_is_changed_whatever_stands_in_it(
 
     assert read(dressed) == said
     assert formatted(dressed, where="draft.rules.md") == dressed
+
+
+@pytest.mark.parametrize(
+    ("found", "put"),
+    [
+        pytest.param("已工作 {", "已工作" + " " * 200_000 + "{", id="blanks in a notice"),
+        pytest.param("租房补贴 |", "租房" + " " * 200_000 + "补贴 |", id="blanks in the title"),
+        pytest.param("工作月数 >= 6", '"' + '\\"' * 100_000, id="a text that does not end"),
+        pytest.param("[6..24)", '"' * 200_001, id="quotes in a cell"),
+    ],
+)
+def test_a_hostile_file_is_dressed_in_bounded_time(found: str, put: str) -> None:
+    begun = time.process_time()
+
+    formatted(SOUND.replace(found, put, 1), where="draft.rules.md")
+
+    assert time.process_time() - begun < 5
 
 
 def test_tables_are_aligned_by_what_a_terminal_shows_and_signs_are_half_width() -> None:
