@@ -14,6 +14,7 @@ from decision_service.rulebook.tree import (
     If,
     Listed,
     Negative,
+    Path,
     Position,
     is_fixed,
 )
@@ -83,13 +84,15 @@ def plain_unit(unit: str) -> str:
 # ── how many digits a number has ─────────────────────────────────────────────────────────────────
 
 _LIKE_ARGUMENTS = frozenset({"min", "max", "abs", "sum", "modulo", "mode"})
+_LIKE_LISTS = frozenset({"concatenate", "union", "append", "flatten"})
+_LIKE_ELEMENT = frozenset({"insert_before", "list_replace"})
 _TO_SCALE = frozenset(
     {"decimal", "floor", "ceiling"} | {"round_up", "round_down", "round_half_up", "round_half_down"}
 )
 _ENDLESS = frozenset({"mean", "median", "stddev", "product", "sqrt", "log", "exp", "number"})
 
 
-def digits(  # noqa: C901, PLR0911  # one case for each kind of node
+def digits(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node
     expression: Expression,
 ) -> int | None:
     """The most digits after the point that its value can have; None where there is no bound."""
@@ -111,15 +114,25 @@ def digits(  # noqa: C901, PLR0911  # one case for each kind of node
             return _most(*(digits(item) for item in items))
         case Each(result=result):
             return digits(result)
-        case Call(function=function, arguments=arguments) if function in _LIKE_ARGUMENTS:
+        case Call(function=function, arguments=arguments) if (
+            function in _LIKE_ARGUMENTS or function in _LIKE_LISTS
+        ):
             return _most(*(digits(argument) for argument in arguments))
+        case Call(function=function, arguments=(items, _, element)) if function in _LIKE_ELEMENT:
+            return _most(digits(items), digits(element))
         case Call(function=function, arguments=arguments) if function in _TO_SCALE:
             return _digits_to_scale(arguments)
         case Call(function=function) if function in _ENDLESS:
             return None
+        case Path(item=item, part="seconds") if isinstance(_innermost(item.type), DaysType):
+            return None
         case _:
-            type_ = expression.type.item if isinstance(expression.type, ListOf) else expression.type
+            type_ = _innermost(expression.type)
             return type_.scale if isinstance(type_, NumberType) else 0
+
+
+def _innermost(type_: Type) -> Type:
+    return _innermost(type_.item) if isinstance(type_, ListOf) else type_
 
 
 def _digits_to_scale(arguments: tuple[Expression, ...]) -> int | None:
@@ -136,12 +149,15 @@ def _digits_to_scale(arguments: tuple[Expression, ...]) -> int | None:
 def as_scaled(expression: Expression) -> Type:
     """Its type with the scale that its value needs; `MOST_DIGITS` where there is no bound."""
     most = digits(expression)
-    scale = MOST_DIGITS if most is None else min(most, MOST_DIGITS)
-    match expression.type:
+    return _of_scale(expression.type, MOST_DIGITS if most is None else min(most, MOST_DIGITS))
+
+
+def _of_scale(type_: Type, scale: int) -> Type:
+    match type_:
         case NumberType(unit=unit):
             return NumberType(unit=unit, scale=scale)
-        case ListOf(item=NumberType(unit=unit)):
-            return ListOf(NumberType(unit=unit, scale=scale))
+        case ListOf(item=item):
+            return ListOf(_of_scale(item, scale))
         case other:
             return other
 

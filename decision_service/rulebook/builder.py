@@ -478,9 +478,10 @@ class Builder:
                     return Path(item, id_, type_, item.at)
                 known = sorted(ids)
             case _ if word.text in PARTS_OF.get(one.kind, {}):
-                part: Type = NumberType(unit=PARTS_OF[one.kind][word.text])
-                type_ = ListOf(part) if isinstance(item.type, ListOf) else part
-                return Path(item, word.text, type_, item.at)
+                part = NumberType(unit=PARTS_OF[one.kind][word.text])
+                every = ListOf(part) if isinstance(item.type, ListOf) else part
+                made = Path(item, word.text, every, item.at)
+                return replace(made, type=as_scaled(made))
             case _:
                 known = sorted(PARTS_OF.get(one.kind, {}))
         words = in_words(one)
