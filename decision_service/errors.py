@@ -16,7 +16,7 @@ What happens in the world (a silent register, a missing record) is a value, neve
     ├── OverloadedError          the service has more work than it can take
     ├── NotRecordedError         it could not be recorded, so it did not happen
     ├── InvalidPublicationError  a rule file, matter, form, register or release cannot be loaded
-    └── EngineError              the rule engine broke its contract, or its reference failed
+    └── EngineError              the rule engine broke its contract
 """
 
 from collections.abc import Sequence
@@ -137,4 +137,4 @@ class InvalidPublicationError(DecisionServiceError):
 
 
 class EngineError(DecisionServiceError):
-    """The rule engine broke its contract, or its reference failed. The case is referred."""
+    """The rule engine broke its contract. It never reaches a caller: the case is referred."""

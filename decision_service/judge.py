@@ -7,7 +7,7 @@ nothing but the parsed tree, and where they do not agree nobody is decided by ei
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from decision_service.awaited import worth_waiting_for
@@ -42,7 +42,7 @@ from decision_service.model import (
     Why,
 )
 from decision_service.release import Gap, Release
-from decision_service.rulebook.figures import DECIMAL
+from decision_service.rulebook import interpret
 from decision_service.rulebook.tree import (
     Derived,
     Output,
@@ -51,7 +51,7 @@ from decision_service.rulebook.tree import (
     VerdictKind,
     quantum,
 )
-from decision_service.rulebook.values import NotKnown
+from decision_service.rulebook.values import UNKNOWN, NotKnown
 
 DERIVED = "derived"
 """Source of a value that the rules compute from others."""
@@ -172,11 +172,11 @@ def _refusal(release: Release, facts: Facts, reasons: tuple[Reason, ...]) -> Out
 
 
 def _agreed(release: Release, facts: Facts) -> Verdict | None:
-    """The verdict of both evaluators; None if they differ, or one of them failed."""
+    """The verdict of both evaluators; None if they differ, or one of them has none."""
     try:
         expected = release.reference.verdict(facts)
         inferred = release.engine.verdict(facts)
-    except EngineError:
+    except Exception:  # noqa: BLE001  # whatever it was, it says nothing about the applicant
         return None
     return expected if inferred == expected else None
 
@@ -310,7 +310,7 @@ def _reasons(release: Release, facts: Facts, verdict: Verdict) -> tuple[Reason, 
 
 def used_facts(release: Release, facts: Facts) -> Iterable[Used]:
     """Every value as the applicant may see it, and who vouches for it, in the file's order."""
-    values = release.reference.values(facts)
+    values = _values(release, facts)
     listed: tuple[Term | Derived, ...] = (*release.book.terms, *release.book.derived)
     for named in listed:
         value, fact = values[named.id], facts.get(named.id)
@@ -321,6 +321,15 @@ def used_facts(release: Release, facts: Facts) -> Iterable[Used]:
             source=_source(fact, release, named.id),
             why=fact.why if isinstance(fact, Unknown) else None,
         )
+
+
+def _values(release: Release, facts: Facts) -> Mapping[Concept, Held | NotKnown]:
+    """What every name stands for; the facts alone, for a person, where the reference fails."""
+    try:
+        return release.reference.values(facts)
+    except Exception:  # noqa: BLE001  # `_agreed` has referred the case for the same reason
+        derived = {one.id: UNKNOWN for one in release.book.derived}
+        return {**derived, **interpret.given(release.book, facts)}
 
 
 def _source(fact: Fact | None, release: Release, concept: Concept) -> str:
@@ -416,13 +425,18 @@ def _fill(notice: str, shown: Mapping[str, str]) -> str:
     return notice
 
 
+_EVERY_DIGIT = Context(prec=7_000)
+"""As many as the greatest number that rules can find has, which Python's own has not."""
+
+
 def display(value: Held, type_: ConceptType) -> Text:
     """A value in words, with its unit or its option's name."""
     match value, type_:
         case bool(), _:
             return Text(zh="是" if value else "否", en="yes" if value else "no")
         case Decimal(), NumberType(unit=unit, scale=scale):
-            digits = format(value.quantize(quantum(scale), context=DECIMAL), "f")
+            rounded = value.quantize(quantum(scale), context=_EVERY_DIGIT)
+            digits = format(rounded or rounded.copy_abs(), "f")
             return Text(
                 zh=f"{digits} {unit}".rstrip(), en=f"{digits} {_UNITS.get(unit, unit)}".rstrip()
             )

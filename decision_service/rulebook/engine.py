@@ -20,6 +20,7 @@ import durable_rules_engine  # type: ignore[import-not-found]  # a C module with
 
 from decision_service.errors import EngineError
 from decision_service.model import (
+    Concept,
     Facts,
     Status,
     Text,
@@ -41,7 +42,7 @@ from decision_service.rulebook.tree import (
     Verdict,
     VerdictKind,
 )
-from decision_service.rulebook.values import NotKnown
+from decision_service.rulebook.values import Datum, NotKnown
 
 # ── the C module ─────────────────────────────────────────────────────────────────────────────────
 
@@ -351,7 +352,7 @@ class Engine:
             EngineError: A guard tripped, or it is closed; no result leaves then.
         """
         book = self._book
-        values = dict(interpret.given(book, facts))
+        values: dict[Concept, Datum | NotKnown] = dict(interpret.given(book, facts))
         statuses: dict[str, int] = {}
         rows: dict[str, str] = {}
         with _LOCK:

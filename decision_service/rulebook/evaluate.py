@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypeAlias, assert_never
 
-from decision_service.errors import EngineError
 from decision_service.model import (
     BooleanType,
     Concept,
@@ -68,20 +67,8 @@ class Reference:
         self._values: Callable[[_Get], tuple[Held | None, ...]] = program["values"]
 
     def verdict(self, facts: Facts) -> Verdict:
-        """Say what the rule file says about these facts.
-
-        Raises:
-            EngineError: It could not.
-        """
-        try:
-            return self._verdict(facts.get)
-        except Exception as error:
-            raise EngineError(
-                "the reference cannot apply the rules",
-                zh="对照计算无法适用规则。本件转人工办理。",
-                reason="REFERENCE_FAILED",
-                hint="The case is referred to a person; report the rule file to operations.",
-            ) from error
+        """Say what the rule file says about these facts."""
+        return self._verdict(facts.get)
 
     def values(self, facts: Facts) -> Mapping[Concept, Held | NotKnown]:
         """Every concept, derived value and table column, with its value."""

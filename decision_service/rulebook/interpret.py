@@ -12,10 +12,12 @@ from typing import assert_never
 
 from decision_service.model import (
     BooleanType,
+    Concept,
     ConceptType,
     DateType,
     Fact,
     Facts,
+    Held,
     Known,
     ListType,
     NumberType,
@@ -74,14 +76,14 @@ def verdict(book: Rulebook, facts: Facts) -> Verdict:
     )
 
 
-def given(book: Rulebook, facts: Facts) -> Values:
+def given(book: Rulebook, facts: Facts) -> Mapping[Concept, Held | NotKnown]:
     """What is known of the concepts."""
     return {term.id: _believed(facts.get(term.id), term.type) for term in book.terms}
 
 
 def worked_out(book: Rulebook, facts: Facts) -> tuple[Values, tuple[tuple[str, str], ...]]:
     """What every name stands for, and by table the numbers of its rows that apply."""
-    values = dict(given(book, facts))
+    values: dict[Concept, Datum | NotKnown] = dict(given(book, facts))
     rows: dict[str, str] = {}
     for step in steps(book.derived, book.tables):
         if isinstance(step, Derived):
@@ -187,7 +189,7 @@ def _kind(
     return VerdictKind.APPROVE
 
 
-def _believed(fact: Fact | None, type_: ConceptType) -> Datum | NotKnown:
+def _believed(fact: Fact | None, type_: ConceptType) -> Held | NotKnown:
     if not isinstance(fact, Known):
         return UNKNOWN
     value = fact.value

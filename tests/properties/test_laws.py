@@ -5,15 +5,16 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decision_service.awaited import worth_waiting_for
 from decision_service.catalogue import Catalogue
 from decision_service.errors import EngineError
-from decision_service.judge import judge
+from decision_service.judge import display, judge, used_facts
 from decision_service.model import (
     DECLARED,
     Approved,
@@ -155,21 +156,6 @@ def test_law_3_the_evaluators_agree_on_more_than_20_000_cases(published: Catalog
     assert kinds == set(VerdictKind)
 
 
-def test_law_3_a_reference_that_fails_decides_nobody(
-    allowance: Release, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever it fails on, the application goes to a person, and not back to the applicant."""
-
-    def fails(_get: Any) -> Any:
-        raise AttributeError("no such part")
-
-    monkeypatch.setattr(allowance.reference, "_verdict", fails)
-    outcome = _judge(allowance, _facts(allowance, random.Random(1)))  # noqa: S311 - generated
-
-    assert isinstance(outcome, Referred)
-    assert [reason.code for reason in outcome.reasons] == ["ENGINE_DISAGREES"]
-
-
 @pytest.mark.parametrize("broken", ["disagrees", "raises"])
 def test_law_3_an_engine_that_is_wrong_decides_nobody(
     allowance: Release, monkeypatch: pytest.MonkeyPatch, broken: str
@@ -191,6 +177,59 @@ def test_law_3_an_engine_that_is_wrong_decides_nobody(
         outcome = _judge(release, _facts(release, dice))
         assert isinstance(outcome, Referred)
         assert [reason.code for reason in outcome.reasons] == ["ENGINE_DISAGREES"]
+
+
+@pytest.mark.parametrize("evaluator", ["engine", "reference"])
+def test_law_3_an_evaluator_that_fails_decides_nobody_and_a_person_sees_the_facts(
+    allowance: Release, monkeypatch: pytest.MonkeyPatch, evaluator: str
+) -> None:
+    """Whatever is raised, on any of the values that are tried, is no crash and no approval."""
+    release, dice = allowance, random.Random(1)  # noqa: S311 - generated facts
+
+    def fails(_facts: Facts) -> NoReturn:
+        raise AttributeError("'datetime.date' object has no attribute 'get'")
+
+    for name in ("verdict", "values"):
+        if hasattr(broken := getattr(release, evaluator), name):
+            monkeypatch.setattr(broken, name, fails)
+    for _ in range(50):
+        facts = _facts(release, dice)
+        outcome = _judge(release, facts)
+        shown = {one.concept: one.value.zh for one in used_facts(release, facts)}
+
+        assert isinstance(outcome, Referred)
+        assert [reason.code for reason in outcome.reasons] == ["ENGINE_DISAGREES"]
+        for term in release.book.terms:
+            assert bool(shown[term.id]) is isinstance(facts[term.id], Known)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("-0", "0.000000000 元"),
+        ("-0.0000000004", "0.000000000 元"),
+        ("12345678901234567890.123456789", "12345678901234567890.123456789 元"),
+        ("1E+6144", f"1{'0' * 6144}.000000000 元"),
+    ],
+)
+def test_every_number_that_rules_can_find_is_shown(number: str, shown: str) -> None:
+    assert display(Decimal(number), NumberType(unit="元", scale=9)).zh == shown
+
+
+def test_an_imagined_answer_on_which_the_reference_fails_is_not_waited_for(
+    allowance: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = allowance.book.scenarios[0].facts
+    open_: Facts = {concept: Unknown(why=Why.AMBIGUOUS) for concept in known}
+    open_[Concept("applicant.hukou_city")] = Unknown(why=Why.UNAVAILABLE)
+    verdict = allowance.reference.verdict(open_)
+
+    def fails(_facts: Facts) -> NoReturn:
+        raise AttributeError("'datetime.date' object has no attribute 'get'")
+
+    monkeypatch.setattr(allowance.reference, "verdict", fails)
+
+    assert worth_waiting_for(allowance, open_, verdict) == ()
 
 
 @given(seed=st.integers(0, 2**32))
