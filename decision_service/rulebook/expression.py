@@ -23,6 +23,9 @@ from decision_service.rulebook.words import Kind
 DEEPEST = 64
 """Levels that an expression may be nested; the evaluators walk it recursively."""
 
+MOST_LOOPS = 16
+"""Filters, 存在, 每个 and 逐个 in each other; the reference becomes Python, which has 20 at most."""
+
 
 def read(piece: Piece, scope: Scope, report: Report) -> Expression | None:
     """Read one expression; None if something in it is wrong, which is reported."""
@@ -95,6 +98,10 @@ def _read(piece: Piece, start: str, builder: Builder) -> object:
     if tree is None:
         report.add("E005.depth", piece.at, most=str(DEEPEST))
         return None
+    loop = None if builder.scope.free else _one_loop_too_many(tree, MOST_LOOPS)
+    if loop is not None:
+        report.add("E005.loops", builder.words[loop.start_pos or 0].at, most=str(MOST_LOOPS))
+        return None
     return builder.whole(tree)
 
 
@@ -136,3 +143,13 @@ def _is_too_deep(tree: "Tree[Token]") -> bool:
         if not level:
             return False
     return True
+
+
+def _one_loop_too_many(tree: "Tree[Token]", left: int) -> Token | None:
+    """Where a loop is within more others than so many; None if there is none."""
+    inside = [child for child in tree.children if isinstance(child, Tree)]
+    left -= sum(one.data in {"binding", "iteration"} for one in inside) + (tree.data == "filtered")
+    if left < 0:
+        return next(child for child in tree.children if isinstance(child, Token))
+    found = (_one_loop_too_many(one, left) for one in inside)
+    return next((loop for loop in found if loop is not None), None)

@@ -15,6 +15,7 @@ from decision_service.model import Concept, Known, Unknown, Why
 from decision_service.rulebook import document, engine, interpret, scenarios
 from decision_service.rulebook.engine import Engine
 from decision_service.rulebook.evaluate import Reference
+from decision_service.rulebook.expression import MOST_LOOPS
 from decision_service.rulebook.tree import Rulebook, RuleFileError
 
 SOUND = (Path(__file__).parent / "rule_mistakes" / "sound.rules.md").read_text(encoding="utf-8")
@@ -193,6 +194,46 @@ def test_a_cell_of_an_empty_list_lets_nothing_pass() -> None:
     read = with_table("首个 | first", "- | [] | 10.00 | 24 |", ANYBODY.replace("10.00", "20.00"))
 
     assert value(read, read.scenarios[0].facts) == ("2", "20.00")
+
+
+def loops(count: int) -> str:
+    """So many kinds of loops in each other."""
+    inside = "面积 > 90"
+    for index in range(count - 1):
+        inside = (
+            f"存在 房产 满足 ({inside})",
+            f"count(房产[{inside}]) > 0",
+            f"任一为是(逐个 甲{index} 属于 房产 得出 {inside})",
+        )[index % 3]
+    return f"some x in 房产 satisfies ({inside})"
+
+
+def test_as_many_loops_in_each_other_as_allowed_are_worked_out() -> None:
+    assert status(book(loops(MOST_LOOPS), f"[{LARGE}]", ROW)) == "met"
+
+
+@pytest.mark.parametrize(
+    ("condition", "column"),
+    [
+        pytest.param(loops(MOST_LOOPS + 1), 0, id="of all kinds"),
+        pytest.param(
+            f"some {', '.join(f'x{n} in 房产' for n in range(30))} satisfies x1.面积 > 90",
+            15, id="in one",
+        ),
+    ],
+)  # fmt: skip
+def test_more_loops_in_each_other_are_refused_at_their_place(condition: str, column: int) -> None:
+    """Python has no more than 20 blocks in each other."""
+    with pytest.raises(RuleFileError) as caught:
+        book(condition, "[]", ROW)
+
+    first = caught.value.findings[0]
+    assert first.code == "E005"
+    assert f"the most is {MOST_LOOPS}" in first.message.en
+    assert (first.at.line, first.at.column) == (
+        53,
+        column or 15 + condition.index("存在 房产 满足 (面积"),
+    )
 
 
 # ── hit policies ─────────────────────────────────────────────────────────────────────────────────

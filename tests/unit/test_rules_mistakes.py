@@ -160,6 +160,7 @@ def test_every_wording_is_there_for_a_mistake() -> None:
         "E005.rows",
         "E005.expression",
         "E005.depth",
+        "E005.loops",
         "E005.findings",
         "E032.free",
     }
