@@ -24,7 +24,7 @@ DEEPEST = 64
 """Levels that an expression may be nested; the evaluators walk it recursively."""
 
 MOST_LOOPS = 16
-"""Filters, 存在, 每个 and 逐个 in each other; the reference becomes Python, which has 20 at most."""
+"""Filters, 存在, 每个 and 逐个 in each other; the reference is Python, which has at most 20."""
 
 
 def read(piece: Piece, scope: Scope, report: Report) -> Expression | None:

@@ -117,11 +117,8 @@ def evaluate(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node,
             return _element(evaluate(item, values, book), evaluate(position, values, book))
         case Filter():
             return _filtered(expression, values, book)
-        case Quantified(quantifier=quantifier):
-            truths = _over(expression, values, book)
-            if truths is None:
-                return UNKNOWN
-            return _some(truths) if quantifier == "some" else _all(truths)
+        case Quantified():
+            return _quantified(expression, values, book)
         case Series(first=first, last=last):
             ends = evaluate(first, values, book), evaluate(last, values, book)
             return lists.series(*ends, most=_elements_left(values))
@@ -329,9 +326,9 @@ def _filtered(expression: Filter, values: Values, book: Conventions) -> Datum | 
     A condition that comes to a number, where no type said so before, is a position.
     """
     items = _items(evaluate(expression.item, values, book))
-    truths = _over(expression, values, book)
-    if items is None or truths is None:
+    if items is None:
         return UNKNOWN
+    truths = _over(items, expression, values, book)
     if any(isinstance(truth, Decimal) for truth in truths):
         return lists.element(items, truths[0]) if isinstance(truths[0], Decimal) else UNKNOWN
     if not all(isinstance(truth, bool) for truth in truths):
@@ -339,13 +336,18 @@ def _filtered(expression: Filter, values: Values, book: Conventions) -> Datum | 
     return tuple(item for item, truth in zip(items, truths, strict=True) if truth is True)
 
 
-def _over(
-    expression: Filter | Quantified, values: Values, book: Conventions
-) -> list[Datum | NotKnown] | None:
-    """What the condition comes to for each element; None if the list is not known."""
+def _quantified(expression: Quantified, values: Values, book: Conventions) -> bool | NotKnown:
     items = _items(evaluate(expression.item, values, book))
     if items is None:
-        return None
+        return UNKNOWN
+    truths = _over(items, expression, values, book)
+    return _some(truths) if expression.quantifier == "some" else _all(truths)
+
+
+def _over(
+    items: lists.Items, expression: Filter | Quantified, values: Values, book: Conventions
+) -> list[Datum | NotKnown]:
+    """What the condition comes to for each element."""
     variable = Concept(expression.variable)
     return [evaluate(expression.condition, {**values, variable: item}, book) for item in items]
 
