@@ -107,7 +107,10 @@ def mean(items: Items) -> Datum | NotKnown:
     found = total(items)
     if not items or not isinstance(found, Decimal):
         return UNKNOWN
-    return DECIMAL.divide(found, Decimal(len(items)))
+    try:
+        return DECIMAL.divide(found, Decimal(len(items)))
+    except DecimalException:
+        return UNKNOWN
 
 
 def least(items: Items) -> Datum | NotKnown:

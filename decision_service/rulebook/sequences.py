@@ -174,7 +174,8 @@ def _sublist(items: _Items, start: Decimal, length: Decimal | None = None) -> _I
         return None
     if length is None:
         return tuple(islice(items, begin, None))
-    return tuple(islice(items, begin, begin + int(length))) if int(length) >= 0 else None
+    most = min(int(length), len(items))  # more than a machine word cannot be counted
+    return tuple(islice(items, begin, begin + most)) if most >= 0 else None
 
 
 def _index_of(items: _Items, element: Any) -> _Items | None:  # noqa: ANN401  # of any kind
@@ -210,7 +211,8 @@ def _substring(text: str, start: Decimal, length: Decimal | None = None) -> str 
         return None
     if length is None:
         return "".join(islice(text, begin, None))
-    return "".join(islice(text, begin, begin + int(length))) if int(length) >= 1 else None
+    most = min(int(length), len(text))
+    return "".join(islice(text, begin, begin + most)) if int(length) >= 1 else None
 
 
 def _string(value: Any) -> str | None:  # noqa: ANN401  # of any kind

@@ -102,6 +102,65 @@ def test_numbers_are_rounded_alike(number: Decimal, digits: Decimal, others: lis
         assert first("modulo", number, other) == second("modulo", number, other)
 
 
+EXTREME = st.sampled_from(
+    [
+        Decimal(one)
+        for one in (
+            "0", "-0", "0.00", "0E-6176", "0E+6144", "1", "-1", "0.5", "-0.5", "2", "-3", "10",
+            "1E+6144", "-1E+6144", "9.999999999999999999999999999999999E+6144", "1E-6143",
+            "1E-6176", "-1E-6176", "1E+3072", "1E-3089", "1E+20", "-1E+20",
+        )
+    ]
+)  # fmt: skip
+"""Numbers at the ends of decimal128, and those on which powers and quotients turn."""
+
+
+@settings(max_examples=3_000, deadline=None)
+@given(
+    op=st.sampled_from(["+", "-", "*", "/", "**"]), left=EXTREME | NUMBERS, right=EXTREME | NUMBERS
+)
+def test_numbers_are_calculated_alike_and_stay_finite(
+    op: Any, left: Decimal, right: Decimal
+) -> None:
+    """What has no end is unknown: an infinite number would pass every test of ``at least``."""
+    found = plain._computed(left, op, right)
+    again = arithmetic.ARITHMETIC[op](left, right)
+
+    assert found == (UNKNOWN if again is None else again)
+    assert isinstance(found, NotKnown) or (isinstance(found, Decimal) and found.is_finite())
+
+
+@settings(max_examples=800, deadline=None)
+@given(
+    numbers=st.lists(EXTREME | SMALL, min_size=1, max_size=3).map(tuple),
+    at=EXTREME | SMALL,
+    length=EXTREME | SMALL,
+    day=days(),
+)
+def test_numbers_at_the_ends_of_what_there_is_are_worked_out_alike(
+    numbers: tuple[Decimal, ...], at: Decimal, length: Decimal, day: date
+) -> None:
+    """Also where a number only says how many or which."""
+    one, *_ = numbers
+    calls: list[tuple[str, tuple[Any, ...]]] = [
+        *((name, (one,)) for name in ("floor", "ceiling", "abs", "odd", "even", "sqrt", "log")),
+        *((name, (one, at)) for name in (*ROUNDINGS, "modulo")),
+        *((name, (numbers,)) for name in ("sum", "mean", "median", "product", "stddev", "mode")),
+        *((name, (numbers,)) for name in ("min", "max", "distinct_values")),
+        *((name, (numbers, at, length)) for name in ("sublist", "insert_before", "list_replace")),
+        *((name, (numbers, at)) for name in ("sublist", "remove", "index_of", "list_contains")),
+        *((name, (day, one)) for name in ("add_days", "add_months", "add_years")),
+        ("add_working_days", (day, one)),
+        ("substring", ("abc", at)),
+        ("substring", ("abc", at, length)),
+        ("date", (one, at, length)),
+        ("exp", (one,)),
+        ("string", (one,)),
+    ]
+    for name, arguments in calls:
+        assert first(name, *arguments) == second(name, *arguments), name
+
+
 @settings(max_examples=300, deadline=None)
 @given(start=days(), end=days())
 def test_full_months_are_the_most_that_can_be_added(start: date, end: date) -> None:
@@ -167,21 +226,6 @@ def test_days_and_durations_are_calculated_alike(pair: str, data: st.DataObject)
     again = arithmetic.other_arithmetic(kinds[0], op, kinds[1])(left, right)
 
     assert plain._computed(left, op, right) == (UNKNOWN if again is None else again)
-
-
-EDGES = st.sampled_from([Decimal(one) for one in ("0", "-0", "1", "-1", "0.5", "-1E40", "1E6144")])
-
-
-@settings(max_examples=1_000, deadline=None)
-@given(op=st.sampled_from(["+", "-", "*", "/", "**"]), left=NUMBERS | EDGES, right=NUMBERS | EDGES)
-def test_numbers_are_calculated_alike_and_are_numbers(
-    op: Any, left: Decimal, right: Decimal
-) -> None:
-    """What is infinite is above every limit, so it would decide; it is unknown."""
-    found, again = plain._computed(left, op, right), arithmetic.ARITHMETIC[op](left, right)
-
-    assert found == (UNKNOWN if again is None else again)
-    assert isinstance(found, NotKnown) or (isinstance(found, Decimal) and found.is_finite())
 
 
 @settings(max_examples=600, deadline=None)
