@@ -370,6 +370,11 @@ class _Author:
             op = self.draw(st.sampled_from(("+", "-", "*", "/", "**")))
             return compute(self.number(depth - 1), op, self.number(depth - 1))
 
+        def raised() -> Expression:
+            """To a power that not every number has, nought least of all."""
+            power = self.draw(st.sampled_from((Decimal(-1), Decimal("-0.5"), Decimal("0.5"))))
+            return compute(self.number(0), "**", const(power))
+
         def rounded() -> Expression:
             return call("round_half_up", self.number(depth - 1), self.number(0), type_=MONEY)
 
@@ -434,6 +439,7 @@ class _Author:
             measured,
             of_list,
             computed,
+            raised,
             rounded,
             counted,
             called,
@@ -465,7 +471,11 @@ class _Author:
             lambda: lasting(DaysAndTime(amount)),
             lambda: Arithmetic("-", self.day(0), self.day(0), DaysType(), AT),
             lambda: Negative(lasting(DaysAndTime(amount)), DaysType(), AT),
-        )
+            lambda: Arithmetic(  # mostly with more digits than Python has by default
+                self.draw(st.sampled_from(("*", "/"))),
+                lasting(DaysAndTime(amount)), self.number(1), DaysType(), AT,
+            ),
+        )  # fmt: skip
 
     def months_lasting(self) -> Expression:
         months = lasting(YearsAndMonths(self.draw(st.sampled_from((-13, 0, 1, 12, 18)))))
@@ -520,6 +530,11 @@ class _Author:
             lambda: path(self.list_of_flats(depth), "area", ListOf(MONEY)),
             lambda: listed(*(self.number(depth - 1) for _ in range(self.draw(_COUNTS)))),
             lambda: self.each(depth),
+            lambda: path(
+                path(self.list_of_flats(depth), "since", ListOf(DAY)),
+                self.draw(st.sampled_from(("year", "month", "day", "weekday"))),
+                ListOf(WHOLE),
+            ),
         )
 
     def each(self, depth: int) -> Expression:

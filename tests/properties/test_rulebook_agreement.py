@@ -4,7 +4,7 @@ import operator
 import random
 from collections.abc import Callable
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Any
 
 import pytest
@@ -55,7 +55,9 @@ def agree(book: Rulebook, seed: int, cases: int) -> set[VerdictKind]:
             kinds.add(plain.kind)
             assert reference.verdict(facts) == plain
             assert inferred.verdict(facts) == plain
-            assert reference.values(facts) == interpret.worked_out(book, facts)[0]
+            values = interpret.worked_out(book, facts)[0]
+            assert reference.values(facts) == values
+            assert all(one.is_finite() for one in values.values() if isinstance(one, Decimal))
     finally:
         inferred.close()
     return kinds
@@ -148,6 +150,17 @@ def _count_possible(_policy: HitPolicy, statuses: Any) -> int:
     return sum(status != 0 for status in statuses)
 
 
+def _endless(left: Decimal, op: str, right: Decimal) -> Any:
+    try:
+        return plain._ARITHMETIC[op](left, right)
+    except DecimalException:
+        return UNKNOWN
+
+
+def _each_as_it_is(_part: Any) -> Callable[[Any], Any]:
+    return lambda items: items
+
+
 @pytest.mark.parametrize(
     ("holder", "key", "mutant"),
     [
@@ -165,6 +178,8 @@ def _count_possible(_policy: HitPolicy, statuses: Any) -> int:
         pytest.param(compiling, "equal", operator.eq, id="lists equal although a part is unknown"),
         pytest.param(plain, "_items", _none_is_empty, id="an unknown list taken for empty"),
         pytest.param(days, "back", lambda by: by, id="a duration added instead of taken away"),
+        pytest.param(plain, "_calculated", _endless, id="an infinite number taken for one"),
+        pytest.param(compiling, "of_each", _each_as_it_is, id="elements taken for their parts"),
         pytest.param(plain, "_not", lambda truth: truth is False, id="not unknown is false"),
         pytest.param(engine, "gate", _count_possible, id="every table taken for a UNIQUE one"),
     ],
