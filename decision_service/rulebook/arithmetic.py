@@ -46,7 +46,7 @@ def _total(function: Callable[..., Decimal]) -> Callable[..., Decimal | None]:
             found = function(*numbers)
         except DecimalException:
             return None
-        return found if found.is_finite() else None  # 0 to a negative power traps nothing
+        return found if found.is_finite() else None  # zero to a negative power traps nothing
 
     return total
 
@@ -330,14 +330,18 @@ def counting(calendar: Calendar) -> Mapping[str, Callable[..., Any]]:
 
 # ── days and durations ───────────────────────────────────────────────────────────────────────────
 
-_DAY = Decimal(86_400)
+_DAY = 86_400
 
 
 def _shifted(start: date, by: Duration, sign: int) -> date | None:
     if isinstance(by, YearsAndMonths):
         return _add_months(start, Decimal(sign * by.months))
     over, under = by.seconds.as_integer_ratio()
-    return _add_days(start, Decimal(sign * over // (under * 86_400)))
+    return _add_days(start, Decimal(sign * over // (under * _DAY)))
+
+
+def _apart(end: date, start: date) -> DaysAndTime:
+    return DaysAndTime(Decimal(_DAY * (end.toordinal() - start.toordinal())))
 
 
 def _times(of: Duration, factor: Decimal, divisor: Decimal = Decimal(1)) -> Duration | None:
@@ -351,11 +355,12 @@ def _times(of: Duration, factor: Decimal, divisor: Decimal = Decimal(1)) -> Dura
     return YearsAndMonths(int(found)) if isinstance(of, YearsAndMonths) else DaysAndTime(found)
 
 
-def _joined(left: Duration, right: Duration, sign: int) -> Duration:
+def _joined(left: Duration, right: Duration, sign: int) -> Duration | None:
     if isinstance(left, YearsAndMonths) and isinstance(right, YearsAndMonths):
         return YearsAndMonths(left.months + sign * right.months)
     if isinstance(left, DaysAndTime) and isinstance(right, DaysAndTime):
-        return DaysAndTime(left.seconds + sign * right.seconds)
+        seconds = ARITHMETIC["+" if sign > 0 else "-"](left.seconds, right.seconds)
+        return None if seconds is None else DaysAndTime(seconds)
     raise TypeError("months and days do not add")
 
 
@@ -375,7 +380,7 @@ def other_arithmetic(  # noqa: C901, PLR0911  # one case for each pair of kinds
         case "text", "+", "text":
             return lambda one, other: f"{one}{other}"
         case "date", "-", "date":
-            return lambda end, start: DaysAndTime(_DAY * (end.toordinal() - start.toordinal()))
+            return _apart
         case "date", "+", _:
             return lambda start, by: _shifted(start, by, 1)
         case "date", "-", _:
@@ -400,16 +405,21 @@ def negated(of: Duration) -> Duration:
     """A duration the other way."""
     if isinstance(of, YearsAndMonths):
         return YearsAndMonths(0 - of.months)
-    return DaysAndTime(0 - of.seconds)
+    return DaysAndTime(DECIMAL128.minus(of.seconds))
 
 
 def _clock(of: DaysAndTime, unit: int, most: int) -> Decimal:
-    amount = of.seconds.copy_abs()
-    if unit > 1:
-        over, under = amount.as_integer_ratio()
-        amount = Decimal(over // (under * unit))
-    amount = amount % most if most else amount
+    over, under = of.seconds.copy_abs().as_integer_ratio()
+    whole = over // (under * unit)
+    amount = Decimal(whole % most if most else whole)
     return amount.copy_negate() if amount and of.seconds < 0 else amount
+
+
+def _seconds(of: DaysAndTime) -> Decimal:
+    """What is left beside whole minutes; it alone has digits after the point."""
+    over, under = of.seconds.copy_abs().as_integer_ratio()
+    rest = DECIMAL128.divide(Decimal(over % (60 * under)), Decimal(under))
+    return rest.copy_negate() if rest and of.seconds < 0 else rest
 
 
 PARTS: Mapping[tuple[str, str], Callable[[Any], Decimal]] = {
@@ -422,6 +432,6 @@ PARTS: Mapping[tuple[str, str], Callable[[Any], Decimal]] = {
     ("days", "days"): lambda of: _clock(of, 86_400, 0),
     ("days", "hours"): lambda of: _clock(of, 3_600, 24),
     ("days", "minutes"): lambda of: _clock(of, 60, 60),
-    ("days", "seconds"): lambda of: _clock(of, 1, 60),
+    ("days", "seconds"): _seconds,
 }
 """Parts of days and durations by the kind of what they are a part of."""

@@ -18,7 +18,7 @@ from decision_service.rulebook.arithmetic import (
     negated,
     other_arithmetic,
 )
-from decision_service.rulebook.sequences import column, element_at, equal, member, part_of_each
+from decision_service.rulebook.sequences import column, element_at, equal, member, of_each
 from decision_service.rulebook.tree import (
     MOST_ELEMENTS,
     All,
@@ -181,14 +181,11 @@ class Expressions:
 
     def _part(self, item: Expression, part: str) -> str:
         match item.type:
-            case ListOf(item=RecordOf()):
+            case ListOf(item=one) if not isinstance(one, RecordOf):
+                return self._called(of_each(PARTS[one.kind, part]), (item,))
+            case ListOf():
                 simple, key = self._simple(item), self._global(part)
                 return unless_unknown([simple], f"{self._global(column)}({simple}, {key})")
-            case ListOf(item=one):
-                simple, function = self._simple(item), self._global(PARTS[one.kind, part])
-                return unless_unknown(
-                    [simple], f"{self._global(part_of_each)}({function}, {simple})"
-                )
             case RecordOf():
                 simple = self._simple(item)
                 return unless_unknown([simple], f"{simple}.get({self._global(part)})")

@@ -165,7 +165,7 @@ def moved(start: date, by: Duration) -> date | NotKnown:
     """A day moved by a duration; of hours only whole days are left, counted from midnight."""
     if isinstance(by, YearsAndMonths):
         return add_months(start, Decimal(by.months))
-    whole = by.seconds // SECONDS_A_DAY
+    whole = DECIMAL.divide_int(by.seconds, SECONDS_A_DAY)
     return add_days(start, whole if by.seconds >= whole * SECONDS_A_DAY else whole - 1)
 
 
@@ -175,7 +175,7 @@ def back(by: Duration) -> Duration:
         case YearsAndMonths(months=months):
             return YearsAndMonths(-months)
         case DaysAndTime(seconds=seconds):
-            return DaysAndTime(-seconds if seconds else seconds)
+            return DaysAndTime(seconds.copy_negate() if seconds else seconds)
 
 
 def apart(start: date, end: date) -> DaysAndTime:
@@ -256,16 +256,16 @@ def part_of_duration(of: Duration, part: str) -> Decimal | NotKnown:
         case DaysAndTime(seconds=seconds):
             whole = seconds.copy_abs()
             parts = {
-                "days": whole // 86_400,
-                "hours": whole // 3_600 % 24,
-                "minutes": whole // 60 % 60,
-                "seconds": whole % 60,
+                "days": DECIMAL.divide_int(whole, SECONDS_A_DAY),
+                "hours": DECIMAL.divide_int(whole, 3_600) % 24,
+                "minutes": DECIMAL.divide_int(whole, 60) % 60,
+                "seconds": DECIMAL.remainder(whole, 60),
             }
             negative = seconds < 0
     found = parts.get(part)
     if found is None:
         return UNKNOWN
-    return -found if negative and found else found
+    return found.copy_negate() if negative and found else found
 
 
 def scaled(of: Duration, factor: Decimal, divisor: Decimal = Decimal(1)) -> Duration | NotKnown:

@@ -131,7 +131,10 @@ def read(text: str, flags: str = "") -> Pattern:
     node = reader.choice()
     if not reader.is_done():
         reader.refuse()
-    _refuse_beyond(_steps(node))
+    if _steps_left(node, MOST_STEPS) < 0:
+        raise PatternError(
+            f"展开后超过 {MOST_STEPS} 步", f"written out it takes more than {MOST_STEPS} steps"
+        )
     return Pattern(node, reader.groups)
 
 
@@ -147,13 +150,11 @@ def replacement(text: str, groups: int) -> tuple[str | int, ...]:
         if text[at] == "\\" and text[at + 1 : at + 2] in {"\\", "$"}:
             found.append(text[at + 1])
             at += 2
-        elif text[at] == "$" and _is_digit(text[at + 1 : at + 2]):
-            end = at + 2
-            while _is_digit(text[end : end + 1]) and int(text[at + 1 : end + 1]) <= groups:
-                end += 1
-            number = int(text[at + 1 : end])
+        elif text[at] == "$" and text[at + 1 : at + 2] in _DIGITS:
+            number, at = int(text[at + 1]), at + 2
+            while text[at : at + 1] in _DIGITS and 10 * number + int(text[at]) <= groups:
+                number, at = 10 * number + int(text[at]), at + 1
             found.append(number if number <= groups else "")
-            at = end
         elif text[at] in "\\$":
             raise PatternError(
                 "新文字中 $ 后须是数字", "in the new text a $ stands before a number"
@@ -164,25 +165,24 @@ def replacement(text: str, groups: int) -> tuple[str | int, ...]:
     return tuple(found)
 
 
-def _is_digit(sign: str) -> bool:
-    return sign.isascii() and sign.isdigit()
+def _steps_left(node: Node, left: int) -> int:
+    """What a part leaves of so many steps; counted no further than to below zero.
 
-
-def _refuse_beyond(steps: int) -> None:
-    if steps > MOST_STEPS:
-        raise PatternError(
-            f"展开后超过 {MOST_STEPS} 步", f"written out it takes more than {MOST_STEPS} steps"
-        )
-
-
-def _steps(node: Node) -> int:
+    A part that is repeated is there once and counted as often as it is written out: repetitions in
+    each other would be counted for ages.
+    """
+    left -= 1
     match node:
         case Characters() | Edge():
-            return 1
+            return left
         case Sequence(items=items) | Choice(items=items):
-            return 1 + sum(map(_steps, items))
+            for item in items:
+                if left < 0:
+                    break
+                left = _steps_left(item, left)
+            return left
         case Group(item=item) | Star(item=item):
-            return 1 + _steps(item)
+            return _steps_left(item, left)
 
 
 def _alike(character: str) -> tuple[str, ...]:
@@ -201,6 +201,7 @@ def _without_blanks(text: str) -> str:
     return kept
 
 
+_DIGITS = frozenset("0123456789")
 _POINT = Characters(ranges=(("\n", "\n"), ("\r", "\r")), negated=True)
 _EVERY = Characters(negated=True)
 _BLANKS = ((" ", " "), ("\t", "\t"), ("\n", "\n"), ("\r", "\r"))
@@ -283,14 +284,17 @@ class _Reader:
         raise PatternError(f"第 {self.at + 1} 个字符", f"its character {self.at + 1}")
 
     def choice(self) -> Node:
-        self.depth += 1
-        if self.depth > MOST_STEPS // 4:
-            self.refuse()
+        self._deeper()
         items = [self._sequence()]
         while self._take("|"):
             items.append(self._sequence())
         self.depth -= 1
         return items[0] if len(items) == 1 else Choice(tuple(items))
+
+    def _deeper(self) -> None:
+        self.depth += 1
+        if self.depth > MOST_STEPS // 4:
+            self.refuse()
 
     def _sequence(self) -> Node:
         items: list[Node] = []
@@ -366,6 +370,7 @@ class _Reader:
 
     def _class(self) -> Characters:
         """After ``[``; a class may end with another that is taken away from it."""
+        self._deeper()
         negated = self._take("^")
         ranges: list[tuple[str, str]] = []
         parts: list[Characters] = []
@@ -390,6 +395,7 @@ class _Reader:
                     self.refuse()
                 high = end
             ranges.append((low, high))
+        self.depth -= 1
         return Characters(tuple(ranges), tuple(parts), (), negated, minus, self._folded)
 
     def _in_class(self, *, first: bool) -> "str | Characters":
@@ -407,8 +413,6 @@ class _Reader:
         if isinstance(item, Edge):
             self.refuse()
         greedy = not self._take("?")
-        # Before it is written out, or repetitions of repetitions would take for ever to count.
-        _refuse_beyond(_steps(item) * max(least, most or 1))
         if most is None:
             return Sequence((*((item,) * least), Star(item, greedy)))
         rest: Node = Sequence(())

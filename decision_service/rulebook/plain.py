@@ -233,11 +233,7 @@ def _computed(  # noqa: C901, PLR0911, PLR0912  # one case for each pair of kind
 ) -> Datum | NotKnown:
     match left, op, right:
         case (Decimal(), _, Decimal()):
-            try:
-                number = _ARITHMETIC[op](left, right)
-            except DecimalException:
-                return UNKNOWN
-            return number if number.is_finite() else UNKNOWN
+            return _calculated(left, op, right)
         case (str(), "+", str()):
             return left + right
         case (date(), "-", date()):
@@ -252,10 +248,9 @@ def _computed(  # noqa: C901, PLR0911, PLR0912  # one case for each pair of kind
             return YearsAndMonths(left.months + right.months)
         case (YearsAndMonths(), "-", YearsAndMonths()):
             return YearsAndMonths(left.months - right.months)
-        case (DaysAndTime(), "+", DaysAndTime()):
-            return DaysAndTime(left.seconds + right.seconds)
-        case (DaysAndTime(), "-", DaysAndTime()):
-            return DaysAndTime(left.seconds - right.seconds)
+        case (DaysAndTime(), "+" | "-", DaysAndTime()):
+            seconds = _calculated(left.seconds, op, right.seconds)
+            return UNKNOWN if isinstance(seconds, NotKnown) else DaysAndTime(seconds)
         case (YearsAndMonths() | DaysAndTime(), "*", Decimal()):
             return days.scaled(left, right)
         case (Decimal(), "*", YearsAndMonths() | DaysAndTime()):
@@ -268,6 +263,15 @@ def _computed(  # noqa: C901, PLR0911, PLR0912  # one case for each pair of kind
             return _computed(left.seconds, "/", right.seconds)
         case _:
             return UNKNOWN
+
+
+def _calculated(left: Decimal, op: Operator, right: Decimal) -> Decimal | NotKnown:
+    """A number; unknown where there is none, or it has no end, as zero to a negative power."""
+    try:
+        found = _ARITHMETIC[op](left, right)
+    except DecimalException:
+        return UNKNOWN
+    return UNKNOWN if found.is_infinite() else found
 
 
 def _negative(value: Datum | NotKnown) -> Datum | NotKnown:

@@ -162,9 +162,9 @@ def column(records: _Items, key: str) -> _Items:
     return tuple(None if record is None else record.get(key) for record in records)
 
 
-def part_of_each(part: Callable[[Any], Decimal], items: _Items) -> _Items:
-    """A part of every element: of every day its year."""
-    return tuple(None if item is None else part(item) for item in items)
+def of_each(part: Callable[[Any], Any]) -> Callable[[_Items], _Items]:
+    """A function that finds this part of every element."""
+    return lambda items: tuple(None if item is None else part(item) for item in items)
 
 
 def _sublist(items: _Items, start: Decimal, length: Decimal | None = None) -> _Items | None:
