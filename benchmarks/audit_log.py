@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from uuid import uuid4
@@ -50,6 +51,8 @@ ROOT = Path(__file__).parents[1]
 CALLERS = 64
 BATCH = 256
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+RELEASES = tuple(f"release {number}".encode() for number in range(30))
+DIGESTS = tuple(sha256(release).hexdigest() for release in RELEASES)
 
 
 def entry(number: int, case_id: str, time: datetime) -> Entry:
@@ -62,7 +65,7 @@ def entry(number: int, case_id: str, time: datetime) -> Entry:
         time=time,
         permanent={
             "matter": f"matter_{number % 12}",
-            "release_digest": f"{number % 30:064x}",
+            "release_digest": DIGESTS[number % len(RELEASES)],
             "outcome": "referred" if number % 10 == 0 else "approved",
             "channel": ("portal", "counter", "device")[number % 3],
             "caller": f"portal-{number % 5}",
@@ -230,6 +233,8 @@ def fill(folder: Path, entries: int) -> None:
     with connections.at(folder).alone() as connection:
         with connection.begin():
             keyring = read_keyring(folder, connection)
+            for digest, release in zip(DIGESTS, RELEASES, strict=True):
+                projections.add_content(connection, digest, release)
         for first in range(0, entries, BATCH):
             with connection.begin():
                 head = store.read_head(connection)
