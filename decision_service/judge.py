@@ -4,6 +4,7 @@ Deciding, replaying, simulating and scenarios all call `judge`. It asks two eval
 nothing but the parsed tree, and where they do not agree nobody is decided by either (law 3).
 """
 
+import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -417,12 +418,11 @@ def _contradiction_reason(found: Contradiction) -> Reason:
 
 
 def _fill(notice: str, shown: Mapping[str, str]) -> str:
-    """The notice with its ``{name}`` placeholders filled in."""
-    if "{" not in notice:
-        return notice
-    for name, value in shown.items():
-        notice = notice.replace("{" + name + "}", value)
-    return notice
+    """The notice with its ``{name}`` placeholders filled in; what they are filled with stays."""
+    return _PLACEHOLDER.sub(lambda found: shown.get(found[1], found[0]), notice)
+
+
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
 
 _EVERY_DIGIT = Context(prec=7_000)

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from audit.log.files import replace
 from decision_service import catalogue, workdays
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
@@ -79,14 +80,14 @@ def text_of(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a rule file, and the folder that it lies in.
+    """Write a rule file whole or not at all, and the folder that it lies in.
 
     Raises:
         typer.BadParameter: It cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        replace(path, text, durable=True)
     except OSError as error:
         raise typer.BadParameter(
             f"“{path}”写不了 | `{path}` cannot be written: {error.strerror}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from decision_service.awaited import worth_waiting_for
 from decision_service.catalogue import Catalogue
 from decision_service.errors import EngineError
-from decision_service.judge import display, judge, used_facts
+from decision_service.judge import _fill, display, judge, used_facts
 from decision_service.model import (
     DECLARED,
     Approved,
@@ -276,3 +276,10 @@ def test_a_boundary_moved_by_one_unit_is_noticed(allowance: Release, law: str, m
     book = read(changed, where="mutant")
     results = scenarios.run(book, lambda facts: interpret.verdict(book, facts))
     assert any(not result.passed for result in results)
+
+
+def test_what_an_applicant_writes_is_told_as_it_was_written() -> None:
+    """Also where it looks like a place in the notice that is to be filled in."""
+    shown = {"姓名": "{出生日期}", "出生日期": "1950-05-06"}
+
+    assert _fill("{姓名}，{出生日期}，{别的}。", shown) == "{出生日期}，1950-05-06，{别的}。"

@@ -1,6 +1,7 @@
 """`miaopi rules`: what policy staff see on their terminal, and what machines get."""
 
 import json
+import resource
 import shutil
 from datetime import date
 from pathlib import Path
@@ -748,3 +749,18 @@ def test_review_is_read_by_machines(city: Path, people: Path) -> None:
     assert (told["scenarios"], told["failed"], told["published"]) == (19, [], False)
     assert told["signed"] == [{"name": "author", "may": ["write"]}]
     assert told["unknown"] == ["author@sample.invalid", "approver@sample.invalid"]
+
+
+def test_fmt_on_a_full_disk_loses_nothing(draft: Path) -> None:
+    spoil(draft, "## 情形", "##   情形")
+    before = draft.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limit[1]))
+    try:
+        result = run("fmt", draft)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+
+    assert result.exit_code == 2
+    assert "cannot be written" in " ".join(result.output.replace("│", " ").split())
+    assert draft.read_bytes() == before
