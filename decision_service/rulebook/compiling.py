@@ -21,6 +21,7 @@ from decision_service.rulebook.arithmetic import (
 from decision_service.rulebook.sequences import column, element_at, equal, member, of_each
 from decision_service.rulebook.tree import (
     MOST_ELEMENTS,
+    MOST_PASSES,
     All,
     Arithmetic,
     Call,
@@ -66,6 +67,7 @@ class Expressions:
         self._functions = {**arithmetic.FUNCTIONS, **sequences.FUNCTIONS, **by_convention}
         self._lines: list[str] = []
         self._temporaries = 0
+        self._passes = "1"
         self._globals: dict[str, object] = {}
         self.variables: dict[Concept, str] = {}
 
@@ -235,10 +237,13 @@ class Expressions:
             value = self._simple(each.result)
             return [*self._taken(), f"{found}.append({value})"]
         variable, item = each.bindings[depth]
-        items, count = self._simple(item), self._temporary()
+        items, passes = self._bounded(self._simple(item))
+        count = self._temporary()
         counters.append(count)
         lines = self._taken()
+        around, self._passes = self._passes, passes
         within = self._through(each, depth + 1, found, counters)
+        self._passes = around
         return [
             *lines,
             f"{count} += len({items} or ())",
@@ -250,12 +255,23 @@ class Expressions:
 
     def _loop(self, over: Filter | Quantified) -> tuple[str, list[str], str]:
         """The list, the lines that work out the condition for an element, and its variable."""
-        items = self._simple(over.item)
+        items, passes = self._bounded(self._simple(over.item))
         before = self._taken()
+        around, self._passes = self._passes, passes
         truth = self._simple(over.condition)
+        self._passes = around
         body = [f" {line}" for line in self._taken()]
         self._lines = before
         return items, body, truth
+
+    def _bounded(self, items: str) -> tuple[str, str]:
+        """The list, unknown where going through it would take too long; and how often that is."""
+        passes, bounded = self._temporary(), self._temporary()
+        self._lines += [
+            f"{passes} = {self._passes} * len({items} or ())",
+            f"{bounded} = {items} if {passes} <= {MOST_PASSES} else None",
+        ]
+        return bounded, passes
 
     def _settled(self, by: str, texts: list[str]) -> str:
         """Strong Kleene: one ``by`` settles it; else it is unknown if one is; else the opposite."""

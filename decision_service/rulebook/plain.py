@@ -17,6 +17,7 @@ from decision_service.rulebook.figures import DECIMAL
 from decision_service.rulebook.functions import FUNCTIONS, conformed
 from decision_service.rulebook.tree import (
     MOST_ELEMENTS,
+    MOST_PASSES,
     All,
     Arithmetic,
     Call,
@@ -333,6 +334,8 @@ def _filtered(expression: Filter, values: Values, book: Conventions) -> Datum | 
     if items is None:
         return UNKNOWN
     truths = _over(items, expression, values, book)
+    if truths is None:
+        return UNKNOWN
     if any(isinstance(truth, Decimal) for truth in truths):
         return lists.element(items, truths[0]) if isinstance(truths[0], Decimal) else UNKNOWN
     if not all(isinstance(truth, bool) for truth in truths):
@@ -345,15 +348,30 @@ def _quantified(expression: Quantified, values: Values, book: Conventions) -> bo
     if items is None:
         return UNKNOWN
     truths = _over(items, expression, values, book)
+    if truths is None:
+        return UNKNOWN
     return _some(truths) if expression.quantifier == "some" else _all(truths)
 
 
 def _over(
     items: lists.Items, expression: Filter | Quantified, values: Values, book: Conventions
-) -> list[Datum | NotKnown]:
-    """What the condition comes to for each element."""
-    variable = Concept(expression.variable)
-    return [evaluate(expression.condition, {**values, variable: item}, book) for item in items]
+) -> list[Datum | NotKnown] | None:
+    """What the condition comes to for each element; None if that would take too long."""
+    variable, within = Concept(expression.variable), _within_loop(values, items)
+    if within is None:
+        return None
+    return [evaluate(expression.condition, {**within, variable: item}, book) for item in items]
+
+
+_PASSES = Concept(" ")
+"""How often what is here is worked out: the lengths of the loops around it, multiplied."""
+
+
+def _within_loop(values: Values, items: lists.Items) -> dict[Concept, Datum | NotKnown] | None:
+    """What stands for what within a loop over these; None if that is more than `MOST_PASSES`."""
+    around = values.get(_PASSES)
+    passes = (around if isinstance(around, Decimal) else 1) * Decimal(len(items))
+    return {**values, _PASSES: passes} if passes <= MOST_PASSES else None
 
 
 _LEFT = Concept("")
@@ -373,9 +391,10 @@ def _each(expression: Each, values: Values, book: Conventions) -> Datum | NotKno
         for scope in scopes:
             whole = evaluate(item, scope, book)
             items = _items(lists.through(whole, left) if isinstance(whole, Span) else whole)
-            if items is None or len(wider) + len(items) > MOST_ELEMENTS:
+            within = None if items is None else _within_loop(scope, items)
+            if items is None or within is None or len(wider) + len(items) > MOST_ELEMENTS:
                 return UNKNOWN
-            wider += ({**scope, Concept(variable): one} for one in items)
+            wider += ({**within, Concept(variable): one} for one in items)
         scopes = wider
     found: list[Datum | NotKnown] = []
     for scope in scopes:

@@ -310,6 +310,9 @@ class Each:
 MOST_ELEMENTS = 10_000
 """Elements that a loop goes through."""
 
+MOST_PASSES = 100_000
+"""The lengths of loops in each other, multiplied; what is within more of them is unknown."""
+
 
 Expression: TypeAlias = (
     Constant | Name | Variable | Compare | Within | All | Some | Not | Arithmetic | Negative | If

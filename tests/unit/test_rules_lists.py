@@ -1,6 +1,7 @@
 """Lists, durations and the hit policies in a rule file, by all three evaluators."""
 
 import json
+import time
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -194,6 +195,37 @@ def test_a_cell_of_an_empty_list_lets_nothing_pass() -> None:
     read = with_table("首个 | first", "- | [] | 10.00 | 24 |", ANYBODY.replace("10.00", "20.00"))
 
     assert value(read, read.scenarios[0].facts) == ("2", "20.00")
+
+
+@pytest.mark.parametrize(
+    ("condition", "length", "expected"),
+    [
+        pytest.param(
+            "存在 甲 属于 房产, 乙 属于 房产 满足 甲.面积 > 乙.面积", 300, "met", id="pairs"
+        ),
+        pytest.param(
+            "存在 甲 属于 房产, 乙 属于 房产, 丙 属于 房产 满足 甲.面积 = 乙.面积 + 丙.面积",
+            47, "unknown", id="too many threes",
+        ),
+        pytest.param(
+            "存在 甲 属于 房产, 乙 属于 房产, 丙 属于 房产 满足 甲.面积 = 乙.面积 + 丙.面积",
+            46, "not_met", id="as many threes as there may be",
+        ),
+        pytest.param("计数(房产[计数(房产[面积 > 0]) > 0]) > 0", 320, "unknown", id="filters"),
+        pytest.param(
+            "合计(逐个 甲 属于 房产 得出 计数(房产[面积 > 甲.面积])) > 0", 320, "unknown", id="each"
+        ),
+        pytest.param("计数(房产[面积 > 0][面积 > 0]) > 0", 1_000, "met", id="one after the other"),
+    ],
+)  # fmt: skip
+def test_loops_in_each_other_end_in_time_or_are_unknown(
+    condition: str, length: int, expected: str
+) -> None:
+    flats = ", ".join(f"(面积 = {1 if n % 2 else 3}.00)" for n in range(length))
+    began = time.process_time()
+
+    assert status(book(condition, f"[{flats}]", ROW)) == expected
+    assert time.process_time() - began < 20
 
 
 def loops(count: int) -> str:
