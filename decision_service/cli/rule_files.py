@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -11,7 +11,6 @@ from typing import Any
 
 import typer
 
-from audit.log.files import replace
 from decision_service import catalogue, workdays
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
@@ -85,10 +84,14 @@ def write(path: Path, text: str) -> None:
     Raises:
         typer.BadParameter: It cannot be written.
     """
+    draft = path.with_name(f"{path.name}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, text, durable=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise typer.BadParameter(
             f"“{path}”写不了 | `{path}` cannot be written: {error.strerror}"
         ) from None

@@ -764,3 +764,4 @@ def test_fmt_on_a_full_disk_loses_nothing(draft: Path) -> None:
     assert result.exit_code == 2
     assert "cannot be written" in " ".join(result.output.replace("│", " ").split())
     assert draft.read_bytes() == before
+    assert [path.name for path in draft.parent.iterdir()] == [draft.name]
