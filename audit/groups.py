@@ -18,10 +18,9 @@ from audit.log import connections, store
 from audit.log.log import refuse_missing
 from audit.trail.canonical import Json
 from audit.trail.entries import Leaf
-from audit.trail.queries import All, Condition, Either, Is, count, following
+from audit.trail.queries import All, Condition, Either, Is, following
 from audit.trail.tallies import Kinds, overturns
 from audit.trail.unsealing import read_keyring, sealed_row, unseal
-from audit.verify.report import Progress
 
 GroupOf: TypeAlias = Callable[[Mapping[str, Json]], str]
 """The group of whom a decision is about, from its sealed part."""
@@ -66,7 +65,6 @@ def count_groups(
     *,
     kinds: Kinds,
     least: int,
-    progress: Progress = lambda _done, _all: None,
 ) -> Groups:
     """Count the decisions by rules that ended a case, or left it to a person, by group.
 
@@ -82,13 +80,12 @@ def count_groups(
     """
     refuse_missing(folder)
     try:
-        counted = connections.at(folder).look(
-            lambda c: _count(c, folder, within, group_of, kinds, progress)
+        cells, erased = connections.at(folder).look(
+            lambda c: _count(c, folder, within, group_of, kinds)
         )
     except (OSError, SQLAlchemyError, ValueError) as error:
         raise store.unreadable() from error
-    groups, erased = counted
-    return Groups(_shown(groups, least), erased)
+    return Groups(_shown(cells, least), erased)
 
 
 @dataclass(slots=True)
@@ -112,20 +109,19 @@ class _Cell:
         return Group(self.names, len(self.who), self.outcomes, self.overturned)
 
 
-def _count(  # noqa: PLR0917  # what one count is made of
+def _count(
     connection: Connection,
     folder: Path,
     within: Condition,
     group_of: GroupOf,
     kinds: Kinds,
-    progress: Progress,
 ) -> tuple[tuple[_Cell, ...], int]:
     keyring = read_keyring(folder, connection)
     outcomes = (kinds.granted, kinds.refused, kinds.referred)
     ended = Either(tuple(Is("outcome", "=", one) for one in outcomes))
     condition = All((Is("type", "=", kinds.decision), ended, within))
     overturned = overturns(connection, condition, kinds=kinds)
-    total, done, erased, last = count(connection, condition), 0, 0, -1
+    erased, last = 0, -1
     cells: dict[str, _Cell] = {}
     while indices := following(connection, condition, after=last, limit=_AT_ONCE):
         for last in indices:
@@ -139,8 +135,6 @@ def _count(  # noqa: PLR0917  # what one count is made of
             cell.who.add(opened.subject)
             cell.outcomes[str(Leaf.decode(content).permanent["outcome"])] += 1
             cell.overturned += last in overturned
-        done += len(indices)
-        progress(done, total)
     return tuple(cells.values()), erased
 
 

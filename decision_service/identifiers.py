@@ -28,10 +28,19 @@ def resident_id_is_valid(number: str) -> bool:
     if not _RESIDENT.fullmatch(number) or number[-1] != resident_check(number[:17]):
         return False
     try:
-        date.fromisoformat(f"{number[6:10]}-{number[10:12]}-{number[12:14]}")
+        birth_date(number)
     except ValueError:
         return False
     return True
+
+
+def birth_date(number: str) -> date:
+    """The day in a resident's number.
+
+    Raises:
+        ValueError: There is no such day.
+    """
+    return date.fromisoformat(f"{number[6:10]}-{number[10:12]}-{number[12:14]}")
 
 
 def resident_check(first_17: str) -> str:

@@ -7,7 +7,6 @@ the environment, no longer answer than the register's file allows.
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +19,7 @@ import aiohttp
 from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters.credentials import Credentials, distrust
 from evidence_adapters.guard import Clock, FaultError, GuardedSource
-from evidence_adapters.register import FILING_DATE, Register, refuse_addresses
+from evidence_adapters.register import FILING_DATE, Register, is_loopback, refuse_addresses
 from evidence_adapters.tally import Tally
 
 QUERY_ID: Final = "X-Road-Id"
@@ -272,12 +271,5 @@ def _fault_of(address: str) -> str:
         host = None
     if not host or "@" in parts.netloc or parts.query or parts.fragment:
         return "is not of the form scheme://host:port/path"
-    is_secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    is_secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     return "" if is_secure else "is not secure"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

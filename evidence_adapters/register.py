@@ -4,6 +4,7 @@ A register is data. Its path is constant and its keys travel in the body or in h
 number of a person can stand in a URL, whatever a file says.
 """
 
+import ipaddress
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -328,6 +329,14 @@ _QUESTIONS: Final[Mapping[str, tuple[set[str], set[str]]]] = {
 def our_names(fields: Mapping[str, FieldRules]) -> dict[str, str]:
     """Our name of every field, by the register's own."""
     return {field: rules.rename or field for field, rules in fields.items()}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to a host stays on this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def refuse_addresses(

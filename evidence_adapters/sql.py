@@ -5,7 +5,6 @@ from the register's file alone; what a question says travels as parameters.
 """
 
 import asyncio
-import ipaddress
 import sqlite3
 import ssl
 import time
@@ -53,7 +52,7 @@ from decision_service.model import EvidenceStatus, EvidenceType, Query
 from evidence_adapters import rows
 from evidence_adapters.credentials import Credentials, distrust
 from evidence_adapters.guard import THREADS, Clock, FaultError, GuardedSource
-from evidence_adapters.register import Register, refuse_addresses
+from evidence_adapters.register import Register, is_loopback, refuse_addresses
 from evidence_adapters.tally import Tally
 
 POOL: Final = 8
@@ -360,7 +359,7 @@ def _server(address: str, shown: Credentials) -> AsyncEngine:
     """
     parts = urlsplit(address)
     folder = _folder(parts)
-    is_near = bool(folder) or _is_loopback(parts.hostname or "")
+    is_near = bool(folder) or is_loopback(parts.hostname or "")
     arguments: dict[str, Any] = {
         "host": folder or parts.hostname,
         "server_settings": {"default_transaction_read_only": "on"},
@@ -419,10 +418,3 @@ def _folder(parts: SplitResult) -> str:
             return folder
         case _:
             return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

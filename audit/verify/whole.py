@@ -140,14 +140,14 @@ def check_file(connection: Connection, wrong: Wrong) -> None:
 def check_releases(connection: Connection, wrong: Wrong) -> None:
     """Every release that an entry names is archived, under the digest of its bytes."""
     mark = MARK_SETS.c
-    named = (mark.name == "release_digest", mark.value != "")
-    for digest in connection.execute(select(mark.value).where(*named).distinct()).scalars().all():
+    is_named = mark.name == "release_digest"
+    for digest in connection.execute(select(mark.value).where(is_named).distinct()).scalars().all():
         if not re.fullmatch(RELEASE_DIGEST, digest):
             continue  # the name of something else
         row = content_of(connection, digest)
         if row is not None and sha256(row["content"]).hexdigest() == digest:
             continue
-        sets = select(mark.id).where(mark.name == "release_digest", mark.value == digest)
+        sets = select(mark.id).where(is_named, mark.value == digest)
         first = select(func.min(ENTRIES.c.idx)).where(ENTRIES.c.marks.in_(sets))
         wrong(
             connection.execute(first).scalar_one(),

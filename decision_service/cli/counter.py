@@ -20,7 +20,7 @@ from rich.text import Text as Words
 
 from decision_service.cli import show
 from decision_service.cli.service import LOCAL, Address, CaseId, Json, Token, call
-from decision_service.client import Client, Date, Decision, as_json
+from decision_service.client import Client, Decision, as_json
 from decision_service.counter_client import (
     RESULTS,
     WHOSE,
@@ -497,7 +497,7 @@ def _queue(found: Sequence[Referral]) -> RenderableType:
         rows.add_row(
             f"{one.case_id}\n{one.case_number}",
             one.matter,
-            _day(one.filing_date),
+            show.day(one.filing_date),
             show.time(one.promised_time) + (" 超期 late" if late else ""),
             "\n".join(one.reasons),
             " ".join(filter(None, (one.clerk, "待复核 to confirm" if one.proposed else ""))),
@@ -623,7 +623,3 @@ def _drawn(found: Sequence[Drawn]) -> RenderableType:
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "—"
-
-
-def _day(day: Date) -> str:
-    return f"{day.year:04}-{day.month:02}-{day.day:02}"

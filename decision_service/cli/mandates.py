@@ -115,11 +115,10 @@ def _print(found: tuple[Mandate, ...], *, json: bool) -> None:
         return
     table = show.grid("受托人 Agent", "事项 Matters", "至 Until", "委托时间 Granted", "方式 How")
     for one in found:
-        day = one.until_date
         table.add_row(
             ", ".join(document.number for document in one.agent),
             ", ".join(one.matters),
-            f"{day.year:04}-{day.month:02}-{day.day:02}",
+            show.day(one.until_date),
             show.time(one.grant_time),
             "窗口纸质 on paper" if one.on_paper else "本人在线 online",
         )

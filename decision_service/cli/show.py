@@ -99,7 +99,7 @@ def matters(found: Iterable[Matter]) -> RenderableType:
             one.id,
             both(one.name),
             both(one.competent_authority),
-            _day(one.rules_effective_date),
+            day(one.rules_effective_date),
             ", ".join(one.modes),
         )
     return table
@@ -111,7 +111,7 @@ def matter(one: Matter) -> RenderableType:
     for name, value in (
         ("名称 Name", both(one.name)),
         ("主管部门 Authority", both(one.competent_authority)),
-        ("版本 Release", f"{one.id}@{_day(one.rules_effective_date)}"),
+        ("版本 Release", f"{one.id}@{day(one.rules_effective_date)}"),
         ("摘要 Digest", one.release_digest.hex()),
         ("依据 Law", "; ".join(one.legal_resources)),
         ("方式 Modes", ", ".join(one.modes)),
@@ -215,7 +215,7 @@ def decision(one: Decision) -> RenderableType:
         Words(f"{zh} {en}", style=f"bold {colour}"),
         Words(f"办件 Case  {one.case_id}  {one.case_number}"),
         Words(
-            f"规则 Rules  {one.matter}@{_day(one.rules_effective_date)}"
+            f"规则 Rules  {one.matter}@{day(one.rules_effective_date)}"
             f"  回执 Receipt  #{one.receipt.index}"
         ),
     ]
@@ -270,9 +270,9 @@ def case_head(one: Case) -> RenderableType:
 def case(one: Case) -> RenderableType:
     """A case with every decision and all that has followed, the newest last."""
     terms = [
-        f"#{served.decision_index} 送达 served {_day(served.served_date)}  "
-        f"行政复议至 reconsideration until {_day(served.reconsideration_until)}  "
-        f"行政诉讼至 litigation until {_day(served.litigation_until)}"
+        f"#{served.decision_index} 送达 served {day(served.served_date)}  "
+        f"行政复议至 reconsideration until {day(served.reconsideration_until)}  "
+        f"行政诉讼至 litigation until {day(served.litigation_until)}"
         for served in one.served
     ]
     return Group(
@@ -437,9 +437,10 @@ def time(instant: Timestamp, *, seconds: bool = False) -> str:
     return shown.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
+def day(one: Date) -> str:
+    """A day as ISO 8601 writes it."""
+    return f"{one.year:04}-{one.month:02}-{one.day:02}"
+
+
 def _status(status: EvidenceStatus.ValueType) -> str:
     return EvidenceStatus.Name(status).removeprefix("EVIDENCE_STATUS_")
-
-
-def _day(day: Date) -> str:
-    return f"{day.year:04}-{day.month:02}-{day.day:02}"

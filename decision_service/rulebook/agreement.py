@@ -83,8 +83,9 @@ def plain_unit(unit: str) -> str:
 
 # ── how many digits a number has ─────────────────────────────────────────────────────────────────
 
-_LIKE_ARGUMENTS = frozenset({"min", "max", "abs", "sum", "modulo", "mode"})
-_LIKE_LISTS = frozenset({"concatenate", "union", "append", "flatten"})
+_LIKE_ARGUMENTS = frozenset(
+    {"min", "max", "abs", "sum", "modulo", "mode", "concatenate", "union", "append", "flatten"}
+)
 _LIKE_ELEMENT = frozenset({"insert_before", "list_replace"})
 _TO_SCALE = frozenset(
     {"decimal", "floor", "ceiling"} | {"round_up", "round_down", "round_half_up", "round_half_down"}
@@ -114,9 +115,7 @@ def digits(  # noqa: C901, PLR0911, PLR0912  # one case for each kind of node
             return _most(*(digits(item) for item in items))
         case Each(result=result):
             return digits(result)
-        case Call(function=function, arguments=arguments) if (
-            function in _LIKE_ARGUMENTS or function in _LIKE_LISTS
-        ):
+        case Call(function=function, arguments=arguments) if function in _LIKE_ARGUMENTS:
             return _most(*(digits(argument) for argument in arguments))
         case Call(function=function, arguments=(items, _, element)) if function in _LIKE_ELEMENT:
             return _most(digits(items), digits(element))

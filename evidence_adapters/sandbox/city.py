@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Final, Literal
 
-from decision_service.identifiers import resident_check, resident_id_is_valid
+from decision_service.identifiers import birth_date, resident_check, resident_id_is_valid
 
 PLACE: Final = "990000"
 """A place code that GB/T 2260 cannot give."""
@@ -124,7 +124,7 @@ class City:
         if int(id_number[14:17]) < 100:
             return self._cast_member(id_number)
         # A person's number follows back from the sequence and the stratum of the birth day.
-        stratum = (_birth_day(id_number) - _FIRST_DAY).days % _STRATA
+        stratum = (birth_date(id_number) - _FIRST_DAY).days % _STRATA
         number = stratum * _SEQUENCES + int(id_number[14:17]) - 100
         if number >= _PEOPLE:
             return None
@@ -182,7 +182,7 @@ class City:
     def _cast_member(self, id_number: str) -> Person | None:
         """Whose sequence names a role; the birth day is free, so that a test can choose it."""
         sequence = int(id_number[14:17])
-        born = _birth_day(id_number)
+        born = birth_date(id_number)
         role = next((traits for held, traits in _ROLES.items() if sequence in held), None)
         if role is None:
             return None
@@ -225,10 +225,6 @@ class Dice:
 def _id_number(born: date, sequence: int) -> str:
     first_17 = f"{PLACE}{born:%Y%m%d}{sequence:03d}"
     return first_17 + resident_check(first_17)
-
-
-def _birth_day(id_number: str) -> date:
-    return date.fromisoformat(f"{id_number[6:10]}-{id_number[10:12]}-{id_number[12:14]}")
 
 
 def _years_before(day: date, years: int) -> date:

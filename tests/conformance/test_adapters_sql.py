@@ -177,6 +177,18 @@ def postgres() -> Iterator[tuple[list[str], Path]]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def emptied(postgres: tuple[list[str], Path]) -> Database:
+    """The server's database with nothing but the tables, of which the reader may not read any."""
+    psql, home = postgres
+    database = Database("postgresql", f"postgresql://reader@/postgres?host={home}", psql)
+    database.run(
+        "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+        "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
+        "GRANT USAGE ON SCHEMA public TO reader;" + SCHEMA.format(instant="timestamptz", zone="+08")
+    )
+    return database
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     """A city's front-end database with one holder, and one about whom an objection is open."""
@@ -184,14 +196,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
         made = Database("sqlite", f"sqlite://{tmp_path / '库.sqlite'}")
         made.run(SCHEMA.format(instant="text", zone=""))
     else:
-        psql, home = request.getfixturevalue("postgres")
-        made = Database("postgresql", f"postgresql://reader@/postgres?host={home}", psql)
-        made.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public;")
-        made.run(SCHEMA.format(instant="timestamptz", zone="+08"))
-        made.run(
-            "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
-            "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON v_holder, v_sync TO reader;"
-        )
+        made = emptied(request.getfixturevalue("postgres"))
+        made.run("GRANT SELECT ON v_holder, v_sync TO reader;")
     made.run(
         f"INSERT INTO holder VALUES ('{PERSON}', '张伟', '2020-05-06', 3, {deposit(made)}, '0'),"
         f" ('{ANOTHER}', '王芳', '2021-01-02', 0, NULL, '1');"
@@ -475,20 +481,16 @@ async def test_a_view_can_ask_what_a_question_is_for(
     postgres: tuple[list[str], Path], tmp_path: Path
 ) -> None:
     """The session says it before every question, so the owner's log and views have it."""
-    psql, home = postgres
-    database = Database("postgresql", f"postgresql://reader@/postgres?host={home}", psql)
+    database = emptied(postgres)
     said = " || '|' || ".join(
         f"current_setting('miaopi.{word}', true)"
         for word in ("query_id", "case_id", "matter", "purpose", "legal_basis")
     )
     database.run(
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
-        "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
-        + SCHEMA.format(instant="timestamptz", zone="+08")
-        + f"INSERT INTO holder VALUES ('{PERSON}', '', '2020-05-06', 3, 1, '0');"
+        f"INSERT INTO holder VALUES ('{PERSON}', '', '2020-05-06', 3, 1, '0');"
         "DROP VIEW v_holder; CREATE VIEW v_holder AS SELECT * FROM holder "
         f"WHERE {said} = 'q-1|c-1|library_card|eligibility|consent 1';"
-        "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON v_holder, v_sync TO reader;"
+        "GRANT SELECT ON v_holder, v_sync TO reader;"
     )
 
     evidence = await ask(database, tmp_path)
@@ -506,20 +508,14 @@ async def test_a_connection_that_has_fallen_silent_is_left_at_the_deadline(
     postgres: tuple[list[str], Path], tmp_path: Path
 ) -> None:
     """As behind a firewall that has forgotten it; closing it in good order takes seconds."""
-    psql, home = postgres
-    database = Database("postgresql", f"postgresql://reader@/postgres?host={home}", psql)
-    database.run(
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
-        "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
-        + SCHEMA.format(instant="timestamptz", zone="+08")
-        + "GRANT USAGE ON SCHEMA public TO reader; GRANT SELECT ON v_holder TO reader;"
-    )
+    database = emptied(postgres)
+    database.run("GRANT SELECT ON v_holder TO reader;")
     loop = asyncio.get_running_loop()
     async with gateway.connect(
         load(tmp_path), {HOLDERS: database.address}, clock=lambda: NOW
     ) as sources:
         before = await sources[HOLDERS].fetch(query(NOBODY), deadline=loop.time() + DEADLINE_S)
-        (session,) = sessions_of_reader(psql)
+        (session,) = sessions_of_reader(postgres[0])
         os.kill(session, signal.SIGSTOP)
         try:
             started = loop.time()
@@ -538,14 +534,7 @@ async def test_a_connection_that_has_fallen_silent_is_left_at_the_deadline(
 async def test_a_role_that_may_not_read_is_denied(
     postgres: tuple[list[str], Path], tmp_path: Path
 ) -> None:
-    psql, home = postgres
-    database = Database("postgresql", f"postgresql://reader@/postgres?host={home}", psql)
-    database.run(
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
-        "DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;"
-        "GRANT USAGE ON SCHEMA public TO reader;"
-    )
-    database.run(SCHEMA.format(instant="timestamptz", zone="+08"))
+    database = emptied(postgres)
     denied = await ask(database, tmp_path)
     database.address = database.address.replace("reader@", "stranger@")
     stranger = await ask(database, tmp_path)
