@@ -607,7 +607,7 @@ class Offers(Frozen):
             told of it, and so is who asks who asked for their data.
         purpose: What for, likewise; never the one of applications.
         valid_days: For how many civil days after that of the offer it can be agreed to.
-        most_a_day: About how many people registers are asked in a civil day.
+        most_a_day: How many people may be named in a civil day, that registers are asked about.
     """
 
     legal_basis: str = Field(min_length=1, max_length=200)

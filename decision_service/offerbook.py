@@ -7,6 +7,7 @@ not touched again; nothing is recorded of it.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,6 @@ from audit.trail import ERASED, Entry, Recorded
 from audit.trail.queries import All, Is
 from decision_service.errors import NotFoundError, PreconditionError
 from decision_service.model import (
-    OFFER_CHANNEL,
     Application,
     CaseState,
     Evidence,
@@ -28,7 +28,6 @@ from decision_service.model import (
     Text,
 )
 from decision_service.record import (
-    ACCESS,
     DECISION,
     DECLINED,
     OFFER,
@@ -38,8 +37,8 @@ from decision_service.record import (
 )
 from decision_service.release import Release
 
-RUN = "offer_run/1"
-"""Type of the entry that a request to make offers is done."""
+START, RUN = "offer_start/1", "offer_run/1"
+"""Types of the entries that a request to make offers is begun, and that it is done."""
 
 _ALL = 1 << 62
 """Above every index."""
@@ -78,6 +77,19 @@ class Offer(Found):
     declared_fields: tuple[str, ...]
     declined: bool = False
     ask_again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A civil day on which a matter is offered.
+
+    Attributes:
+        index: Of the newest request's start; None before the first.
+        people: In all its requests.
+    """
+
+    index: int | None
+    people: int
 
 
 class Offerbook:
@@ -171,6 +183,51 @@ class Offerbook:
         key = self._record.offer_key(MatterId(str(said["matter"])), offer.subject)
         return await self._record.claim(entry, {key: follows, request: None})
 
+    async def day(self, matter: MatterId, day: date) -> Day:
+        """How many people were named on a civil day for offers of the matter."""
+        index = await self._record.latest(self._record.offer_day_key(matter, day))
+        if index is None:
+            return Day(index, 0)
+        return Day(index, int(str((await self._record.recorded(index)).permanent["people"])))
+
+    async def start(
+        self,
+        release: Release,
+        day: date,
+        people: int,
+        *,
+        follows: int | None,
+        request: str,
+        caller: str,
+        role: str,
+        now: datetime,
+    ) -> Receipt | Taken:
+        """Record that registers are about to be asked; all requests of a day keep to its limit.
+
+        Args:
+            people: In all requests of the day, with this one.
+            follows: The start before it, as `day` tells.
+
+        Raises:
+            NotRecordedError: It could not be recorded, so nobody may be asked about.
+        """
+        entry = Entry(
+            type=START,
+            id=str(uuid4()),
+            time=now,
+            permanent={
+                "request": request,
+                "matter": release.matter.id,
+                "release_digest": release.digest,
+                "caller": caller,
+                "role": role,
+                "people": people,
+            },
+            sealed={},
+        )
+        key = self._record.offer_day_key(release.matter.id, day)
+        return await self._record.claim(entry, {key: follows})
+
     async def ran(
         self,
         release: Release,
@@ -231,19 +288,6 @@ class Offerbook:
         about = All((self._record.about(subject), Is("type", "=", OFFER)))
         found = await self._record.find(about, before=_ALL, limit=_MANY)
         return tuple(dict.fromkeys(MatterId(str(one.leaf.permanent["matter"])) for one in found))
-
-    async def asked_since(self, matter: MatterId, since: datetime) -> int:
-        """About how many people registers were asked to make offers of the matter."""
-        return await self._record.count(
-            All(
-                (
-                    Is("type", "=", ACCESS),
-                    Is("channel", "=", OFFER_CHANNEL),
-                    Is("matter", "=", matter),
-                    Is("time", ">=", since),
-                )
-            )
-        )
 
     async def states(self, matter: MatterId, subject: str) -> frozenset[CaseState]:
         """How somebody's cases of the matter stand."""

@@ -142,8 +142,8 @@ async def make(run: Run, *, office: Office, deadline: float) -> Made:
         NotPublishedError: The matter is not in force today.
         PreconditionError: It may not be offered, or what was granted is not known any more.
         InvalidRequestError: The people are too few, or no residents.
-        TooOftenError: Registers were asked about enough people today.
         DeadlineTooShortError: Too little time is left to ask about all of them.
+        TooOftenError: Enough people were named today.
         RequestReusedError: The ``request_id`` came before, with another body.
         NotRecordedError: Something could not be recorded; repeat the request.
     """
@@ -155,8 +155,8 @@ async def make(run: Run, *, office: Office, deadline: float) -> Made:
     release = office.catalogue.release_on(run.matter, office.today(run.now))
     _refuse_not_offered(release, office)
     _refuse_unfit(run.subjects)
-    await _refuse_too_many(run, _terms(release), office)
     _refuse_short_deadline(run, deadline)
+    await _start(run, key, release, office)
     free = asyncio.Semaphore(AT_ONCE)
 
     async def one(document: Document) -> Made:
@@ -423,20 +423,37 @@ def _refuse_unfit(subjects: Sequence[Document]) -> None:
         raise InvalidRequestError(wrong)
 
 
-async def _refuse_too_many(run: Run, offers: Offers, office: Office) -> None:
-    """Registers are no place to look for people in."""
-    tomorrow = office.midnight(office.today(run.now) + timedelta(days=1))
-    since = office.midnight(office.today(run.now))
-    asked = await office.offerbook.asked_since(run.matter, since)
-    if asked + len(run.subjects) > offers.most_a_day:
-        raise TooOftenError(
-            f"registers may be asked about {offers.most_a_day} people a day for offers of this",
-            zh=f"该事项每日最多为主动告知查询 {offers.most_a_day} 人，今日已查询 {asked} 人，"
-            "请明日继续。",
-            reason="OFFERS_USED_UP",
-            hint="Go on tomorrow with the same requests; those that are done are not done again.",
-            retry_after_s=(tomorrow - run.now).total_seconds(),
+async def _start(run: Run, request: str, release: Release, office: Office) -> None:
+    """Keep to how many people a day allows, whoever else names some.
+
+    Registers are no place to look for people in.
+    """
+    book, today, most = office.offerbook, office.today(run.now), _terms(release).most_a_day
+    while True:
+        day = await book.day(run.matter, today)
+        people = day.people + len(run.subjects)
+        if people > most:
+            break
+        written = await book.start(
+            release,
+            today,
+            people,
+            follows=day.index,
+            request=request,
+            caller=run.caller,
+            role=run.role,
+            now=run.now,
         )
+        if not isinstance(written, Taken):
+            return  # somebody who was faster is counted above
+    tomorrow = office.midnight(today + timedelta(days=1))
+    raise TooOftenError(
+        f"registers may be asked about {most} people a day for offers of this",
+        zh=f"该事项每日最多为主动告知查询 {most} 人，今日已列入 {day.people} 人，请明日继续。",
+        reason="OFFERS_USED_UP",
+        hint="Go on tomorrow with the same requests; those that are done are not done again.",
+        retry_after_s=(tomorrow - run.now).total_seconds(),
+    )
 
 
 def _refuse_short_deadline(run: Run, deadline: float) -> None:

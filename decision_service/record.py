@@ -212,6 +212,10 @@ class Record:
         """Points at the newest offer of a matter to somebody, or at how they answered it."""
         return "offer:" + self._trail.tag(f"offer\n{matter}\n{subject}")
 
+    def offer_day_key(self, matter: MatterId, day: date) -> str:
+        """Points at the newest request of a civil day to make offers of a matter."""
+        return "offer_day:" + self._trail.tag(f"offer day\n{matter}\n{day}")
+
     @property
     def opens_from(self) -> int:
         """The first entry of which who it is about can be known; 0 unless a master key was lost."""

@@ -76,8 +76,9 @@ class OfferServiceServicer:
         `INVALID_ARGUMENT` with reason `REQUEST_INVALID` and every field; `FAILED_PRECONDITION` with
         reason `MODE_NOT_OFFERED` if the matter does not declare that it may be offered, or
         `GRANTS_UNKNOWN` if what was granted and declined before is not known any more;
-        `RESOURCE_EXHAUSTED` with reason `OFFERS_USED_UP` if registers would be asked about more people
-        in a day than the matter allows; `DEADLINE_EXCEEDED` with reason `DEADLINE_TOO_SHORT`;
+        `RESOURCE_EXHAUSTED` with reason `OFFERS_USED_UP` if more people would be named in a day than
+        the matter allows, by all requests together; `DEADLINE_EXCEEDED` with reason
+        `DEADLINE_TOO_SHORT`;
         `ALREADY_EXISTS` with reason `REQUEST_ID_REUSED`; `UNAVAILABLE` with reason `NOT_RECORDED`:
         repeat with the same `request_id`.
         """

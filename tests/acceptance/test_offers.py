@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from audit.trail import Entry
 from audit.verify import verify_store
 from decision_service.catalogue import Catalogue
+from decision_service.offerbook import Offerbook
+from decision_service.record import Record
 from decision_service.release import Release
 from decision_service.v1.case_pb2 import ExportOwnDataResponse, ListOwnAccessesResponse
 from decision_service.v1.decision_pb2 import DecideResponse
@@ -414,18 +415,19 @@ async def test_what_would_look_for_people_is_refused_before_anybody_is_asked(
         assert (await sent(town, MAKE, run_of(group), role=role)).reason == "ROLE_NOT_ALLOWED"
 
 
+async def named_today(town: Town, release: Release, at: Clock, people: int) -> None:
+    """As if other requests of the day had named so many."""
+    book = Offerbook(Record(town.trail))
+    day = at().astimezone(ZoneInfo("Asia/Shanghai")).date()
+    who = {"request": "request:other", "caller": "other", "role": "operator", "now": at()}
+    await book.start(release, day, people, follows=(await book.day(MATTER, day)).index, **who)
+
+
 async def test_registers_are_asked_about_so_many_people_a_day_and_the_rest_tomorrow(
-    town: Town, group: list[Person], at: Clock
+    town: Town, group: list[Person], at: Clock, allowance: Release
 ) -> None:
-    """What a day allows is what registers were asked, by whatever request."""
     await made(town, run_of(group))
-    asked = (await town.trail.read(0)).permanent
-    assert (asked["flow"], asked["channel"]) == ("offer", "offer")
-    entries = (
-        Entry("access/1", str(uuid4()), at(), asked, {}, f"resident_id:{number}")
-        for number in range(1995 - len(group))
-    )
-    await asyncio.gather(*(town.trail.append(one, expect={}) for one in entries))
+    await named_today(town, allowance, at, 1995)
     traces, request = town.traces, run_of(group)
 
     answer = await sent(town, MAKE, request, role="operator")
@@ -437,6 +439,19 @@ async def test_registers_are_asked_about_so_many_people_a_day_and_the_rest_tomor
     at.now += timedelta(seconds=until)
     assert at().astimezone(ZoneInfo("Asia/Shanghai")).hour == 0
     assert (await made(town, request)).asked > 0
+
+
+async def test_requests_at_once_keep_to_what_a_day_allows_together(
+    town: Town, group: list[Person], at: Clock, allowance: Release
+) -> None:
+    await named_today(town, allowance, at, 2000 - len(group))
+
+    answers = await asyncio.gather(
+        *(sent(town, MAKE, run_of(group), role="operator") for _ in range(4))
+    )
+
+    assert sorted(one.reason for one in answers) == ["", *["OFFERS_USED_UP"] * 3]
+    assert len(town.running.accesses) <= 3 * len(group), "about nobody twice"
 
 
 def test_the_golden_file_has_no_word_of_offers_that_nobody_reads() -> None:

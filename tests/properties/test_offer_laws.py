@@ -160,7 +160,7 @@ OTHERS = (
     *("outside_hukou", "deceased", "already_in_payment", "account_of_another", "without_card"),
     *("disputed", "child", "young_adult"),
 )
-WITHOUT_EFFECT = {"access/1", "offer/1", "offer_declined/1", "offer_run/1"}
+WITHOUT_EFFECT = {"access/1", "offer/1", "offer_declined/1", "offer_start/1", "offer_run/1"}
 """Types of entries that decide nothing, open no case, and say nothing against anybody."""
 
 Step: TypeAlias = tuple[str, int, bool]
