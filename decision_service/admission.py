@@ -2,11 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
+from audit.trail.queries import All, Condition, Either, Is
 from decision_service.acting import NAMES, same_person, unfit_representation
 from decision_service.casebook import Sight
 from decision_service.errors import (
@@ -20,6 +21,7 @@ from decision_service.errors import (
 from decision_service.followup import FollowUp, Mandate
 from decision_service.identifiers import organisation_code_is_valid, resident_id_is_valid
 from decision_service.model import (
+    EVERY_MATTER,
     ORGANISATION,
     Application,
     AssuranceLevel,
@@ -429,6 +431,32 @@ def refuse_own_case(person: str, parties: Iterable[Party], office: Office) -> No
             reason="OWN_CASE",
             hint="Let another clerk take it.",
         )
+
+
+def refuse_matter(matters: Collection[MatterId], matter: str) -> None:
+    """No clerk works on cases of a matter that is not theirs (least privilege).
+
+    Args:
+        matters: Theirs, as their token says; `EVERY_MATTER` for all.
+
+    Raises:
+        NotAuthorizedError: It is not among them.
+    """
+    if matter not in matters and EVERY_MATTER not in matters:
+        raise NotAuthorizedError(
+            "the clerk's token does not name the matter of this",
+            zh="该事项不在您的办理权限内，请转由负责该事项的工作人员办理。",
+            reason="MATTER_NOT_YOURS",
+            hint="Let a clerk of that matter take it, or let the issuer put the matter into the "
+            "claim `matters`; see the README.",
+        )
+
+
+def only_of(matters: Collection[MatterId]) -> Condition:
+    """That an entry is about one of somebody's matters; see `refuse_matter`."""
+    if EVERY_MATTER in matters:
+        return All(())
+    return Either(tuple(Is("matter", "=", one) for one in sorted(matters)))
 
 
 async def refuse_who_saw_ratings(caller: str, person: str, subject: str, office: Office) -> None:

@@ -12,7 +12,13 @@ from datetime import date, datetime, timedelta
 
 from audit.trail import ERASED, Recorded
 from audit.trail.queries import All, Either, Found, Is
-from decision_service.admission import no_such_case, refuse_own_case, refuse_who_saw_ratings
+from decision_service.admission import (
+    no_such_case,
+    only_of,
+    refuse_matter,
+    refuse_own_case,
+    refuse_who_saw_ratings,
+)
 from decision_service.casebook import OBJECTION, PROPOSAL, By, read
 from decision_service.casework import file_of
 from decision_service.decide import refuse_reuse
@@ -36,7 +42,7 @@ from decision_service.followup import (
 )
 from decision_service.model import CaseId, Concept, Matter, MatterId, Text
 from decision_service.office import Office
-from decision_service.record import DECISION, DETERMINATION, OVERRIDE, TICKET, Look, Taken
+from decision_service.record import DECISION, DETERMINATION, OVERRIDE, TICKET, Look, Taken, Viewer
 from decision_service.standing import ENDED, RULES, Grant, grant_of, unfit, write_notice
 
 MOST_TICKETS = 500
@@ -60,6 +66,7 @@ class Task:
         method: The contract's name for it; with ``request_id`` it names the request.
         content_digest: SHA-256 (hex) of the canonical request; tells a repeat from a reuse.
         person: Which person a clerk is, as the issuer of tokens tags people.
+        matters: Whose cases they may work on, or `EVERY_MATTER`.
     """
 
     caller: str
@@ -68,6 +75,7 @@ class Task:
     request_id: str
     content_digest: str
     now: datetime
+    matters: frozenset[MatterId]
     person: str = ""
 
 
@@ -86,6 +94,7 @@ async def record_delivery(
         case = await _file(case_id, office)
         if task.role == "portal" and case.caller != task.caller:
             raise no_such_case()
+        refuse_matter(task.matters, case.matter)
         notices = {one.receipt.index: one.decide_time for one in case.decisions} | {
             one.receipt.index: one.time
             for one in case.events
@@ -195,17 +204,16 @@ async def answer_proposal(
     return await _file(case_id, office)
 
 
-async def open_proposals(
-    *, caller: str, role: str, now: datetime, office: Office
-) -> tuple[Happened, ...]:
+async def open_proposals(viewer: Viewer, *, office: Office) -> tuple[Happened, ...]:
     """What clerks have proposed and no second one has answered, the newest first.
 
     Raises:
         NotRecordedError: The look could not be recorded.
     """
-    look = Look(caller=caller, role=role, method="ListProposals")
-    await office.record.looked(look, now=now)
-    return tuple(read(one) for one in await office.casebook.open_proposals(MOST_TICKETS))
+    look = Look(caller=viewer.caller, role=viewer.role, method="ListProposals")
+    await office.record.looked(look, now=viewer.now)
+    of = only_of(viewer.matters)
+    return tuple(read(one) for one in await office.casebook.open_proposals(of, MOST_TICKETS))
 
 
 async def _changeable(
@@ -215,6 +223,7 @@ async def _changeable(
     key = office.record.case_key(CaseId(case_id))
     newest = await office.record.latest(key)
     case = await _file(case_id, office)
+    refuse_matter(task.matters, case.matter)
     opening = await office.record.opening(case_id)
     refuse_own_case(task.person, opening.parties, office)
     await refuse_who_saw_ratings(task.caller, task.person, opening.subject, office)
@@ -257,7 +266,9 @@ async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office
             reason="TICKET_NOT_FOUND",
             hint="`ListTickets` tells which are open.",
         )
-    case_id = str((await office.record.recorded(held)).permanent["case_id"])
+    about = (await office.record.recorded(held)).permanent
+    refuse_matter(task.matters, str(about["matter"]))
+    case_id = str(about["case_id"])
 
     async def step(_: str) -> _Written:
         index = await office.record.latest(key)
@@ -285,17 +296,17 @@ async def resolve(task: Task, ticket: str, *, corrected: bool, text: str, office
 
 
 async def open_tickets(
-    evidence_type: str, *, caller: str, role: str, now: datetime, office: Office
+    evidence_type: str, viewer: Viewer, *, office: Office
 ) -> tuple[Recorded, ...]:
     """The newest tickets that wait for the owner of a register; of every one if it is empty.
 
     Raises:
         NotRecordedError: The look could not be recorded.
     """
-    look = Look(caller=caller, role=role, method="ListTickets", filter=evidence_type)
-    await office.record.looked(look, now=now)
-    found = await office.casebook.open_tickets(MOST_TICKETS)
-    return tuple(one for one in found if evidence_type in {"", one.permanent["evidence_type"]})
+    look = Look(caller=viewer.caller, role=viewer.role, method="ListTickets", filter=evidence_type)
+    await office.record.looked(look, now=viewer.now)
+    of = only_of(viewer.matters)
+    return await office.casebook.open_tickets(of, evidence_type, MOST_TICKETS)
 
 
 def doubted_by(opened: Recorded) -> tuple[str, ...]:
@@ -321,25 +332,25 @@ class Draw:
     seed: str
 
 
-async def draw(
-    wanted: Draw, *, caller: str, role: str, now: datetime, office: Office
-) -> tuple[int, tuple[Found, ...]]:
+async def draw(wanted: Draw, viewer: Viewer, *, office: Office) -> tuple[int, tuple[Found, ...]]:
     """Draw approvals by lot, for a person to check; and of how many they were drawn.
 
     An approval's lot is SHA-256 over the seed and its leaf hash, so that the same draw has the
     same result for everybody and depends on nothing that could favour or burden anybody.
 
     Raises:
+        NotAuthorizedError: The matter is not the clerk's.
         NotRecordedError: The draw could not be recorded.
     """
+    refuse_matter(viewer.matters, wanted.matter)
     look = Look(
-        caller=caller,
-        role=role,
+        caller=viewer.caller,
+        role=viewer.role,
         method="DrawAfterChecks",
         filter=f"{wanted.since}/{wanted.until} {wanted.size} {wanted.seed}",
         matter=wanted.matter,
     )
-    until = await office.record.looked(look, now=now)
+    until = await office.record.looked(look, now=viewer.now)
     kinds = Either(tuple(Is("type", "=", kind) for kind in sorted(_DECIDED)))
     approved = All(
         (

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from audit.trail import ERASED, CaseRow, Entry, Moment, Recorded
 from audit.trail.canonical import Json
-from audit.trail.queries import All, Either, Found, Is, Marked
+from audit.trail.queries import All, Condition, Either, Found, Is, Marked
 from decision_service.draft import Draft
 from decision_service.followup import (
     Act,
@@ -98,6 +98,12 @@ _MOST_RATINGS = 100_000
 
 _MOST_OBJECTIONS = 100_000
 """Of one person: none may be passed over, because that would decide on a contested value."""
+
+
+_MOST_SCANNED = 100_000
+"""Tickets or proposals that are looked through for those that wait for an answer."""
+
+_PAGE = 500
 
 
 class Asking(Protocol):
@@ -357,9 +363,16 @@ class Casebook:
             answer=read(answer) if answer is not None and is_answer else None,
         )
 
-    async def poor_ratings(self, limit: int) -> tuple[tuple[Happened, Happened | None], ...]:
-        """The poor ratings that nobody has answered, the oldest first, and who looks into each."""
-        found = await self._record.find(Marked("reason", POOR), before=_ALL, limit=_MOST_RATINGS)
+    async def poor_ratings(
+        self, of: Condition, limit: int
+    ) -> tuple[tuple[Happened, Happened | None], ...]:
+        """The poor ratings that nobody has answered, the oldest first, and who looks into each.
+
+        Args:
+            of: Those alone.
+        """
+        poor = All((Marked("reason", POOR), of))
+        found = await self._record.find(poor, before=_ALL, limit=_MOST_RATINGS)
         waiting: list[tuple[Happened, Happened | None]] = []
         for one in reversed(found):
             if one.erased:
@@ -441,34 +454,67 @@ class Casebook:
         """What an entry says that a step was recorded in; of nobody, or not erased."""
         return read(await self._record.recorded(index))
 
-    async def open_proposals(self, limit: int) -> tuple[Recorded, ...]:
-        """What clerks have proposed and no second one has answered, the newest first."""
-        found = await self._record.find(Is("type", "=", PROPOSAL), before=_ALL, limit=limit)
-        return tuple(
-            [
-                await self._record.recorded(one.index)
-                for one in found
-                if not one.erased
-                and await self._record.latest(self.proposal_key(one.index)) is None
-            ]
-        )
+    async def open_proposals(self, of: Condition, limit: int) -> tuple[Recorded, ...]:
+        """What clerks have proposed and no second one has answered, the newest first.
 
-    async def open_tickets(self, limit: int) -> tuple[Recorded, ...]:
-        """The objections and contradictions that no register has answered, the newest first."""
+        Args:
+            of: Those alone.
+        """
+
+        def key(one: Found) -> str:
+            return "" if one.erased else self.proposal_key(one.index)
+
+        def is_open(_: Found, answer: Found | None) -> bool:
+            return answer is None
+
+        return await self._waiting(All((Is("type", "=", PROPOSAL), of)), key, is_open, limit)
+
+    async def open_tickets(
+        self, of: Condition, evidence_type: str, limit: int
+    ) -> tuple[Recorded, ...]:
+        """The objections and contradictions that no register has answered, the newest first.
+
+        Args:
+            of: Those alone.
+            evidence_type: Of that register alone; empty for every.
+        """
+
+        def key(one: Found) -> str:
+            said = one.leaf.permanent
+            if "ticket" not in said or evidence_type not in {"", said["evidence_type"]}:
+                return ""  # those of contradictions once had no number
+            return self.ticket_key(str(said["ticket"]))
+
+        def is_open(one: Found, newest: Found | None) -> bool:
+            return newest is not None and newest.index == one.index
+
         kinds = Either((Is("type", "=", OBJECTION), Is("type", "=", TICKET)))
-        found = await self._record.find(kinds, before=_ALL, limit=limit)
-        tickets = [
-            (one.index, self.ticket_key(str(one.leaf.permanent["ticket"])))
-            for one in found
-            if "ticket" in one.leaf.permanent  # those of contradictions once had no number
-        ]
-        return tuple(
-            [
-                await self._record.recorded(index)
-                for index, key in tickets
-                if await self._record.latest(key) == index
-            ]
-        )
+        return await self._waiting(All((kinds, of)), key, is_open, limit)
+
+    async def _waiting(
+        self,
+        condition: Condition,
+        key: Callable[[Found], str],
+        is_open: Callable[[Found, Found | None], bool],
+        limit: int,
+    ) -> tuple[Recorded, ...]:
+        """The newest entries that wait for an answer; many may have one.
+
+        Args:
+            key: Points at the answer to an entry; empty for one that is not asked for.
+            is_open: Whether an entry waits, by what its key points at.
+        """
+        found: list[int] = []
+        before, scanned = _ALL, 0
+        while len(found) < limit and scanned < _MOST_SCANNED:
+            page = await self._record.find(condition, before=before, limit=_PAGE)
+            keys = [(one, name) for one in page if (name := key(one))]
+            newest = await self._record.newest([name for _, name in keys])
+            found += [one.index for one, name in keys if is_open(one, newest.get(name))]
+            if len(page) < _PAGE:
+                break
+            before, scanned = page[-1].index, scanned + _PAGE
+        return tuple([await self._record.recorded(index) for index in found[:limit]])
 
     def _lost(self, at: Moment) -> frozenset[Concept]:
         """The concepts of open objections from before a master key was lost; nearly always none.

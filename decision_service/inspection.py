@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from audit.trail import ERASED
@@ -25,7 +24,7 @@ from decision_service.masking import mask, mask_subject
 from decision_service.model import CaseSummary, Document
 from decision_service.office import Office
 from decision_service.pages import read_token, write_token
-from decision_service.record import ACCESS, DECISION, Look
+from decision_service.record import ACCESS, DECISION, Look, Viewer
 from decision_service.release import Release, restore
 from decision_service.replay import Diverged, Replay, Reproduced
 from decision_service.replay import replay as _replay
@@ -62,23 +61,6 @@ _FINDINGS = 10
 _TELL_EVERY_S = 0.25
 _RESERVED_S = 1.0
 """Left of a call's time for its last message."""
-
-_MAY_OPEN = frozenset({"auditor"})
-"""Roles that may see what is sealed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who asks, and when: subject and role of the token."""
-
-    caller: str
-    role: str
-    now: datetime
-
-    @property
-    def may_open(self) -> bool:
-        """Whether sealed parts are shown, masked."""
-        return self.role in _MAY_OPEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 MatterId = NewType("MatterId", str)
 """What one can apply for, e.g. ``old_age_allowance``; the same in rules/ and matters/."""
 
+EVERY_MATTER = MatterId("*")
+"""Stands for all of them where somebody's matters are told."""
+
 Concept = NewType("Concept", str)
 """An information concept (CCCEV) with its role, e.g. ``applicant.birth_date``."""
 

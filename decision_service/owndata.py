@@ -18,7 +18,7 @@ from decision_service.admission import refuse_future
 from decision_service.casebook import RATING, RATING_ANSWER, TYPES
 from decision_service.errors import NotAuthorizedError
 from decision_service.followup import Person
-from decision_service.inspection import Ask, Page, Viewer
+from decision_service.inspection import Ask, Page
 from decision_service.masking import mask_account, mask_others
 from decision_service.model import AssuranceLevel, Document, Party
 from decision_service.office import Office
@@ -31,6 +31,7 @@ from decision_service.record import (
     OVERRIDE,
     PREFILL,
     Look,
+    Viewer,
 )
 
 FRESH_FOR = timedelta(hours=1)

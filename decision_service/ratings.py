@@ -6,7 +6,6 @@ decides nothing about them (`refuse_who_saw_ratings`); who decided the case does
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,8 +13,10 @@ from pydantic import ValidationError
 from decision_service.admission import (
     no_such_case,
     not_the_applicant,
+    only_of,
     refuse_future,
     refuse_low_assurance,
+    refuse_matter,
     refuse_own_case,
 )
 from decision_service.aftercare import Task
@@ -33,7 +34,7 @@ from decision_service.followup import (
 from decision_service.matter import faults, read_toml, unfit
 from decision_service.model import CaseState, Frozen, Limit
 from decision_service.office import ANSWERED_WITHIN, Office
-from decision_service.record import DETERMINATION, OVERRIDE, Look, Taken
+from decision_service.record import DETERMINATION, OVERRIDE, Look, Taken, Viewer
 from decision_service.rights import Ask
 
 FILE = "ratings.toml"
@@ -136,15 +137,15 @@ async def rate(ask: Ask, grade: Grade, text: str, *, office: Office) -> Rated:
     return rated
 
 
-async def poor(*, caller: str, role: str, now: datetime, office: Office) -> tuple[Poor, ...]:
+async def poor(viewer: Viewer, *, office: Office) -> tuple[Poor, ...]:
     """The poor ratings that wait for an answer, those due earliest first; not whose they are.
 
     Raises:
         NotRecordedError: The look could not be recorded.
     """
-    look = Look(caller=caller, role=role, flow="counter", method="ListPoorRatings")
-    await office.record.looked(look, now=now)
-    found = await office.casebook.poor_ratings(MOST_LISTED)
+    look = Look(caller=viewer.caller, role=viewer.role, flow="counter", method="ListPoorRatings")
+    await office.record.looked(look, now=viewer.now)
+    found = await office.casebook.poor_ratings(only_of(viewer.matters), MOST_LISTED)
     return tuple(
         [
             Poor(rating, await _matter(rating, office), taken.caller if taken else "")
@@ -159,11 +160,13 @@ async def take(task: Task, index: int, *, office: Office) -> Opened:
     Raises:
         NotFoundError: There is no such rating that waits for an answer.
         PreconditionError: Another clerk looks into it, or it is answered.
-        NotAuthorizedError: The clerk takes part in the case, or has decided it.
+        NotAuthorizedError: The matter is not the clerk's, or they take part in the case or have
+            decided it.
         NotRecordedError: It could not be recorded, so it is not opened.
     """
     casebook, record = office.casebook, office.record
     happened = await _one(index, office)
+    refuse_matter(task.matters, await _matter(happened, office))
     opening = await record.opening(happened.case_id)
     refuse_own_case(task.person, opening.parties, office)
     await _refuse_who_decided(task, happened.case_id, office)
@@ -216,6 +219,7 @@ async def answer(task: Task, index: int, *, justified: bool, text: str, office: 
         refuse_reuse(task.content_digest, await casebook.content_digest(earlier))
         return
     happened = await _one(index, office)
+    refuse_matter(task.matters, await _matter(happened, office))
     taken = await _refuse_not_taken(task, index, office)
     opening = await record.opening(happened.case_id)
     written = await casebook.add(

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -30,6 +30,7 @@ from decision_service.errors import (
 )
 from decision_service.followup import Rating, RatingAnswer, StandingChange
 from decision_service.model import (
+    EVERY_MATTER,
     Application,
     CaseId,
     CaseState,
@@ -84,7 +85,30 @@ _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""
 
 
+_MAY_OPEN = frozenset({"auditor"})
+"""Roles that may see what is sealed."""
+
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who of the staff asks, and when.
+
+    Attributes:
+        caller, role: Of the token.
+        matters: Whose cases they may ask about, or `EVERY_MATTER`.
+    """
+
+    caller: str
+    role: str
+    now: datetime
+    matters: frozenset[MatterId]
+
+    @property
+    def may_open(self) -> bool:
+        """Whether sealed parts are shown, masked."""
+        return self.role in _MAY_OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -715,15 +739,18 @@ class Record:
         """The newest entry under each key; a key without one is left out."""
         return await self._trail.ask(lambda c: queries.newest(c, keys))
 
-    async def referred(self, matter: str, *, after: tuple[str, str], limit: int) -> tuple[Due, ...]:
+    async def referred(
+        self, matters: Collection[MatterId], *, after: tuple[str, str], limit: int
+    ) -> tuple[Due, ...]:
         """Cases with a person, those due earliest first.
 
         Args:
-            matter: Of that matter alone; empty for every.
+            matters: Of those alone, or `EVERY_MATTER`.
             after: The last one's `Due.place`; both empty to begin.
         """
+        named = None if EVERY_MATTER in matters else sorted(matters)
         rows = await self._trail.ask(
-            lambda c: queries.cases(c, CaseState.REFERRED.value, matter, after=after, limit=limit)
+            lambda c: queries.cases(c, CaseState.REFERRED.value, named, after=after, limit=limit)
         )
         return tuple(
             Due(

@@ -30,7 +30,14 @@ from audit.trail import Trail
 from decision_service import catalogue, ratings, retention, workdays
 from decision_service.cli.samples import Sandbox, print_how_to_call, show_samples
 from decision_service.errors import DecisionServiceError
-from decision_service.model import CaseId, Decision, Document, EvidenceType, MatterId
+from decision_service.model import (
+    EVERY_MATTER,
+    CaseId,
+    Decision,
+    Document,
+    EvidenceType,
+    MatterId,
+)
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server import (
@@ -197,12 +204,13 @@ async def _run(settings: Settings, *, once: bool) -> None:
         ) as (server, office),
     ):
 
-        def token(subject: str, role: str, person: str = "") -> str:
+        def token(subject: str, role: str, person: str = "", *matters: str) -> str:
             return issue(
                 private_key,
                 subject=subject,
                 role=role,
                 person=person,
+                matters=matters,
                 audience=settings.audience,
                 issuer=settings.issuer,
                 lifetime=timedelta(days=30),
@@ -220,7 +228,7 @@ async def _run(settings: Settings, *, once: bool) -> None:
             token=token("portal-sandbox", "portal"),
             auditor_token=token("auditor-sandbox", "auditor"),
             clerk_tokens=tuple(
-                token(name, "clerk", office.person_tag(_documented(clerks[role])))
+                token(name, "clerk", office.person_tag(_documented(clerks[role])), EVERY_MATTER)
                 for name, role in _SANDBOX_CLERKS.items()
             ),
             operator_token=token(

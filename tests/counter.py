@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from decision_service.model import EVERY_MATTER
 from decision_service.v1 import counter_pb2
 from decision_service.v1.decision_pb2 import DecideResponse
 from evidence_adapters.sandbox import Person
@@ -32,15 +33,20 @@ class AtCounter:
     Attributes:
         name: Of the account.
         number: The identity number of whose account it is; by default nobody else's.
+        matters: On whose cases they may work.
     """
 
     town: Town
     name: str
     number: str = ""
+    matters: tuple[str, ...] = (EVERY_MATTER,)
 
     async def call(self, method: str, /, role: str = "clerk", **request: Any) -> Answer:
         bearer = self.town.wire.bearer(
-            role, subject=self.name, person=person_tag(self.number or self.name)
+            role,
+            subject=self.name,
+            person=person_tag(self.number or self.name),
+            matters=self.matters if role == "clerk" else (),
         )
         asked = service.message(method, request)
         return await self.town.wire.call(method, asked, metadata=bearer)

@@ -35,6 +35,7 @@ from grpc_status import rpc_status
 from audit.trail import Trail
 from decision_service import retention, workdays
 from decision_service.catalogue import Catalogue
+from decision_service.model import EVERY_MATTER
 from decision_service.office import Office
 from decision_service.record import Record
 from decision_service.server import (
@@ -71,10 +72,11 @@ REVIEW, CONTEST = f"{CASES}/RequestReview", f"{CASES}/ContestFact"
 RATE = f"{CASES}/RateCase"
 AFTERCARE = "/decision_service.v1.AftercareService"
 DELIVERY, STANDING = f"{AFTERCARE}/RecordDelivery", f"{AFTERCARE}/ChangeStanding"
-ANSWER = f"{AFTERCARE}/AnswerProposal"
+PROPOSALS, ANSWER = f"{AFTERCARE}/ListProposals", f"{AFTERCARE}/AnswerProposal"
 POOR, TAKE = f"{AFTERCARE}/ListPoorRatings", f"{AFTERCARE}/TakeRating"
 ANSWER_RATING = f"{AFTERCARE}/AnswerRating"
-RESOLVE, DRAW = f"{AFTERCARE}/ResolveTicket", f"{AFTERCARE}/DrawAfterChecks"
+TICKETS, RESOLVE = f"{AFTERCARE}/ListTickets", f"{AFTERCARE}/ResolveTicket"
+DRAW = f"{AFTERCARE}/DrawAfterChecks"
 TRAIL = "/decision_service.v1.TrailService"
 ENTRIES, ENTRY = f"{TRAIL}/ListEntries", f"{TRAIL}/GetEntry"
 TIMELINE, ACCESSES = f"{TRAIL}/GetCaseTimeline", f"{TRAIL}/ListAccesses"
@@ -186,6 +188,7 @@ class Wire(ABC):
             "lifetime": dt.timedelta(hours=1),
             "now": self._clock(),
             "person": person_tag("a clerk") if role == "clerk" else "",
+            "matters": [EVERY_MATTER] if role == "clerk" else [],
         }
         return (("authorization", f"Bearer {issue(PRIVATE, **{**parts, **changes})}"),)
 

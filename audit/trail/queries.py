@@ -162,19 +162,24 @@ def subject_tags(connection: Connection, type_: str) -> frozenset[str]:
 
 
 def cases(
-    connection: Connection, state: str, matter: str, *, after: tuple[str, str], limit: int
+    connection: Connection,
+    state: str,
+    matters: Sequence[str] | None,
+    *,
+    after: tuple[str, str],
+    limit: int,
 ) -> tuple[RecordedCase, ...]:
     """The cases in a state, those due earliest first.
 
     Args:
-        matter: Of that matter alone; empty for every.
+        matters: Of those alone; None for every.
         after: Due time (as `time_text` writes it) and id of the case before the first; both
             empty to begin.
     """
     place = tuple_(CASES.c.due_time, CASES.c.case_id)
     where = and_(CASES.c.state == state, place > tuple_(*map(literal, after)))
-    if matter:
-        where = and_(where, CASES.c.matter == matter)
+    if matters is not None:
+        where = and_(where, CASES.c.matter.in_(matters))
     query = select(CASES).where(where).order_by(CASES.c.due_time, CASES.c.case_id).limit(limit)
     return tuple(map(recorded_case, connection.execute(query).mappings()))
 

@@ -22,6 +22,7 @@ from decision_service.model import (
     CaseState,
     CaseSummary,
     Decision,
+    MatterId,
     Receipt,
 )
 from decision_service.record import (
@@ -49,11 +50,13 @@ class Clerk:
     Attributes:
         caller: Subject of the token, a staff account.
         person: Who that is, as the issuer of tokens tags people (`Office.person_tag`).
+        matters: Whose cases they may work on, or `EVERY_MATTER`.
     """
 
     caller: str
     person: str
     now: datetime
+    matters: frozenset[MatterId]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from decision_service.admission import (
     no_such_case,
+    refuse_matter,
     refuse_own_case,
     refuse_who_saw_ratings,
     unknown_here,
@@ -107,6 +108,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
     case = await record.case(case_id)
     if case is None:
         raise no_such_case()
+    refuse_matter(clerk.matters, case.matter)
     docket = Docket(record)
     found = await docket.decided(case_id)
     decided = await record.latest(record.case_key(case.case_id))

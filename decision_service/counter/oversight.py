@@ -12,15 +12,16 @@ from statistics import median
 from typing import Any, Literal
 
 from audit.trail.queries import All, Condition, Either, Found, Is
+from decision_service.admission import only_of, refuse_matter
 from decision_service.counter.determination import Instruction
 from decision_service.counter.docket import SECOND_LOOK, Clerk, Docket, Standing, look_key
 from decision_service.counter.dossier import ASKED_FOR, etag
 from decision_service.errors import ErasedError
-from decision_service.inspection import Viewer, condition_of
-from decision_service.model import CaseId, CaseSummary, Ground, Text
+from decision_service.inspection import condition_of
+from decision_service.model import CaseId, CaseSummary, Ground, MatterId, Text
 from decision_service.office import Office
 from decision_service.pages import read_token, write_token
-from decision_service.record import DETERMINATION, KINDS, OVERRIDE, Look
+from decision_service.record import DETERMINATION, KINDS, OVERRIDE, Look, Viewer
 
 Whose = Literal["", "free", "mine", "proposed"]
 """Referrals that nobody works on, that the asker has claimed, or that wait for a second clerk."""
@@ -87,8 +88,10 @@ async def queue(ask: QueueAsk, *, clerk: Clerk, office: Office) -> tuple[tuple[R
 
     Raises:
         InvalidRequestError: The token is not of this question.
+        NotAuthorizedError: The matter is not the clerk's.
         NotRecordedError: The question could not be recorded, so it is not answered.
     """
+    matters = _asked_of(ask.matter, clerk.matters)
     bound, tag = ("ListReferrals", clerk.caller, *ask.bounds), office.record.tag
     if ask.token:
         due, case_id = map(str, read_token(ask.token, bound=bound, tag=tag))
@@ -105,7 +108,7 @@ async def queue(ask: QueueAsk, *, clerk: Clerk, office: Office) -> tuple[tuple[R
     found: list[Referral] = []
     scanned, place = 0, (due, case_id)
     while scanned < _SCANNED:
-        chunk = await office.record.referred(ask.matter, after=place, limit=_CHUNK)
+        chunk = await office.record.referred(matters, after=place, limit=_CHUNK)
         referrals = await _referrals(tuple(one.case.case_id for one in chunk), office)
         for one in chunk:
             referral = referrals.get(one.case.case_id)
@@ -119,6 +122,14 @@ async def queue(ask: QueueAsk, *, clerk: Clerk, office: Office) -> tuple[tuple[R
         if len(chunk) < _CHUNK:
             return tuple(found), ""
     return tuple(found), write_token(place, bound=bound, tag=tag)
+
+
+def _asked_of(matter: str, matters: frozenset[MatterId]) -> frozenset[MatterId]:
+    """Of which matters somebody asks who names one, or none for all that are theirs."""
+    if not matter:
+        return matters
+    refuse_matter(matters, matter)
+    return frozenset({MatterId(matter)})
 
 
 def _is_wanted(referral: Referral, ask: QueueAsk, clerk: Clerk) -> bool:
@@ -203,7 +214,8 @@ async def overrides(
         InvalidRequestError: The filter cannot be read, or the token is not of this question.
         NotRecordedError: The question could not be recorded, so it is not answered.
     """
-    condition = All((Is("type", "=", OVERRIDE), condition_of(ask.filter, office)))
+    matching = condition_of(ask.filter, office)
+    condition = All((Is("type", "=", OVERRIDE), matching, only_of(viewer.matters)))
     bound, tag = ("ListOverrides", viewer.caller, ask.filter), office.record.tag
     if ask.token:
         until, before = map(int, read_token(ask.token, bound=bound, tag=tag))
@@ -277,7 +289,7 @@ async def override_stats(filter_: str, *, viewer: Viewer, office: Office) -> tup
         InvalidRequestError: The filter cannot be read.
         NotRecordedError: The question could not be recorded.
     """
-    matching = condition_of(filter_, office)
+    matching = All((condition_of(filter_, office), only_of(viewer.matters)))
     until = await _looked(viewer, "GetOverrideStats", filter_, office)
     looks: dict[object, bool] = {
         one.leaf.permanent["target"]: one.leaf.permanent["agrees"] is True
@@ -357,17 +369,18 @@ async def sample(
         share: Of a hundred.
 
     Raises:
+        NotAuthorizedError: The matter is not the clerk's.
         NotRecordedError: The question could not be recorded.
     """
+    of_matter = only_of(_asked_of(matter, viewer.matters))
     until = await _looked(viewer, "DrawSample", f"{period:%Y-%m} {share} {matter}", office)
     begins = datetime.combine(period, datetime.min.time(), office.zone)
     following = (period + timedelta(days=31)).replace(day=1)
     ends = datetime.combine(following, datetime.min.time(), office.zone)
     within = (Is("time", ">=", begins), Is("time", "<", ends))
-    of_matter = (Is("matter", "=", matter),) if matter else ()
     drawn = [
         one
-        async for one in _all(All((_DETERMINED, *within, *of_matter)), until, office)
+        async for one in _all(All((_DETERMINED, *within, of_matter)), until, office)
         if _is_drawn(one, period, share)
     ]
     looked = await office.record.newest([look_key(one.index) for one in drawn])

@@ -20,7 +20,7 @@ from decision_service.followup import (
 from decision_service.model import MatterId, Text
 from decision_service.office import Office
 from decision_service.server import shapes
-from decision_service.server.call import current
+from decision_service.server.call import current, viewer
 from decision_service.server.fields import Reader
 from decision_service.server.writing import write_case, write_standing_change, write_time
 from decision_service.v1 import aftercare_pb2 as pb
@@ -103,10 +103,7 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.ListProposalsResponse:
         """What waits for a second person."""
-        call = current.get()
-        found = await aftercare.open_proposals(
-            caller=call.caller.subject, role=call.caller.role, now=call.now, office=self._office
-        )
+        found = await aftercare.open_proposals(viewer(), office=self._office)
         return pb.ListProposalsResponse(proposals=[_proposal(one) for one in found])
 
     async def AnswerProposal(  # noqa: N802 - the contract's name
@@ -131,16 +128,10 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.ListTicketsResponse:
         """The tickets that no register's owner has answered yet."""
-        reader, call = Reader(), current.get()
+        reader = Reader()
         evidence_type = request.evidence_type and reader.id("evidence_type", request.evidence_type)
         reader.finish()
-        found = await aftercare.open_tickets(
-            evidence_type,
-            caller=call.caller.subject,
-            role=call.caller.role,
-            now=call.now,
-            office=self._office,
-        )
+        found = await aftercare.open_tickets(evidence_type, viewer(), office=self._office)
         names = ("ticket", "evidence_type", "concept", "case_id")
         return pb.ListTicketsResponse(
             tickets=[
@@ -175,7 +166,7 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.DrawAfterChecksResponse:
         """Approvals are drawn by lot."""
-        reader, call = Reader(), current.get()
+        reader = Reader()
         wanted = Draw(
             matter=MatterId(reader.id("matter", request.matter)),
             since=reader.day("since", request.since),
@@ -184,13 +175,7 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
             seed=reader.word("seed", request.seed, shapes.CODE),
         )
         reader.finish()
-        drawn_from, drawn = await aftercare.draw(
-            wanted,
-            caller=call.caller.subject,
-            role=call.caller.role,
-            now=call.now,
-            office=self._office,
-        )
+        drawn_from, drawn = await aftercare.draw(wanted, viewer(), office=self._office)
         return pb.DrawAfterChecksResponse(
             drawn_from=drawn_from,
             cases=[
@@ -209,10 +194,7 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> pb.ListPoorRatingsResponse:
         """What waits for an answer."""
-        call = current.get()
-        found = await ratings.poor(
-            caller=call.caller.subject, role=call.caller.role, now=call.now, office=self._office
-        )
+        found = await ratings.poor(viewer(), office=self._office)
         return pb.ListPoorRatingsResponse(ratings=[_poor(one) for one in found])
 
     async def TakeRating(  # noqa: N802 - the contract's name
@@ -231,6 +213,7 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
             request_id="",
             content_digest="",
             now=call.now,
+            matters=call.caller.matters,
             person=call.caller.person,
         )
         opened = await ratings.take(task, index, office=self._office)
@@ -284,6 +267,7 @@ def _task(reader: Reader, request: _Named, method: str) -> Task:
         request_id=reader.request_id(request.request_id),
         content_digest=hashlib.sha256(canonical.SerializeToString(deterministic=True)).hexdigest(),
         now=call.now,
+        matters=call.caller.matters,
         person=call.caller.person,
     )
 

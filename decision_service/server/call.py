@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 
+from decision_service.record import Viewer
 from decision_service.server.identity import Caller
 
 
@@ -23,3 +24,10 @@ class Call:
 
 current: ContextVar[Call] = ContextVar("current")
 """The call that the running task handles; set by the edge before any servicer runs."""
+
+
+def viewer() -> Viewer:
+    """Who of the staff asks, in the call that the running task handles."""
+    call = current.get()
+    caller = call.caller
+    return Viewer(caller.subject, caller.role, call.now, caller.matters)

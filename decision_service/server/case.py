@@ -8,9 +8,9 @@ from typing import Any, Final
 import grpc
 
 from decision_service import casework, owndata, ratings, rights
-from decision_service.inspection import Found, Viewer
+from decision_service.inspection import Found
 from decision_service.office import Office
-from decision_service.server.call import current
+from decision_service.server.call import current, viewer
 from decision_service.server.load import TooManyCallsError
 from decision_service.server.reading import (
     read_case,
@@ -117,7 +117,7 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
     ) -> case_pb2.ListOwnAccessesResponse:
         """Who asked for the person's data."""
         person, ask = read_own_accesses(request)
-        page, callers = await owndata.accesses(person, ask, viewer=_viewer(), office=self._office)
+        page, callers = await owndata.accesses(person, ask, viewer=viewer(), office=self._office)
         return case_pb2.ListOwnAccessesResponse(
             accesses=[_own_access(one, callers[one.index]) for one in page.entries],
             next_page_token=page.next_token,
@@ -131,7 +131,7 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
         """A copy of everything that is recorded about the person."""
         person, after = read_export(request)
         copies = owndata.export(
-            person, after, viewer=_viewer(), office=self._office, deadline=current.get().deadline
+            person, after, viewer=viewer(), office=self._office, deadline=current.get().deadline
         )
         async with aclosing(copies):
             async for some in copies:
@@ -187,11 +187,6 @@ class CaseServicer(case_pb2_grpc.CaseServiceServicer):
                 onlooker=onlooker,
             )
         )
-
-
-def _viewer() -> Viewer:
-    call = current.get()
-    return Viewer(caller=call.caller.subject, role=call.caller.role, now=call.now)
 
 
 def _own_access(found: Found, caller: str) -> case_pb2.OwnAccess:

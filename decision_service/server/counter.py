@@ -8,12 +8,11 @@ from decision_service.counter import desk, oversight, ruling
 from decision_service.counter.determination import Instruction
 from decision_service.counter.docket import Clerk, Standing
 from decision_service.counter.dossier import etag
-from decision_service.inspection import Viewer
 from decision_service.model import Decision
 from decision_service.office import Office
 from decision_service.server import counter_reading as read
 from decision_service.server import counter_writing as write
-from decision_service.server.call import current
+from decision_service.server.call import current, viewer
 from decision_service.server.writing import write_decision, write_time
 from decision_service.v1 import counter_pb2 as pb
 from decision_service.v1 import counter_pb2_grpc, vocabulary_pb2
@@ -150,7 +149,7 @@ class CounterServicer(counter_pb2_grpc.CounterServiceServicer):
     ) -> pb.ListOverridesResponse:
         """Past overrides."""
         found, token = await oversight.overrides(
-            read.read_overrides(request), viewer=_viewer(), office=self._office
+            read.read_overrides(request), viewer=viewer(), office=self._office
         )
         return pb.ListOverridesResponse(
             overrides=[write.write_override(one) for one in found], next_page_token=token
@@ -163,7 +162,7 @@ class CounterServicer(counter_pb2_grpc.CounterServiceServicer):
     ) -> pb.GetOverrideStatsResponse:
         """Persons' decisions, counted."""
         counted = await oversight.override_stats(
-            request.filter, viewer=_viewer(), office=self._office
+            request.filter, viewer=viewer(), office=self._office
         )
         return pb.GetOverrideStatsResponse(stats=[write.write_counted(one) for one in counted])
 
@@ -174,7 +173,7 @@ class CounterServicer(counter_pb2_grpc.CounterServiceServicer):
     ) -> pb.DrawSampleResponse:
         """Decisions that are drawn for a second look."""
         month, share, matter = read.read_sample(request)
-        drawn = await oversight.sample(month, share, matter, viewer=_viewer(), office=self._office)
+        drawn = await oversight.sample(month, share, matter, viewer=viewer(), office=self._office)
         return pb.DrawSampleResponse(drawn=[write.write_drawn(one) for one in drawn])
 
     async def RecordSecondLook(  # noqa: N802 - the contract's name
@@ -203,12 +202,8 @@ class CounterServicer(counter_pb2_grpc.CounterServiceServicer):
 
 def _clerk() -> Clerk:
     call = current.get()
-    return Clerk(caller=call.caller.subject, person=call.caller.person, now=call.now)
-
-
-def _viewer() -> Viewer:
-    call = current.get()
-    return Viewer(caller=call.caller.subject, role=call.caller.role, now=call.now)
+    caller = call.caller
+    return Clerk(caller.subject, caller.person, call.now, caller.matters)
 
 
 def _next(asked: read.Asked, standing: Standing) -> str:

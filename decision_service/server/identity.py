@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,6 +21,7 @@ from joserfc.errors import (
 from joserfc.jwk import KeySet, OctKey, OKPKey
 
 from decision_service.errors import DecisionServiceError
+from decision_service.model import EVERY_MATTER, MatterId
 from decision_service.v1 import roles_pb2
 
 ROLES: Final = {
@@ -29,6 +31,9 @@ ROLES: Final = {
 }
 """The contract's value of every ``role`` claim, e.g. of ``portal``."""
 
+CLERK: Final = "clerk"
+"""The ``role`` claim of who works at the counter."""
+
 _ALGORITHMS = ["Ed25519", "EdDSA", "ES256", "RS256"]
 """Signatures only. ``EdDSA`` is the name that RFC 9864 replaced and that most issuers write."""
 
@@ -36,6 +41,8 @@ _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}\Z")
 """A subject names a system or a staff account; it stands in logs and entries."""
 
 _PERSON = re.compile(r"([0-9a-f]{64})?\Z")
+
+_MATTER = re.compile(r"[a-z][a-z0-9_]{0,63}\Z|\*\Z")
 
 _SHORTEST_RSA_BITS = 2048
 """Below it a key can be factored within what an attacker may spend (NIST SP 800-131A)."""
@@ -65,11 +72,14 @@ class Caller:
         role: ``role`` claim, e.g. ``portal``; a key of `ROLES`.
         person: ``person`` claim of a clerk: which person that is, as a keyed tag in hexadecimal
             (`Office.person_tag`); empty without one.
+        matters: ``matters`` claim of a clerk: whose cases of others they may work on, or
+            `EVERY_MATTER`; none without one. Whoever else calls is limited by their role alone.
     """
 
     subject: str
     role: str
     person: str = ""
+    matters: frozenset[MatterId] = frozenset()
 
 
 class Verifier:
@@ -162,13 +172,28 @@ class Verifier:
         person = claims.get("person", "")
         if not isinstance(person, str) or not _PERSON.match(person):
             raise _invalid()
-        return Caller(subject=subject, role=role, person=person), expire_time
+        caller = Caller(subject=subject, role=role, person=person, matters=_matters(claims))
+        return caller, expire_time
 
     def _claims(self, token: str) -> dict[str, Any]:
         """What a token says, if one of the issuer's keys signed it."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SecurityWarning)  # of the old name EdDSA
             return jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+
+
+def _matters(claims: Mapping[str, Any]) -> frozenset[MatterId]:
+    """The matters that a token names; a limit that nobody would keep is no token of ours."""
+    if claims["role"] != CLERK:
+        if "matters" in claims:
+            raise _invalid()
+        return frozenset({EVERY_MATTER})
+    named = claims.get("matters", [])
+    if not isinstance(named, list):
+        raise _invalid()
+    if not all(isinstance(one, str) and _MATTER.match(one) for one in named):
+        raise _invalid()
+    return frozenset(map(MatterId, named))
 
 
 def _key_set(jwks: str | bytes) -> KeySet:
@@ -224,11 +249,12 @@ def issue(
     lifetime: timedelta,
     now: datetime,
     person: str = "",
+    matters: Iterable[str] = (),
 ) -> str:
     """Sign a token, for a sandbox and for tests; a city has its own issuer.
 
     The key is one of `new_private_key`, the role one of `ROLES`; ``now`` is stamped as ``iat``,
-    and ``person`` says which person a clerk is (`Caller`).
+    ``person`` says which person a clerk is, and ``matters`` what they may work on (`Caller`).
     """
     key = _okp(private_key)
     claims = {
@@ -239,6 +265,7 @@ def issue(
         "iat": int(now.timestamp()),
         "exp": int((now + lifetime).timestamp()),
         **({"person": person} if person else {}),
+        **({"matters": sorted(matters)} if matters else {}),
     }
     header = {"alg": "Ed25519", "kid": key.kid}
     return jwt.encode(header, claims, key, algorithms=["Ed25519"])

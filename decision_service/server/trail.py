@@ -7,9 +7,8 @@ from typing import Any
 import grpc
 
 from decision_service import inspection
-from decision_service.inspection import Viewer
 from decision_service.office import Office
-from decision_service.server.call import current
+from decision_service.server.call import current, viewer
 from decision_service.server.reading import (
     read_accesses,
     read_archive,
@@ -46,9 +45,7 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> trail_pb2.ListEntriesResponse:
         """Entries that match, the newest first."""
-        page = await inspection.entries(
-            read_entries(request), viewer=_viewer(), office=self._office
-        )
+        page = await inspection.entries(read_entries(request), viewer=viewer(), office=self._office)
         return trail_pb2.ListEntriesResponse(
             entries=[write_entry(one, self._releases) for one in page.entries],
             next_page_token=page.next_token,
@@ -60,7 +57,7 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> trail_pb2.GetEntryResponse:
         """One entry, opened as far as the role may see it."""
-        opened = await inspection.entry(read_index(request), viewer=_viewer(), office=self._office)
+        opened = await inspection.entry(read_index(request), viewer=viewer(), office=self._office)
         return write_opened(opened, self._releases)
 
     async def GetCaseTimeline(  # noqa: N802 - the contract's name
@@ -71,7 +68,7 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         """Everything that happened with a case."""
         case_id, size, token = read_timeline(request)
         case, page = await inspection.timeline(
-            case_id, size=size, token=token, viewer=_viewer(), office=self._office
+            case_id, size=size, token=token, viewer=viewer(), office=self._office
         )
         return trail_pb2.GetCaseTimelineResponse(
             case=write_case(case),
@@ -86,7 +83,7 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
     ) -> trail_pb2.ListAccessesResponse:
         """Who asked for somebody's data."""
         page = await inspection.entries(
-            read_accesses(request), viewer=_viewer(), office=self._office
+            read_accesses(request), viewer=viewer(), office=self._office
         )
         return trail_pb2.ListAccessesResponse(
             accesses=[write_access(one) for one in page.entries], next_page_token=page.next_token
@@ -98,7 +95,7 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         context: _Context,  # noqa: ARG002 - gRPC hands it over
     ) -> trail_pb2.GetStatsResponse:
         """Decisions, counted by release and by matter."""
-        tallies = await inspection.stats(request.filter, viewer=_viewer(), office=self._office)
+        tallies = await inspection.stats(request.filter, viewer=viewer(), office=self._office)
         return write_stats(tallies, self._releases)
 
     async def ReplayDecision(  # noqa: N802 - the contract's name
@@ -108,7 +105,7 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
     ) -> trail_pb2.ReplayDecisionResponse:
         """One decision, decided again."""
         index = read_index(request)
-        result = await inspection.replay(index, viewer=_viewer(), office=self._office)
+        result = await inspection.replay(index, viewer=viewer(), office=self._office)
         return trail_pb2.ReplayDecisionResponse(replay=write_replay(index, result))
 
     async def ReplayDecisions(  # noqa: N802 - the contract's name
@@ -119,7 +116,7 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         """Many decisions, decided again, with how far it is."""
         progress = inspection.replay_many(
             request.filter,
-            viewer=_viewer(),
+            viewer=viewer(),
             office=self._office,
             deadline=current.get().deadline,
         )
@@ -136,15 +133,10 @@ class TrailServicer(trail_pb2_grpc.TrailServiceServicer):
         shadows = inspection.simulate_many(
             read_archive(request),
             request.filter,
-            viewer=_viewer(),
+            viewer=viewer(),
             office=self._office,
             deadline=current.get().deadline,
         )
         async with aclosing(shadows):
             async for one in shadows:
                 yield write_shadow(one)
-
-
-def _viewer() -> Viewer:
-    call = current.get()
-    return Viewer(caller=call.caller.subject, role=call.caller.role, now=call.now)

@@ -33,6 +33,9 @@ class AftercareServiceStub:
     of the law, with a reason, after the person could speak. There is no method that claims back
     what was paid, and the service does none of this by itself.
 
+    A clerk does so for cases of the matters in the claim `matters` of their token, `*` for all:
+    a case of any other is `PERMISSION_DENIED` with reason `MATTER_NOT_YOURS`, and no list tells of it.
+
     Errors of every method that has a `request_id`: `ALREADY_EXISTS` with reason
     `REQUEST_ID_REUSED`; `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason
     `NOT_RECORDED`: nothing was done, repeat with the same `request_id`.
@@ -103,6 +106,9 @@ class AftercareServiceServicer:
     Whatever takes something from somebody is done by a person of the authority, under an article
     of the law, with a reason, after the person could speak. There is no method that claims back
     what was paid, and the service does none of this by itself.
+
+    A clerk does so for cases of the matters in the claim `matters` of their token, `*` for all:
+    a case of any other is `PERMISSION_DENIED` with reason `MATTER_NOT_YOURS`, and no list tells of it.
 
     Errors of every method that has a `request_id`: `ALREADY_EXISTS` with reason
     `REQUEST_ID_REUSED`; `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason
@@ -282,6 +288,9 @@ class AftercareService:
     Whatever takes something from somebody is done by a person of the authority, under an article
     of the law, with a reason, after the person could speak. There is no method that claims back
     what was paid, and the service does none of this by itself.
+
+    A clerk does so for cases of the matters in the claim `matters` of their token, `*` for all:
+    a case of any other is `PERMISSION_DENIED` with reason `MATTER_NOT_YOURS`, and no list tells of it.
 
     Errors of every method that has a `request_id`: `ALREADY_EXISTS` with reason
     `REQUEST_ID_REUSED`; `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason

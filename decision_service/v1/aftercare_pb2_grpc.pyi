@@ -20,6 +20,9 @@ class AftercareServiceStub:
     of the law, with a reason, after the person could speak. There is no method that claims back
     what was paid, and the service does none of this by itself.
 
+    A clerk does so for cases of the matters in the claim `matters` of their token, `*` for all:
+    a case of any other is `PERMISSION_DENIED` with reason `MATTER_NOT_YOURS`, and no list tells of it.
+
     Errors of every method that has a `request_id`: `ALREADY_EXISTS` with reason
     `REQUEST_ID_REUSED`; `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason
     `NOT_RECORDED`: nothing was done, repeat with the same `request_id`.
@@ -99,6 +102,9 @@ class AftercareServiceServicer(metaclass=_abc_1.ABCMeta):
     Whatever takes something from somebody is done by a person of the authority, under an article
     of the law, with a reason, after the person could speak. There is no method that claims back
     what was paid, and the service does none of this by itself.
+
+    A clerk does so for cases of the matters in the claim `matters` of their token, `*` for all:
+    a case of any other is `PERMISSION_DENIED` with reason `MATTER_NOT_YOURS`, and no list tells of it.
 
     Errors of every method that has a `request_id`: `ALREADY_EXISTS` with reason
     `REQUEST_ID_REUSED`; `FAILED_PRECONDITION` with reason `ERASED`; `UNAVAILABLE` with reason

@@ -21,7 +21,8 @@ class CounterServiceStub:
     who comes with an old one is `ABORTED` with reason `ETAG_STALE`, opens the case again, and sees
     what has happened. Clerks' tokens say in the claim `person` who the clerk is, as a keyed tag:
     nobody decides about themselves (`PERMISSION_DENIED`, `OWN_CASE`; `CLERK_UNKNOWN` without the
-    claim).
+    claim). In the claim `matters` they name the matters that are the clerk's, or `*` for all: a case
+    of any other is `PERMISSION_DENIED` with reason `MATTER_NOT_YOURS`, and no list tells of it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -124,7 +125,8 @@ class CounterServiceServicer(metaclass=_abc_1.ABCMeta):
     who comes with an old one is `ABORTED` with reason `ETAG_STALE`, opens the case again, and sees
     what has happened. Clerks' tokens say in the claim `person` who the clerk is, as a keyed tag:
     nobody decides about themselves (`PERMISSION_DENIED`, `OWN_CASE`; `CLERK_UNKNOWN` without the
-    claim).
+    claim). In the claim `matters` they name the matters that are the clerk's, or `*` for all: a case
+    of any other is `PERMISSION_DENIED` with reason `MATTER_NOT_YOURS`, and no list tells of it.
     """
 
     @_abc_1.abstractmethod

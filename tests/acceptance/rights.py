@@ -8,8 +8,16 @@ from uuid import uuid4
 from decision_service.aftercare import Task
 from decision_service.decide import decide
 from decision_service.followup import Act, Channel, Delivery, Person, StandingChange
-from decision_service.model import Application, AssuranceLevel, Decision, Document, Text
+from decision_service.model import (
+    EVERY_MATTER,
+    Application,
+    AssuranceLevel,
+    Decision,
+    Document,
+    Text,
+)
 from decision_service.office import Office
+from decision_service.record import Viewer
 from decision_service.rights import Ask
 from evidence_adapters.sandbox import Person as Citizen
 from tests.service import person_tag
@@ -58,8 +66,14 @@ def task(method: str, clock: Any, **changes: Any) -> Task:
         "content_digest": uuid4().hex,
         "now": clock(),
         "person": person_tag("a clerk"),
+        "matters": frozenset({EVERY_MATTER}),
     }
     return Task(**{**parts, **changes})
+
+
+def viewer(clock: Any, caller: str = "clerk-1") -> Viewer:
+    """A clerk of all matters, who asks."""
+    return Viewer(caller, "clerk", clock(), frozenset({EVERY_MATTER}))
 
 
 def act(kind: Act, decision: int, day: date, **changes: Any) -> StandingChange:

@@ -33,7 +33,7 @@ from decision_service.standing import RULES
 from decision_service.waiting import watch
 from decision_service.workdays import Workdays, Year
 from evidence_adapters.sandbox import City
-from tests.acceptance.rights import ALLOWANCE, act, ask, decided, delivery, task
+from tests.acceptance.rights import ALLOWANCE, act, ask, decided, delivery, task, viewer
 from tests.service import person_tag
 
 ApplyFor = Callable[..., Application]
@@ -273,8 +273,9 @@ async def test_s11_what_is_taken_back_takes_two_persons_and_nobody_of_the_case(
     assert second is not None
     assert case.standing is Standing.IN_FORCE, "nothing is done yet"
     assert case.events == (), "and nobody is told yet"
-    look = {"caller": "clerk-2", "role": "clerk", "now": clock(), "office": office}
-    assert [one.receipt.index for one in await aftercare.open_proposals(**look)] == [second, first]
+    second_clerk = viewer(clock, "clerk-2")
+    waiting = await aftercare.open_proposals(second_clerk, office=office)
+    assert [one.receipt.index for one in waiting] == [second, first]
 
     for same in ({"caller": "clerk-1"}, {"person": person_tag("a clerk")}):
         with pytest.raises(errors.NotAuthorizedError) as caught:
@@ -292,7 +293,7 @@ async def test_s11_what_is_taken_back_takes_two_persons_and_nobody_of_the_case(
     done_ = await answered(second, office, clock)
     assert done_.standing is Standing.REVOKED
     assert "两名工作人员" in done_.events[-1].notice.zh
-    assert await aftercare.open_proposals(**look) == ()
+    assert await aftercare.open_proposals(second_clerk, office=office) == ()
     with pytest.raises(errors.NotFoundError):
         await answered(decision.receipt.index, office, clock)
 
@@ -409,9 +410,7 @@ async def test_s6_when_the_register_has_answered_the_value_is_believed_again(
     wrong = Contest(concept=Concept("applicant.birth_date"), claimed="1950-12-02", text="")
     contested = await decided(apply_for(person, ALLOWANCE, contests=(wrong,)), office, clock)
     await rights.withdraw(ask(person, contested.case_id, "WithdrawCase", clock), "", office=office)
-    (ticket,) = await aftercare.open_tickets(
-        "population_register", caller="clerk-1", role="clerk", now=clock(), office=office
-    )
+    (ticket,) = await aftercare.open_tickets("population_register", viewer(clock), office=office)
     number = str(ticket.permanent["ticket"])
     once = task("ResolveTicket", clock)
 
@@ -427,10 +426,7 @@ async def test_s6_when_the_register_has_answered_the_value_is_believed_again(
 
     assert twice.value.reason == "TICKET_RESOLVED"
     assert isinstance(again.outcome, Approved)
-    assert (
-        await aftercare.open_tickets("", caller="clerk-1", role="clerk", now=clock(), office=office)
-        == ()
-    )
+    assert await aftercare.open_tickets("", viewer(clock), office=office) == ()
 
 
 # ── after-checks ─────────────────────────────────────────────────────────────────────────────────
@@ -452,9 +448,7 @@ async def test_s23_the_same_draw_has_the_same_result_and_another_seed_another(
         parts = {"matter": MatterId("library_card"), "since": day, "until": day, "size": 3}
         total, found = await aftercare.draw(
             Draw(**{**parts, "seed": "2026-11", **changes}),
-            caller="clerk-1",
-            role="clerk",
-            now=clock(),
+            viewer(clock),
             office=office,
         )
         return total, [one.index for one in found]

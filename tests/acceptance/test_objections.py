@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from audit.trail import Entry
-from decision_service import aftercare, errors, rights
+from decision_service import aftercare, casebook, errors, rights
 from decision_service.evidence import EvidenceSource
 from decision_service.followup import Objection
 from decision_service.model import (
@@ -29,7 +29,7 @@ from decision_service.office import Office
 from decision_service.release import Release
 from decision_service.replay import Reproduced, replay
 from evidence_adapters.sandbox import City
-from tests.acceptance.rights import ALLOWANCE, ask, decided, task
+from tests.acceptance.rights import ALLOWANCE, ask, decided, task, viewer
 
 ApplyFor = Callable[..., Application]
 
@@ -76,9 +76,7 @@ async def marks(application: Application, office: Office) -> set[Concept]:
 
 
 async def tickets(office: Office, clock: Any) -> list[str]:
-    opened = await aftercare.open_tickets(
-        "", caller="clerk-1", role="clerk", now=clock(), office=office
-    )
+    opened = await aftercare.open_tickets("", viewer(clock), office=office)
     return [str(one.permanent["ticket"]) for one in opened]
 
 
@@ -111,6 +109,23 @@ async def of_old(application: Application, release: Release, office: Office, clo
         subject=application.subject,
     )
     await office.record.claim(entry, {office.casebook.ticket_key(step.ticket): None})
+
+
+async def test_a_ticket_waits_however_many_newer_ones_were_answered(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list is bounded by what waits; bounded by what was ever asked, an old one drops out."""
+    monkeypatch.setattr(aftercare, "MOST_TICKETS", 1)
+    monkeypatch.setattr(casebook, "_PAGE", 2)
+    for who in ("aged_75", "aged_95", "check_digit_x", "centenarian"):
+        await decided(apply_for(cast[who], ALLOWANCE, contests=(WRONG_BIRTH,)), office, clock)
+        (newest,) = await tickets(office, clock)
+        if who == "aged_75":
+            oldest = newest
+        else:
+            await resolve(newest, office, clock)
+
+    assert await tickets(office, clock) == [oldest]
 
 
 async def test_an_objection_while_registers_are_asked_is_not_overtaken(

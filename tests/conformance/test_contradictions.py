@@ -29,7 +29,7 @@ from decision_service.record import TICKET
 from decision_service.replay import Reproduced, replay
 from decision_service.server.writing import write_decision
 from evidence_adapters.sandbox import City
-from tests.acceptance.rights import task
+from tests.acceptance.rights import task, viewer
 
 ApplyFor = Callable[..., Application]
 
@@ -115,9 +115,7 @@ async def test_the_wire_has_both_values_and_how_each_answer_came(
 
 
 async def _open(office: Office, clock: Any, register: str = "") -> tuple[Recorded, ...]:
-    return await aftercare.open_tickets(
-        register, caller="clerk-1", role="clerk", now=clock(), office=office
-    )
+    return await aftercare.open_tickets(register, viewer(clock), office=office)
 
 
 async def _resolve(ticket: str, office: Office, clock: Any, *, corrected: bool) -> None:

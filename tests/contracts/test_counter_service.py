@@ -732,6 +732,8 @@ async def test_what_a_clerk_reads_is_told_word_for_word(
     person = cast["outside_hukou"]
     case_id = (await apply(town, person)).case_id
     await no("one's own case", AtCounter(town, "own", person.id_number), DOSSIER, case_id=case_id)
+    other = AtCounter(town, "clerk-sun", matters=("library_card",))
+    await no("a case of a matter that is another's", other, DOSSIER, case_id=case_id)
     etag = (await li.open(case_id)).etag
     refuse = instruction(case_id, etag, "refuse")
     await no("a case that nobody claimed", li, DETERMINE, **refuse)

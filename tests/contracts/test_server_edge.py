@@ -26,6 +26,7 @@ from structlog.testing import capture_logs
 from decision_service import errors
 from decision_service.client import Client, ClientError
 from decision_service.errors import FieldViolation, InvalidRequestError
+from decision_service.model import EVERY_MATTER
 from decision_service.office import Office
 from decision_service.server import Server
 from decision_service.server.call import Call, current
@@ -131,6 +132,7 @@ def bearer(role: str = "portal", **changes: Any) -> tuple[tuple[str, str]]:
         "issuer": "city",
         "lifetime": timedelta(hours=1),
         "now": NOW,
+        "matters": [EVERY_MATTER] if role == "clerk" else [],
     }
     return (("authorization", f"Bearer {issue(PRIVATE, **{**parts, **changes})}"),)
 

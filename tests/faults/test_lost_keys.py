@@ -14,7 +14,7 @@ from decision_service.model import Application, Approved, Concept, Contest, Deci
 from decision_service.office import Office
 from decision_service.replay import Reproduced, replay
 from evidence_adapters.sandbox import City, Running
-from tests.acceptance.rights import decided, task
+from tests.acceptance.rights import decided, task, viewer
 from tests.service import open_office
 
 
@@ -88,9 +88,7 @@ async def test_a_value_somebody_objected_to_before_the_loss_is_doubtful_of_every
     ):
         doubted = await decided(apply_for(cast["aged_75"], "old_age_allowance"), office, clock)
         replayed = await replay(doubted.receipt.index, office=office)
-        (ticket,) = await aftercare.open_tickets(
-            "", caller="clerk-1", role="clerk", now=clock(), office=office
-        )
+        (ticket,) = await aftercare.open_tickets("", viewer(clock), office=office)
         await aftercare.resolve(
             task("ResolveTicket", clock),
             str(ticket.permanent["ticket"]),
