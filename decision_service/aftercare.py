@@ -96,9 +96,7 @@ async def record_delivery(
             raise no_such_case()
         refuse_matter(task.matters, case.matter)
         notices = {one.receipt.index: one.decide_time for one in case.decisions} | {
-            one.receipt.index: one.time
-            for one in case.events
-            if isinstance(one.step, StandingChange)
+            one.receipt.index: one.time for one in case.events if one.notice.zh
         }
         if delivery.decision not in notices:
             raise _no_such_notice()

@@ -81,6 +81,9 @@ KINDS = Kinds(
 )
 """What entries say of decisions, offers and ratings, for whoever counts them."""
 
+HAS_ENDED = queries.Either(tuple(queries.Is("outcome", "=", one) for one in KINDS.ended))
+"""Of the entries of decisions by which a case was ended, for the person or against them."""
+
 _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""
 

@@ -15,7 +15,7 @@ from audit.trail.queries import All, Either, Is
 from decision_service.casebook import By
 from decision_service.decide import refuse_reuse
 from decision_service.errors import FieldViolation, InvalidRequestError, RecordDamagedError
-from decision_service.followup import Reopening
+from decision_service.followup import Act, Reopening
 from decision_service.inspection import condition_of, draft_of, visit
 from decision_service.model import CaseId, CaseState, CaseSummary, MatterId, Text
 from decision_service.notice import write_reopening
@@ -23,6 +23,8 @@ from decision_service.office import Office
 from decision_service.record import (
     DECISION,
     DETERMINATION,
+    HAS_ENDED,
+    KINDS,
     OVERRIDE,
     Look,
     Taken,
@@ -30,14 +32,18 @@ from decision_service.record import (
 )
 from decision_service.release import Release
 from decision_service.simulate import Simulated, simulate
+from decision_service.standing import ENDED, RULES
 from decision_service.stops import refuse_unknown
 
 _METHOD = "ReopenDecisions"
 
-_CLOSED = Either((Is("outcome", "=", "approved"), Is("outcome", "=", "refused")))
-"""The outcomes by which rules end a case."""
-
 _LAST_WORDS = Either(tuple(Is("type", "=", one) for one in (DECISION, DETERMINATION, OVERRIDE)))
+
+_ALL = 1 << 62
+"""Above every index."""
+
+_ACTS = 1_000
+"""What is done about one grant, and gone through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +124,15 @@ async def reopen(ask: Ask, *, office: Office) -> AsyncGenerator[Reopened, None]:
     )
     until = await office.record.looked(look, now=ask.now)
     of_matter = Is("type", "=", DECISION), Is("matter", "=", ask.matter), Is("idx", "<=", until)
-    condition = All((*of_matter, _CLOSED, matching))
+    condition = All((*of_matter, HAS_ENDED, matching))
     progress = Reopened(await office.record.count(condition))
 
     async def look_at(index: int) -> None:
-        progress.add(index, await _reopen(index, ask, release, office))
+        try:
+            why_not = await _reopen(index, ask, release, office)
+        except RecordDamagedError:
+            why_not = "tampered"
+        progress.add(index, why_not)
 
     async with aclosing(visit(condition, look_at, office=office, deadline=ask.deadline)) as moments:
         async for _ in moments:
@@ -148,10 +158,9 @@ def _corrected(ask: Ask) -> Release:
 async def _reopen(index: int, ask: Ask, release: Release | None, office: Office) -> str:
     """Send one decided case to the counter; why not, if it is passed over."""
     record, casebook = office.record, office.casebook
-    try:
-        decided = await record.recorded(index)
-    except RecordDamagedError:
-        return "tampered"
+    decided = await record.recorded(index)
+    if decided.sealed is ERASED:
+        return "erased"
     case_id = CaseId(str(decided.permanent["case_id"]))
     # One request is many entries, one a case.
     key = record.request_key(f"{_METHOD} {case_id}", ask)
@@ -161,8 +170,7 @@ async def _reopen(index: int, ask: Ask, release: Release | None, office: Office)
             return ""
         newest = await record.latest(record.case_key(case_id))
         case = await record.case(case_id)
-        if case is None or decided.sealed is ERASED:
-            return "erased"
+        assert case is not None, "it was decided"  # noqa: S101
         if why := await _passed_over(index, case, release, office):
             return why
         if not isinstance(await _send(decided, case, newest, key, ask, office), Taken):
@@ -176,14 +184,22 @@ async def _passed_over(
     if case.state not in {CaseState.APPROVED, CaseState.REFUSED}:
         return "open"
     words = All((Is("case_id", "=", case.case_id), _LAST_WORDS))
-    (last,) = await office.record.find(words, before=1 << 62, limit=1)
-    if last.index != index:
+    (last,) = await office.record.find(words, before=_ALL, limit=1)
+    if last.index != index or await _was_changed(case.case_id, office):
         return "superseded"
     if release is not None:
         found = await simulate(index, release, office=office)
         if isinstance(found, Simulated) and found.is_same:
             return "same"
     return ""
+
+
+async def _was_changed(case_id: CaseId, office: Office) -> bool:
+    """Whether what was granted is so no longer, or otherwise than it was granted."""
+    acts = All((Is("case_id", "=", case_id), Is("type", "=", KINDS.act)))
+    done = await office.record.find(acts, before=_ALL, limit=_ACTS)
+    rules = [RULES[Act(str(one.leaf.permanent["act"]))] for one in done]
+    return any(rule.overturns or rule.then in ENDED for rule in rules)
 
 
 async def _send(  # noqa: PLR0917  # what one entry is made of

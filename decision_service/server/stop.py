@@ -120,6 +120,9 @@ def _reopen(request: pb.ReopenDecisionsRequest) -> reopening.Ask:
 def _digest(request: _Asking) -> str:
     """Of what is asked, however its id is spelt."""
     canonical = deepcopy(request)
+    if isinstance(canonical, pb.ReopenDecisionsRequest):
+        # Narrowed from call to call, while what is asked about each decision stays the same.
+        canonical.filter = ""
     canonical.request_id = request.request_id.lower()
     return hashlib.sha256(canonical.SerializeToString(deterministic=True)).hexdigest()
 

@@ -110,10 +110,11 @@ class StopServiceServicer:
         what a register said: each case goes to the counter (`DECISION_REOPENED`), with the promise of
         a referral, and its applicant is told why. What was granted stays granted until a person has
         decided otherwise. A case is passed over if it is not closed, or if a person or a later
-        application has had the last word on it already.
+        application has had the last word on it already, or a person has ended or changed the grant.
 
         It ends in time for the call's deadline: if `done` is below `total` then, ask again with
-        `AND index > last_index`, or with the same request: nothing is reopened twice.
+        `AND index > last_index`, or with the same request: nothing is reopened twice. One
+        `request_id` is good for all of it, whatever the filter.
 
         Errors: as the others; `INVALID_ARGUMENT` with reason `REQUEST_INVALID` for a filter or a
         release that cannot be read, or a release of another matter.

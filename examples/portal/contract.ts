@@ -2166,7 +2166,7 @@ export interface ReopenDecisionsResponse {
   /**
    * How many were passed over, by why: `SAME` (the release would have decided the same), `OPEN`
    * (the case is with a person already, or not decided), `SUPERSEDED` (a person or a later
-   * application has had the last word), `ERASED` (on the person's demand) or `TAMPERED` (the
+   * application has had the last word, or the grant has ended or changed), `ERASED` (on the person's demand) or `TAMPERED` (the
    * sealed part is not what was recorded: see what has happened there).
    */
   passedOver?: Record<string, Int64>;

@@ -13,6 +13,7 @@ import pytest
 
 from audit.verify import verify_store
 from decision_service import catalogue
+from decision_service.aftercare import answer_proposal, change_standing, record_delivery
 from decision_service.casework import case as case_now
 from decision_service.catalogue import Catalogue
 from decision_service.errors import (
@@ -21,7 +22,7 @@ from decision_service.errors import (
     NotPublishedError,
     RequestReusedError,
 )
-from decision_service.followup import Reopening
+from decision_service.followup import Act, Channel, Delivery, Reopening
 from decision_service.model import (
     Application,
     Approved,
@@ -41,7 +42,7 @@ from decision_service.stop_client import ReopenDecisionsResponse
 from evidence_adapters import registry
 from evidence_adapters.sandbox import City
 from tests import service
-from tests.acceptance.rights import ALLOWANCE, ask, decided, soon
+from tests.acceptance.rights import ALLOWANCE, act, ask, decided, delivery, soon, task
 from tests.conformance.test_cli_aftercare import miaopi
 from tests.counter import AtCounter, apply, instruction
 from tests.service import CASE, DETERMINE, REFERRALS, REOPEN, person_tag
@@ -269,6 +270,81 @@ async def test_s18_who_was_erased_is_left_in_peace(
     assert (told.reopened, told.passed_over) == (0, {"erased": 1})
 
 
+async def test_s18_the_same_request_passes_over_whom_it_reopened_and_who_was_erased_since(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    person, other = cast["aged_75"], cast["aged_95"]
+    await decided(apply_for(person, ALLOWANCE), office, clock)
+    second = await decided(apply_for(other, ALLOWANCE), office, clock)
+    same = {"request_id": str(uuid4()), "content_digest": uuid4().hex}
+    await reopened(office, clock, filter=f"index < {second.receipt.index}", **same)
+    await office.record.erase(
+        f"resident_id:{person.id_number}", reason="demand", time=clock(), told={}
+    )
+
+    told = await reopened(office, clock, **same)
+
+    assert (told.done, told.reopened, told.passed_over) == (2, 1, {"erased": 1})
+    assert await steps(office, second)
+
+
+@pytest.mark.parametrize("ended", [Act.REVOKE, Act.CANCEL])
+async def test_s18_what_persons_have_ended_is_not_decided_again(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any, ended: Act
+) -> None:
+    """Whoever approved it once more would grant anew what two persons have taken back."""
+    decision = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    await changed(decision, ended, office, clock)
+
+    told = await reopened(office, clock)
+
+    assert (told.reopened, told.passed_over) == (0, {"superseded": 1})
+    case = await case_now(decision.case_id, caller="portal-test", office=office)
+    assert case.state is CaseState.APPROVED
+
+
+async def test_s18_what_is_suspended_only_is_decided_again_and_stays_suspended(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    decision = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    await changed(decision, Act.SUSPEND, office, clock)
+
+    assert (await reopened(office, clock)).reopened == 1
+
+    case = await case_now(decision.case_id, caller="portal-test", office=office)
+    assert (case.state, case.standing) == (CaseState.REFERRED, Standing.SUSPENDED)
+
+
+async def changed(decision: Decision, how: Act, office: Office, clock: Any) -> None:
+    """A clerk does something about a grant, and a second one confirms it where two are needed."""
+    change = act(how, decision.receipt.index, office.today(clock()))
+    _, proposal = await change_standing(
+        task("ChangeStanding", clock), decision.case_id, change, office=office
+    )
+    if proposal is not None:
+        second = task("AnswerProposal", clock, caller="clerk-2", person=person_tag("another clerk"))
+        await answer_proposal(second, proposal, confirmed=True, text="已核对", office=office)
+
+
+async def test_s18_that_its_notice_has_reached_the_applicant_is_recorded(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    decision = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    told = await reopened(office, clock)
+    assert told.reopened == 1
+    told_of = (await case_now(decision.case_id, caller="portal-test", office=office)).events[0]
+
+    case = await record_delivery(
+        task("RecordDelivery", clock, caller="portal-test", role="portal"),
+        decision.case_id,
+        delivery(told_of.receipt.index, Channel.SMS, clock),
+        office=office,
+    )
+
+    assert isinstance(case.events[-1].step, Delivery)
+    assert case.served == (), "no term runs from it"
+
+
 async def test_s18_it_is_on_record_who_reopened_what_and_why(
     office: Office, clock: Any, apply_for: ApplyFor, cast: Any
 ) -> None:
@@ -323,6 +399,32 @@ async def test_s18_over_the_wire_a_clerk_decides_again_and_it_is_not_reopened_tw
     assert b"a register has corrected its data" in shown.responses[0]
     assert not any(person.id_number.encode() in one for one in told.responses)
     assert (await asyncio.to_thread(verify_store, town.store)).problems == ()
+
+
+async def test_s18_one_request_is_the_same_whichever_of_its_decisions_are_left(
+    tmp_path: Path, published: Catalogue, people: City
+) -> None:
+    """A client goes on with `AND index > last_index`, and repeats the whole if that breaks off."""
+    now = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
+    cast = people.cast(now.date())
+    async with service.town(tmp_path, published, people, lambda: now) as town:
+        first = await apply(town, cast["aged_75"])
+        await apply(town, cast["aged_95"])
+        bearer = town.wire.bearer("operator", subject="operator-1", person=person_tag("one"))
+        asked = service.right(REOPEN, cast["aged_75"], now, "")
+
+        async def sent(**changes: Any) -> service.Answer:
+            message = service.message(REOPEN, asked | changes)
+            return await town.wire.call(REOPEN, message, metadata=bearer)
+
+        rest = await sent(filter=f"index > {first.receipt.index}")
+        whole = await sent()
+        other = await sent(reason={"zh": "另一理由", "en": "another reason"})
+
+    assert ReopenDecisionsResponse.FromString(rest.responses[-1]).reopened == 1
+    assert whole.code == "OK", whole.words
+    assert ReopenDecisionsResponse.FromString(whole.responses[-1]).reopened == 2
+    assert other.code == "ALREADY_EXISTS"
 
 
 @pytest.mark.slow
