@@ -58,6 +58,7 @@ class Admission:
         follows: Index of the newest entry that moved the case; None if none has yet.
         objected: Concepts under an open objection that the application itself does not make.
         person_wanted: A person was asked for before the application was handed in.
+        was_decided: The case was ended before, and a person has sent it back for correction.
         is_stopped: Nothing of the matter is decided by rules.
     """
 
@@ -68,6 +69,7 @@ class Admission:
     follows: int | None
     objected: frozenset[Concept] = frozenset()
     person_wanted: bool = False
+    was_decided: bool = False
     is_stopped: bool = False
 
 
@@ -122,6 +124,7 @@ def admit(
         follows=sight.follows,
         objected=unknown_here(request, release, sight),
         person_wanted=sight.person_wanted,
+        was_decided=sight.was_decided,
         is_stopped=sight.is_stopped,
     )
 

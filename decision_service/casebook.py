@@ -42,6 +42,7 @@ from decision_service.model import (
     Authority,
     Capacity,
     CaseId,
+    CaseState,
     CaseSummary,
     Check,
     Concept,
@@ -53,7 +54,7 @@ from decision_service.model import (
     Request,
     Text,
 )
-from decision_service.record import TICKET, Record, Taken, summary
+from decision_service.record import HAS_ENDED, TICKET, Record, Taken, summary
 
 _STEPS: TypeAdapter[FollowUp] = TypeAdapter(FollowUp)
 _CLASSES: Mapping[str, type[Step]] = {
@@ -157,6 +158,7 @@ class Sight:
         opened: The entry that opened that case.
         follows: Index of the newest entry that moved that case; None if none has.
         person_wanted: A review was requested before the case had a decision.
+        was_decided: The case was ended before, and a person has sent it back for correction.
         is_granted: What is granted once is granted, and no machine may grant it again.
         free: Else what the key of the grant must point at: None, or what freed it.
         marks: By subject, every concept under an open objection, and the number of its ticket.
@@ -173,6 +175,7 @@ class Sight:
     opened: Recorded | None
     follows: int | None
     person_wanted: bool
+    was_decided: bool
     is_granted: bool
     free: int | None
     marks: Mapping[str, Mapping[Concept, str]]
@@ -325,6 +328,9 @@ class Casebook:
                 opened=None if row is None else at.read(row.first_index),
                 follows=held.get(case),
                 person_wanted=row is not None and at.is_in_case(row.case_id, REVIEW),
+                was_decided=row is not None
+                and row.state == CaseState.NEEDS_CORRECTION.value
+                and bool(at.find(All((Is("case_id", "=", row.case_id), HAS_ENDED)), limit=1)),
                 is_granted=not is_free,
                 free=granted if is_free else None,
                 marks={

@@ -21,6 +21,7 @@ from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, pla
 from decision_service.judge import (
     ALREADY_GRANTED,
     AUTHORITY_NOT_PROVEN,
+    DECISION_REOPENED,
     ENGINE_DISAGREES,
     FACT_CONTESTED,
     GRANTS_UNKNOWN,
@@ -238,6 +239,8 @@ def judged(
         draft = referred(draft, AUTHORITY_NOT_PROVEN)
     if application.person_requested or admission.person_wanted:
         draft = referred(draft, PERSON_REQUESTED)
+    elif admission.was_decided:  # rules would take what was granted, or be believed twice
+        draft = referred(draft, DECISION_REOPENED)
     return draft
 
 

@@ -245,6 +245,13 @@ AUTHORITY_NOT_PROVEN = _reason(
     " asked about them; a person looks at the papers, and nobody loses anything.",
 )
 
+DECISION_REOPENED = _reason(
+    "DECISION_REOPENED",
+    "本办件此前已有决定，现由工作人员重新审查；您补正的内容已经收到，由工作人员作出决定，不影响您的权益。",
+    "This case was decided before, and a person looks at it again. What you have corrected is"
+    " received; a person decides, and you lose nothing.",
+)
+
 PERSON_REQUESTED = _reason(
     "PERSON_REQUESTED",
     "您要求由工作人员办理，已转人工，不影响您的权益。",

@@ -948,7 +948,7 @@ class Reason(Frozen):
             ``OUTPUT_UNKNOWN``, ``SOURCES_CONTRADICT``, ``ANSWER_MISSING``, ``ANSWER_INVALID``,
             ``SOURCE_AWAY``, ``ENGINE_DISAGREES``, ``INTERRUPTED``, ``ALREADY_GRANTED``,
             ``GRANTS_UNKNOWN``, ``FACT_CONTESTED``, ``AUTHORITY_NOT_PROVEN``,
-            ``MATTER_STOPPED`` or ``PERSON_REQUESTED``.
+            ``MATTER_STOPPED``, ``DECISION_REOPENED`` or ``PERSON_REQUESTED``.
         requirement: ``R1``, or empty where no requirement is meant.
         field: Key in the form to correct, or empty.
         text: What the applicant reads.

@@ -13,6 +13,7 @@ from decision_service.draft import Draft
 from decision_service.errors import ErasedError, RecordDamagedError
 from decision_service.judge import (
     ALREADY_GRANTED,
+    DECISION_REOPENED,
     ENGINE_DISAGREES,
     GRANTS_UNKNOWN,
     INTERRUPTED,
@@ -128,6 +129,7 @@ def again(before: Draft, release: Release) -> Draft:
         follows=before.follows,
         objected=frozenset(before.objected),
         person_wanted=before.because == PERSON_REQUESTED.code,
+        was_decided=before.because == DECISION_REOPENED.code,
         is_stopped=before.because == MATTER_STOPPED.code,
     )
     if before.because == INTERRUPTED.code:

@@ -170,11 +170,12 @@ class Drawn:
     after: tuple[tuple[str, str], ...]
 
 
-def draw(instruction: Instruction, basis: Basis, *, stands: CaseState) -> Drawn:
+def draw(instruction: Instruction, basis: Basis, *, stands: CaseState, granted: bool) -> Drawn:
     """Make an outcome of what a clerk wants, or say everything that is wrong with it.
 
     Args:
         stands: What the newest decision of the case brought it to.
+        granted: Whether something is granted that anything but an approval would take.
 
     Raises:
         InvalidRequestError: It cannot be decided like this.
@@ -194,7 +195,7 @@ def draw(instruction: Instruction, basis: Basis, *, stands: CaseState) -> Drawn:
         outcome=_outcome(instruction, basis, after, grant),
         overrides=overrides,
         two_persons=_needs_two(
-            instruction, basis, (before, after), overrides=overrides, stands=stands
+            instruction, basis, (before, after), overrides=overrides, granted=granted
         ),
         before=_statuses(before),
         after=_statuses(after),
@@ -234,11 +235,11 @@ def _needs_two(
     judged: tuple[Judgement, Judgement],
     *,
     overrides: bool,
-    stands: CaseState,
+    granted: bool,
 ) -> bool:
     asked = basis.release.matter.two_persons_for
     result = instruction.result
-    takes = stands is CaseState.APPROVED and result != "approve"
+    takes = granted and result != "approve"
     against = result == "approve" and any(map(_has_unmet, judged))
     return takes or against or result in asked or (overrides and "override" in asked)
 

@@ -160,10 +160,12 @@ class Docket:
         by_key = {key: read_standing(one.index, one.leaf.permanent) for key, one in found.items()}
         return {case_id: by_key.get(_key(case_id), Standing()) for case_id in case_ids}
 
-    async def decided(self, case_id: str) -> tuple[int, CaseState] | None:
-        """Index of the newest decision by rules, and what the newest of all brought the case to.
+    async def decided(self, case_id: str) -> tuple[int, CaseState, bool] | None:
+        """The newest decision by rules, and how the case stands; None if there is none.
 
-        None if there is none.
+        Returns:
+            Its index; what the newest decision of all brought the case to; and whether the newest
+            one that ended it granted something.
         """
         types = Either(tuple(Is("type", "=", one) for one in (DECISION, DETERMINATION, OVERRIDE)))
         of_case = All((Is("case_id", "=", case_id), types))
@@ -171,7 +173,9 @@ class Docket:
         base = next((one.index for one in found if one.leaf.type == DECISION), None)
         if base is None:
             return None
-        return base, CaseState(str(found[0].leaf.permanent["outcome"]))
+        outcomes = [CaseState(str(one.leaf.permanent["outcome"])) for one in found]
+        ended = (one for one in outcomes if one in {CaseState.APPROVED, CaseState.REFUSED})
+        return base, outcomes[0], next(ended, None) is CaseState.APPROVED
 
     async def opened(self, case_id: str, clerk: Clerk, *, since: int) -> frozenset[str]:
         """In which ways the clerk has looked into the whole case after that entry (S11)."""

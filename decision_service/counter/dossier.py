@@ -51,6 +51,7 @@ class Dossier:
         decided: Index of what moved it last: a decision, or what followed one.
         before: The newest decision by rules: what it rests on.
         stands: What the newest decision brought it to. A person may be asked for after that.
+        granted: Whether something was granted that an open decision since has left as it is.
         whole: With its decisions and all that has followed; None for who must not know how it
             was decided.
         proposal: What waits for a second clerk; None if nothing does.
@@ -62,6 +63,7 @@ class Dossier:
     before: Draft
     basis: Basis
     stands: CaseState
+    granted: bool
     standing: Standing
     whole: CaseFile | None = None
     papers: tuple[Paper, ...] = ()
@@ -119,7 +121,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
             reason="CASE_NOT_HANDED_IN",
             hint="Wait until the applicant has handed it in.",
         )
-    base, stands = found
+    base, stands, granted = found
     digest = str((await record.recorded(base)).permanent["release_digest"])
     release = await office.release(digest)
     before = await record.draft_at(base, release.matter)
@@ -141,6 +143,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
             objected=unknown_here(before.application, release, sight).union(before.objected),
         ),
         stands=stands,
+        granted=granted,
         standing=await docket.standing(case_id),
     )
 

@@ -16,6 +16,10 @@ from decision_service import catalogue
 from decision_service.aftercare import answer_proposal, change_standing, record_delivery
 from decision_service.casework import case as case_now
 from decision_service.catalogue import Catalogue
+from decision_service.counter.desk import claim, dossier
+from decision_service.counter.determination import Instruction
+from decision_service.counter.docket import Clerk
+from decision_service.counter.ruling import determine
 from decision_service.errors import (
     InvalidRequestError,
     NotAuthorizedError,
@@ -28,7 +32,9 @@ from decision_service.model import (
     Approved,
     CaseState,
     Decision,
+    Ground,
     MatterId,
+    OverrideReason,
     Referred,
     Refused,
     Text,
@@ -399,6 +405,57 @@ async def test_s18_over_the_wire_a_clerk_decides_again_and_it_is_not_reopened_tw
     assert b"a register has corrected its data" in shown.responses[0]
     assert not any(person.id_number.encode() in one for one in told.responses)
     assert (await asyncio.to_thread(verify_store, town.store)).problems == ()
+
+
+async def test_s18_what_a_person_has_sent_back_for_correction_is_not_decided_by_rules(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    """Rules that have decided a case once do not decide it again, or take what they gave."""
+    person = cast["library_holder"]
+    refused = await decided(apply_for(person, CARD), office, clock)
+    assert isinstance(refused.outcome, Refused)
+    assert (await reopened(office, clock, matter=MatterId(CARD))).reopened == 1
+    clerk = Clerk("clerk-1", person_tag("a clerk"), clock())
+    opened = await dossier(refused.case_id, blind=False, clerk=clerk, office=office)
+    await claim(refused.case_id, opened.etag, clerk=clerk, office=office)
+    opened = await dossier(refused.case_id, blind=False, clerk=clerk, office=office)
+    correct = Instruction(
+        result="correct",
+        text=WHY,
+        fields=("applicant.mobile",),
+        ground=Ground(reason=OverrideReason.SYSTEM_FAULT),
+    )
+    await determine(refused.case_id, opened.etag, correct, clerk=clerk, office=office)
+
+    again = await decided(apply_for(person, CARD, case_id=refused.case_id), office, clock)
+
+    assert isinstance(again.outcome, Referred)
+    assert again.outcome.reasons[0].code == "DECISION_REOPENED"
+    assert isinstance(await replay(again.receipt.index, office=office), Reproduced)
+
+
+async def test_s11_what_was_granted_is_taken_by_two_persons_also_after_a_correction(
+    tmp_path: Path, published: Catalogue, people: City
+) -> None:
+    now = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
+    person = people.cast(now.date())["aged_75"]
+    fault = {"ground": {"reason": "system_fault"}}
+    async with service.town(tmp_path, published, people, lambda: now) as town:
+        li, wang = AtCounter(town, "clerk-li"), AtCounter(town, "clerk-wang")
+        granted = await apply(town, person)
+        assert granted.HasField("approved")
+        bearer = town.wire.bearer("operator", subject="operator-1", person=person_tag("one"))
+        asked = service.message(REOPEN, service.right(REOPEN, person, now, ""))
+        assert (await town.wire.call(REOPEN, asked, metadata=bearer)).code == "OK"
+        await li.determine(granted.case_id, "correct", fields=["applicant.mobile"], **fault)
+        await wang.confirm(granted.case_id)
+        again = await apply(town, person, case_id=granted.case_id)
+        assert again.HasField("referred")
+
+        refusing = await li.determine(granted.case_id, "refuse", **fault)
+
+        assert not refusing.HasField("decision"), "a second person confirms it"
+        assert (await wang.confirm(granted.case_id)).decision.HasField("refused")
 
 
 async def test_s18_one_request_is_the_same_whichever_of_its_decisions_are_left(
