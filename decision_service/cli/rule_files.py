@@ -79,7 +79,9 @@ def text_of(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a rule file whole or not at all, and the folder that it lies in.
+    """Write a file of a city whole or not at all, and the folder that it lies in.
+
+    What lies there is replaced and never written to: it may be a link to another file.
 
     Raises:
         typer.BadParameter: It cannot be written.
@@ -87,7 +89,9 @@ def write(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.draft")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
+        draft.unlink(missing_ok=True)
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(text)
         draft.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -7,6 +7,7 @@ import typer
 
 from audit.note import SigningKey, is_name
 from decision_service import catalogue
+from decision_service.cli.rule_files import write
 from decision_service.errors import InvalidPublicationError
 from decision_service.publication import Duty, Seal, Signatories
 from decision_service.release import Release
@@ -106,6 +107,5 @@ def approve(city: Path, release: Release, key: SigningKey, among: Signatories) -
 def _sign(city: Path, begun: Seal, key: SigningKey) -> Path:
     path = city / begun.where
     if key.sign(begun.text) not in begun.written:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(begun.signed(key).written, encoding="utf-8")
+        write(path, begun.signed(key).written)
     return path

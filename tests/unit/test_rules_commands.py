@@ -672,6 +672,35 @@ def test_a_key_has_a_name_that_a_note_can_have(people: Path) -> None:
     assert not (people / "new").exists()
 
 
+@pytest.mark.parametrize("planted", [f"{LIBRARY}.seal", f"{LIBRARY}.seal.draft"])
+def test_what_is_signed_is_never_written_through_a_link(
+    city: Path, people: Path, planted: str
+) -> None:
+    """Whoever may put files beside the seals must not have a signer write over another file."""
+    seal, other = city / f"rules/releases/{LIBRARY}.seal", people / "stranger"
+    before = other.read_bytes()
+    seal.unlink()
+    seal.with_name(planted).symlink_to(other)
+
+    result = sign("seal", city, people / "author")
+
+    assert result.exit_code == 0
+    assert other.read_bytes() == before
+    assert not seal.is_symlink()
+    assert seal.read_text("utf-8").count("—") == 1
+
+
+def test_a_seal_that_cannot_be_written_is_told(city: Path, people: Path) -> None:
+    seal = city / f"rules/releases/{LIBRARY}.seal"
+    seal.unlink()
+    seal.mkdir()
+
+    result = sign("seal", city, people / "author")
+
+    assert result.exit_code == 2
+    assert "cannot be written" in words(result)
+
+
 def test_seal_does_not_know_a_release_that_is_not_there(city: Path, people: Path) -> None:
     named = "library_card@1999-01-01"
     assert run("seal", named, "--city", city, "--key", people / "author").exit_code == 2
