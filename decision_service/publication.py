@@ -89,7 +89,7 @@ class _File(Frozen):
     @classmethod
     def _is_each_somebody_else(cls, signers: list[Signatory]) -> list[Signatory]:
         names = [one.name for one in signers]
-        keys = [one.key.rpartition("+")[2] for one in signers]
+        keys = [one.key.split("+", 2)[2] for one in signers]  # base64 has pluses, too
         if len(set(names)) < len(names) or len(set(keys)) < len(keys):
             raise ValueError("a name or a key stands here twice, and two signatures are two people")
         return signers
@@ -111,9 +111,9 @@ class Publication:
     keys: tuple[str, ...]
 
     @property
-    def seal_digest(self) -> str:
-        """SHA-256 (hex) of the seal: the same release signed by others is another publication."""
-        return sha256(self.seal.encode()).hexdigest()
+    def digest(self) -> str:
+        """SHA-256 (hex) of the seal and the keys: made to count by others, it is another one."""
+        return sha256("\n".join((self.seal, *self.keys)).encode()).hexdigest()
 
 
 class Seal:

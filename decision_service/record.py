@@ -488,7 +488,7 @@ class Record:
             subject="",
             notice="",
         )
-        await self.claim(entry, {f"publication:{publication.seal_digest}": None})
+        await self.claim(entry, {f"publication:{publication.digest}": None})
 
     @contextmanager
     def in_flight(self, key: str) -> Iterator[bool]:

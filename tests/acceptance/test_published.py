@@ -2,11 +2,15 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from audit.note import Note, VerifierKey
+from audit.note import Note, SigningKey, VerifierKey
 from audit.trail import Recorded, Trail
 from audit.trail.queries import Is, find
 from decision_service.catalogue import Catalogue
+from decision_service.model import Text
+from decision_service.office import Office
+from decision_service.publication import Duty, Publication, Seal, Signatories, Signatory
 from decision_service.release import restore
 from decision_service.server import new_private_key, public_jwks
 from decision_service.service import registers_of, service
@@ -65,6 +69,36 @@ async def test_s1_a_release_is_published_once_however_often_the_service_starts(
     await serve(tmp_path / "store")
 
     assert [one.index for one in await recorded(tmp_path / "store")] == [one.index for one in first]
+
+
+async def test_s1_who_makes_the_same_seal_count_later_is_on_record_too(
+    published: Catalogue, office: Office, clock: Any
+) -> None:
+    """Else nobody could verify by the record why a release counts once its approver has gone."""
+    keys = {name: SigningKey(SigningKey.generate(name)) for name in ("ann", "bo", "carl")}
+    seal = Seal(published.releases[0])
+    for key in keys.values():
+        seal = seal.signed(key)
+
+    def by(approver: str) -> Publication:
+        may = {"ann": Duty.WRITE, approver: Duty.APPROVE}
+        return seal.publication(
+            Signatories(
+                [
+                    Signatory(
+                        key=keys[one].verifier_key, title=Text(zh=one, en=one), may=(may[one],)
+                    )
+                    for one in may
+                ]
+            )
+        )
+
+    for approver in ("bo", "carl", "carl", "bo"):
+        await office.record.published(by(approver), now=clock())
+
+    found = await office.record.find(Is("type", "=", "publication/1"), before=1 << 40, limit=9)
+    told = [str(one.leaf.permanent["signed_by"]) for one in reversed(found)]
+    assert [("bo+" in one, "carl+" in one) for one in told] == [(True, False), (False, True)]
 
 
 async def test_s1_the_operator_s_own_file_of_signers_counts(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A release counts once two persons have signed it: one may write rules, another may approve."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import permutations
 
@@ -158,6 +158,21 @@ def test_one_key_under_two_names_is_refused() -> None:
 
     with pytest.raises(InvalidPublicationError, match="twice"):
         Signatories.read(text, where="signers.toml")
+
+
+def test_two_keys_that_are_alike_at_their_end_alone_are_two() -> None:
+    """A plus is a character of base64, too."""
+    ends = ("ann", "bo")
+    keys = {name: next(key for key in _keys(name) if key.endswith("+")) for name in ends}
+
+    found = Signatories.read(file({name: ["write"] for name in ends}, **keys), where="signers.toml")
+
+    assert [found.get(name) is not None for name in ends] == [True, True]
+
+
+def _keys(name: str) -> Iterator[str]:
+    while True:
+        yield SigningKey(SigningKey.generate(name)).verifier_key
 
 
 def test_a_seal_is_a_signed_note_that_other_tools_read(release: Release) -> None:
