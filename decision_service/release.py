@@ -6,7 +6,7 @@ force on a day can be composed again from its archive, byte for byte, for ever.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -551,16 +551,50 @@ def _refuse_unfit(
         raise unfit("MATTER_INVALID", f"{_folder_beside(book.where)}/matter.toml", wrong)
 
 
+_OF_FORMS = frozenset(
+    {"$schema", "$id", "$comment", "title", "description"}
+    | {"type", "properties", "required", "additionalProperties"}
+)
+_OF_FIELDS = frozenset(
+    {"$comment", "title", "description", "type", "const", "enum"}
+    | {"pattern", "format", "minLength", "maxLength"}
+)
+"""What a form, and a field, can say. A form is flat and stands alone: what another file says could
+change after the release was signed, and nobody could tell an applicant which field to correct."""
+
+
 def _schema(text: str, where: str) -> dict[str, Any]:
-    """Read a form's JSON Schema; it is an object with properties."""
+    """Read a form's JSON Schema; it is an object of fields, and each says what a field can."""
     try:
         schema = json.loads(text)
         jsonschema.Draft202012Validator.check_schema(schema)
     except (ValueError, SchemaError) as error:
         raise unfit("FORM_INVALID", where, [str(error).splitlines()[0]]) from None
-    if not isinstance(schema.get("properties"), dict):
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         raise unfit("FORM_INVALID", where, ["`properties` is missing"])
-    return dict(schema)
+    if wrong := [*_not_flat(schema)]:
+        raise unfit("FORM_INVALID", where, wrong)
+    return schema
+
+
+def _not_flat(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Whatever in a schema is no form's."""
+    fields = schema["properties"]
+    if schema.get("type", "object") != "object":
+        yield "`type` must be `object`"
+    for word in sorted(schema.keys() - _OF_FORMS):
+        yield f"it has `{word}`, and only fields are restricted"
+    for key in sorted({*schema.get("required", ())} - fields.keys()):
+        yield f"`{key}` is required, and is no field"
+    for key, field in fields.items():
+        if not isinstance(field, dict):
+            yield f"`{key}` is no object that describes a field"
+            continue
+        for word in sorted(field.keys() - _OF_FIELDS):
+            if not word.startswith("x-"):
+                yield f"`{key}` has `{word}`; a field can have {', '.join(sorted(_OF_FIELDS))}"
+        if not isinstance(field.get("x-concept", ""), str):
+            yield f"`{key}` carries no concept's id"
 
 
 def _missing(error: ValidationError) -> list[str]:

@@ -188,6 +188,9 @@ async def test_what_is_no_release_is_refused_and_says_where(
     release = next(one for one in published.releases if one.name == NAME)
     parts = json.loads(release.archive)
     wrong = json.dumps(parts | {"rules": parts["rules"].replace("年龄 >= 70", "年龄 >>= 70")})
+    form = json.loads(parts["form"])
+    form["properties"]["applicant.mobile"]["$ref"] = "https://forms.invalid/mobile.json"
+    elsewhere = json.dumps(parts | {"form": json.dumps(form)})
     size = lived.town.trail.size()
 
     refused = [
@@ -202,6 +205,7 @@ async def test_what_is_no_release_is_refused_and_says_where(
             json.dumps(parts | {"rules": 1}).encode(),
             json.dumps(parts | {"meanings": []}).encode(),
             wrong.encode(),
+            elsewhere.encode(),
         )
     ]
 

@@ -303,6 +303,25 @@ def test_a_form_tells_gaps_of_applicants_from_mistakes_of_portals() -> None:
             id="unknown concept",
         ),
         pytest.param({"type": "thing"}, "thing", id="no schema"),
+        pytest.param({"type": "array"}, "`type` must be `object`", id="no object"),
+        pytest.param({"required": ["shoe_size"]}, "required, and is no field", id="no field"),
+        pytest.param({"minProperties": 1}, "`minProperties`", id="of the form as a whole"),
+        pytest.param(
+            {"properties": {"x": {"$ref": "https://forms.invalid/x.json"}}, "required": []},
+            "`x` has `$ref`",
+            id="lies elsewhere",
+        ),
+        pytest.param(
+            {"properties": {"x": {"$ref": "#/properties/x"}}, "required": []},
+            "`x` has `$ref`",
+            id="goes round in a circle",
+        ),
+        pytest.param({"properties": {"x": True}, "required": []}, "`x` is no", id="anything"),
+        pytest.param(
+            {"properties": {"x": {"x-concept": ["x"]}}, "required": []},
+            "`x` carries no concept's id",
+            id="concept without id",
+        ),
     ],
 )
 def test_a_form_that_could_trap_an_applicant_is_refused(changes: dict[str, Any], word: str) -> None:
