@@ -22,7 +22,8 @@ def changes(release: Release, before: Release | None) -> RenderableType:
             *head, Words("首个版本，没有可比的 The first release; there is none before it.")
         )
     head.append(Words(f"与上一版本的不同 What differs from {before.name}:"))
-    return Group(*head, *(Words(line, _STYLES.get(line[0], "")) for line in lines(before, release)))
+    told = map(_visible, lines(before, release))
+    return Group(*head, *(Words(line, _STYLES.get(line[0], "")) for line in told))
 
 
 def signatures(signed: Sequence[Signatory], strangers: Sequence[str]) -> str:
@@ -54,5 +55,10 @@ def _text(part: object) -> list[str]:
     if part is None:
         return []
     if isinstance(part, str):
-        return part.splitlines()
-    return json.dumps(part, ensure_ascii=False, indent=1, sort_keys=True).splitlines()
+        return part.split("\n")
+    return json.dumps(part, ensure_ascii=False, indent=1, sort_keys=True).split("\n")
+
+
+def _visible(line: str) -> str:
+    """The line with what a terminal would obey, or nobody would see, written out."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line)

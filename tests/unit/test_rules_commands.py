@@ -731,6 +731,16 @@ def test_review_shows_what_a_release_changes_and_who_has_signed_it(
     assert "✓ approver" not in result.stdout
 
 
+def test_review_shows_what_a_terminal_would_obey_or_nobody_would_see(city: Path) -> None:
+    """Whoever approves it signs every character, so none hides another."""
+    matter = city / "matters/old_age_allowance/2019-10-01/matter.toml"
+    spoil(matter, 'kind = "grant"', 'kind = "grant"  # \u202eone\x9b2Jtwo\u2028-three\u200b')
+
+    shown = run("review", "old_age_allowance@2019-10-01", "--city", city).stdout
+
+    assert '+kind = "grant"  # \\u202eone\\x9b2Jtwo\\u2028-three\\u200b\n' in shown
+
+
 def test_review_of_the_first_release_has_nothing_before_it(city: Path) -> None:
     result = run("review", LIBRARY, "--city", city)
 
