@@ -427,13 +427,18 @@ def refuse_own_case(person: str, parties: Iterable[Party], office: Office) -> No
             reason="CLERK_UNKNOWN",
             hint="Let the issuer put the claim `person` into clerks' tokens; see the README.",
         )
-    if person in {office.person_tag(one) for party in parties for one in party.documents}:
+    if takes_part(person, parties, office):
         raise NotAuthorizedError(
             "the clerk takes part in this case",
             zh="您是该办件的当事人，应当回避，请由其他工作人员办理。",
             reason="OWN_CASE",
             hint="Let another clerk take it.",
         )
+
+
+def takes_part(person: str, parties: Iterable[Party], office: Office) -> bool:
+    """Whether somebody of the staff, as tokens tag people, is among those."""
+    return person in {office.person_tag(one) for party in parties for one in party.documents}
 
 
 def refuse_matter(matters: Collection[MatterId], matter: str) -> None:

@@ -10,11 +10,17 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from audit.trail import ERASED, Recorded
+from audit.trail import Recorded
 from audit.trail.queries import All, Either, Is
+from decision_service.admission import takes_part
 from decision_service.casebook import By
 from decision_service.decide import refuse_reuse
-from decision_service.errors import FieldViolation, InvalidRequestError, RecordDamagedError
+from decision_service.errors import (
+    ErasedError,
+    FieldViolation,
+    InvalidRequestError,
+    RecordDamagedError,
+)
 from decision_service.followup import Act, Reopening
 from decision_service.inspection import condition_of, draft_of, visit
 from decision_service.model import CaseId, CaseState, CaseSummary, MatterId, Text
@@ -81,8 +87,8 @@ class Reopened:
     Attributes:
         reopened: How many persons decide again, by this request.
         last: Index of the last one; -1 before the first.
-        passed_over: How many not, by why: ``same``, ``open``, ``superseded``, ``erased`` or
-            ``tampered``.
+        passed_over: How many not, by why: ``same``, ``open``, ``superseded``, ``own``, ``erased``
+            or ``tampered``.
     """
 
     total: int
@@ -130,6 +136,8 @@ async def reopen(ask: Ask, *, office: Office) -> AsyncGenerator[Reopened, None]:
     async def look_at(index: int) -> None:
         try:
             why_not = await _reopen(index, ask, release, office)
+        except ErasedError:
+            why_not = "erased"
         except RecordDamagedError:
             why_not = "tampered"
         progress.add(index, why_not)
@@ -159,9 +167,10 @@ async def _reopen(index: int, ask: Ask, release: Release | None, office: Office)
     """Send one decided case to the counter; why not, if it is passed over."""
     record, casebook = office.record, office.casebook
     decided = await record.recorded(index)
-    if decided.sealed is ERASED:
-        return "erased"
-    case_id = CaseId(str(decided.permanent["case_id"]))
+    application, decision = await record.decision_at(index)
+    if takes_part(ask.person, (*application.parties, application.authority.person), office):
+        return "own"
+    case_id = decision.case_id
     # One request is many entries, one a case.
     key = record.request_key(f"{_METHOD} {case_id}", ask)
     while True:

@@ -38,6 +38,10 @@ def make_key(name: str, to: Path) -> str:
         raise typer.BadParameter(
             f"已有“{to}”，不会覆盖 | `{to}` is there already, and is not written over"
         ) from None
+    except OSError as error:
+        raise typer.BadParameter(
+            f"“{to}”写不了 | `{to}` cannot be written: {error.strerror}"
+        ) from None
     with os.fdopen(opened, "w", encoding="utf-8") as file:
         file.write(secret + "\n")
     key = SigningKey(secret).verifier_key

@@ -20,6 +20,7 @@ _WHY_NOT = {
     "SAME": "按该版本结论相同 the rule file decides the same",
     "OPEN": "已在人工办理，或者尚未办结 with a person already, or not decided",
     "SUPERSEDED": "其后另有决定或处理 decided, or its grant ended or changed, since",
+    "OWN": "您是当事人，应由他人提出 you take part in it: somebody else must ask",
     "ERASED": "已依申请删除 erased on the person's demand",
     "TAMPERED": "密封部分与记录不符，须查明 the sealed part is not what was recorded: look into it",
 }

@@ -260,8 +260,9 @@ class ReopenDecisionsResponse(_message.Message):
     def passed_over(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """How many were passed over, by why: `SAME` (the release would have decided the same), `OPEN`
         (the case is with a person already, or not decided), `SUPERSEDED` (a person or a later
-        application has had the last word, or the grant has ended or changed), `ERASED` (on the person's demand) or `TAMPERED` (the
-        sealed part is not what was recorded: see what has happened there).
+        application has had the last word, or the grant has ended or changed), `OWN` (who asks takes
+        part in it), `ERASED` (on the person's demand) or `TAMPERED` (the sealed part is not what was
+        recorded: see what has happened there).
         """
 
     def __init__(

@@ -2166,8 +2166,9 @@ export interface ReopenDecisionsResponse {
   /**
    * How many were passed over, by why: `SAME` (the release would have decided the same), `OPEN`
    * (the case is with a person already, or not decided), `SUPERSEDED` (a person or a later
-   * application has had the last word, or the grant has ended or changed), `ERASED` (on the person's demand) or `TAMPERED` (the
-   * sealed part is not what was recorded: see what has happened there).
+   * application has had the last word, or the grant has ended or changed), `OWN` (who asks takes
+   * part in it), `ERASED` (on the person's demand) or `TAMPERED` (the sealed part is not what was
+   * recorded: see what has happened there).
    */
   passedOver?: Record<string, Int64>;
   /** Index of the last one; -1 before the first. */

@@ -351,6 +351,20 @@ async def test_s18_that_its_notice_has_reached_the_applicant_is_recorded(
     assert case.served == (), "no term runs from it"
 
 
+async def test_s11_nobody_reopens_a_case_that_they_take_part_in(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    """A reason that colleagues read in the authority's name is nobody's for themselves (回避)."""
+    own = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+    other = await decided(apply_for(cast["aged_95"], ALLOWANCE), office, clock)
+
+    told = await reopened(office, clock, person=person_tag(cast["aged_75"].id_number))
+
+    assert (told.reopened, told.passed_over) == (1, {"own": 1})
+    assert not await steps(office, own)
+    assert await steps(office, other)
+
+
 async def test_s18_it_is_on_record_who_reopened_what_and_why(
     office: Office, clock: Any, apply_for: ApplyFor, cast: Any
 ) -> None:

@@ -667,6 +667,13 @@ def test_a_key_is_never_written_over(people: Path) -> None:
     assert (people / "author").read_bytes() == before
 
 
+def test_a_key_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    result = run("key", "author", "--to", tmp_path / "nowhere" / "key")
+
+    assert result.exit_code == 2
+    assert "cannot be written" in words(result)
+
+
 def test_a_key_has_a_name_that_a_note_can_have(people: Path) -> None:
     assert run("key", "li wei", "--to", people / "new").exit_code == 2
     assert not (people / "new").exists()
