@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -496,6 +497,31 @@ async def test_s18_one_request_is_the_same_whichever_of_its_decisions_are_left(
     assert whole.code == "OK", whole.words
     assert ReopenDecisionsResponse.FromString(whole.responses[-1]).reopened == 2
     assert other.code == "ALREADY_EXISTS"
+
+
+async def test_s18_what_was_tampered_with_is_told_and_holds_up_nobody_else(
+    tmp_path: Path, published: Catalogue, people: City
+) -> None:
+    now = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
+    cast = people.cast(now.date())
+    async with service.town(tmp_path, published, people, lambda: now) as town:
+        decision = await apply(town, cast["aged_75"])
+        bearer = town.wire.bearer("operator", subject="operator-1", person=person_tag("one"))
+        asked = service.message(REOPEN, service.right(REOPEN, cast["aged_75"], now, ""))
+        assert (await town.wire.call(REOPEN, asked, metadata=bearer)).code == "OK"
+        reopening = town.trail.size() - 1
+        assert (await apply(town, cast["aged_95"])).HasField("approved")
+
+        found = []
+        for broken in (reopening, decision.receipt.index):
+            with sqlite3.connect(town.store / "store.sqlite") as store:
+                store.execute("UPDATE sealed SET content = zeroblob(99) WHERE idx = ?", (broken,))
+            store.close()
+            answer = await town.wire.call(REOPEN, asked, metadata=bearer)
+            found.append(ReopenDecisionsResponse.FromString(answer.responses[-1]))
+
+    for told in found:
+        assert (told.done, told.reopened, dict(told.passed_over)) == (2, 1, {"TAMPERED": 1})
 
 
 @pytest.mark.slow
