@@ -863,8 +863,17 @@ class Record:
         return await self._trail.receipt(index)
 
     async def archived(self, digest: str) -> bytes | None:
-        """The archive of a release; None if no decision was made under it."""
-        return await self._trail.archived(digest)
+        """The archive of a release; None if no decision was made under it.
+
+        Raises:
+            RecordDamagedError: It is not what was put there.
+        """
+        try:
+            return await self._trail.archived(digest)
+        except TamperedError as error:
+            raise RecordDamagedError(
+                str(error), zh=f"{error.zh}。", reason="ARCHIVE_DAMAGED", hint=error.hint
+            ) from None
 
     async def opened(self, index: int) -> tuple[Recorded, Mapping[str, Any]]:
         """An entry, and what is sealed of it.

@@ -51,7 +51,7 @@ class NotReplayable:
     Attributes:
         why: ``erased``, ``rules`` (the release is not archived), ``engine`` (it was referred
             because the engine broke, and it does not break today), ``type`` (no decision) or
-            ``tampered`` (the sealed part is not what was recorded).
+            ``tampered`` (the sealed part, or the archived release, is not what was recorded).
     """
 
     why: str
@@ -96,11 +96,11 @@ async def made_at(index: int, *, office: Office) -> Made | NotReplayable:
     """
     try:
         recorded = await office.record.recorded(index)
+        if recorded.type != DECISION:
+            return NotReplayable("type")
+        archived = await office.record.archived(str(recorded.permanent["release_digest"]))
     except RecordDamagedError:
         return NotReplayable("tampered")
-    if recorded.type != DECISION:
-        return NotReplayable("type")
-    archived = await office.record.archived(str(recorded.permanent["release_digest"]))
     if archived is None:
         return NotReplayable("rules")
     release = _restored(archived)

@@ -1035,8 +1035,8 @@ class Replay(_message.Message):
     """What the rules say today, as JSON; likewise."""
     why: _builtins.str
     """`ERASED`, `RULES` (the release is not archived), `ENGINE` (it was referred because the engine
-    broke, and it does not break today), `TYPE` (no decision) or `TAMPERED` (the sealed part is
-    not what was recorded); empty unless not replayable.
+    broke, and it does not break today), `TYPE` (no decision) or `TAMPERED` (the sealed part, or
+    the archived release, is not what was recorded); empty unless not replayable.
     """
     def __init__(
         self,

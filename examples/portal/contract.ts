@@ -2516,8 +2516,8 @@ export interface Replay {
   replayedJson?: string;
   /**
    * `ERASED`, `RULES` (the release is not archived), `ENGINE` (it was referred because the engine
-   * broke, and it does not break today), `TYPE` (no decision) or `TAMPERED` (the sealed part is
-   * not what was recorded); empty unless not replayable.
+   * broke, and it does not break today), `TYPE` (no decision) or `TAMPERED` (the sealed part, or
+   * the archived release, is not what was recorded); empty unless not replayable.
    */
   why?: string;
 }

@@ -122,6 +122,17 @@ async def test_a_sealed_part_that_was_changed_is_told(town: Town, person: Any) -
     assert (answer.code, answer.reason) == ("DATA_LOSS", "SEAL_BROKEN")
 
 
+async def test_an_archive_that_was_changed_is_told(town: Town, person: Any) -> None:
+    index = await decide(town, person)
+    with sqlite3.connect(town.store / "store.sqlite") as store:
+        store.execute("UPDATE archive SET content = zeroblob(99)")
+    store.close()
+
+    seen = await replay(town, index)
+
+    assert (seen.result, seen.why) == (RESULT.RESULT_NOT_REPLAYABLE, "TAMPERED")
+
+
 async def test_who_was_erased_is_not_found_and_the_decision_is(town: Town, person: Any) -> None:
     index = await decide(town, person)
     await town.trail.erase(f"resident_id:{person.id_number}", reason="本人要求", time=NOW)
