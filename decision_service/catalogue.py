@@ -79,6 +79,20 @@ class Catalogue:
             if releases[0].effective <= day
         )
 
+    def refuse_gone(self, on_record: Iterable[tuple[MatterId, str]]) -> None:
+        """Hold what has been published before, by matter and name, against what is now.
+
+        Whoever takes a release away brings the one before it back, and would do so alone. A
+        matter that is given up altogether decides nothing.
+
+        Raises:
+            InvalidPublicationError: A release of a matter that there is has gone.
+        """
+        names = {release.name for release in self.releases}
+        for matter, name in on_record:
+            if matter in self._by_matter and name not in names:
+                raise _gone(name)
+
     def by_digest(self, digest: str) -> Release | None:
         """The release of that digest; None if it is not among the published."""
         return self._by_digest.get(digest)
@@ -194,6 +208,20 @@ def _published(city: Path, release: Release, signatories: Signatories) -> Public
             release=release.name,
         )
     return seal.publication(signatories)
+
+
+def _gone(name: str) -> InvalidPublicationError:
+    matter, _, day = name.partition("@")
+    rules, beside = f"rules/{matter}/{day}.rules.md", f"matters/{matter}/{day}/"
+    return InvalidPublicationError(
+        f"release `{name}` was published, and its files are gone",
+        zh=f"版本 {name} 已经发布，其文件却不见了；请放回“{rules}”“{beside}”和“{seal_file(name)}”。"
+        "不再适用的，请由两人签署同一生效日或更晚生效日的版本，不得由一人撤下",
+        reason="RELEASE_GONE",
+        hint=f"Put back `{rules}`, `{beside}` and `{seal_file(name)}`. What should not be applied"
+        " is replaced by a release of the same or a later first day that two persons have signed.",
+        release=name,
+    )
 
 
 def text_of(path: Path, city: Path) -> str:

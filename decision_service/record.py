@@ -84,6 +84,9 @@ KINDS = Kinds(
 HAS_ENDED = queries.Either(tuple(queries.Is("outcome", "=", one) for one in KINDS.ended))
 """Of the entries of decisions by which a case was ended, for the person or against them."""
 
+_PUBLICATIONS = 100_000
+"""That are read; a city has dozens in a year."""
+
 _DECISIONS = 1_000
 """Decisions of one case that are read; nobody corrects an application so often."""
 
@@ -489,6 +492,14 @@ class Record:
             notice="",
         )
         await self.claim(entry, {f"publication:{publication.digest}": None})
+
+    async def publications(self) -> tuple[tuple[MatterId, str], ...]:
+        """Matter and name of every release that was ever published."""
+        found = await self.find(
+            queries.Is("type", "=", PUBLICATION), before=queries.NO_END, limit=_PUBLICATIONS
+        )
+        said = (one.leaf.permanent for one in found)
+        return tuple((MatterId(str(one["matter"])), str(one["release"])) for one in said)
 
     @contextmanager
     def in_flight(self, key: str) -> Iterator[bool]:

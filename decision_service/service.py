@@ -326,6 +326,7 @@ async def service(
             staff_key=_staff_key(settings),
             rating_limit=ratings.load(settings.city),
         )
+        published.refuse_gone(await office.record.publications())
         for release in published.releases:
             await office.record.archive(release.digest, release.archive)
         for publication in published.publications:

@@ -4,10 +4,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from audit.note import Note, SigningKey, VerifierKey
 from audit.trail import Recorded, Trail
 from audit.trail.queries import Is, find
 from decision_service.catalogue import Catalogue
+from decision_service.errors import InvalidPublicationError
 from decision_service.model import Text
 from decision_service.office import Office
 from decision_service.publication import Duty, Publication, Seal, Signatories, Signatory
@@ -99,6 +102,30 @@ async def test_s1_who_makes_the_same_seal_count_later_is_on_record_too(
     found = await office.record.find(Is("type", "=", "publication/1"), before=1 << 40, limit=9)
     told = [str(one.leaf.permanent["signed_by"]) for one in reversed(found)]
     assert [("bo+" in one, "carl+" in one) for one in told] == [(True, False), (False, True)]
+
+
+async def test_s1_nobody_brings_older_rules_back_by_taking_a_release_away(tmp_path: Path) -> None:
+    """One person could: what was in force before is signed by two already."""
+    city, store = tmp_path / "city", tmp_path / "store"
+    for folder in ("rules", "matters"):
+        shutil.copytree(ROOT / folder, city / folder)
+    await serve(store, MIAOPI_CITY=str(city))
+    name = "old_age_allowance@2019-10-01"
+    (city / "rules/old_age_allowance/2019-10-01.rules.md").unlink()
+    (city / f"rules/releases/{name}.seal").unlink()
+    shutil.rmtree(city / "matters/old_age_allowance/2019-10-01")
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        await serve(store, MIAOPI_CITY=str(city))
+
+    refused = caught.value
+    assert (refused.reason, refused.metadata) == ("RELEASE_GONE", {"release": name})
+    assert str(refused) == f"release `{name}` was published, and its files are gone"
+    assert "rules/old_age_allowance/2019-10-01.rules.md" in refused.hint
+    assert name in refused.zh
+    for folder in ("rules", "matters"):  # a matter that is given up altogether decides nothing
+        shutil.rmtree(city / folder / "old_age_allowance")
+    await serve(store, MIAOPI_CITY=str(city))
 
 
 async def test_s1_the_operator_s_own_file_of_signers_counts(tmp_path: Path) -> None:
