@@ -187,7 +187,7 @@ class Seal:
         release, signed = self._release, self.signatories(among)
         # Of two persons or more who have both duties, one can have written and another approved it.
         if len(signed) < 2 or {duty for one in signed for duty in one.may} != {*Duty}:
-            raise _not_approved(release, signed)
+            raise _not_approved(release, signed, self.strangers(among))
         return Publication(
             matter=release.matter.id,
             release=release.name,
@@ -262,18 +262,36 @@ def _changed(release: Release, sealed: str) -> InvalidPublicationError:
     )
 
 
-def _not_approved(release: Release, signed: Sequence[Signatory]) -> InvalidPublicationError:
+def _not_approved(
+    release: Release, signed: Sequence[Signatory], strangers: Sequence[str]
+) -> InvalidPublicationError:
     en = [f"`{one.name}` ({', '.join(one.may)})" for one in signed]
     zh = [f"{one.name}（{'、'.join(duty.zh for duty in one.may)}）" for one in signed]
     return InvalidPublicationError(
         f"release `{release.name}` is signed by {', '.join(en) or 'nobody'}, and two persons"
-        " must: one who may write rules and another who may approve them",
+        " must: one who may write rules and another who may approve them"
+        + (
+            f"; {', '.join(f'`{one}`' for one in strangers)} signed it, too, by a key that the"
+            " file of signers does not name"
+            if strangers
+            else ""
+        ),
         zh=f"版本 {release.name} 须由编写人和另一名审批人共同签署，"
         + (f"现仅有 {'、'.join(zh)} 签署" if zh else "现无有效签署")
-        + "；请由尚未签署者运行 miaopi rules seal（编写人）或 approve（审批人）",
+        + "；请由尚未签署者运行 miaopi rules seal（编写人）或 approve（审批人）"
+        + (
+            f"；{'、'.join(strangers)} 虽已签署，但签署人名单中没有其密钥，仍有权签署的请重新列入"
+            if strangers
+            else ""
+        ),
         reason="RELEASE_NOT_APPROVED",
         hint=f"Who is missing signs it: `miaopi rules seal {release.name}` for who writes,"
-        f" `miaopi rules approve {release.name}` for who approves.",
+        f" `miaopi rules approve {release.name}` for who approves."
+        + (
+            " Whoever has signed it and may still do so is named in the file of signers again."
+            if strangers
+            else ""
+        ),
         release=release.name,
     )
 
