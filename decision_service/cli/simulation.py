@@ -36,5 +36,7 @@ def shown(told: SimulateReleaseResponse) -> RenderableType:
         parts.append(table)
     changed = sum(one.decisions for one in told.changes)
     parts.append(Text(f"不变 unchanged {told.unchanged}  改变 changed {changed}"))
-    parts += [Text(f"不计 left out {n}: {_WHY[why]}") for why, n in sorted(told.left_out.items())]
+    parts += [
+        Text(f"不计 left out {n}: {_WHY.get(why, why)}") for why, n in sorted(told.left_out.items())
+    ]
     return Group(*parts)

@@ -136,7 +136,9 @@ def reopen(
             f" | reopened {told.reopened} of {told.total}"
         )
         for why_not, number in sorted(told.passed_over.items()):
-            show.out.print(f"不重审 passed over {number}: {_WHY_NOT[why_not]}", soft_wrap=True)
+            show.out.print(
+                f"不重审 passed over {number}: {_WHY_NOT.get(why_not, why_not)}", soft_wrap=True
+            )
 
     call(address, token, ask, named)
 

@@ -1,6 +1,7 @@
 """The shadow run: what a release would have made of the decisions on record."""
 
 import asyncio
+import io
 import json
 import os
 import shutil
@@ -13,9 +14,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from rich.console import Console
 
 from decision_service import catalogue
 from decision_service.catalogue import Catalogue
+from decision_service.cli import simulation
 from decision_service.client import SimulateReleaseResponse, _added
 from decision_service.model import EvidenceType
 from evidence_adapters import registry
@@ -211,6 +214,15 @@ async def test_what_is_no_release_is_refused_and_says_where(
 
     assert {answer.fields for answer in refused} == {(("release", "NOT_A_RELEASE"),)}
     assert lived.town.trail.size() == size
+
+
+def test_a_reason_that_a_newer_service_has_is_told_as_it_is() -> None:
+    told = SimulateReleaseResponse(left_out={"FORGOTTEN": 3, "ERASED": 1})
+    written = io.StringIO()
+
+    Console(file=written).print(simulation.shown(told))
+
+    assert "left out 3: FORGOTTEN" in written.getvalue()
 
 
 def test_what_several_calls_found_is_added_up() -> None:
