@@ -1,11 +1,13 @@
 """Clerks of a test's counter, who do by the wire what clerks do."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from decision_service.counter.docket import Clerk
 from decision_service.model import EVERY_MATTER
 from decision_service.v1 import counter_pb2
 from decision_service.v1.decision_pb2 import DecideResponse
@@ -84,6 +86,11 @@ class AtCounter:
     async def hand_back(self, case_id: str, reason: str = "依据不足") -> Any:
         etag = await self.claim(case_id)
         return await self.ask(RETURN, case_id=case_id, etag=etag, reason=reason)
+
+
+def clerk_of_all(caller: str, person: str, now: datetime) -> Clerk:
+    """A clerk of every matter, below the wire."""
+    return Clerk(caller, person, now, frozenset({EVERY_MATTER}))
 
 
 def instruction(case_id: str, etag: str, result: str, **more: Any) -> dict[str, Any]:

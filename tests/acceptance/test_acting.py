@@ -15,7 +15,6 @@ import pytest
 from decision_service import mandates
 from decision_service.aftercare import change_standing
 from decision_service.catalogue import Catalogue
-from decision_service.counter.docket import Clerk
 from decision_service.counter.dossier import open_case
 from decision_service.eligibility import check
 from decision_service.errors import (
@@ -51,6 +50,7 @@ from decision_service.v1.matter_pb2 import ListMattersResponse
 from evidence_adapters.sandbox import City, Misconduct, Person, Running
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, act, ask, decided, soon, task
+from tests.counter import clerk_of_all
 from tests.service import (
     CASE,
     DECIDE,
@@ -652,7 +652,7 @@ async def test_no_clerk_decides_what_they_have_filed_for_somebody(
     own = person_tag(other.id_number)
 
     with pytest.raises(NotAuthorizedError) as caught:
-        await open_case(made.case_id, Clerk("clerk-1", own, clock()), office)
+        await open_case(made.case_id, clerk_of_all("clerk-1", own, clock()), office)
     assert caught.value.reason == "OWN_CASE"
     change = act(Act.SUSPEND, made.receipt.index, office.today(clock()))
     with pytest.raises(NotAuthorizedError) as caught:
@@ -660,5 +660,7 @@ async def test_no_clerk_decides_what_they_have_filed_for_somebody(
             task("ChangeStanding", clock, person=own), made.case_id, change, office=office
         )
     assert caught.value.reason == "OWN_CASE"
-    opened = await open_case(made.case_id, Clerk("clerk-2", person_tag("another"), clock()), office)
+    opened = await open_case(
+        made.case_id, clerk_of_all("clerk-2", person_tag("another"), clock()), office
+    )
     assert opened.subject == f"resident_id:{applicant.id_number}"

@@ -19,7 +19,6 @@ from decision_service.casework import case as case_now
 from decision_service.catalogue import Catalogue
 from decision_service.counter.desk import claim, dossier
 from decision_service.counter.determination import Instruction
-from decision_service.counter.docket import Clerk
 from decision_service.counter.ruling import determine
 from decision_service.errors import (
     InvalidRequestError,
@@ -51,7 +50,7 @@ from evidence_adapters.sandbox import City
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, act, ask, decided, delivery, soon, task
 from tests.conformance.test_cli_aftercare import miaopi
-from tests.counter import AtCounter, apply, instruction
+from tests.counter import AtCounter, apply, clerk_of_all, instruction
 from tests.service import CASE, DETERMINE, REFERRALS, REOPEN, person_tag
 
 ApplyFor = Callable[..., Application]
@@ -126,7 +125,7 @@ async def test_s18_a_decided_case_goes_to_a_person_and_nothing_is_taken(
     )
     assert WHY.zh in event.notice.zh
     assert WHY.en in event.notice.en
-    (due,) = await office.record.referred(matter, after=("", ""), limit=2)
+    (due,) = await office.record.referred({MatterId(matter)}, after=("", ""), limit=2)
     assert due.due_time is not None
     assert str(office.today(due.due_time)) in event.notice.zh
     assert due.due_time > clock()
@@ -430,7 +429,7 @@ async def test_s18_what_a_person_has_sent_back_for_correction_is_not_decided_by_
     refused = await decided(apply_for(person, CARD), office, clock)
     assert isinstance(refused.outcome, Refused)
     assert (await reopened(office, clock, matter=MatterId(CARD))).reopened == 1
-    clerk = Clerk("clerk-1", person_tag("a clerk"), clock())
+    clerk = clerk_of_all("clerk-1", person_tag("a clerk"), clock())
     opened = await dossier(refused.case_id, blind=False, clerk=clerk, office=office)
     await claim(refused.case_id, opened.etag, clerk=clerk, office=office)
     opened = await dossier(refused.case_id, blind=False, clerk=clerk, office=office)

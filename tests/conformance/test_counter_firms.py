@@ -8,12 +8,12 @@ import pytest
 
 from decision_service.counter import desk, ruling
 from decision_service.counter.determination import Instruction
-from decision_service.counter.docket import Clerk
 from decision_service.decide import decide
 from decision_service.errors import NotAuthorizedError
 from decision_service.model import Application, Decision, Text
 from decision_service.office import Office
 from evidence_adapters.sandbox import City, Firms
+from tests.counter import clerk_of_all
 from tests.service import person_tag
 
 REASON = Text(zh="现场核对无误", en="checked on the spot")
@@ -30,8 +30,8 @@ async def test_who_files_for_a_firm_does_not_decide_about_it(
         deadline=asyncio.get_running_loop().time() + 10,
     )
     case_id = referred.case_id
-    filer = Clerk("clerk-filer", person_tag(filing.filer.id_number), clock())
-    clerk = Clerk("clerk-li", person_tag("li"), clock())
+    filer = clerk_of_all("clerk-filer", person_tag(filing.filer.id_number), clock())
+    clerk = clerk_of_all("clerk-li", person_tag("li"), clock())
 
     with pytest.raises(NotAuthorizedError) as caught:
         await desk.dossier(case_id, blind=False, clerk=filer, office=office)

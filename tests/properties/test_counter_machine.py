@@ -59,6 +59,7 @@ from decision_service.model import (
 )
 from decision_service.office import Office
 from evidence_adapters.sandbox import City, Person, serve
+from tests.counter import clerk_of_all
 from tests.service import open_office, person_tag
 
 START = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -121,7 +122,7 @@ class Counter(RuleBasedStateMachine):
     def clerk(self, account: str, case: str) -> Clerk:
         whose = ACCOUNTS[account]
         number = self.known[case].applicant.id_number if whose == "applicant" else whose
-        return Clerk(caller=account, person=person_tag(number), now=self.place.now)
+        return clerk_of_all(account, person_tag(number), self.place.now)
 
     def holds(self, account: str, case: str) -> bool:
         known = self.known[case]
@@ -321,7 +322,7 @@ class Counter(RuleBasedStateMachine):
         while True:
             ask = QueueAsk(matter="", whose="", size=200, token=token)
             found, token = await oversight.queue(
-                ask, clerk=Clerk("wang", person_tag("2"), now), office=office
+                ask, clerk=clerk_of_all("wang", person_tag("2"), now), office=office
             )
             waiting |= {one.case.case_id for one in found}
             if not token:
