@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -325,11 +326,17 @@ def _unsafe(raw: "psycopg.Connection[Any]") -> StoreRefusedError | None:
 
 
 def _read(address: str) -> dict[str, Any]:
-    """The parts of an address; to another machine it is spoken over TLS that knows it."""
+    """The parts of an address; to another machine it is spoken over TLS that knows it.
+
+    What decides whether it is near is what libpq will connect to: `hostaddr` before `host`, and a
+    service or a variable wherever the address itself has none.
+    """
     try:
         parts = conninfo_to_dict(address)
     except psycopg.Error:
         parts = {}
+    if "hostaddr" not in parts and _libpq_has("hostaddr"):
+        raise _led_elsewhere()
     # Of several libpq takes the first that answers, and it goes where `hostaddr` says.
     places = ",".join(str(parts[name]) for name in ("host", "hostaddr") if name in parts)
     near = all(place.startswith("/") or _is_loopback(place) for place in places.split(","))
@@ -337,7 +344,7 @@ def _read(address: str) -> dict[str, Any]:
     if (
         not address.startswith("postgresql://")
         or not {"user", "host", "dbname"} <= parts.keys()
-        or "password" in parts
+        or parts.keys() & {"password", "service"}
         or (not near and tls != "verify-full")
     ):
         raise StoreRefusedError(
@@ -348,7 +355,16 @@ def _read(address: str) -> dict[str, Any]:
             hint="Write `postgresql://user@host:port/database` without a password, which belongs in"
             " `PGPASSFILE` or `PGPASSWORD`; to another machine TLS is `verify-full`.",
         )
-    return parts if near else {"sslrootcert": "system", **parts, "sslmode": "verify-full"}
+    return parts if near else {"sslrootcert": "system", **parts, **_TLS}
+
+
+_TLS = {"sslmode": "verify-full", "gssencmode": "disable"}
+"""GSSAPI would be taken before TLS wherever there is a ticket of Kerberos."""
+
+
+def _libpq_has(name: str) -> bool:
+    """Whether libpq takes that part of an address from its variables, or from a service's file."""
+    return any(option.val for option in Conninfo.get_defaults() if option.keyword == name.encode())
 
 
 def _is_loopback(host: str) -> bool:
@@ -356,6 +372,17 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _led_elsewhere() -> StoreRefusedError:
+    return StoreRefusedError(
+        "the environment leads to another place than the database's address",
+        zh="环境变量使数据库连接指向别处；请去掉 `PGHOSTADDR` 以及 `PGSERVICE` 所指服务中的 "
+        "`hostaddr`，数据库在何处只由其地址说明",
+        reason="DATABASE_ELSEWHERE",
+        hint="Take `PGHOSTADDR` away, and `hostaddr` out of the service that `PGSERVICE` names; the"
+        " address of the database alone says where it is.",
+    )
 
 
 def _unreachable(name: str) -> StoreRefusedError:

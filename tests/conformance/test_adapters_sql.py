@@ -543,6 +543,25 @@ async def test_a_role_that_may_not_read_is_denied(
     assert (stranger.status, stranger.detail) == (EvidenceStatus.DENIED, "the database says 28000")
 
 
+async def test_where_a_database_lies_is_told_by_its_address_alone(
+    postgres: tuple[list[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On this machine it is spoken to in the clear, so that no variable may lead it elsewhere."""
+    database = emptied(postgres)
+    database.run("GRANT SELECT ON v_holder, v_sync TO reader;")
+    services = tmp_path / "services"
+    services.write_text("[elsewhere]\nhost=192.0.2.1\nhostaddr=192.0.2.1\n")
+    for name, value in {
+        "PGHOST": "192.0.2.1",
+        "PGHOSTADDR": "192.0.2.1",
+        "PGSERVICE": "elsewhere",
+        "PGSERVICEFILE": str(services),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    assert (await ask(database, tmp_path)).status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
+
+
 @pytest.mark.parametrize(
     "address",
     [

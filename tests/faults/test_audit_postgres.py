@@ -369,6 +369,8 @@ async def test_an_account_that_may_only_read_records_nothing(folder: Path) -> No
         "postgresql://owner@db.example.gov.cn/d?sslmode=require",
         "postgresql://owner@localhost/d?hostaddr=192.0.2.1&sslmode=disable",
         "postgresql://owner@/d?host=/run/pg,db.example.gov.cn&sslmode=disable",
+        "postgresql://owner@localhost/d?service=elsewhere",
+        "postgresql://owner@/d?host=/run/pg&service=elsewhere",
         "postgresql://db.example.gov.cn/d",
         "mysql://owner@localhost/d",
         "nonsense",
@@ -400,6 +402,49 @@ def test_to_any_other_machine_it_is_spoken_over_tls_that_knows_it(
     address: str, *, is_near: bool
 ) -> None:
     assert (Server(address)._parts.get("sslmode") != "verify-full") == is_near
+
+
+def test_what_is_spoken_to_another_machine_is_tls_whatever_the_environment_says() -> None:
+    """What the address leaves out libpq takes of it; and with a ticket it would speak GSSAPI."""
+    said = {"sslmode": "verify-full", "sslrootcert": "system", "gssencmode": "disable"}
+    assert said.items() <= Server("postgresql://owner@db.example.gov.cn/d")._parts.items()
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://o@localhost/d", "postgresql://o@/d?host=/run/pg"]
+)
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param({"PGHOSTADDR": "192.0.2.1"}, id="an address of its own"),
+        pytest.param({"PGSERVICE": "elsewhere"}, id="a service"),
+    ],
+)
+def test_a_near_address_that_the_environment_leads_elsewhere_is_refused(
+    address: str,
+    variables: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The driver's library would go there, and in the clear."""
+    services = tmp_path / "services"
+    services.write_text("[elsewhere]\nhostaddr=192.0.2.1\nsslmode=disable\n")
+    for name, value in {"PGSERVICEFILE": str(services), **variables}.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(StoreRefusedError) as caught:
+        Server(address)
+
+    assert str(caught.value) == "the environment leads to another place than the database's address"
+    assert caught.value.hint == (
+        "Take `PGHOSTADDR` away, and `hostaddr` out of the service that `PGSERVICE` names; the"
+        " address of the database alone says where it is."
+    )
+    assert caught.value.zh == (
+        "环境变量使数据库连接指向别处；请去掉 `PGHOSTADDR` 以及 `PGSERVICE` 所指服务中的 "
+        "`hostaddr`，数据库在何处只由其地址说明"
+    )
+    assert caught.value.reason == "DATABASE_ELSEWHERE"
 
 
 def test_a_server_that_is_away_is_told(tmp_path: Path) -> None:
