@@ -42,8 +42,12 @@ _COLUMN = re.compile(
 )
 _RANGE = re.compile(r"\[(?P<low>[^\[\].]+(?:\.\d+)?)\.\.(?P<high>[^\[\]]+)\]")
 _OPTION = re.compile(
-    r'["“](?P<zh>[^"“”]+)["”]\s*(?P<code>[a-z][a-z0-9_]*)\s*(?:["“](?P<en>[^"“”]+)["”])?', re.ASCII
+    r'["“](?P<zh>[^"“”＂]+)["”]\s*(?P<code>[a-z][a-z0-9_]*)\s*(?:["“](?P<en>[^"“”＂]+)["”])?',
+    re.ASCII,
 )
+
+_BACKSLASHES = frozenset("\\＼")
+"""Where a label is used, one of them says what the sign after it means."""
 
 
 def terms(section: Section, scope: Scope, report: Report) -> tuple[Term, ...]:
@@ -143,6 +147,9 @@ def _options(piece: Piece, report: Report) -> OptionType | None:
     """
     options: dict[str, Text] = {}
     for part in piece.split("，,、"):
+        if not _BACKSLASHES.isdisjoint(part.text):
+            report.add("E004.label", part.at, text=part.text)
+            return None
         found = _OPTION.fullmatch(part.text)
         if found is None:
             report.add("E004.option", part.at, text=part.text)

@@ -133,6 +133,30 @@ def test_no_text_is_changed_whatever_stands_in_it(
     assert formatted(dressed, where="draft.rules.md") == dressed
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    quotes=st.sampled_from(['""', "“”"]),
+    label=st.text('甲a1 　，,、；|｜\\n＼u(（{}"“＂', min_size=1, max_size=5),
+)
+def test_every_label_that_is_accepted_is_that_of_its_option(quotes: str, label: str) -> None:
+    """Wherever it is used, also after formatting; one that could not be used is refused at once."""
+    defined = SOUND.replace('"博士" doctor', f"{quotes[0]}{label}{quotes[1]} doctor")
+    text = defined.replace('"博士"', f'"{label}"')
+    at = defined[: defined.index(" doctor")].count("\n") + 1
+    refused_at: set[int] = set()
+    try:
+        said = read(text)
+    except RuleFileError as refusal:
+        refused_at = {one.at.line for one in refusal.findings}
+    if refused_at:
+        assert at in refused_at, "only where it is used"
+        return
+
+    dressed = formatted(text, where="draft.rules.md")
+    assert read(dressed) == said
+    assert formatted(dressed, where="draft.rules.md") == dressed
+
+
 @pytest.mark.parametrize(
     ("found", "put"),
     [
