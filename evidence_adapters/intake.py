@@ -40,6 +40,9 @@ MANIFEST_BYTES: Final = 16_384
 _CLOCKS: Final = timedelta(minutes=5)
 """How far the owner's clock may run ahead of ours."""
 
+_FIRST_YEAR: Final = 2000
+"""No register is kept for a day before; ``0001-01-01``, for "never", is no instant of UTC."""
+
 _NICE: Final = 10
 """Steps by which reading a batch gives way to answering questions."""
 
@@ -105,12 +108,14 @@ class Manifest(Frozen):
         """The instant for which the file vouches: nothing says that it knew more of a day.
 
         Raises:
-            UnsoundError: It is neither a day nor an instant.
+            UnsoundError: It is neither a day nor an instant, or one that no register vouches for.
         """
         for coercion in ("cn_datetime", "cn_date"):
             with suppress(ValueError):
                 read: Any = COERCIONS[coercion](self.as_of)
                 whole = read if isinstance(read, datetime) else datetime.combine(read, time())
+                if whole.year < _FIRST_YEAR:
+                    raise UnsoundError(f"`as_of` lies before the year {_FIRST_YEAR}")
                 return whole if whole.tzinfo else whole.replace(tzinfo=CHINA)
         raise UnsoundError("`as_of` is neither a day nor an instant")
 

@@ -255,6 +255,11 @@ def changed(column: str, value: str, *, row: int = 0) -> Sequence[Sequence[str]]
         pytest.param(FILE, {"rows": 2}, "more than the 2 rows", id="too many rows"),
         pytest.param(FILE, {"as_of": "2026-03-02"}, "`as_of` lies in the future", id="of tomorrow"),
         pytest.param(FILE, {"as_of": "昨天"}, "neither a day nor an instant", id="of no day"),
+        *(
+            pytest.param(FILE, {"as_of": day}, "`as_of` lies before the year 2000", id=day)
+            for day in ("0001-01-01", "0001-01-02 00:00:00", "1970-01-01", "1999-12-31")
+        ),
+        pytest.param(FILE, {"as_of": "9999-12-31"}, "`as_of` lies in the future", id="never"),
         pytest.param(FILE, {"sheet": 1}, "off contract in sheet", id="a strange manifest"),
         pytest.param(
             csv_of((HEAD, ROWS[0])), {"rows": 1}, "1 rows are fewer than the 2", id="almost nothing"
