@@ -198,9 +198,14 @@ class Seal:
 
 
 class Signatories:
-    """Those whose signatures count, by the names of their keys."""
+    """Those whose signatures count, by the names of their keys.
 
-    def __init__(self, signers: Sequence[Signatory]) -> None:
+    Attributes:
+        where: The file that names them.
+    """
+
+    def __init__(self, signers: Sequence[Signatory], where: str) -> None:
+        self.where = where
         self._by_name: Mapping[str, Signatory] = {one.name: one for one in signers}
 
     @classmethod
@@ -211,7 +216,7 @@ class Signatories:
             InvalidPublicationError: It is wrong.
         """
         try:
-            return cls(_File.model_validate(read_toml(text, where)).signers)
+            return cls(_File.model_validate(read_toml(text, where)).signers, where)
         except ValidationError as error:
             raise unfit("SIGNERS_INVALID", where, faults(error)) from None
 

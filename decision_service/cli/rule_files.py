@@ -163,8 +163,7 @@ def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) 
     if effective is None:
         day = path.name.removesuffix(SUFFIX)
         raise typer.BadParameter(f"“{day}”不是日期 | `{day}` is no day such as 2027-01-01")
-    days = [found for one in path.parent.glob(f"*{SUFFIX}") if (found := _day_of(one))]
-    if before := max((one for one in days if one < effective), default=None):
+    if before := release_before(path):
         release = path.with_name(f"{before}{SUFFIX}")
         text = text_of(release)
         with _findings_of(release, text):
@@ -183,6 +182,13 @@ def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) 
     text = skeleton.first(matter, effective, _both(title), _both(authority), used)
     with _findings_of(path, text):
         return formatted(text, where=str(path), meanings=meanings)
+
+
+def release_before(path: Path) -> date | None:
+    """The day of the rule file before that one; None if it is the first of its matter."""
+    days = [found for one in path.parent.glob(f"*{SUFFIX}") if (found := _day_of(one))]
+    effective = _day_of(path)
+    return max((one for one in days if effective and one < effective), default=None)
 
 
 @contextmanager

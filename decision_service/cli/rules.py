@@ -26,6 +26,7 @@ from decision_service.cli.rule_files import (
     open_rule_file,
     print_findings,
     refused,
+    release_before,
     release_of,
     rule_files,
     text_of,
@@ -34,7 +35,6 @@ from decision_service.cli.rule_files import (
 from decision_service.cli.service import LOCAL, Address, Token, call
 from decision_service.client import Client, SimulateReleaseResponse
 from decision_service.client import as_json as message_as_json
-from decision_service.publication import FILE as SIGNERS_FILE
 from decision_service.publication import Duty, Signatories, read_signatories
 from decision_service.release import Release
 from decision_service.rulebook import guide, interpret, scenarios
@@ -108,10 +108,9 @@ def new(
 
 def _print_what_is_due(folder: Path, path: Path, day: str) -> None:
     """What a release needs beside its rule file, copied from the one before, and what is next."""
-    beside = folder / day
-    earlier = sorted(one for one in folder.glob("*-*-*") if one.is_dir() and one.name < day)
-    if earlier and not beside.exists():
-        shutil.copytree(earlier[-1], beside)
+    beside, before = folder / day, release_before(path)
+    if before and (folder / f"{before}").is_dir() and not beside.exists():
+        shutil.copytree(folder / f"{before}", beside)
         show.out.print(f"✓ {beside}", soft_wrap=True)
     elif not beside.exists():
         files = "matter.toml, form.schema.json"
@@ -305,7 +304,7 @@ def seal(
 ) -> None:
     """封存：编写人签署版本 | Sign releases as who has written them; another person approves."""
     among = _signatories(city, signers)
-    signing = sealing.read_key(key, Duty.WRITE, among, signers or city / SIGNERS_FILE)
+    signing = sealing.read_key(key, Duty.WRITE, among)
     for release in _to_sign(city, releases, among):
         place, anew = sealing.seal(city, release, signing, among)
         _print_signed(release, place, city, among, json=json, anew=anew)
@@ -322,7 +321,7 @@ def approve(
 ) -> None:
     """审批：第二人签署后才能发布 | Sign releases that somebody else has written: they count."""
     among = _signatories(city, signers)
-    signing = sealing.read_key(key, Duty.APPROVE, among, signers or city / SIGNERS_FILE)
+    signing = sealing.read_key(key, Duty.APPROVE, among)
     for release in _to_sign(city, releases, among):
         with refused():
             place = sealing.approve(city, release, signing, among)

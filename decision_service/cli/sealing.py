@@ -48,8 +48,8 @@ def make_key(name: str, to: Path) -> str:
     return _ENTRY.format(key=key, write=Duty.WRITE.value, approve=Duty.APPROVE.value)
 
 
-def read_key(path: Path, duty: Duty, among: Signatories, where: Path | str) -> SigningKey:
-    """The signing key of somebody who has that duty by the file of signers that lies there."""
+def read_key(path: Path, duty: Duty, among: Signatories) -> SigningKey:
+    """The signing key of somebody who has that duty by the file of signers."""
     if path.stat().st_mode & 0o077:
         raise typer.BadParameter(
             f"“{path}”可被他人读取，请先把权限设为 0600 | others can read `{path}`: make it 0600"
@@ -64,8 +64,8 @@ def read_key(path: Path, duty: Duty, among: Signatories, where: Path | str) -> S
     if found is None or found.key != key.verifier_key or duty not in found.may:
         raise typer.BadParameter(
             f"签署人名单没有给密钥“{key.name}”{duty.zh}规则的权限 | the file of signers"
-            f" ({where}) does not let `{key.name}` {duty} rules: what `miaopi rules key` printed"
-            " belongs there"
+            f" ({among.where}) does not let `{key.name}` {duty} rules: what `miaopi rules key`"
+            " printed belongs there"
         )
     return key
 

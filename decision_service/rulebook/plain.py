@@ -330,12 +330,10 @@ def _filtered(expression: Filter, values: Values, book: Conventions) -> Datum | 
 
     A condition that comes to a number, where no type said so before, is a position.
     """
-    items = _items(evaluate(expression.item, values, book))
-    if items is None:
+    over = _over(expression, values, book)
+    if over is None:
         return UNKNOWN
-    truths = _over(items, expression, values, book)
-    if truths is None:
-        return UNKNOWN
+    items, truths = over
     if any(isinstance(truth, Decimal) for truth in truths):
         return lists.element(items, truths[0]) if isinstance(truths[0], Decimal) else UNKNOWN
     if not all(isinstance(truth, bool) for truth in truths):
@@ -344,23 +342,28 @@ def _filtered(expression: Filter, values: Values, book: Conventions) -> Datum | 
 
 
 def _quantified(expression: Quantified, values: Values, book: Conventions) -> bool | NotKnown:
-    items = _items(evaluate(expression.item, values, book))
-    if items is None:
+    over = _over(expression, values, book)
+    if over is None:
         return UNKNOWN
-    truths = _over(items, expression, values, book)
-    if truths is None:
-        return UNKNOWN
+    _, truths = over
     return _some(truths) if expression.quantifier == "some" else _all(truths)
 
 
 def _over(
-    items: lists.Items, expression: Filter | Quantified, values: Values, book: Conventions
-) -> list[Datum | NotKnown] | None:
-    """What the condition comes to for each element; None if that would take too long."""
-    variable, within = Concept(expression.variable), _within_loop(values, items)
-    if within is None:
+    expression: Filter | Quantified, values: Values, book: Conventions
+) -> tuple[lists.Items, list[Datum | NotKnown]] | None:
+    """The elements, and what the condition comes to for each.
+
+    None if the list is not known, or that would take too long.
+    """
+    items = _items(evaluate(expression.item, values, book))
+    within = None if items is None else _within_loop(values, items)
+    if items is None or within is None:
         return None
-    return [evaluate(expression.condition, {**within, variable: item}, book) for item in items]
+    variable = Concept(expression.variable)
+    return items, [
+        evaluate(expression.condition, {**within, variable: item}, book) for item in items
+    ]
 
 
 _PASSES = Concept(" ")
