@@ -4,20 +4,22 @@ No more is known for it than the decisions hold; each grouping names the law tha
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from decision_service.datafile import DataFile, Fault, UnfitFileError, WrongValueError
 from decision_service.identifiers import resident_id_is_valid
-from decision_service.matter import faults, read_toml, unfit
 from decision_service.model import BooleanType, Concept, Frozen, Meaning, OptionType, Text
 
 FILE = "groups.toml"
+
+_INVALID = "GROUPS_INVALID"
 
 UNKNOWN = ""
 """The group of those of whom it is not known."""
@@ -46,9 +48,14 @@ class _Grouping(Frozen):
         if not isinstance(ages, list):
             return ages
         if not all(isinstance(age, int) and 0 < age < 150 for age in ages):
-            raise ValueError("ages are whole numbers from 1 to 149")
+            raise WrongValueError(
+                zh="年龄应为 1 至 149 的整数，请更正",
+                en="ages are whole numbers from 1 to 149: write such",
+            )
         if any(one >= next_ for one, next_ in pairwise(ages)):
-            raise ValueError("each age is above the one before")
+            raise WrongValueError(
+                zh="年龄应由小到大，请重排", en="each age is above the one before: order them"
+            )
         return tuple(ages)
 
 
@@ -137,13 +144,10 @@ def load(city: Path, meanings: Mapping[Concept, Meaning]) -> Groupings:
     path, where = city / "matters" / FILE, f"matters/{FILE}"
     if not path.is_file():
         return Groupings()
-    try:
-        read = _File.model_validate(read_toml(path.read_text(encoding="utf-8"), where))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise unfit("GROUPS_INVALID", where, faults(error)) from None
-    wrong = [*_wrong(read.groups, meanings)]
-    if wrong:
-        raise unfit("GROUPS_INVALID", where, wrong)
+    file = DataFile.open(path, where, _INVALID)
+    read = file.read(_File, _INVALID)
+    if wrong := [*_wrong(file, read.groups, meanings)]:
+        raise UnfitFileError(_INVALID, where, wrong)
     return Groupings(
         read.least,
         {
@@ -159,16 +163,22 @@ def load(city: Path, meanings: Mapping[Concept, Meaning]) -> Groupings:
     )
 
 
-def _wrong(groups: Mapping[str, _Grouping], meanings: Mapping[Concept, Meaning]) -> Sequence[str]:
-    found = []
+def _wrong(
+    file: DataFile, groups: Mapping[str, _Grouping], meanings: Mapping[Concept, Meaning]
+) -> Iterator[Fault]:
     for id_, one in groups.items():
         if one.of not in {"sex", "age"} and _type(one.of, meanings) is None:
-            found.append(
-                f"groups.{id_}.of: `{one.of}` is neither `sex`, `age` nor a concept with options"
+            yield file.fault(
+                ("groups", id_, "of"),
+                f"`{one.of}` 不是 sex、age，也不是有选项的信息项，不能用来分组，请更换",
+                f"`{one.of}` is neither `sex`, `age` nor a concept with options: name another",
             )
         if bool(one.from_ages) is not (one.of == "age"):
-            found.append(f"groups.{id_}.from_ages: goes with `age`, and with nothing else")
-    return found
+            yield file.fault(
+                ("groups", id_, "from_ages"),
+                'from_ages 只与 of = "age" 同用，请补上或删去',
+                '`from_ages` goes with `of = "age"`, and with nothing else: add or delete it',
+            )
 
 
 def _type(of: str, meanings: Mapping[Concept, Meaning]) -> BooleanType | OptionType | None:

@@ -1,13 +1,13 @@
 """matter.toml: read, and held against everything that its evidence plan speaks of."""
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
-from typing import Any, TypeAlias
+from datetime import date, time
+from typing import TypeAlias
 
 from pydantic import ValidationError as ShapeError
 
+from decision_service.datafile import DataFile, Fault, UnfitFileError
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import (
     ADVERSE,
@@ -42,12 +42,13 @@ def read_matter(text: str, where: str) -> Matter:
         InvalidPublicationError: It is no matter, one that needs a device, or a penalty that a
             machine would decide (law 5).
     """
-    row = read_toml(text, where)
-    name = {"zh": row.pop("zh", ""), "en": row.pop("en", "")}
+    file = DataFile(text, where)
+    name = {one: file.table[one] for one in ("zh", "en") if one in file.table}
+    row = {"name": name, **{key: one for key, one in file.table.items() if key not in name}}
     try:
-        matter = Matter.model_validate_json(json.dumps({"name": name, **row}, default=iso_day))
+        matter = Matter.model_validate_json(json.dumps(row, default=iso_day))
     except ShapeError as error:
-        raise unfit("MATTER_INVALID", where, faults(error)) from None
+        raise UnfitFileError("MATTER_INVALID", where, file.faults(error)) from None
     _refuse_machine_that_takes(matter, where)
     _refuse_without_a_counter(matter, where)
     return matter
@@ -212,39 +213,13 @@ def _order_faults(
         yield f"`{item.type}`: `{item.only_if}` is no yes or no"
 
 
-def read_toml(text: str, where: str) -> dict[str, Any]:
-    """Read TOML, or say where it cannot be read.
-
-    Raises:
-        InvalidPublicationError: It cannot be.
-    """
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise unfit("TOML_INVALID", where, [str(error)]) from None
-
-
-def faults(error: ShapeError | UnicodeDecodeError) -> list[str]:
-    """Everything that is wrong with a file's content, each with its place in the file."""
-    if isinstance(error, UnicodeDecodeError):
-        return [str(error)]
-    places = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
-    return [f"{place}: {what}" if place else what for place, what in places]
-
-
 def iso_day(value: object) -> str:
-    """Days of TOML in JSON."""
-    if isinstance(value, date):
+    """Days of TOML, and its times, in JSON."""
+    if isinstance(value, date | time):
         return value.isoformat()
     raise TypeError(type(value).__name__)
 
 
-def unfit(reason: str, where: str, wrong: Sequence[str]) -> InvalidPublicationError:
+def unfit(reason: str, where: str, wrong: Sequence[str]) -> UnfitFileError:
     """A file that cannot be published, with everything that is wrong in it."""
-    return InvalidPublicationError(
-        f"`{where}` cannot be published: {'; '.join(wrong)}",
-        zh=f"“{where}”有误，不能发布，请更正：{'；'.join(wrong)}",
-        reason=reason,
-        hint="Correct the file; nothing of it is in force.",
-        where=where,
-    )
+    return UnfitFileError(reason, where, [Fault(one, one) for one in wrong])

@@ -12,13 +12,13 @@ from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from audit.note import Note, SigningKey, VerifierKey
+from decision_service.datafile import DataFile, UnfitFileError, WrongValueError, no_utf8
 from decision_service.errors import InvalidPublicationError
-from decision_service.matter import faults, read_toml, unfit
 from decision_service.model import Frozen, MatterId, Text
 from decision_service.release import Release
 
@@ -56,18 +56,20 @@ class Signatory(Frozen):
 
     key: str
     title: Text
-    may: tuple[Duty, ...] = Field(min_length=1)
+    may: tuple[Annotated[Duty, Field(strict=False)], ...] = Field(min_length=1, strict=False)
 
     @field_validator("key")
     @classmethod
     def _is_key(cls, key: str) -> str:
-        VerifierKey(key)
+        try:
+            VerifierKey(key)
+        except ValueError:
+            raise WrongValueError(
+                zh="不是公钥，或与其标识不符；请照 miaopi rules key 打印的填写",
+                en="is no public key, or not the one that its id names: write what"
+                " `miaopi rules key` printed",
+            ) from None
         return key
-
-    @field_validator("may", mode="before")
-    @classmethod
-    def _duties(cls, may: object) -> object:
-        return tuple(map(Duty, may)) if isinstance(may, list) else may
 
     @cached_property
     def verifier(self) -> VerifierKey:
@@ -91,7 +93,11 @@ class _File(Frozen):
         names = [one.name for one in signers]
         keys = [one.key.split("+", 2)[2] for one in signers]  # base64 has pluses, too
         if len(set(names)) < len(names) or len(set(keys)) < len(keys):
-            raise ValueError("a name or a key stands here twice, and two signatures are two people")
+            raise WrongValueError(
+                zh="同一名称或密钥写了两次，而两个签名须出自两人；请删去一个",
+                en="a name or a key stands here twice, and two signatures are two people: "
+                "delete one",
+            )
         return signers
 
 
@@ -215,10 +221,7 @@ class Signatories:
         Raises:
             InvalidPublicationError: It is wrong.
         """
-        try:
-            return cls(_File.model_validate(read_toml(text, where)).signers, where)
-        except ValidationError as error:
-            raise unfit("SIGNERS_INVALID", where, faults(error)) from None
+        return cls(DataFile(text, where).read(_File, "SIGNERS_INVALID").signers, where)
 
     def get(self, name: str) -> Signatory | None:
         """Whose key is named so; None if it is nobody's."""
@@ -239,7 +242,7 @@ def read_signatories(city: Path, file: Path | None = None) -> Signatories:
     try:
         return Signatories.read(path.read_text(encoding="utf-8"), where=where)
     except UnicodeDecodeError as error:
-        raise unfit("SIGNERS_INVALID", where, faults(error)) from None
+        raise UnfitFileError("SIGNERS_INVALID", where, [no_utf8(error)]) from None
     except OSError:
         raise InvalidPublicationError(
             f"`{where}` cannot be read",

@@ -8,8 +8,6 @@ decides nothing about them (`refuse_who_saw_ratings`); who decided the case does
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from decision_service.admission import (
     no_such_case,
     not_the_applicant,
@@ -21,6 +19,7 @@ from decision_service.admission import (
 )
 from decision_service.aftercare import Task
 from decision_service.casebook import POOR, RATING, By, read
+from decision_service.datafile import DataFile
 from decision_service.decide import refuse_reuse
 from decision_service.errors import NotAuthorizedError, NotFoundError, PreconditionError
 from decision_service.followup import (
@@ -31,13 +30,14 @@ from decision_service.followup import (
     RatingAnswer,
     RatingTaken,
 )
-from decision_service.matter import faults, read_toml, unfit
 from decision_service.model import CaseState, Frozen, Limit
 from decision_service.office import ANSWERED_WITHIN, Office
 from decision_service.record import DETERMINATION, OVERRIDE, Look, Taken, Viewer
 from decision_service.rights import Ask
 
 FILE = "ratings.toml"
+
+_INVALID = "RATINGS_INVALID"
 
 MOST_LISTED = 500
 """Poor ratings that are listed at once."""
@@ -59,10 +59,7 @@ def load(city: Path) -> Limit:
     if not path.is_file():
         return ANSWERED_WITHIN
     where = f"matters/{FILE}"
-    try:
-        found = _File.model_validate(read_toml(path.read_text(encoding="utf-8"), where))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise unfit("RATINGS_INVALID", where, faults(error)) from None
+    found = DataFile.open(path, where, _INVALID).read(_File, _INVALID)
     return found.answered_within
 
 

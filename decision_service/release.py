@@ -19,6 +19,7 @@ from jsonschema.exceptions import SchemaError, ValidationError
 from pydantic import TypeAdapter
 from pydantic import ValidationError as ShapeError
 
+from decision_service.datafile import DataFile, Fault, Keys, UnfitFileError, WrongValueError
 from decision_service.errors import FieldViolation, InvalidRequestError
 from decision_service.matter import (
     Meanings,
@@ -27,7 +28,6 @@ from decision_service.matter import (
     offer_faults,
     plan_faults,
     read_matter,
-    read_toml,
     unfit,
 )
 from decision_service.model import (
@@ -38,11 +38,13 @@ from decision_service.model import (
     Calendar,
     Capacity,
     Concept,
+    ConceptType,
     EvidenceType,
     LegalBasis,
     ListType,
     Matter,
     Meaning,
+    OptionType,
     RegisterMeaning,
     Text,
     Value,
@@ -430,49 +432,101 @@ def read_meanings(text: str, *, where: str) -> Meanings:
         InvalidPublicationError: A table is not a meaning, or its name is a forbidden one.
     """
     meanings: dict[Concept, Meaning] = {}
-    wrong: list[str] = []
-    for role, concepts in read_toml(text, where).items():
-        rows = {role: concepts} if "type" in concepts else concepts
-        for word, row in rows.items():
-            concept = Concept(word if rows is not concepts else f"{role}.{word}")
-            if word in FORBIDDEN_WORDS:
-                wrong.append(f"`{concept}`: no matter may decide by it")
-                continue
-            try:
-                meanings[concept] = Meaning.model_validate_json(
-                    json.dumps(_meaning(concept, row), default=iso_day)
+    wrong: list[Fault] = []
+    file = DataFile(text, where)
+    for keys, row in _rows(file.table):
+        concept = Concept(".".join(keys))
+        if keys[-1] in FORBIDDEN_WORDS:
+            wrong.append(
+                file.fault(
+                    keys,
+                    f"任何事项都不得依据“{concept}”作决定，请删去",
+                    f"no matter may decide by `{concept}`: delete it",
                 )
-            except (ShapeError, KeyError) as error:
-                wrong.append(f"`{concept}`: {_first(error)}")
+            )
+            continue
+        try:
+            meaning = Meaning.model_validate_json(
+                json.dumps(_meaning(concept, row), default=iso_day)
+            )
+        except ShapeError as error:
+            wrong += file.faults(error, keys)
+        except WrongValueError as error:
+            wrong.append(file.fault((*keys, "range"), error.zh, str(error)))
+        else:
+            meanings[concept] = meaning
+            wrong += (file.fault(label, *_UNSAYABLE) for label in _unsayable(keys, meaning.type))
     if wrong:
-        raise unfit("CONCEPTS_INVALID", where, wrong)
+        raise UnfitFileError("CONCEPTS_INVALID", where, wrong)
     return meanings
 
 
-def _meaning(concept: str, row: dict[str, Any]) -> dict[str, Any]:
-    """A table of ``concepts.toml`` in the shape of `Meaning`."""
-    rest = dict(row)
-    type_ = {"kind": rest.pop("type")}
-    for part in ("unit", "scale", "options"):
-        if part in rest:
-            type_[part] = rest.pop(part)
-    if "columns" in rest:
-        type_["columns"] = {id_: _column(cells) for id_, cells in rest.pop("columns").items()}
-    name = {"zh": rest.pop("zh"), "en": rest.pop("en")}
-    if "range" in rest:
-        low, high = rest.pop("range")
-        rest["range"] = {
-            "low": low if isinstance(low, date) else str(low),
-            "high": high if isinstance(high, date) else str(high),
-        }
-    return {"concept": concept, "name": name, "type": type_, **rest}
+def _rows(table: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The tables of ``concepts.toml`` that are of a concept, with the words of its id."""
+    for role, concepts in table.items():
+        if isinstance(concepts, dict) and "type" not in concepts:
+            yield from (((role, word), row) for word, row in concepts.items())
+        else:
+            yield (role,), concepts
 
 
-def _column(row: dict[str, Any]) -> dict[str, Any]:
-    """A column of a list in the shape of `Column`."""
-    rest = dict(row)
-    name = {"zh": rest.pop("zh"), "en": rest.pop("en")}
-    return {"name": name, "type": {"kind": rest.pop("type"), **rest}}
+def _meaning(concept: str, row: object) -> object:
+    """A table of ``concepts.toml`` in the shape of `Meaning`, as far as it has it."""
+    if not isinstance(row, dict):
+        return row
+    of_type = ("unit", "scale", "options", "columns")
+    type_ = {"kind" if key == "type" else key: row[key] for key in ("type", *of_type) if key in row}
+    if isinstance(columns := type_.get("columns"), dict):
+        type_["columns"] = {id_: _column(cells) for id_, cells in columns.items()}
+    rest = {key: one for key, one in row.items() if key not in {"type", *of_type, "zh", "en"}}
+    match row.get("range"):
+        case None:
+            pass
+        case [low, high]:
+            rest["range"] = {
+                "low": low if isinstance(low, date) else str(low),
+                "high": high if isinstance(high, date) else str(high),
+            }
+        case _:
+            raise WrongValueError(
+                zh="range 应写成 [最小值, 最大值]",
+                en="`range` is not of the form `[least, most]`: write it so",
+            )
+    return {"concept": concept, "name": _name(row), "type": type_, **rest}
+
+
+def _column(row: object) -> object:
+    """A column of a list in the shape of `Column`, as far as it has it."""
+    if not isinstance(row, dict):
+        return row
+    rest = {key: one for key, one in row.items() if key not in {"type", "zh", "en"}}
+    kind = {"kind": row["type"]} if "type" in row else {}
+    return {"name": _name(row), "type": kind | rest}
+
+
+def _name(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("zh", "en") if key in row}
+
+
+def _unsayable(keys: Keys, type_: ConceptType) -> Iterator[Keys]:
+    """Options that no rule file could name by their label."""
+    match type_:
+        case OptionType(options=options):
+            for code, label in options.items():
+                if not _NOT_IN_LABELS.isdisjoint(label.zh + label.en):
+                    yield (*keys, "options", code)
+        case ListType(columns=columns):
+            for id_, column in columns.items():
+                yield from _unsayable((*keys, "columns", id_), column.type)
+        case _:
+            pass
+
+
+_NOT_IN_LABELS = frozenset('"“”＂\\＼|\r\n')
+_UNSAYABLE = (
+    "选项的名称中不能有引号、反斜杠、竖线和换行，请换一种写法",
+    "the label of an option has no quotation mark, backslash, bar or line end: write it otherwise",
+)
 
 
 def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> tuple[Finding, ...]:
@@ -568,8 +622,19 @@ def _schema(text: str, where: str) -> dict[str, Any]:
     try:
         schema = json.loads(text)
         jsonschema.Draft202012Validator.check_schema(schema)
-    except (ValueError, SchemaError) as error:
-        raise unfit("FORM_INVALID", where, [str(error).splitlines()[0]]) from None
+    except (ValueError, RecursionError) as error:
+        fault = Fault(
+            "不是 JSON 的写法，请检查逗号、引号和括号",
+            "is not JSON: look at the commas, quotes and brackets",
+            (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else None,
+        )
+        raise UnfitFileError("FORM_INVALID", where, [fault]) from None
+    except SchemaError as error:
+        fault = Fault(
+            f"`{error.json_path}` 不是 JSON Schema 2020-12 的写法，请更正",
+            f"`{error.json_path}` is not written as JSON Schema 2020-12 has it: correct it",
+        )
+        raise UnfitFileError("FORM_INVALID", where, [fault]) from None
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         raise unfit("FORM_INVALID", where, ["`properties` is missing"])
     if wrong := [*_not_flat(schema)]:
@@ -618,11 +683,3 @@ def _bilingual(title: str) -> Text:
     """``中文 | English``; a title in one language serves for both."""
     zh, _, en = title.partition("|")
     return Text(zh=zh.strip(), en=en.strip() or zh.strip())
-
-
-def _first(error: ShapeError | KeyError) -> str:
-    """What is wrong, in a few words."""
-    if isinstance(error, ShapeError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return f"{error} is missing"

@@ -7,13 +7,15 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from decision_service.matter import faults, read_toml, unfit
+from decision_service.datafile import DataFile, WrongValueError
 from decision_service.model import Frozen, MatterId
 from decision_service.release import Release
 
 FILE = "retention.toml"
+
+_INVALID = "RETENTION_INVALID"
 
 PERMANENT, OF_MATTER = "permanent", "matter"
 
@@ -31,7 +33,10 @@ class _File(Frozen):
     def _are_terms(cls, terms: dict[str, str]) -> dict[str, str]:
         for kind, term in terms.items():
             if not _KIND.match(kind) or not (term == OF_MATTER or is_term(term)):
-                raise ValueError(f"`{kind}` has no term like `P10Y`, `permanent` or `matter`")
+                raise WrongValueError(
+                    zh=f"{kind} 的期限应写成 P10Y、permanent 或 matter 的样子",
+                    en=f"`{kind}` has no term like `P10Y`, `permanent` or `matter`: write one",
+                )
         return terms
 
 
@@ -86,10 +91,7 @@ def load(city: Path) -> Terms:
     if not path.is_file():
         return Terms()
     where = f"matters/{FILE}"
-    try:
-        read = _File.model_validate(read_toml(path.read_text(encoding="utf-8"), where))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise unfit("RETENTION_INVALID", where, faults(error)) from None
+    read = DataFile.open(path, where, _INVALID).read(_File, _INVALID)
     return Terms(read.terms)
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from decision_service.matter import faults, read_toml, unfit
+from decision_service.datafile import DataFile, WrongValueError
 from decision_service.model import Calendar, Frozen, Limit, is_weekend
 
 FILE = "workdays.toml"
+
+_INVALID = "WORKDAYS_INVALID"
 
 _DAY = timedelta(days=1)
 _FIXED = frozenset({(1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3)})
@@ -39,10 +41,16 @@ class Year(Frozen):
     def _is_sound(self) -> Self:
         for day in self.holidays:
             if is_weekend(day):
-                raise ValueError(f"{day} is a holiday, but of a weekend, which is free already")
+                raise WrongValueError(
+                    zh=f"{day} 是周末，本来不上班，请从 holidays 中删去",
+                    en=f"{day} is a holiday, but of a weekend, which is free already: delete it",
+                )
         for day in self.workdays:
             if not is_weekend(day):
-                raise ValueError(f"{day} is worked, but is no day of a weekend")
+                raise WrongValueError(
+                    zh=f"{day} 不是周末，本来就上班，请从 workdays 中删去",
+                    en=f"{day} is worked, but is no day of a weekend: delete it",
+                )
         return self
 
 
@@ -57,7 +65,10 @@ class _File(Frozen):
         for number, year in self.years.items():
             for day in [*year.holidays, *year.workdays]:
                 if str(day.year) != number:
-                    raise ValueError(f"{day} stands under {number}")
+                    raise WrongValueError(
+                        zh=f"{day} 写在了 {number} 年下，请移到 {day.year} 年",
+                        en=f"{day} stands under {number}: put it under {day.year}",
+                    )
         return self
 
 
@@ -116,8 +127,5 @@ def load(city: Path) -> Workdays:
     if not path.is_file():
         return Workdays()
     where = f"matters/{FILE}"
-    try:
-        read = _File.model_validate(read_toml(path.read_text(encoding="utf-8"), where))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise unfit("WORKDAYS_INVALID", where, faults(error)) from None
+    read = DataFile.open(path, where, _INVALID).read(_File, _INVALID)
     return Workdays(read.years, read.closes)

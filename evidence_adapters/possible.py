@@ -5,13 +5,12 @@ over. Both happen in silence, to everybody alike, so they are found when the fil
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeAlias
+from typing import Final
 
+from decision_service.datafile import DataFile, Fault, Keys
 from decision_service.model import (
     DECLARED,
     SERVICE,
@@ -41,19 +40,6 @@ _TYPES: Final[Mapping[str, tuple[type[object], ...]]] = {
     "list": (ListType,),
 }
 """Concepts that a field of each type can fill."""
-
-_KEY = re.compile(r"""\s*("[^"]*"|'[^']*'|[\w-]+)\s*=""")
-
-_Path: TypeAlias = tuple[str, ...]
-"""Of a key in a TOML file, by the tables around it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that a register says and that can never be so, and the line that says it."""
-
-    line: int
-    text: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +90,7 @@ def faults(
         meanings: What each concept is in this city; of others nothing is told.
     """
     fields = {rules.rename or name: rules for name, rules in register.normalise.items()}
-    places = _places(text)
+    file = DataFile(text, f"{register.key}.toml")
     for concept, rule in register.says.items():
         if (meaning := meanings.get(concept)) is None:
             continue
@@ -113,12 +99,12 @@ def faults(
             wrong = dict(_doubt_faults(concept, rule, register, registers[concept], meaning))
         table = "doubts" if concept in register.doubts else "concepts"
         for key, words in wrong.items():
-            yield Fault(_line(places, (table, concept, *key)), words)
+            yield file.fault((table, concept, *key), words.zh, words.en)
 
 
 def _concept_faults(
     rule: ConceptRule, fields: Mapping[str, FieldRules], meaning: Meaning
-) -> Iterator[tuple[_Path, Text]]:
+) -> Iterator[tuple[Keys, Text]]:
     """By the key that says it, what the concept cannot be."""
     alone = ((("present",), rule.present), (("absent",), rule.absent))
     for key, value in (*_constants(rule), *alone):
@@ -150,7 +136,7 @@ def _concept_faults(
 
 def _doubt_faults(
     concept: Concept, rule: ConceptRule, second: Register, first: Register, meaning: Meaning
-) -> Iterator[tuple[_Path, Text]]:
+) -> Iterator[tuple[Keys, Text]]:
     """A second source that could never say what the first does would contradict everybody."""
     if meaning.source in {DECLARED, SERVICE}:
         yield (
@@ -173,7 +159,7 @@ def _doubt_faults(
         )
 
 
-def _constants(rule: CellRule) -> Iterator[tuple[_Path, Value]]:
+def _constants(rule: CellRule) -> Iterator[tuple[Keys, Value]]:
     """The values that the file itself writes, each with the key that has it."""
     yield from ((("values", code), value) for code, value in rule.values.items())
     if rule.otherwise is not None:
@@ -266,28 +252,3 @@ def _shown(value: Held) -> str:
             return f'"{value}"'
         case _:
             return str(value)
-
-
-def _places(text: str) -> Mapping[_Path, int]:
-    """The line of every table and key of a TOML file."""
-    places: dict[_Path, int] = {}
-    table: _Path = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith("["):
-            with suppress(tomllib.TOMLDecodeError):
-                table = tuple(_inward(tomllib.loads(line)))
-                places.setdefault(table, number)
-        elif found := _KEY.match(line):
-            places.setdefault((*table, found[1].strip("\"'")), number)
-    return places
-
-
-def _inward(table: Mapping[str, Any]) -> Iterator[str]:
-    for name, inner in table.items():
-        yield name
-        yield from _inward(inner)
-
-
-def _line(places: Mapping[_Path, int], path: _Path) -> int:
-    """Where it stands, or what it stands in."""
-    return next((places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in places), 1)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from decision_service.datafile import WrongValueError
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import Concept, EvidenceType, Frozen, Held, RegisterMeaning, Text, Value
 
@@ -58,7 +59,10 @@ def _exact(value: object) -> object:
         case date() if not isinstance(value, datetime):
             return value
         case _:
-            raise ValueError("write true or false, a whole number, a day or a text")
+            raise WrongValueError(
+                zh="应为 true 或 false、整数、日期或文字，请更正",
+                en="is none of true or false, a whole number, a day or a text: write one of them",
+            )
 
 
 _FileValue: TypeAlias = Annotated[Value, BeforeValidator(_exact)]
@@ -245,7 +249,10 @@ class Register(Frozen):
         request = said.get("request") if isinstance(said.get("request"), dict) else {}
         assert isinstance(request, dict)  # noqa: S101 - mypy does not follow the line above
         if "envelope" in said or ("statuses" in said and not request.get("status")):
-            raise ValueError("rows have no `envelope`, and `statuses` only with a `status` column")
+            raise WrongValueError(
+                zh="按行读取的登记册没有 envelope；只有写明 status 一栏时才有 statuses；请删去",
+                en="rows have no `envelope`, and `statuses` only with a `status` column: delete it",
+            )
         where = request.get("where")
         asked = list(where.values()) if isinstance(where, dict) else []
         instant = {"type": "datetime", "coerce": "cn_datetime", "nullable": True}

@@ -1,12 +1,10 @@
 """Which registers there are: every file of a folder, checked whole before any of them is used."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from decision_service.datafile import DataFile, Fault, UnfitFileError
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import Concept, EvidenceType, Meaning
 from evidence_adapters import normalise, possible
@@ -49,7 +47,7 @@ def read(
     paths = sorted((folder or PACKAGED).glob("*.toml"))
     for path in paths:
         register, wrong = _read(path)
-        found += [f"`{path.name}`: {fault}" for fault in wrong]
+        found += wrong
         if register is not None:
             registers[register.key] = register
     found += _two_sources(registers, all_read=len(registers) == len(paths))
@@ -62,23 +60,21 @@ def _read(path: Path) -> tuple[Register | None, list[str]]:
     """One file and all that is wrong with it; a register only if its form is right."""
     content = path.read_bytes()
     try:
-        document = tomllib.loads(content.decode("utf-8"))
-        register = Register.model_validate(
-            {**document, "digest": hashlib.sha256(content).hexdigest()}
-        )
-    except UnicodeDecodeError:
-        return None, ["is not UTF-8"]
-    except tomllib.TOMLDecodeError as error:
-        return None, [f"is not TOML: {error}"]
-    except ValidationError as error:
-        return None, [
-            f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
-            for fault in error.errors(include_url=False)
-        ]
+        file = DataFile.open(path, path.name, "REGISTER_INVALID")
+        whole = {**file.table, "digest": hashlib.sha256(content).hexdigest()}
+        register = file.read(Register, "REGISTER_INVALID", whole)
+    except UnfitFileError as error:
+        return None, [_told(path, fault) for fault in error.faults]
     wrong = [*faults(register), *normalise.schema_faults(register)]
     if register.key != path.stem:
         wrong.append(f"the key `{register.key}` is not the file's name")
-    return register, wrong
+    return register, [f"`{path.name}`: {fault}" for fault in wrong]
+
+
+def _told(path: Path, fault: Fault) -> str:
+    """A fault with its file and place, in both languages."""
+    at = ":".join(map(str, (path.name, *(fault.place or ()))))
+    return f"`{at}`: {fault.zh} | {fault.en}"
 
 
 def _impossible(
@@ -91,7 +87,7 @@ def _impossible(
     for key, register in registers.items():
         text = paths[key].read_text(encoding="utf-8")
         for fault in possible.faults(register, text, vouching, meanings):
-            yield f"`{key}.toml:{fault.line}`: {fault.text.zh} | {fault.text.en}"
+            yield _told(paths[key], fault)
 
 
 def _two_sources(registers: Mapping[EvidenceType, Register], *, all_read: bool) -> Iterator[str]:

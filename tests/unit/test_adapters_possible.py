@@ -94,7 +94,7 @@ def test_the_citys_own_registers_say_what_their_concepts_can_be() -> None:
             OPTION,
             STATE + 'values = { 1 = "alive", 2 = "deceased" }',
             (
-                '`bird_register.toml:18`: “巢”不可能是 "alive"，这样的值永远不会被采信 | '
+                '`bird_register.toml:18:1`: “巢”不可能是 "alive"，这样的值永远不会被采信 | '
                 '`applicant.nest` can never be "alive": such a value is never believed'
             ),
         ),
@@ -102,13 +102,13 @@ def test_the_citys_own_registers_say_what_their_concepts_can_be() -> None:
         (
             OPTION,
             LIVING + '\\nabsent = "unknown"',
-            '`bird_register.toml:19`: “巢”不可能是 "unknown"',
+            '`bird_register.toml:19:1`: “巢”不可能是 "unknown"',
         ),
-        (OPTION, LIVING + '\\notherwise = "odd"', '`bird_register.toml:19`: “巢”不可能是 "odd"'),
+        (OPTION, LIVING + '\\notherwise = "odd"', '`bird_register.toml:19:1`: “巢”不可能是 "odd"'),
         (
             OPTION,
             'x = { type = "string", allowed = ["L", "D"] }|field = "x"',
-            "`bird_register.toml:17`: “巢”不可能是 `x`",
+            "`bird_register.toml:17:1`: “巢”不可能是 `x`",
         ),
         (OPTION, 'x = { type = "string", regex = "[0-9]+" }|field = "x"', "can never be `x`"),
         (
@@ -165,7 +165,7 @@ def test_so_is_what_a_cell_of_a_list_can_never_be(
     (found,) = registry.read(tmp_path, {LISTED.concept: LISTED})[1]
 
     assert fault in found
-    number = int(found.split("`")[1].partition(":")[2])
+    number = int(found.split("`")[1].split(":")[1])
     assert changed.splitlines()[number - 1].startswith(line)
 
 
@@ -210,7 +210,7 @@ def test_a_second_source_that_could_never_agree_with_the_first_is_told(
     """Both are possible; but everybody whom both know would be in doubt."""
     assert told(tmp_path, meaning, first, second) == [
         (
-            "`egg_register.toml:16`: `egg_register` 与 `bird_register` 的“巢”没有相同的取值，"
+            "`egg_register.toml:16:1`: `egg_register` 与 `bird_register` 的“巢”没有相同的取值，"
             "永远不一致 | `egg_register` and `bird_register` have no value of `applicant.nest` in "
             "common: they could never agree"
         )
@@ -292,7 +292,7 @@ def test_a_service_does_not_start_and_a_check_fails(tmp_path: Path) -> None:
         registers_of(settings)
     checked = CliRunner().invoke(app, ["registers", "check", "--json"], obj=lambda: settings)
 
-    place = f"`payment_ledger.toml:{line}`"
+    place = f"`payment_ledger.toml:{line}:1`"
     assert place in str(caught.value)
     assert "“生存状态”不可能是" in caught.value.zh
     assert checked.exit_code == 1

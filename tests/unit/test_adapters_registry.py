@@ -127,20 +127,20 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
         pytest.param(
             'path = "/v1/deaths/query"',
             'path = "/v1/deaths/{id_number}"',
-            "`request.path`: string should match pattern '^/[A-Za-z0-9/_.-]*$'",
+            "`request.path` is not written like `^/[A-Za-z0-9/_.-]*$`: correct it",
             id="a number of a person in a URL",
         ),
         pytest.param(
             "nullable = true, rename",
             'nullable = true, default = "19000101", rename',
-            "`normalise.swrq.default`: extra inputs are not permitted",
+            "`normalise.swrq.default` means nothing here: correct its spelling, or delete it",
             id="a default fact",
         ),
         pytest.param(
             'coerce = "cn_date"',
             'coerce = "eval"',
-            "`normalise.swrq.coerce`: input should be 'cn_date', 'cn_datetime', 'resident_id', "
-            "'organisation_code', 'code', 'flag', 'names' or 'number'",
+            "`normalise.swrq.coerce` is one of `cn_date`, `cn_datetime`, `resident_id`, "
+            "`organisation_code`, `code`, `flag`, `names`, `number`: write one of them",
             id="a conversion outside the closed set",
         ),
         pytest.param(
@@ -176,14 +176,14 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
         pytest.param(
             'present = "deceased" ',
             "present = 1.5 ",
-            "`concepts.applicant.living_status.present`: value error, write true or false, "
-            "a whole number, a day or a text",
+            "`concepts.applicant.living_status.present`: is none of true or false, "
+            "a whole number, a day or a text: write one of them",
             id="a float",
         ),
         pytest.param(
             '"01" = "NO_RECORD"',
             '"01" = "NONE"',
-            "`statuses.01`: input should be 'MATCH'",
+            "`statuses.01` is one of `MATCH`, ",
             id="a status that does not exist",
         ),
         pytest.param(
@@ -235,7 +235,12 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
             "`envelope.fields.lsh`: `at_most` is for fields of a record",
             id="a bound around a record",
         ),
-        pytest.param("complete = true ", "complete true ", "is not TOML", id="no TOML"),
+        pytest.param(
+            "complete = true ",
+            "complete true ",
+            "`=` is missing after the key: write `key = value`",
+            id="no TOML",
+        ),
     ],
 )
 def test_a_wrong_register_file_is_refused_with_its_fault(
@@ -248,7 +253,8 @@ def test_a_wrong_register_file_is_refused_with_its_fault(
     with pytest.raises(InvalidPublicationError) as caught:
         registry.load(tmp_path)
 
-    assert f"`death_register.toml`: {fault}" in str(caught.value)
+    assert "the registers cannot be used: `death_register.toml" in str(caught.value)
+    assert fault in str(caught.value)
     assert caught.value.reason == "REGISTER_INVALID"
     assert caught.value.hint == "Correct every fault in the register files named and start again."
     assert caught.value.zh.startswith("登记册配置有 ")
@@ -355,8 +361,8 @@ def test_every_fault_of_every_file_is_told_at_once(tmp_path: Path) -> None:
         registry.load(tmp_path)
 
     told = str(caught.value)
-    assert told.count("`transport`: input should be 'http', 'sql' or 'file'") == 2
-    assert told.count("`request.road`: extra inputs are not permitted") == 2
+    assert told.count("`transport` is one of `http`, `sql`, `file`: write one of them") == 2
+    assert told.count("`request.road` means nothing here: correct its spelling, or delete it") == 2
 
 
 def test_nobody_doubts_what_no_register_says(tmp_path: Path) -> None:

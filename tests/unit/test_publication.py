@@ -136,9 +136,17 @@ def test_no_character_of_a_seal_can_be_another(release: Release, data: st.DataOb
     ("text", "fault"),
     [
         pytest.param("signers = []", "signers", id="nobody"),
-        pytest.param(file({"ann": ["write"]}, ann="ann+0+x"), "signers.0.key", id="no key"),
-        pytest.param(file({"ann": []}), "signers.0.may", id="who may nothing"),
-        pytest.param(file({"ann": ["publish"]}), "signers.0.may", id="a duty that is none"),
+        pytest.param(
+            file({"ann": ["write"]}, ann="ann+0+x"),
+            "2:1 `signers.key`: is no public key",
+            id="no key",
+        ),
+        pytest.param(file({"ann": []}), "4:1 `signers.may` has too few", id="who may nothing"),
+        pytest.param(
+            file({"ann": ["publish"]}),
+            "published: 4:1 `signers.may` is one of `write`, `approve`: write one of them",
+            id="a duty that is none",
+        ),
         pytest.param(file({"ann": ["write"]}) * 2, "twice", id="one name twice"),
     ],
 )

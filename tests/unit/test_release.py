@@ -218,7 +218,7 @@ def test_no_matter_may_decide_by_what_people_are(city: Path) -> None:
     )
     with pytest.raises(InvalidPublicationError) as caught:
         catalogue.load(city, REGISTERS)
-    assert "`applicant.ethnicity`: no matter may decide by it" in str(caught.value)
+    assert "no matter may decide by `applicant.ethnicity`: delete it" in str(caught.value)
 
 
 def test_the_release_of_a_day_is_the_last_that_has_begun(published: Catalogue) -> None:
@@ -302,7 +302,7 @@ def test_a_form_tells_gaps_of_applicants_from_mistakes_of_portals() -> None:
             "which no concept of the city is",
             id="unknown concept",
         ),
-        pytest.param({"type": "thing"}, "thing", id="no schema"),
+        pytest.param({"type": "thing"}, "`$.type` is not written as JSON Schema", id="no schema"),
         pytest.param({"type": "array"}, "`type` must be `object`", id="no object"),
         pytest.param({"required": ["shoe_size"]}, "required, and is no field", id="no field"),
         pytest.param({"minProperties": 1}, "`minProperties`", id="of the form as a whole"),

@@ -88,11 +88,14 @@ def test_a_city_without_the_file_keeps_as_its_matters_say(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[terms]\naccess = 5", "Input should be a valid string"),
+        ("[terms]\naccess = 5", "2:1 `terms.access` is a text: put it in quotes"),
         ("[terms]\naccess = 'P5W'", "`access` has no term like `P10Y`, `permanent` or `matter`"),
         ("[terms]\naccess = 'P0Y'", "`access` has no term like `P10Y`"),
         ("[terms]\nAccess = 'P5Y'", "`Access` has no term like `P10Y`"),
-        ("[term]\naccess = 'P5Y'", "Extra inputs are not permitted"),
+        (
+            "[term]\naccess = 'P5Y'",
+            "1:1 `term` means nothing here: correct its spelling, or delete it",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused(tmp_path: Path, content: str, message: str) -> None:
