@@ -28,7 +28,6 @@ from decision_service.matter import (
     offer_faults,
     plan_faults,
     read_matter,
-    unfit,
 )
 from decision_service.model import (
     DECLARED,
@@ -198,29 +197,46 @@ class Form:
     def _refuse_traps(self, meanings: Meanings, where: str) -> None:
         """A form that could lose an answer, or put words into an applicant's mouth (S7)."""
         wrong = [
-            f"`{key}` carries `{concept}`, which no concept of the city is"
+            Fault(
+                f"`{key}` 的 x-concept 是 {concept}，而本市没有这一信息项，请更正",
+                f"`{key}` carries `{concept}`, which no concept of the city is: correct it",
+            )
             for key, concept in self.concepts.items()
             if concept not in meanings
         ]
         wrong += [
-            f"`{key}` is a declaration and cannot be prefilled"
+            Fault(
+                f"`{key}` 是承诺，须由申请人自己填写，不能预填，请更正",
+                f"`{key}` is a declaration and cannot be prefilled: correct its `x-concept`",
+            )
             for key in self.prefilled
             if self._fields[key].get("x-declaration")
         ]
         wrong += [
-            f"`{key}` is required of the applicant, but a register fills it"
+            Fault(
+                f"`{key}` 由登记册提供，不得要求申请人填写，请从 required 中删去",
+                f"`{key}` is required of the applicant, but a register fills it: delete it there",
+            )
             for key in self._schema.get("required", ())
             if key in self.prefilled
         ]
         wrong += [
-            f"`{key}` carries `{concept}`, a list, and a field holds one value"
+            Fault(
+                f"`{key}` 的 x-concept 是列表 {concept}，而一个字段只有一个值，请更正",
+                f"`{key}` carries `{concept}`, a list, and a field holds one value: correct it",
+            )
             for key, concept in self.concepts.items()
             if concept in meanings and isinstance(meanings[concept].type, ListType)
         ]
         if self._schema.get("additionalProperties") is not False:
-            wrong.append("`additionalProperties` must be false")
+            wrong.append(
+                Fault(
+                    "`additionalProperties` 须为 false，请更正",
+                    "`additionalProperties` must be false: write it so",
+                )
+            )
         if wrong:
-            raise unfit("FORM_INVALID", where, wrong)
+            raise UnfitFileError("FORM_INVALID", where, wrong)
 
 
 @dataclass(frozen=True)
@@ -360,13 +376,14 @@ def compose(
         InvalidPublicationError: One of the others is.
     """
     beside = _folder_beside(where)
-    frozen_matter = read_matter(matter, f"{beside}/matter.toml")
+    file = DataFile(matter, f"{beside}/matter.toml")
+    frozen_matter = read_matter(file)
     convention = frozen_matter.age_convention
     book = read(rules, where=where, age_convention=convention, calendar=calendar)
     frozen_form = Form(form, meanings, where=f"{beside}/form.schema.json")
     if findings := (*_disagreements(book, meanings, registers), *limits(book)):
         raise RuleFileError(where, findings)
-    _refuse_unfit(frozen_matter, book, frozen_form, meanings=meanings, registers=registers)
+    _refuse_unfit(file, frozen_matter, book, frozen_form, meanings=meanings, registers=registers)
     used = {term.id for term in book.terms} | set(frozen_form.concepts.values())
     used = used.union(*(item.hangs_on for item in frozen_matter.evidence))
     if Capacity.GUARDIAN in frozen_matter.represented_by:
@@ -582,7 +599,13 @@ def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> 
 
 
 def _refuse_unfit(
-    matter: Matter, book: Rulebook, form: Form, *, meanings: Meanings, registers: Registers
+    file: DataFile,
+    matter: Matter,
+    book: Rulebook,
+    form: Form,
+    *,
+    meanings: Meanings,
+    registers: Registers,
 ) -> None:
     """A matter that is not the rule file's, or whose plan does not give what rules and form use."""
     used = {term.source for term in book.terms} | {
@@ -590,6 +613,7 @@ def _refuse_unfit(
     }
     wrong = [
         *plan_faults(
+            file,
             matter,
             needed=frozenset(used - {DECLARED, SERVICE}),
             declared_texts=form.declared_texts,
@@ -598,11 +622,18 @@ def _refuse_unfit(
         )
     ]
     declared = sorted(term.id for term in book.terms if term.source == DECLARED)
-    wrong += offer_faults(matter, declared=declared)
+    wrong += offer_faults(file, matter, declared=declared)
     if matter.id != book.matter:
-        wrong.append(f"`{matter.id}` in matter.toml is `{book.matter}` in the rule file")
+        wrong.append(
+            file.fault(
+                ("id",),
+                f"这里的标识是 {matter.id}，规则文件中是 {book.matter}，请改为一致",
+                f"`{matter.id}` in matter.toml is `{book.matter}` in the rule file: "
+                "write the same in both",
+            )
+        )
     if wrong:
-        raise unfit("MATTER_INVALID", f"{_folder_beside(book.where)}/matter.toml", wrong)
+        raise UnfitFileError("MATTER_INVALID", file.where, wrong)
 
 
 _OF_FORMS = frozenset(
@@ -636,30 +667,46 @@ def _schema(text: str, where: str) -> dict[str, Any]:
         )
         raise UnfitFileError("FORM_INVALID", where, [fault]) from None
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
-        raise unfit("FORM_INVALID", where, ["`properties` is missing"])
+        lacks = Fault("缺少 `properties`，请补上", "`properties` is missing: add it")
+        raise UnfitFileError("FORM_INVALID", where, [lacks])
     if wrong := [*_not_flat(schema)]:
-        raise unfit("FORM_INVALID", where, wrong)
+        raise UnfitFileError("FORM_INVALID", where, wrong)
     return schema
 
 
-def _not_flat(schema: Mapping[str, Any]) -> Iterator[str]:
+def _not_flat(schema: Mapping[str, Any]) -> Iterator[Fault]:
     """Whatever in a schema is no form's."""
-    fields = schema["properties"]
+    fields, can_say = schema["properties"], sorted(_OF_FIELDS)
     if schema.get("type", "object") != "object":
-        yield "`type` must be `object`"
+        yield Fault("`type` 只能是 `object`，请更正", "`type` must be `object`: correct it")
     for word in sorted(schema.keys() - _OF_FORMS):
-        yield f"it has `{word}`, and only fields are restricted"
+        yield Fault(
+            f"表单整体不能有 `{word}`，只能逐项限制，请删去",
+            f"the form as a whole has `{word}`, and only fields are restricted: delete it",
+        )
     for key in sorted({*schema.get("required", ())} - fields.keys()):
-        yield f"`{key}` is required, and is no field"
+        yield Fault(
+            f"`{key}` 是必填项，表单中却没有，请补上或从 `required` 删去",
+            f"`{key}` is required, and is no field: add it, or take it out of `required`",
+        )
     for key, field in fields.items():
         if not isinstance(field, dict):
-            yield f"`{key}` is no object that describes a field"
+            yield Fault(
+                f"`{key}` 应为说明该项的对象，请更正",
+                f"`{key}` is no object that describes a field: correct it",
+            )
             continue
         for word in sorted(field.keys() - _OF_FIELDS):
             if not word.startswith("x-"):
-                yield f"`{key}` has `{word}`; a field can have {', '.join(sorted(_OF_FIELDS))}"
+                yield Fault(
+                    f"`{key}` 不能有 `{word}`，只能有 {'、'.join(can_say)}",
+                    f"`{key}` has `{word}`; a field can have {', '.join(can_say)}",
+                )
         if not isinstance(field.get("x-concept", ""), str):
-            yield f"`{key}` carries no concept's id"
+            yield Fault(
+                f"`{key}` 的 `x-concept` 应为概念标识（文字），请更正",
+                f"`x-concept` of `{key}` is no concept's id: correct it",
+            )
 
 
 def _missing(error: ValidationError) -> list[str]:

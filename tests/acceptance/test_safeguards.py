@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from decision_service.datafile import DataFile
 from decision_service.errors import InvalidPublicationError
 from decision_service.matter import read_matter
 from decision_service.model import CaseId, EvidenceType, MatterId, Query
@@ -80,7 +81,7 @@ def test_s12_a_matter_without_remedies_or_below_the_terms_of_the_law_is_not_publ
 ) -> None:
     assert old in ALLOWANCE
     with pytest.raises(InvalidPublicationError) as caught:
-        read_matter(ALLOWANCE.replace(old, new), "matters/x/matter.toml")
+        read_matter(DataFile(ALLOWANCE.replace(old, new), "matters/x/matter.toml"))
     assert caught.value.reason == "MATTER_INVALID"
     assert "remedies" in str(caught.value)
 
@@ -90,12 +91,13 @@ def test_s21_a_matter_that_needs_a_device_is_not_published() -> None:
     assert channels in ALLOWANCE
     with pytest.raises(InvalidPublicationError) as caught:
         read_matter(
-            ALLOWANCE.replace(channels, 'channels = ["portal", "kiosk"]'), "matters/x/matter.toml"
+            DataFile(ALLOWANCE.replace(channels, 'channels = ["portal", "kiosk"]'), "matter.toml")
         )
     assert caught.value.reason == "CHANNELS_NEED_A_DEVICE"
     assert "counter（窗口）" in caught.value.zh
     for way in ("counter", "phone"):
-        read_matter(ALLOWANCE.replace(channels, f'channels = ["app", "{way}"]'), "matter.toml")
+        file = DataFile(ALLOWANCE.replace(channels, f'channels = ["app", "{way}"]'), "matter.toml")
+        assert way in read_matter(file).channels
 
 
 @pytest.mark.parametrize("missing", ["matter", "case_id", "purpose", "legal_basis", "keys"])

@@ -106,6 +106,9 @@ HARMS: Mapping[str, Harm] = {
     "a matter that is no TOML": changed(MATTER, "id = ", "id : "),
     "a matter in another encoding": filled(MATTER, GBK),
     "a matter with a setting that is none": changed(MATTER, "retention", "retentoin"),
+    "a matter that asks a register that there is not": changed(
+        MATTER, 'type = "death_register"', 'type = "death_registry"'
+    ),
     "a penalty that the machine would decide": changed(
         MATTER, 'kind = "grant"', 'kind = "penalty"'
     ),

@@ -371,7 +371,7 @@ NONSENSE = [
 @pytest.mark.parametrize(
     ("whole", "read"),
     [
-        pytest.param(MATTER, lambda text: read_matter(text, "m.toml"), id="a matter"),
+        pytest.param(MATTER, lambda text: read_matter(DataFile(text, "m.toml")), id="a matter"),
         pytest.param(
             CONCEPTS[:4_000].rpartition("\n\n")[0],
             lambda text: read_meanings(text, where="c.toml"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decision_service.errors import InvalidPublicationError
+from decision_service.datafile import UnfitFileError
 from tests import firms
 
 GIVES = 'organisation_code = "organisation.organisation_code"'
@@ -133,15 +133,17 @@ def test_a_plan_of_two_waves_is_a_release() -> None:
     ],
 )
 def test_a_plan_that_could_not_be_asked_is_refused(old: str, new: str, fault: str) -> None:
-    with pytest.raises(InvalidPublicationError) as caught:
+    with pytest.raises(UnfitFileError) as caught:
         firms.release((old, new))
 
     assert caught.value.reason == "MATTER_INVALID"
     assert fault in str(caught.value)
+    assert fault not in caught.value.zh
+    assert all(one.place for one in caught.value.faults)
 
 
 def test_every_fault_is_told_at_once() -> None:
-    with pytest.raises(InvalidPublicationError) as caught:
+    with pytest.raises(UnfitFileError) as caught:
         firms.release(
             ("form.house_code", "form.floor"),
             ('after = ["company_register"]', 'after = ["address_register"]'),

@@ -10,6 +10,7 @@ import pytest
 
 from decision_service import catalogue
 from decision_service.catalogue import Catalogue
+from decision_service.datafile import DataFile
 from decision_service.errors import InvalidPublicationError, InvalidRequestError, NotPublishedError
 from decision_service.matter import read_matter
 from decision_service.model import MatterId
@@ -112,7 +113,9 @@ def test_no_machine_decides_what_takes_something_from_people(kind: str, mode: st
 
     with pytest.raises(InvalidPublicationError) as caught:
         read_matter(
-            adverse.replace(modes, f'modes = ["prefill", "{mode}"]'), "matters/x/matter.toml"
+            DataFile(
+                adverse.replace(modes, f'modes = ["prefill", "{mode}"]'), "matters/x/matter.toml"
+            )
         )
     assert caught.value.reason == "ADVERSE_MATTER_INSTANT"
     assert str(caught.value) == (
@@ -123,7 +126,9 @@ def test_no_machine_decides_what_takes_something_from_people(kind: str, mode: st
     assert "不得由系统自动决定" in caught.value.zh
     assert 'modes = ["prefill"]' in caught.value.hint
 
-    shown_only = read_matter(adverse.replace(modes, 'modes = ["prefill"]'), "matters/x/matter.toml")
+    shown_only = read_matter(
+        DataFile(adverse.replace(modes, 'modes = ["prefill"]'), "matters/x/matter.toml")
+    )
     assert shown_only.kind == kind
 
 
@@ -183,6 +188,7 @@ def test_a_matter_says_how_it_may_be_offered_or_is_not_offered(
         catalogue.load(city, REGISTERS)
     assert caught.value.reason == "MATTER_INVALID"
     assert fault in str(caught.value)
+    assert fault not in caught.value.zh
 
 
 @pytest.mark.parametrize(
@@ -319,7 +325,7 @@ def test_a_form_tells_gaps_of_applicants_from_mistakes_of_portals() -> None:
         pytest.param({"properties": {"x": True}, "required": []}, "`x` is no", id="anything"),
         pytest.param(
             {"properties": {"x": {"x-concept": ["x"]}}, "required": []},
-            "`x` carries no concept's id",
+            "`x-concept` of `x` is no concept's id",
             id="concept without id",
         ),
     ],
@@ -329,3 +335,4 @@ def test_a_form_that_could_trap_an_applicant_is_refused(changes: dict[str, Any],
         Form(_form(**changes), MEANINGS, where="form")
     assert caught.value.reason == "FORM_INVALID"
     assert word in str(caught.value)
+    assert str(caught.value).partition(": ")[2] not in caught.value.zh
