@@ -25,12 +25,15 @@ from decision_service.model import Concept, EvidenceStatus, Held, Query, Value
 from evidence_adapters import strict_json
 from evidence_adapters.conversions import COERCIONS, blank_is_null
 from evidence_adapters.register import (
+    AROUND,
+    RECORD,
     CellRule,
     Coercion,
     ConceptRule,
     FieldRules,
     Register,
     StatusWord,
+    Wrong,
     our_names,
 )
 
@@ -433,11 +436,11 @@ def _is_proven(rules: FieldRules) -> bool:
     return _PROVEN.get(rules.coerce) == rules.type and not asks_more and rules.maxlength >= 18
 
 
-def schema_faults(register: Register) -> Iterator[str]:
+def schema_faults(register: Register) -> Iterator[Wrong]:
     """What Cerberus finds wrong with the register's schemas."""
     for place, fields in (
-        ("envelope.fields", register.envelope.fields),
-        ("normalise", register.normalise),
+        (AROUND, register.envelope.fields),
+        (RECORD, register.normalise),
     ):
         try:
             _Shape(fields)
@@ -445,7 +448,7 @@ def schema_faults(register: Register) -> Iterator[str]:
                 for one in (rules, *rules.columns.values()):
                     re.compile(one.regex)
         except (SchemaError, re.error) as error:
-            yield f"`{place}`: {error}"
+            yield place, "字段的规则或式样（regex）写得不对，请更正", f"{error}: correct the rule"
 
 
 def _cerberus_rules(rules: FieldRules) -> dict[str, object]:

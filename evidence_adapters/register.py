@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from decision_service.datafile import WrongValueError
+from decision_service.datafile import Keys, WrongValueError
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import Concept, EvidenceType, Frozen, Held, RegisterMeaning, Text, Value
 
@@ -377,24 +377,50 @@ def refuse_addresses(
         )
 
 
-def faults(register: Register) -> Iterator[str]:
+Wrong: TypeAlias = tuple[Keys, str, str]
+"""What is wrong with a part of the file and what to do about it, in Chinese and in English."""
+
+AROUND: Final = ("envelope", "fields")
+RECORD: Final = ("normalise",)
+REQUEST: Final = ("request",)
+
+_COLUMNS: Final = (
+    "列表须有 columns，其他类型没有，请补上或删去",
+    "a list has `columns`, and nothing else has: add or delete them",
+)
+
+
+def faults(register: Register) -> Iterator[Wrong]:
     """Everything that the parts of the file say of each other and that is not so."""
     around, record = our_names(register.envelope.fields), our_names(register.normalise)
-    for place, names in (("envelope.fields", around), ("normalise", record)):
+    for place, names in ((AROUND, around), (RECORD, record)):
         twice = {name for name in names.values() if [*names.values()].count(name) > 1}
-        yield from (f"`{place}`: two fields are called `{name}`" for name in sorted(twice))
+        for name in sorted(twice):
+            yield (
+                place,
+                f"两个字段都叫 {name}，请改名",
+                f"two fields are called `{name}`: rename one",
+            )
     allowed = {"code", "as_of", "reference", "pending_until", "mismatched", *register.keys}
     for name in sorted({*around.values()} - allowed):
-        yield f"`envelope.fields`: `{name}` means nothing around a record"
+        yield (
+            AROUND,
+            f"记录之外没有 {name} 这一项，请删去",
+            f"`{name}` means nothing around a record: delete it",
+        )
     if not any(
         rules.required and around[field] == "code"
         for field, rules in register.envelope.fields.items()
     ):
-        yield "`envelope.fields`: no required field is the `code`"
-    yield from _kind_faults("envelope.fields", register.envelope.fields)
-    yield from _kind_faults("normalise", register.normalise)
+        yield AROUND, "没有必填的 code 字段，请补上", "no required field is the `code`: add it"
+    yield from _kind_faults(AROUND, register.envelope.fields)
+    yield from _kind_faults(RECORD, register.normalise)
     if "as_of" not in {*around.values(), *record.values()}:
-        yield "no field is the `as_of` instant, so that nothing would be fresh"
+        yield (
+            (),
+            "没有字段是 as_of 时刻，什么都不算新，请补上",
+            "no field is the `as_of` instant, so that nothing would be fresh: add one",
+        )
     yield from _subject_faults(register)
     yield from _bound_faults(register)
     yield from _list_faults(register)
@@ -403,26 +429,47 @@ def faults(register: Register) -> Iterator[str]:
     yield from _request_faults(register)
 
 
-def _kind_faults(place: str, fields: Mapping[str, FieldRules]) -> Iterator[str]:
+def _kind_faults(place: Keys, fields: Mapping[str, FieldRules]) -> Iterator[Wrong]:
     """What means something to us is what we take it for; else it would never be heard."""
     for field, name in our_names(fields).items():
         if name in _KINDS and fields[field].type != _KINDS[name]:
-            yield f"`{place}.{field}`: `{name}` is of type {_KINDS[name]}"
+            kind = _KINDS[name]
+            yield (
+                (*place, field),
+                f"{name} 的类型应为 {kind}，请更正",
+                f"`{name}` is of type {kind}: write it",
+            )
 
 
-def _request_faults(register: Register) -> Iterator[str]:
+def _request_faults(register: Register) -> Iterator[Wrong]:
     """A question is put in the way of its transport, and in no other."""
     request = register.request
     needed, allowed = _QUESTIONS[register.transport]
     for name in sorted(needed):
         if not getattr(request, name):
-            yield f"`request`: a register of transport {register.transport} needs `{name}`"
+            yield (
+                REQUEST,
+                f"方式为 {register.transport} 的登记册须写明 {name}，请补上",
+                f"a register of transport {register.transport} needs `{name}`: add it",
+            )
     for name in sorted(request.model_fields_set - needed - allowed):
-        yield f"`request`: `{name}` means nothing to a register of transport {register.transport}"
+        yield (
+            (*REQUEST, name),
+            f"{name} 对方式为 {register.transport} 的登记册没有意义，请删去",
+            f"`{name}` means nothing to a register of transport {register.transport}: delete it",
+        )
     if request.method == "GET" and request.body:
-        yield "`request`: a GET has no body"
+        yield (
+            (*REQUEST, "body"),
+            "GET 没有 body，请改用 POST 或删去",
+            "a GET has no body: delete it, or write POST",
+        )
     if register.transport == "file" and register.may_repeat:
-        yield "`may_repeat`: a file is read here, and nobody is asked"
+        yield (
+            ("may_repeat",),
+            "文件由本系统读取，并不询问谁，请删去",
+            "a file is read here, and nobody is asked: delete it",
+        )
     if register.transport != "http":
         yield from _row_faults(register)
         yield from _rows_faults(register)
@@ -430,66 +477,118 @@ def _request_faults(register: Register) -> Iterator[str]:
         yield from _batch_faults(request.batch)
 
 
-def _row_faults(register: Register) -> Iterator[str]:
+def _row_faults(register: Register) -> Iterator[Wrong]:
     """What is said of a row is one of its columns."""
     request = register.request
     named = {"where": {*request.where}, "status": {request.status}, "promised": {request.promised}}
     for name, columns in named.items():
         for column in sorted(columns - register.normalise.keys() - {""}):
-            yield f"`request.{name}`: no field of `normalise` is the column `{column}`"
+            yield (
+                (*REQUEST, name),
+                f"normalise 中没有 {column} 这一列，请补上或更正",
+                f"no field of `normalise` is the column `{column}`: correct either",
+            )
         if request.list and request.list in columns:
-            yield f"`request.{name}`: `{request.list}` is a list, not a column"
+            yield (
+                (*REQUEST, name),
+                f"{request.list} 是列表，不是列，请更正",
+                f"`{request.list}` is a list, not a column: name another",
+            )
     if "MISMATCH" in register.statuses.values():
-        yield "`statuses`: a row that is found by its keys does not have others"
+        yield (
+            ("statuses",),
+            "按查询键找到的行不会是别人的，请删去 MISMATCH",
+            "a row that is found by its keys does not have others: delete `MISMATCH`",
+        )
 
 
-def _rows_faults(register: Register) -> Iterator[str]:
+def _rows_faults(register: Register) -> Iterator[Wrong]:
     """A row holds plain values; a list is as many rows, which can be told from one another."""
     request = register.request
     for name, rules in register.normalise.items():
         if rules.columns and name != request.list:
-            yield f"`normalise.{name}`: a row has no place for a list; `request.list` makes it rows"
+            yield (
+                (*RECORD, name),
+                "一行放不下列表，请在 request.list 中写明，使其成为多行",
+                "a row has no place for a list; `request.list` makes it rows",
+            )
     if bool(request.list) != bool(request.numbered):
-        yield "`request`: `list` and `numbered` are nothing without each other"
+        yield (
+            REQUEST,
+            "list 与 numbered 须同时写明，请补上或删去",
+            "`list` and `numbered` are nothing without each other: add or delete one",
+        )
     if request.list and not register.listed:
-        yield f"`request.list`: no list of `normalise` is called `{request.list}`"
+        yield (
+            (*REQUEST, "list"),
+            f"normalise 中没有名为 {request.list} 的列表，请更正",
+            f"no list of `normalise` is called `{request.list}`: correct either",
+        )
     for column in sorted(register.listed.keys() & (register.normalise.keys() - {request.list})):
-        yield f"`normalise.{request.list}`: the record has a column `{column}`, too"
+        yield (
+            (*RECORD, request.list),
+            f"记录中也有 {column} 这一列，请改名",
+            f"the record has a column `{column}`, too: rename one",
+        )
     if request.numbered and request.numbered in {*register.normalise, *register.listed}:
-        yield f"`request.numbered`: the column `{request.numbered}` holds something else"
+        yield (
+            (*REQUEST, "numbered"),
+            f"{request.numbered} 一列另有内容，请换一列",
+            f"the column `{request.numbered}` holds something else: name another",
+        )
 
 
-def _batch_faults(batch: Batch) -> Iterator[str]:
+def _batch_faults(batch: Batch) -> Iterator[Wrong]:
     """What is said of a file fits its format."""
     only = {"encoding": "csv", "separator": "csv", "sheet": "excel"}
     for name, of_format in only.items():
         if name in batch.model_fields_set and batch.format != of_format:
-            yield f"`request.batch`: `{name}` means nothing to a file of format {batch.format}"
+            yield (
+                (*REQUEST, "batch", name),
+                f"{name} 对格式为 {batch.format} 的文件没有意义，请删去",
+                f"`{name}` means nothing to a file of format {batch.format}: delete it",
+            )
 
 
-def _subject_faults(register: Register) -> Iterator[str]:
+def _subject_faults(register: Register) -> Iterator[Wrong]:
     """An answer that does not say whom or what it is about could be about anybody."""
     required = {
         rules.rename or field for field, rules in register.normalise.items() if rules.required
     }
     for field, rules in register.normalise.items():
         if rules.nullable and (name := rules.rename or field) in register.keys:
-            yield f"`normalise.{field}`: the `{name}` that was asked for cannot be null"
+            yield (
+                (*RECORD, field),
+                f"按 {name} 查询，答复中的 {name} 不能为空，请删去 nullable",
+                f"the `{name}` that was asked for cannot be null: delete `nullable`",
+            )
     if not register.keys:
-        yield "`request`: no key of the query is sent"
+        yield REQUEST, "没有发出任何查询键，请补上", "no key of the query is sent: add one"
     for key in sorted(register.keys - required):
-        yield f"`normalise`: a record need not repeat the `{key}` that was asked for"
+        yield (
+            RECORD,
+            f"按 {key} 查询，记录须写明是谁的，请把 {key} 设为必填",
+            f"a record need not repeat the `{key}` that was asked for: make it required",
+        )
     around = set(our_names(register.envelope.fields).values())
     for key in sorted(register.keys - around if register.complete else ()):
-        yield f"`envelope.fields`: an absence does not repeat the `{key}` that was asked for"
+        yield (
+            AROUND,
+            f"查无记录时也须写明是谁的，请补上 {key}",
+            f"an absence does not repeat the `{key}` that was asked for: add it",
+        )
 
 
-def _bound_faults(register: Register) -> Iterator[str]:
+def _bound_faults(register: Register) -> Iterator[Wrong]:
     """Two fields can be compared where both are always there, never null, and of one kind."""
     named = {rules.rename or field: rules for field, rules in register.normalise.items()}
     for field, rules in register.envelope.fields.items():
         if rules.at_most:
-            yield f"`envelope.fields.{field}`: `at_most` is for fields of a record"
+            yield (
+                (*AROUND, field),
+                "at_most 只用于记录的字段，请删去",
+                "`at_most` is for fields of a record: delete it",
+            )
     for field, rules in register.normalise.items():
         other = named.get(rules.at_most)
         if rules.at_most and not (
@@ -501,67 +600,111 @@ def _bound_faults(register: Register) -> Iterator[str]:
             and not rules.nullable
             and not other.nullable
         ):
-            yield f"`normalise.{field}`: cannot be held against `{rules.at_most}`"
+            yield (
+                (*RECORD, field),
+                f"不能与 {rules.at_most} 比较：两者须同为数（或是否）、必填、不为空",
+                f"cannot be held against `{rules.at_most}`: both are required numbers, never null",
+            )
 
 
-def _list_faults(register: Register) -> Iterator[str]:
+def _list_faults(register: Register) -> Iterator[Wrong]:
     """A list has columns, and they are flat; nothing else has any, and nothing around a record."""
     for field, rules in register.envelope.fields.items():
         if rules.type == "list":
-            yield f"`envelope.fields.{field}`: a list is for a record"
+            yield (
+                (*AROUND, field),
+                "列表只用于记录，请更正",
+                "a list is for a record: correct its type",
+            )
     for field, rules in register.normalise.items():
-        where = f"`normalise.{field}`"
+        where = (*RECORD, field)
         if bool(rules.columns) != (rules.type == "list"):
-            yield f"{where}: a list has `columns`, and nothing else has"
+            yield where, *_COLUMNS
         names = [*our_names(rules.columns).values()]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield f"{where}: two columns are called `{name}`"
+            yield where, f"两栏都叫 {name}，请改名", f"two columns are called `{name}`: rename one"
         for column, cell in rules.columns.items():
             if cell.type in {"datetime", "names", "list"} or cell.at_most:
-                yield f"{where}: the column `{column}` holds more than one plain value"
+                yield (
+                    (*where, "columns", column),
+                    f"{column} 一栏不止一个简单值，请更正",
+                    f"the column `{column}` holds more than one plain value: correct it",
+                )
 
 
-def _concept_faults(register: Register) -> Iterator[str]:
+def _concept_faults(register: Register) -> Iterator[Wrong]:
     """A concept needs a field that exists and can hold its value, or a presence."""
     types = {rules.rename or field: rules.type for field, rules in register.normalise.items()}
     columns = {rules.rename or field: rules.columns for field, rules in register.normalise.items()}
     for concept, rule in register.says.items():
-        where = f"`{'doubts' if concept in register.doubts else 'concepts'}.{concept}`"
+        where: Keys = ("doubts" if concept in register.doubts else "concepts", concept)
         if bool(rule.field) == (rule.present is not None):
-            yield f"{where}: name either `field` or `present`"
+            yield (
+                where,
+                "field 与 present 须写且只写一个，请更正",
+                "name either `field` or `present`: one of them",
+            )
         if rule.field:
             yield from _cell_faults(where, rule, types)
         if bool(rule.columns) != (types.get(rule.field) == "list"):
-            yield f"{where}: a list has `columns`, and nothing else has"
+            yield where, *_COLUMNS
         cells = {
             cell.rename or name: cell.type for name, cell in columns.get(rule.field, {}).items()
         }
         for column, cell in rule.columns.items():
-            yield from _cell_faults(f"{where[:-1]}.columns.{column}`", cell, cells)
+            yield from _cell_faults((*where, "columns", column), cell, cells)
         if rule.absent is not None and not register.complete:
-            yield f"{where}: absence from an incomplete register means nothing"
+            yield (
+                (*where, "absent"),
+                "登记册不完整，查无记录不说明什么，请删去",
+                "absence from an incomplete register means nothing: delete it",
+            )
         if isinstance(rule.absent, tuple) and not rule.columns:
-            yield f"{where}: only a list can be absent as `[]`"
+            yield (
+                (*where, "absent"),
+                "只有列表可以写成 []，请更正",
+                "only a list can be absent as `[]`: correct it",
+            )
 
 
-def _doubt_faults(register: Register) -> Iterator[str]:
+def _doubt_faults(register: Register) -> Iterator[Wrong]:
     """A register knows something, and does not doubt itself."""
     if not register.says:
-        yield "`concepts`: it knows nothing"
+        yield ("concepts",), "没有提供任何信息项，请补上", "it knows nothing: add a concept"
     for concept in register.concepts.keys() & register.doubts.keys():
-        yield f"`doubts.{concept}`: it is itself the source"
+        yield ("doubts", concept), "它自己就是来源，请删去", "it is itself the source: delete it"
     for concept, rule in register.doubts.items():
         if rule.columns:
-            yield f"`doubts.{concept}`: lists in different orders are not held against each other"
+            yield (
+                ("doubts", concept),
+                "列表的次序可以不同，不作核对，请删去",
+                "lists in different orders are not held against each other: delete it",
+            )
 
 
-def _cell_faults(where: str, rule: CellRule, types: Mapping[str, str]) -> Iterator[str]:
+def _cell_faults(where: Keys, rule: CellRule, types: Mapping[str, str]) -> Iterator[Wrong]:
     """A value comes from a field that exists; `values` from one of codes."""
     if rule.field not in types:
-        yield f"{where}: no field is called `{rule.field}`"
+        yield (
+            where,
+            f"没有名为 {rule.field} 的字段，请更正",
+            f"no field is called `{rule.field}`: correct it",
+        )
     elif types[rule.field] in {"datetime", "names"}:
-        yield f"{where}: a concept cannot hold a {types[rule.field]}"
+        yield (
+            where,
+            f"信息项不能是 {types[rule.field]}，请更正",
+            f"a concept cannot hold a {types[rule.field]}: name another field",
+        )
     if rule.values and types.get(rule.field) != "string":
-        yield f"{where}: `values` needs a field of codes"
+        yield (
+            where,
+            "values 只用于代码字段（string），请更正",
+            "`values` needs a field of codes: correct it",
+        )
     if rule.otherwise is not None and not rule.values:
-        yield f"{where}: `otherwise` needs `values`"
+        yield (
+            where,
+            "有 otherwise 而没有 values，请补上或删去",
+            "`otherwise` needs `values`: add or delete one",
+        )

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from decision_service.datafile import DataFile, Fault, UnfitFileError
+from decision_service.datafile import DataFile, Fault, Keys, UnfitFileError
 from decision_service.errors import InvalidPublicationError
 from decision_service.model import Concept, EvidenceType, Meaning
 from evidence_adapters import normalise, possible
@@ -53,7 +53,10 @@ def read(
     found += _two_sources(registers, all_read=len(registers) == len(paths))
     if meanings and not found:
         found += _impossible(registers, {path.stem: path for path in paths}, meanings)
-    return registers, found if paths else ["there is no register file"]
+    return registers, found if paths else [_NO_FILE]
+
+
+_NO_FILE = "没有登记册文件，请补上 | there is no register file: add one"
 
 
 def _read(path: Path) -> tuple[Register | None, list[str]]:
@@ -67,8 +70,20 @@ def _read(path: Path) -> tuple[Register | None, list[str]]:
         return None, [_told(path, fault) for fault in error.faults]
     wrong = [*faults(register), *normalise.schema_faults(register)]
     if register.key != path.stem:
-        wrong.append(f"the key `{register.key}` is not the file's name")
-    return register, [f"`{path.name}`: {fault}" for fault in wrong]
+        wrong.append(
+            (
+                ("key",),
+                f"{register.key} 不是文件名，请改为一致",
+                f"`{register.key}` is not the file's name: write the same in both",
+            )
+        )
+    return register, [_told(path, _named(file, *one)) for one in wrong]
+
+
+def _named(file: DataFile, keys: Keys, zh: str, en: str) -> Fault:
+    """A fault of a part of a file, with the part's name."""
+    at = ".".join(map(str, keys))
+    return file.fault(keys, f"`{at}`：{zh}", f"`{at}`: {en}") if at else file.fault(keys, zh, en)
 
 
 def _told(path: Path, fault: Fault) -> str:
@@ -96,8 +111,14 @@ def _two_sources(registers: Mapping[EvidenceType, Register], *, all_read: bool) 
     for key, register in registers.items():
         for concept in register.concepts:
             if concept in vouched:
-                yield f"`{concept}`: both `{vouched[concept]}` and `{key}` vouch for it"
+                yield (
+                    f"`{concept}`: 由 {vouched[concept]} 和 {key} 两处提供，请删去一处 | "
+                    f"both `{vouched[concept]}` and `{key}` vouch for it: delete one"
+                )
             vouched[concept] = key
     for key, register in registers.items() if all_read else ():
         for concept in register.doubts.keys() - vouched.keys():
-            yield f"`{concept}`: `{key}` doubts it, but no register vouches for it"
+            yield (
+                f"`{concept}`: {key} 用于核对，而没有登记册提供，请补上或删去 | "
+                f"`{key}` doubts it, but no register vouches for it: add one, or delete it"
+            )

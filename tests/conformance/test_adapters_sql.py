@@ -631,7 +631,7 @@ async def test_an_address_of_no_database_is_refused(
         ("[normalise]", 'path = "/x"\n[normalise]', "`path` means nothing to a register"),
         ("[normalise]", "[statuses]\n[normalise]", "`statuses` only with a `status` column"),
         ('{ zjhm = "id_number" }', '{ sfzh = "id_number" }', "no field of `normalise` is the col"),
-        ('"v_holder"', '"v_holder; DROP TABLE x"', "string should match pattern"),
+        ('"v_holder"', '"v_holder; DROP TABLE x"', "`request.view` is not written like"),
     ],
 )
 def test_a_register_file_that_fits_no_view_is_refused(

@@ -1,6 +1,7 @@
 """Register files: the packaged ones, and every fault of a wrong one, all at once."""
 
 import hashlib
+import re
 import shutil
 from datetime import date
 from decimal import Decimal
@@ -164,7 +165,7 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
         pytest.param(
             "complete = true ",
             "complete = false ",
-            "`concepts.applicant.living_status`: absence from an incomplete register means nothing",
+            "`concepts.applicant.living_status.absent`: absence from an incomplete register",
             id="an absence that proves nothing",
         ),
         pytest.param(
@@ -189,7 +190,7 @@ def test_a_meaning_names_the_bytes_of_its_file() -> None:
         pytest.param(
             'key = "death_register"',
             'key = "deaths"',
-            "the key `deaths` is not the file's name",
+            "`key`: `deaths` is not the file's name",
             id="a key that is not the file's name",
         ),
         pytest.param(
@@ -253,8 +254,7 @@ def test_a_wrong_register_file_is_refused_with_its_fault(
     with pytest.raises(InvalidPublicationError) as caught:
         registry.load(tmp_path)
 
-    assert "the registers cannot be used: `death_register.toml" in str(caught.value)
-    assert fault in str(caught.value)
+    assert is_told(fault, "death_register.toml", str(caught.value))
     assert caught.value.reason == "REGISTER_INVALID"
     assert caught.value.hint == "Correct every fault in the register files named and start again."
     assert caught.value.zh.startswith("登记册配置有 ")
@@ -276,6 +276,12 @@ def test_a_number_that_may_be_null_is_held_against_no_other(tmp_path: Path, fiel
 
     with pytest.raises(InvalidPublicationError, match="cannot be held against `entries`"):
         registry.load(tmp_path)
+
+
+def is_told(fault: str, file: str, message: str) -> bool:
+    """Whether a fault is told with its place, in both languages."""
+    place = rf"`{re.escape(file)}:[0-9]+:[0-9]+`: "
+    return re.search(rf"{place}[^|]*[一-龥][^|]* \| {re.escape(fault)}", message) is not None
 
 
 BARS = "bar_register.toml"
@@ -300,7 +306,7 @@ LIST = 'type = "list"\nrename = "bars"'
         pytest.param(
             'type = "date", coerce = "cn_date"',
             'type = "datetime", coerce = "cn_datetime"',
-            "`normalise.限制事项`: the column `起算日` holds more than one plain value",
+            "`normalise.限制事项.columns.起算日`: the column `起算日` holds more",
             id="an instant in a list",
         ),
         pytest.param(
@@ -318,7 +324,7 @@ LIST = 'type = "list"\nrename = "bars"'
         pytest.param(
             "complete = true",
             "complete = false",
-            "`concepts.applicant.bars`: absence from an incomplete register means nothing",
+            "`concepts.applicant.bars.absent`: absence from an incomplete register",
             id="an empty list that proves nothing",
         ),
         pytest.param(
@@ -339,7 +345,7 @@ def test_a_list_that_could_not_be_read_is_refused(
     with pytest.raises(InvalidPublicationError) as caught:
         registry.load(tmp_path)
 
-    assert f"`{BARS}`: {fault}" in str(caught.value)
+    assert is_told(fault, BARS, str(caught.value))
 
 
 def test_a_value_that_is_no_list_is_not_absent_as_an_empty_one(tmp_path: Path) -> None:
@@ -371,10 +377,7 @@ def test_nobody_doubts_what_no_register_says(tmp_path: Path) -> None:
     with pytest.raises(InvalidPublicationError) as caught:
         registry.load(tmp_path)
 
-    assert (
-        "`applicant.living_status`: `payment_ledger` doubts it, but no register vouches for it"
-        in str(caught.value)
-    )
+    assert "`payment_ledger` doubts it, but no register vouches for it" in str(caught.value)
 
 
 def test_two_registers_cannot_vouch_for_one_concept(tmp_path: Path) -> None:
@@ -386,10 +389,7 @@ def test_two_registers_cannot_vouch_for_one_concept(tmp_path: Path) -> None:
     with pytest.raises(InvalidPublicationError) as caught:
         registry.load(tmp_path)
 
-    assert (
-        "`applicant.living_status`: both `death_register` and `other_register` vouch for it"
-        in str(caught.value)
-    )
+    assert "both `death_register` and `other_register` vouch for it" in str(caught.value)
 
 
 def test_a_folder_without_registers_is_refused(tmp_path: Path) -> None:
