@@ -169,8 +169,8 @@ class AftercareServicer(aftercare_pb2_grpc.AftercareServiceServicer):
         reader = Reader()
         wanted = Draw(
             matter=MatterId(reader.id("matter", request.matter)),
-            since=reader.day("since", request.since),
-            until=reader.day("until", request.until),
+            since=reader.recorded_day("since", request.since),
+            until=reader.recorded_day("until", request.until),
             size=reader.page_size(request.page_size, default=20, most=500),
             seed=reader.word("seed", request.seed, shapes.CODE),
         )

@@ -341,7 +341,7 @@ def _before(reader: Reader, at: str, found: Timestamp | None) -> datetime | None
 
 
 def _month(reader: Reader, found: Date) -> date:
-    return reader.day("month", found).replace(day=1)
+    return reader.recorded_day("month", found).replace(day=1)
 
 
 def _refuse_unknown(reader: Reader, at: str) -> None:

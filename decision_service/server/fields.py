@@ -156,6 +156,14 @@ class Reader:
             )
             return _NEVER
 
+    def recorded_day(self, at: str, found: Date) -> date:
+        """A civil day on which something can have been recorded; there is a day after it."""
+        if found.year and not 1970 <= found.year <= 9998:
+            words = "must be of the years 1970 to 9998", "应在1970年至9998年之间"
+            self.refuse(at, "OUT_OF_RANGE", *words)
+            return _NEVER
+        return self.day(at, found)
+
     def time(self, at: str, found: Timestamp, *, given: bool) -> datetime:
         """An instant between the years 1970 and 9999."""
         if not given:

@@ -481,6 +481,18 @@ REQUESTS = [
     Bad("an answer in no words", ANSWER, ((("text",), " "),), token=clerk),
     Bad("a ticket that is not there", RESOLVE, token=clerk),
     Bad("a ticket resolved in no words", RESOLVE, ((("text",), ""),), token=clerk),
+    *(
+        Bad(
+            name,
+            DRAW,
+            (((field,), dict(zip(("year", "month", "day"), day, strict=True))),),
+            token=clerk,
+        )
+        for name, field, day in (
+            ("a draw from the first day of all", "since", (1, 1, 1)),
+            ("a draw until the last day of all", "until", (9999, 12, 31)),
+        )
+    ),
     Bad("a draw with a seed of a sentence", DRAW, ((("seed",), "any one"),), token=clerk),
     # what can be asked of the trail
     *(
@@ -579,6 +591,11 @@ REQUESTS = [
     at_counter("overrides on a page of nobody", OVERRIDES, (("page_token",), "e30=")),
     at_counter("override statistics by a filter that is none", OVERRIDE_STATS, (("filter",), "?")),
     at_counter("a sample of no month", SAMPLE, (("month",), GONE)),
+    at_counter(
+        "a sample of the last month of all",
+        SAMPLE,
+        (("month",), {"year": 9999, "month": 12, "day": 1}),
+    ),
     at_counter("a sample of more than all", SAMPLE, (("share_percent",), 101)),
     at_counter("a second look at what is not there", SECOND_LOOK, (("index",), 10**12)),
     at_counter("a second look at what no person decided", SECOND_LOOK, (("index",), 0)),
