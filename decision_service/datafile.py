@@ -205,12 +205,19 @@ def _named(keys: Keys) -> str:
     return ".".join(key for key in keys if isinstance(key, str))
 
 
+_BEGINS = re.compile(r"\s*([\[#]|$|[^=]+=)")
+"""What can stand behind a statement: a long list is not read anew for every line of it."""
+
+
 def _statements(text: str) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:
     """Every table and every key with its value, where it begins, and what it says alone."""
     begun, written = 1, ""
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = text.split("\n")
+    for number, (line, following) in enumerate(zip(lines, [*lines[1:], ""], strict=True), 1):
         begun = begun if written else number
         written += f"{line}\n"
+        if not _BEGINS.match(following):
+            continue
         try:
             said = tomllib.loads(written)
         except tomllib.TOMLDecodeError:
