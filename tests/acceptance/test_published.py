@@ -92,7 +92,8 @@ async def test_s1_who_makes_the_same_seal_count_later_is_on_record_too(
                         key=keys[one].verifier_key, title=Text(zh=one, en=one), may=(may[one],)
                     )
                     for one in may
-                ]
+                ],
+                "signers.toml",
             )
         )
 
