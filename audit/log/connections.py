@@ -103,7 +103,7 @@ def at(folder: Path) -> Database:
         StoreRefusedError: The folder names a database that cannot be one.
     """
     try:
-        return place(folder, (folder / DATABASE_FILE).read_text("utf-8").strip())
+        return place(folder, (folder / DATABASE_FILE).read_text("utf-8", "replace").strip())
     except FileNotFoundError:
         return place(folder)
 

@@ -333,7 +333,7 @@ def _read(address: str) -> dict[str, Any]:
     """
     try:
         parts = conninfo_to_dict(address)
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):
         parts = {}
     if "hostaddr" not in parts and _libpq_has("hostaddr"):
         raise _led_elsewhere()

@@ -7,6 +7,7 @@ file read-only and so can do neither.
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -204,6 +205,11 @@ def driver(connection: Connection) -> sqlite3.Connection:
     found = connection.connection.driver_connection
     assert isinstance(found, sqlite3.Connection)  # noqa: S101  # see `_engine`
     return found
+
+
+def read_any_text(connection: Connection) -> None:
+    """Let text that is no UTF-8 be read as what no text of ours is equal to, not refused."""
+    driver(connection).text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Found:

@@ -152,7 +152,7 @@ def load_tree(connection: Connection, head: Checkpoint) -> Tree:
     beyond = connection.execute(select(func.max(ENTRIES.c.idx))).scalar_one()
     try:
         tree = Tree.load(head.size, tile_reader(connection))
-    except LookupError:
+    except (LookupError, OverflowError):
         tree = Tree(Frontier(), [])
     if (
         tree.size != head.size

@@ -1,16 +1,17 @@
 """Everything in a store derived again from its entries, and compared with what is stored."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from audit.errors import StoreRefusedError
-from audit.log import connections, store
+from audit.log import connections, sqlite, store
 from audit.log.checkpoint import Checkpoint
 from audit.log.merkle import EMPTY_ROOT, Frontier, Hash
 from audit.log.tiles import WIDTH, Tree
@@ -224,7 +225,7 @@ class _Course:
 def _size(connection: Connection, head: Checkpoint) -> int:
     """How many entries there are, by themselves and by the head: the lower number."""
     newest = connection.execute(select(func.max(store.ENTRIES.c.idx))).scalar_one()
-    return min(0 if newest is None else newest + 1, head.size)
+    return max(0, min(0 if newest is None else newest + 1, head.size))
 
 
 def _derive_stretch(
@@ -263,8 +264,15 @@ def _counted(progress: Progress, size: int) -> Told:
 
 
 def _look(folder: Path, question: Callable[[Connection], Found]) -> Found:
+    def ask_once_more(connection: Connection) -> Found:
+        if connection.dialect.name == "sqlite":
+            sqlite.read_any_text(connection)  # takes longer, so only where something is wrong
+        return question(connection)
+
     try:
-        return connections.at(folder).look(question)
+        with suppress(OperationalError):
+            return connections.at(folder).look(question)
+        return connections.at(folder).look(ask_once_more)
     except (SQLAlchemyError, TypeError, AttributeError):
         raise StoreRefusedError(
             "the store cannot be read to its end",

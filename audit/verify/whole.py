@@ -64,11 +64,12 @@ def check_rows(connection: Connection, size: int, wrong: Wrong) -> None:
         if not _is_within(latest, size):
             tell_case(wrong, index, "latest_index")
     for digest, stated, content in _stream(connection, select(ARCHIVE)):
-        if archive_hash(digest, content) != stated:
+        if not _is_archived(digest, stated, content):
+            name = str(digest).encode(errors="backslashreplace").decode()
             wrong(
                 None,
-                f"the archived content `{digest}` is not what was put there",
-                f"存档内容 `{digest}` 已非存入时的原样",
+                f"the archived content `{name}` is not what was put there",
+                f"存档内容 `{name}` 已非存入时的原样",
             )
 
 
@@ -142,10 +143,10 @@ def check_releases(connection: Connection, wrong: Wrong) -> None:
     mark = MARK_SETS.c
     is_named = mark.name == "release_digest"
     for digest in connection.execute(select(mark.value).where(is_named).distinct()).scalars().all():
-        if not re.fullmatch(RELEASE_DIGEST, digest):
+        if not (isinstance(digest, str) and re.fullmatch(RELEASE_DIGEST, digest)):
             continue  # the name of something else
         row = content_of(connection, digest)
-        if row is not None and sha256(row["content"]).hexdigest() == digest:
+        if row is not None and _is_archived(*row.values()):
             continue
         sets = select(mark.id).where(is_named, mark.value == digest)
         first = select(func.min(ENTRIES.c.idx)).where(ENTRIES.c.marks.in_(sets))
@@ -168,10 +169,24 @@ def _nothing_beyond(connection: Connection, tables: Iterable[Any], size: int, wr
             )
 
 
-def _is_set(set_id: bytes, marks: Sequence[tuple[str, str]]) -> bool:
+def _is_set(set_id: object, marks: Sequence[tuple[object, object]]) -> bool:
+    """Whether these are the marks of that set; bytes would count as the text of their base64."""
+    texts = [(str(name), str(value)) for name, value in marks]
     try:
-        return mark_set_id(marks) == set_id
-    except TypeError:  # SQLite keeps any type in any column
+        return texts == marks and mark_set_id(texts) == set_id
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_archived(digest: object, stated: object, content: object) -> bool:
+    """Whether a row of ``archive`` is as it was put there: a release under its own digest."""
+    if not (isinstance(digest, str) and isinstance(content, bytes)):
+        return False
+    if re.fullmatch(RELEASE_DIGEST, digest) and sha256(content).hexdigest() != digest:
+        return False
+    try:
+        return archive_hash(digest, content) == stated
+    except UnicodeEncodeError:
         return False
 
 

@@ -153,6 +153,9 @@ def another_key(folder: Path) -> None:
         pytest.param(execute("UPDATE log_head SET schema = 7"), ["SCHEMA_UNKNOWN"], id="schema"),
         pytest.param(execute("UPDATE log_head SET size = 4"), ["STORE_DAMAGED"], id="head"),
         pytest.param(execute("UPDATE log_head SET size = 'x'"), ["STORE_DAMAGED"], id="size"),
+        pytest.param(
+            execute("UPDATE log_head SET size = 9223372036854775807"), ["STORE_DAMAGED"], id="huge"
+        ),
         pytest.param(execute("UPDATE log_head SET root = 7"), ["STORE_DAMAGED"], id="root"),
         pytest.param(
             execute("DELETE FROM log_entries WHERE idx = 4"), ["STORE_DAMAGED"], id="last entry"

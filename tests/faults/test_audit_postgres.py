@@ -373,6 +373,7 @@ async def test_an_account_that_may_only_read_records_nothing(folder: Path) -> No
         "postgresql://owner@/d?host=/run/pg&service=elsewhere",
         "postgresql://db.example.gov.cn/d",
         "mysql://owner@localhost/d",
+        "postgresql://owner@localhost/d%ff",
         "nonsense",
     ],
 )
@@ -385,6 +386,15 @@ def test_an_address_that_is_none_or_unsafe_is_refused_without_being_repeated(
     assert caught.value.reason == "DATABASE_INVALID"
     assert "secret" not in f"{caught.value}{caught.value.hint}{caught.value.zh}"
     assert not (tmp_path / "s" / "signing.key").exists()
+
+
+def test_a_file_that_names_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "database").write_bytes(b"\xff")
+
+    for look in (Trail.open, verify_store):
+        with pytest.raises(StoreRefusedError) as caught:
+            look(tmp_path)
+        assert caught.value.reason == "DATABASE_INVALID"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from audit.errors import StoreRefusedError, TamperedError
 from audit.log.checkpoint import Signer
 from audit.trail import CaseRow, Entry, Trail
+from audit.trail.projections import archive_hash
 from audit.verify import Depth, derivation, verify_receipt, verify_store
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -254,6 +255,97 @@ def test_what_is_missing_repeated_or_reordered_is_named(
     assert report.first_bad_index == index
     monkeypatch.setitem(derivation.STRETCH, Depth.SEALED, 256)
     assert verify_store(tmp_path / "s", processes=2) == report
+
+
+MISNAMED = f"INSERT INTO archive VALUES ('{'0' * 64}', '{archive_hash('0' * 64, b'x')}', x'78')"  # noqa: S608  # ours
+NAMED = [
+    pytest.param(
+        ["UPDATE mark_sets SET value = x'6a9a6ba2f79d' WHERE value = 'approved'"],
+        (0, "`mark_sets` has other marks for this entry than follow from it"),
+        id="a mark as bytes whose base64 is the mark",
+    ),
+    pytest.param(
+        ["UPDATE entries SET matter = CAST(x'ff' AS TEXT) WHERE idx = 7"],
+        (7, "column `matter` of `entries` does not follow from the entry"),
+        id="a column that is no UTF-8",
+    ),
+    pytest.param(
+        ["UPDATE mark_sets SET value = CAST(x'ff' AS TEXT) WHERE value = 'approved'"],
+        (0, "`mark_sets` has other marks for this entry than follow from it"),
+        id="a mark that is no UTF-8",
+    ),
+    pytest.param(
+        ["UPDATE log_latest SET key = CAST(x'ff' AS TEXT) WHERE key = 'k9'"],
+        (9, "a key points at this entry, which does not have it"),
+        id="a key that is no UTF-8",
+    ),
+    pytest.param(
+        ["UPDATE cases SET case_number = CAST(x'ff' AS TEXT) WHERE case_id = 'c1'"],
+        (295, "column `case_number` of `cases` is not as the newest entry of the case says"),
+        id="a case that is no UTF-8",
+    ),
+    pytest.param(
+        ["UPDATE sealed SET subject_key_id = CAST(x'ff' AS TEXT) WHERE idx = 4"],
+        (4, "the subject key is missing, or filed under another subject"),
+        id="the name of a key that is no UTF-8",
+    ),
+    pytest.param(
+        ["UPDATE log_entries SET leaf = CAST(x'ff' AS TEXT) WHERE idx = 7"],
+        (7, "the permanent part does not have the hash that is stored with it"),
+        id="an entry that is no UTF-8",
+    ),
+    pytest.param(
+        ["UPDATE log_tiles SET hashes = hashes || x'00'"],
+        (0, "tile 0/0 does not follow from the entries"),
+        id="a tile with a byte too many",
+    ),
+    pytest.param(
+        ["UPDATE archive SET content = 'rules'"],
+        (None, "the archived content `d` is not what was put there"),
+        id="an archived content as text",
+    ),
+    pytest.param(
+        ["UPDATE archive SET digest = CAST(digest AS BLOB)"],
+        (None, "the archived content `b'd'` is not what was put there"),
+        id="the digest of an archived content as bytes",
+    ),
+    pytest.param(
+        ["UPDATE archive SET digest = CAST(x'ff' AS TEXT)"],
+        (None, "the archived content `\\udcff` is not what was put there"),
+        id="the digest of an archived content that is no UTF-8",
+    ),
+    pytest.param(
+        [MISNAMED],
+        (None, f"the archived content `{'0' * 64}` is not what was put there"),
+        id="an archived release that is not of its digest",
+    ),
+    pytest.param(
+        ["UPDATE log_head SET size = -5"],
+        (None, "the head of size -5 does not follow from the entries"),
+        id="a head of fewer than no entries",
+    ),
+]
+"""What another hand than the service's can write, and no table refuses."""
+
+
+@pytest.mark.parametrize(("statements", "named"), NAMED)
+def test_what_a_store_can_hold_and_no_service_writes_is_named(
+    filled: tuple[Path, dict[str, str]],
+    tmp_path: Path,
+    statements: list[str],
+    named: tuple[int | None, str],
+) -> None:
+    shutil.copytree(filled[0], tmp_path / "s")
+    store = sqlite3.connect(tmp_path / "s" / "store.sqlite")
+    with store:
+        for statement in statements:
+            store.execute(statement)
+    store.close()
+
+    report = verify_store(tmp_path / "s")
+
+    assert named in [(problem.index, problem.what) for problem in report.problems]
+    assert all(problem.zh.encode() and problem.what.encode() for problem in report.problems)
 
 
 @pytest.mark.parametrize(
