@@ -38,6 +38,7 @@ from audit.trail.manifest import (
 from audit.trail.seal import Keyring
 from audit.trail.unsealing import MASTER_KEY_FILE, NEXT_MASTER_KEY_FILE, read_keyring
 from audit.verify.derivation import derive_at
+from audit.verify.report import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _verified(draft: Path, keyring: Keyring | None) -> Checkpoint:
     """The head of the copy, once everything in it was derived again from its entries."""
     found = derive_at(draft, keys=keyring)
     if found.problems:
-        raise _unsound(found.problems[0].index, found.problems[0].what)
+        raise _unsound(found.problems[0])
     return found.derived
 
 
@@ -200,10 +201,10 @@ def _failed() -> StoreRefusedError:
     )
 
 
-def _unsound(index: int | None, what: str) -> StoreRefusedError:
+def _unsound(first: Problem) -> StoreRefusedError:
     return StoreRefusedError(
-        f"the copy does not follow from its entries, first at `{index}`: {what}",
-        zh=f"副本与其记录不符（首条 {index}），未留下；请先对原库运行 `miaopi audit verify`",
+        f"the copy does not follow from its entries: {first.line}",
+        zh=f"副本与其记录不符（{first.zh_line}），未留下；请先对原库运行 `miaopi audit verify`",
         reason="STORE_DAMAGED",
         hint="Run `miaopi audit verify` on the store itself; the copy was not kept.",
     )

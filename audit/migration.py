@@ -41,8 +41,8 @@ def _to_3(connection: Connection) -> None:
     """`mark_sets` takes the place of `entry_marks`; `subject_keys` is searched by id alone."""
     sqlite = (
         "ALTER TABLE subject_keys RENAME TO former_keys",
-        """CREATE TABLE subject_keys (id VARCHAR NOT NULL PRIMARY KEY,
-            subject_tag VARCHAR NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID""",
+        """CREATE TABLE subject_keys (id VARCHAR NOT NULL, subject_tag VARCHAR NOT NULL,
+            wrapped BLOB NOT NULL, PRIMARY KEY (id)) WITHOUT ROWID""",
         "INSERT INTO subject_keys SELECT id, subject_tag, wrapped FROM former_keys ORDER BY id",
         "DROP TABLE former_keys",
     )
@@ -150,10 +150,9 @@ def _tell(
     head, keyring = store.read_head(connection), read_keyring(folder, connection)
     problems = derive(connection, keyring, progress=progress).problems
     if problems:
-        first = problems[0]
         raise StoreRefusedError(
-            f"the store itself is damaged: entry `{first.index}`: {first.what}",
-            zh=f"记录库本身已损坏（第 {first.index} 条），未作任何改动；请先放回完好的备份",
+            f"the store itself is damaged: {problems[0].line}",
+            zh=f"记录库本身已损坏（{problems[0].zh_line}），未作任何改动；请先放回完好的备份",
             reason="STORE_DAMAGED",
             hint="Nothing was changed: put a sound backup in its place first.",
         )

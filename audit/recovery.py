@@ -186,10 +186,9 @@ def _refuse_damaged(connection: Connection, damage: Damage) -> None:
     """Go on only from entries that are whole: a recovery is no way to bless what was changed."""
     problems = derive(connection, damage.keyring).problems
     if problems:
-        first = problems[0]
         raise StoreRefusedError(
-            f"the store itself is damaged: entry `{first.index}`: {first.what}",
-            zh=f"记录库本身已损坏（第 {first.index} 条）；请先放回完好的备份，再行恢复",
+            f"the store itself is damaged: {problems[0].line}",
+            zh=f"记录库本身已损坏（{problems[0].zh_line}）；请先放回完好的备份，再行恢复",
             reason="STORE_DAMAGED",
             hint="Put a sound backup in its place first; a recovery goes on from whole entries"
             " only.",

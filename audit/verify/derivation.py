@@ -21,6 +21,7 @@ from audit.trail.unsealing import read_keyring
 from audit.verify.crew import Task, Told, share_out
 from audit.verify.report import Depth, Problem, Progress, Wrong, in_order
 from audit.verify.stretch import CHAIN_BROKEN, Derived, Stretch, check_tile, derive_stretch
+from audit.verify.tables import check_tables
 from audit.verify.whole import (
     check_file,
     check_log,
@@ -162,7 +163,14 @@ class _Course:
         """What takes long and needs no stretch."""
         if self._depth is Depth.TREE:
             return ()
-        return check_file, check_subject_keys, check_marks, check_spans, check_releases
+        return (
+            check_file,
+            check_tables,
+            check_subject_keys,
+            check_marks,
+            check_spans,
+            check_releases,
+        )
 
     def end(
         self,
@@ -274,9 +282,18 @@ def _look(folder: Path, question: Callable[[Connection], Found]) -> Found:
             return connections.at(folder).look(question)
         return connections.at(folder).look(ask_once_more)
     except (SQLAlchemyError, TypeError, AttributeError):
-        raise StoreRefusedError(
-            "the store cannot be read to its end",
-            zh="记录库读不到末尾；请检查磁盘，并在副本上运行 `PRAGMA integrity_check`",
-            reason="STORE_UNREADABLE",
-            hint="Check the disk, and run `PRAGMA integrity_check` on a copy of the file.",
-        ) from None
+        raise _unreadable(folder) from None
+
+
+def _unreadable(folder: Path) -> StoreRefusedError:
+    """The refusal of a store that no check gets through; if that is why, how its tables differ."""
+    found: tuple[Problem, ...] = ()
+    with suppress(SQLAlchemyError, StoreRefusedError):
+        found = connections.at(folder).look(lambda connection: _checked(connection, check_tables))
+    return StoreRefusedError(
+        "the store cannot be read to its end" + "".join(f": {one.what}" for one in found[:1]),
+        zh="".join(f"{one.zh}；" for one in found[:1])
+        + "记录库读不到末尾；请检查磁盘，并在副本上运行 `PRAGMA integrity_check`",
+        reason="STORE_UNREADABLE",
+        hint="Check the disk, and run `PRAGMA integrity_check` on a copy of the file.",
+    )

@@ -45,6 +45,16 @@ class Problem:
     what: str
     zh: str
 
+    @property
+    def line(self) -> str:
+        """Which entry, if any, and what."""
+        return self.what if self.index is None else f"entry `{self.index}`: {self.what}"
+
+    @property
+    def zh_line(self) -> str:
+        """The same in Chinese."""
+        return self.zh if self.index is None else f"第 {self.index} 条：{self.zh}"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -52,9 +52,7 @@ SCHEMA_2 = (
     "CREATE INDEX entries_by_case ON entries (case_id) WHERE case_id != ''",
     "CREATE INDEX entries_by_subject ON entries (subject_tag) WHERE subject_tag != ''",
     "CREATE INDEX entries_by_matter ON entries (matter)",
-    "ALTER TABLE subject_keys RENAME TO newer_keys",
-    "CREATE TABLE subject_keys AS SELECT id, subject_tag, wrapped FROM newer_keys",
-    "DROP TABLE newer_keys",
+    "DROP INDEX subject_keys_of_nobody",
     "CREATE INDEX ix_subject_keys_subject_tag ON subject_keys (subject_tag)",
     "UPDATE log_head SET schema = 2",
 )
@@ -184,6 +182,7 @@ def test_what_is_damaged_is_not_migrated_and_not_changed(
         migrate(old, operator="op", now=NOW)
 
     assert caught.value.reason == reason
+    assert "None" not in f"{caught.value}{caught.value.zh}"
     assert content(old) == before
 
 

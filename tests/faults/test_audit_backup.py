@@ -176,7 +176,7 @@ def test_a_copy_that_does_not_verify_is_not_kept(folder: Path) -> None:
         back_up(folder)
 
     assert caught.value.reason == "STORE_DAMAGED"
-    assert str(caught.value).startswith("the copy does not follow from its entries, first at `2`")
+    assert str(caught.value).startswith("the copy does not follow from its entries: entry `2`")
     assert [p.name for p in folder.parent.iterdir()] == ["s"]
 
 

@@ -237,6 +237,64 @@ def test_a_session_that_is_hidden_from_an_account_may_be_of_another_machine() ->
                 assert not near.is_alone_here()
 
 
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        pytest.param(
+            """CREATE FUNCTION keep() RETURNS trigger AS 'BEGIN RETURN NULL; END' LANGUAGE plpgsql;
+               CREATE TRIGGER kept BEFORE DELETE ON sealed FOR EACH ROW EXECUTE FUNCTION keep()""",
+            "the trigger `kept`",
+            id="a trigger that lets nothing be erased",
+        ),
+        pytest.param(
+            "CREATE RULE hide AS ON DELETE TO sealed DO INSTEAD NOTHING",
+            "the rule `hide`",
+            id="a rule that does the same",
+        ),
+        pytest.param(
+            "CREATE POLICY hide ON entries FOR SELECT USING (idx != 4)",
+            "the policy `hide`",
+            id="a policy that hides an entry from services",
+        ),
+        pytest.param(
+            "ALTER TABLE entries ENABLE ROW LEVEL SECURITY",
+            "the table `entries`",
+            id="security of rows, under which only the owner sees any",
+        ),
+        pytest.param(
+            "ALTER TABLE mark_sets RENAME TO sets; CREATE VIEW mark_sets AS SELECT * FROM sets",
+            "the table `mark_sets`",
+            id="a view in the place of a table",
+        ),
+        pytest.param(
+            "CREATE TABLE more () INHERITS (log_latest)",
+            "the table `more`",
+            id="a table whose rows count as those of another",
+        ),
+        pytest.param(
+            "ALTER TABLE entries ALTER COLUMN outcome TYPE varchar COLLATE pg_catalog.default",
+            "the column `entries.outcome`",
+            id="a column that is sorted otherwise",
+        ),
+        pytest.param(
+            "ALTER TABLE cases ALTER COLUMN state SET DEFAULT 'open'",
+            "the column `cases.state`",
+            id="a column with a value of its own",
+        ),
+    ],
+)
+async def test_whatever_the_owner_puts_into_the_way_of_rows_is_named(
+    folder: Path, statement: str, named: str
+) -> None:
+    async with Trail.open(folder) as trail:
+        await trail.append(entry(), expect={"k": None})
+    sql(folder, statement)
+
+    report = verify_store(folder)
+
+    assert f"{named} is not as this program makes it" in [p.what for p in report.problems]
+
+
 FORBIDDEN = {
     "appender": (
         "UPDATE log_entries SET leaf = leaf",

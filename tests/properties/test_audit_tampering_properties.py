@@ -349,6 +349,83 @@ def test_what_a_store_can_hold_and_no_service_writes_is_named(
 
 
 @pytest.mark.parametrize(
+    ("script", "named"),
+    [
+        pytest.param(
+            """CREATE TRIGGER keep AFTER DELETE ON sealed
+               BEGIN INSERT INTO archive VALUES (old.idx, '', old.content); END""",
+            "the trigger `keep`",
+            id="a trigger that keeps what is erased",
+        ),
+        pytest.param("CREATE TABLE kept (content)", "the table `kept`", id="another table"),
+        pytest.param(
+            """ALTER TABLE mark_sets RENAME TO sets;
+               CREATE VIEW mark_sets AS SELECT * FROM sets
+               WHERE name != 'outcome' OR strftime('%H', 'now') < '25'""",
+            "the view `mark_sets`",
+            id="a view that can tell by day what it hides by night",
+        ),
+        pytest.param(
+            """PRAGMA writable_schema = ON;
+               UPDATE sqlite_schema SET sql = replace(
+                   sql, 'case_id VARCHAR', 'case_id VARCHAR COLLATE NOCASE') WHERE name = 'entries';
+               PRAGMA writable_schema = RESET;
+               REINDEX""",
+            "the table `entries`",
+            id="a column with another collation",
+        ),
+        pytest.param(
+            """DROP INDEX cases_by_state;
+               CREATE UNIQUE INDEX cases_by_state ON cases (state, due_time, case_id)""",
+            "the index `cases_by_state`",
+            id="an index that refuses what is new",
+        ),
+        pytest.param(
+            "DROP INDEX entries_by_marks", "the index `entries_by_marks`", id="an index is gone"
+        ),
+    ],
+)
+def test_tables_are_as_they_were_made_and_nothing_else_is_there(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path, script: str, named: str
+) -> None:
+    shutil.copytree(filled[0], tmp_path / "s")
+    store = sqlite3.connect(tmp_path / "s" / "store.sqlite")
+    store.executescript(script)
+    store.close()
+
+    report = verify_store(tmp_path / "s")
+
+    assert f"{named} is not as this program makes it" in [p.what for p in report.problems]
+    assert report.first_bad_index is None
+
+
+def test_a_store_that_cannot_be_read_for_its_tables_is_refused_by_their_name(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    shutil.copytree(filled[0], tmp_path / "s")
+    with closing(sqlite3.connect(tmp_path / "s" / "store.sqlite")) as store:
+        store.executescript("ALTER TABLE spans RENAME TO times")
+
+    with pytest.raises(StoreRefusedError) as caught:
+        verify_store(tmp_path / "s")
+
+    assert str(caught.value) == (
+        "the store cannot be read to its end: the table `spans` is not as this program makes it"
+    )
+    assert caught.value.zh.startswith("表 `spans` 并非本程序所建的样子；")
+
+
+def test_what_sqlite_itself_has_counted_is_no_table_of_somebody_else(
+    filled: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    shutil.copytree(filled[0], tmp_path / "s")
+    with closing(sqlite3.connect(tmp_path / "s" / "store.sqlite")) as store:
+        store.executescript("ANALYZE; VACUUM")
+
+    assert verify_store(tmp_path / "s").problems == ()
+
+
+@pytest.mark.parametrize(
     ("statement", "found"),
     [
         ("UPDATE log_tiles SET root = zeroblob(32)", "tree rows sealed"),
