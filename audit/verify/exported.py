@@ -10,7 +10,15 @@ from audit.errors import StoreRefusedError, TamperedError
 from audit.log.checkpoint import Checkpoint, Verifier
 from audit.log.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, Hash, leaf_hash
 from audit.log.standing import CHECKPOINT_FILE, VERIFIER_KEY_FILE
-from audit.log.tiles import HEIGHT, WIDTH, Tree, split_bundle, split_hashes, tile_path
+from audit.log.tiles import (
+    HEIGHT,
+    WIDTH,
+    TileReader,
+    Tree,
+    split_bundle,
+    split_hashes,
+    tile_path,
+)
 from audit.trail.entries import Leaf
 from audit.trail.layout import (
     EARLIER_KEYS_FILE,
@@ -64,7 +72,9 @@ def verify_export(
         TamperedError: A key is malformed, or did not sign what it should have.
     """
     try:
-        verifier = Verifier(key or (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip())
+        if key is None:
+            key = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
+        verifier = Verifier(key)
         signed = verifier.open((folder / CHECKPOINT_FILE).read_text("utf-8"))
     except (OSError, UnicodeDecodeError):
         raise _unreadable() from None
@@ -100,6 +110,25 @@ def entries_of_export(folder: Path) -> Iterator[tuple[int, bytes]]:
     for start in range(0, size, WIDTH):
         path = tile_path("entries", start // WIDTH, min(WIDTH, size - start))
         yield from enumerate(split_bundle((folder / path).read_bytes()), start)
+
+
+def entry_of_export(folder: Path, index: int, size: int) -> tuple[bytes | None, TileReader]:
+    """One entry of an export of that size, and the tiles that prove it; neither is verified.
+
+    Raises:
+        LookupError: Its bundle does not hold it.
+    """
+
+    def tile(level: int, position: int) -> list[Hash]:
+        count = min(WIDTH, (size >> HEIGHT * level) - WIDTH * position)
+        path = folder / tile_path(level, position, count)
+        return split_hashes(_read(path, HASH_BYTES * count))
+
+    if not 0 <= index < size:
+        return None, tile
+    position, within = divmod(index, WIDTH)
+    path = folder / tile_path("entries", position, min(WIDTH, size - WIDTH * position))
+    return [*split_bundle(_read(path, _BUNDLE_BYTES))][within], tile
 
 
 class _Check:
@@ -146,7 +175,7 @@ class _Check:
 
     def _bundle(self, position: int, count: int) -> Sequence[bytes]:
         """The entries of a bundle, as many as can be read."""
-        content = self._read(tile_path("entries", position, count), _BUNDLE_BYTES)
+        content = _read(self._folder / tile_path("entries", position, count), _BUNDLE_BYTES)
         leaves = [*split_bundle(content)][:count]
         if len(leaves) < count or len(content) != sum(2 + len(leaf) for leaf in leaves):
             self._wrong(
@@ -171,7 +200,7 @@ class _Check:
     def _tile(self, level: int, position: int, ours: bytes) -> None:
         """Name the first entry under the first hash of a tile that is wrong."""
         path = tile_path(level, position, len(ours) // HASH_BYTES)
-        content = self._read(path, len(ours))
+        content = _read(self._folder / path, len(ours))
         if content == ours:
             return
         pairs = zip(split_hashes(ours), split_hashes(content), strict=False)
@@ -194,16 +223,17 @@ class _Check:
                 f"本条所依据的发布 `{digest[:64]}` 不在导出中，或已非原样",
             )
 
-    def _read(self, path: str, limit: int) -> bytes:
-        """A file, one byte beyond the limit at most; nothing if it cannot be read."""
-        try:
-            with (self._folder / path).open("rb") as file:
-                return file.read(limit + 1)
-        except OSError:
-            return b""
-
     def _wrong(self, index: int | None, what: str, zh: str) -> None:
         self.problems.append(Problem(index, what, zh))
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """A file, one byte beyond the limit at most; nothing if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError:
+        return b""
 
 
 def _given(folder: Path, note: str, verifier: Verifier) -> Checkpoint:

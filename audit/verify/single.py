@@ -1,4 +1,4 @@
-"""One entry, and one receipt, held against the store that should have them."""
+"""One entry, and one receipt, held against the store, or export, that should have them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,11 @@ from audit.log.log import no_entry, refuse_missing
 from audit.log.merkle import Hash, inclusion_proof, leaf_hash
 from audit.log.proof import Proof
 from audit.log.standing import CHECKPOINT_FILE, VERIFIER_KEY_FILE
-from audit.log.tiles import TiledNodes
+from audit.log.tiles import TiledNodes, TileReader
 from audit.trail.entries import Leaf
 from audit.trail.receipts import ReceiptReport, verify_receipt
 from audit.trail.recoveries import Recovery, read_recoveries
+from audit.verify.exported import entry_of_export, is_export
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +37,32 @@ class EntryReport:
 def verify_entry(folder: Path, index: int, *, key: str | None = None) -> EntryReport:
     """Read one entry's permanent part, and prove it under the newest signed checkpoint.
 
+    Args:
+        folder: Of a store, or an export.
+
     Raises:
         StoreRefusedError: There is no store, or it or what is beside it cannot be read.
         NotFoundError: The signed checkpoint covers no such entry.
         TamperedError: The entry is not proven to be in the log.
     """
     try:
-        verifier = Verifier(key or (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip())
+        if key is None:
+            key = (folder / VERIFIER_KEY_FILE).read_text("utf-8").strip()
+        verifier = Verifier(key)
         note = (folder / CHECKPOINT_FILE).read_text("utf-8")
-        checkpoint = verifier.open(note)
+        size = verifier.open(note).size
 
-        def prove(connection: Connection) -> tuple[bytes, Proof]:
-            content = store.read_leaf(connection, index)
-            if content is None or index >= checkpoint.size:
+        def prove(content: bytes | None, tiles: TileReader) -> tuple[bytes, Proof]:
+            if content is None or index >= size:
                 raise no_entry(index)
-            nodes = TiledNodes(store.tile_reader(connection))
-            return content, Proof(index, inclusion_proof(index, checkpoint.size, nodes), note)
+            return content, Proof(index, inclusion_proof(index, size, TiledNodes(tiles)), note)
 
-        content, proof = connections.at(folder).look(prove)
+        if is_export(folder):
+            content, proof = prove(*entry_of_export(folder, index, size))
+        else:
+            content, proof = connections.at(folder).look(
+                lambda c: prove(store.read_leaf(c, index), store.tile_reader(c))
+            )
         leaf = Leaf.decode(content)
     except (OSError, SQLAlchemyError):
         raise _unreadable() from None

@@ -9,7 +9,7 @@ import typer
 from decision_service.aftercare_client import ACTS, CHANNELS, AftercareClient
 from decision_service.cli import show
 from decision_service.cli.counter import read_values
-from decision_service.cli.service import LOCAL, Address, CaseId, Json, RequestId, Token, call
+from decision_service.cli.service import LAST, LOCAL, Address, CaseId, Json, RequestId, Token, call
 from decision_service.client import Client, as_json
 from decision_service.model import Text
 
@@ -19,9 +19,10 @@ app = typer.Typer(
 )
 
 Index = Annotated[
-    int, typer.Option("--decision", min=0, help="决定的序号 | Receipt index of the decision.")
+    int,
+    typer.Option("--decision", min=0, max=LAST, help="决定的序号 | Receipt index of the decision."),
 ]
-Rating = Annotated[int, typer.Argument(min=0, metavar="RATING", help="评价 | Its index.")]
+Rating = Annotated[int, typer.Argument(min=0, max=LAST, metavar="RATING", help="评价 | Its index.")]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 
 
@@ -134,7 +135,9 @@ def proposals(*, address: Address = LOCAL, token: Token = "", json: Json = False
 
 @app.command()
 def answer(
-    proposal: Annotated[int, typer.Argument(min=0, metavar="PROPOSAL", help="提议 | Its index.")],
+    proposal: Annotated[
+        int, typer.Argument(min=0, max=LAST, metavar="PROPOSAL", help="提议 | Its index.")
+    ],
     reason: Annotated[str, typer.Option(help="理由 | Why, in your own words.")],
     *,
     confirmed: Annotated[

@@ -33,8 +33,13 @@ err = Console(markup=False, highlight=False, emoji=False, stderr=True)
 
 Store = Annotated[
     Path,
+    typer.Option(help="决定记录所在目录 | Folder of the store, or of a copy.", file_okay=False),
+]
+StoreOrExport = Annotated[
+    Path,
     typer.Option(
-        help="决定记录所在目录 | Folder of the store, a copy, or an export.", file_okay=False
+        help="决定记录、其副本或导出所在目录 | Folder of the store, a copy, or an export.",
+        file_okay=False,
     ),
 ]
 Key = Annotated[
@@ -49,7 +54,13 @@ Json = Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON.")]
 
 
 @app.command()
-def show(index: int, store: Store, key: Key = None, as_json: Json = False) -> None:  # noqa: FBT002  # typer's way of a flag
+def show(
+    index: Annotated[int, typer.Argument(metavar="INDEX", help="序号 | Index of the entry.")],
+    store: StoreOrExport,
+    key: Key = None,
+    *,
+    as_json: Json = False,
+) -> None:
     """显示一条记录的永久部分并查验 | Show an entry's permanent part, and prove it is in the log."""
     with refusals(as_json=as_json):
         report = _verify_entry(store, index, key=key)
@@ -66,7 +77,7 @@ def show(index: int, store: Store, key: Key = None, as_json: Json = False) -> No
 @app.command()
 def verify(
     context: typer.Context,
-    store: Store,
+    store: StoreOrExport,
     *,
     key: Key = None,
     anchor: Anchor = None,

@@ -19,7 +19,7 @@ from rich.panel import Panel
 from rich.text import Text as Words
 
 from decision_service.cli import show
-from decision_service.cli.service import LOCAL, Address, CaseId, Json, Token, call
+from decision_service.cli.service import LAST, LOCAL, Address, CaseId, Json, Limit, Token, call
 from decision_service.client import Client, Decision, as_json
 from decision_service.counter_client import (
     RESULTS,
@@ -111,7 +111,7 @@ def queue(
     older_than: Annotated[
         int | None, typer.Option(min=0, metavar="HOURS", help="转来已超过几小时 | Waiting so long.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="至多几条 | At most so many.")] = 50,
+    limit: Limit = 50,
     address: Address = LOCAL,
     token: Token = "",
     json: Json = False,
@@ -213,7 +213,7 @@ def attach(
 @app.command()
 def paper(
     case_id: CaseId,
-    index: Annotated[int, typer.Argument(min=0, help="材料序号 | Index of the paper.")],
+    index: Annotated[int, typer.Argument(min=0, max=LAST, help="材料序号 | Index of the paper.")],
     to: Annotated[Path, typer.Option("--out", dir_okay=False, help="存为 | Where to keep it.")],
     *,
     address: Address = LOCAL,
@@ -359,7 +359,7 @@ def overrides(
     stats: Annotated[
         bool, typer.Option("--stats", help="只看统计 | Counts in place of the list.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="至多几条 | At most so many.")] = 50,
+    limit: Limit = 50,
     address: Address = LOCAL,
     token: Token = "",
     json: Json = False,
@@ -400,7 +400,9 @@ def sample(
 @app.command()
 def look(
     case_id: CaseId,
-    index: Annotated[int, typer.Argument(min=0, help="样本序号 | Index that `sample` told.")],
+    index: Annotated[
+        int, typer.Argument(min=0, max=LAST, help="样本序号 | Index that `sample` told.")
+    ],
     result: Annotated[str, typer.Argument(help="approve | refuse | correct")],
     reason: Reason,
     *,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from decision_service.cli import show, trail
-from decision_service.cli.service import LOCAL, Address, Json, Token, call
+from decision_service.cli.service import LAST, LOCAL, Address, Json, Token, call
 from decision_service.cli.trail import Number, Organisation
 from decision_service.client import (
     ApplyRetentionResponse,
@@ -118,7 +118,9 @@ def hold(
 
 @app.command()
 def lift(
-    index: Annotated[int, typer.Argument(min=0, metavar="HOLD", help="保全编号 | Of the hold.")],
+    index: Annotated[
+        int, typer.Argument(min=0, max=LAST, metavar="HOLD", help="保全编号 | Of the hold.")
+    ],
     law: Law,
     reason: Reason,
     *,
@@ -200,9 +202,12 @@ def disclose(
     ],
     *,
     matter: Annotated[str, typer.Option(metavar="MATTER", help="只限事项 | Of a matter.")] = "",
-    first: Annotated[int, typer.Option(min=0, help="起始序号 | The first entry.")] = 0,
+    first: Annotated[int, typer.Option(min=0, max=LAST, help="起始序号 | The first entry.")] = 0,
     end: Annotated[
-        int, typer.Option(min=0, help="截止序号，不含；0 为至今 | Up to but not; 0: until now.")
+        int,
+        typer.Option(
+            min=0, max=LAST, help="截止序号，不含；0 为至今 | Up to but not; 0: until now."
+        ),
     ] = 0,
     address: Address = LOCAL,
     token: Token = "",

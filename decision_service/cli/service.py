@@ -37,6 +37,10 @@ Token = Annotated[
     typer.Option(envvar="MIAOPI_TOKEN", help="访问令牌 | Who calls.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="输出 JSON | Print JSON, one line a message.")]
+LAST = (1 << 63) - 1
+"""The largest index that the contract can write."""
+
+Limit = Annotated[int, typer.Option(min=1, max=(1 << 31) - 1, help="至多几条 | At most so many.")]
 MatterId = Annotated[str, typer.Argument(metavar="MATTER", help="事项 | Id of the matter.")]
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="办件 | Id of the case.")]
 Number = Annotated[
@@ -212,7 +216,7 @@ def receipt_get(
     case_id: CaseId,
     *,
     index: Annotated[
-        int | None, typer.Option(min=0, help="决定的序号，默认最新 | Which decision.")
+        int | None, typer.Option(min=0, max=LAST, help="决定的序号，默认最新 | Which decision.")
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--out", dir_okay=False, help="存为文件 | Where to keep it.")

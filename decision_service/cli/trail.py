@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from rich.console import RenderableType
 
 from decision_service.cli import show, store
-from decision_service.cli.service import LOCAL, Address, CaseId, Json, Token, call
+from decision_service.cli.service import LAST, LOCAL, Address, CaseId, Json, Limit, Token, call
 from decision_service.client import (
     Access,
     Client,
@@ -43,8 +43,9 @@ Organisation = Annotated[
     str,
     typer.Option("--organisation", metavar="CODE", help="单位统一社会信用代码 | The firm's code."),
 ]
-Limit = Annotated[int, typer.Option(min=1, help="至多几条 | At most so many.")]
-Index = Annotated[int, typer.Argument(min=0, metavar="INDEX", help="序号 | Index of the entry.")]
+Index = Annotated[
+    int, typer.Argument(min=0, max=LAST, metavar="INDEX", help="序号 | Index of the entry.")
+]
 
 _SEALINGS = {
     GetEntryResponse.SEALING_MASKED: "已打开并遮蔽 opened and masked",
@@ -157,7 +158,7 @@ def stats(
             for one in found:
                 show.out.print(as_json(one), soft_wrap=True)
         else:
-            show.out.print(_stats(found))
+            show.out.print(release_stats(found))
 
     call(address, token, ask)
 
@@ -165,7 +166,7 @@ def stats(
 @app.command()
 def replay(
     index: Annotated[
-        int | None, typer.Argument(min=0, metavar="[INDEX]", help="序号 | One decision.")
+        int | None, typer.Argument(min=0, max=LAST, metavar="[INDEX]", help="序号 | One decision.")
     ] = None,
     *,
     filter_: Annotated[
@@ -176,6 +177,8 @@ def replay(
     json: Json = False,
 ) -> None:
     """重现决定 | Have decisions decided again from their record; exit 1 if one is not the same."""
+    if index is not None and filter_:
+        raise typer.BadParameter("请只给出序号或 --filter 之一 | give an index or --filter")
     found: list[Replay] = []
 
     async def ask_one(client: Client) -> None:
@@ -204,6 +207,10 @@ def replay(
 
 def subject_of(number: str, organisation: str) -> Document | None:
     """Whom the two options name; None for nobody."""
+    if number and organisation:
+        raise typer.BadParameter(
+            "请只给出 --id、--organisation 之一 | give one of --id and --organisation"
+        )
     if organisation:
         return Document(kind="organisation_code", number=organisation)
     return Document(kind="resident_id", number=number) if number else None
@@ -264,7 +271,8 @@ def _accesses(found: Iterable[Access]) -> RenderableType:
     return rows
 
 
-def _stats(found: Iterable[ReleaseStats]) -> RenderableType:
+def release_stats(found: Iterable[ReleaseStats]) -> RenderableType:
+    """Figures of releases, or of matters."""
     rows = show.grid(
         "版本 Release",
         "决定 Decisions",
@@ -279,7 +287,7 @@ def _stats(found: Iterable[ReleaseStats]) -> RenderableType:
     )
     for one in found:
         ended = one.automatic + one.outcomes.get("referred", 0)
-        decided = one.automatic + sum(one.determinations[kind] for kind in _ENDED)
+        decided = one.automatic + sum(one.determinations.get(kind, 0) for kind in _ENDED)
         rows.add_row(
             one.release or f"{one.matter} {one.release_digest.hex()[:12]}".rstrip(),
             str(one.decisions),
@@ -323,9 +331,14 @@ def _replayed(found: Iterable[Replay]) -> RenderableType:
 
 
 def _durations(*took: Duration) -> str:
-    return " / ".join(map(_duration, took))
+    """Median, nine of ten and longest; nothing where nothing was that took time."""
+    return " / ".join(map(_duration, took)) if any(map(_seconds, took)) else "—"
 
 
 def _duration(took: Duration) -> str:
     """To the second above it: nothing that took time shows as none."""
-    return str(timedelta(seconds=ceil(took.ToTimedelta().total_seconds())))
+    return str(timedelta(seconds=ceil(_seconds(took))))
+
+
+def _seconds(took: Duration) -> float:
+    return took.ToTimedelta().total_seconds()

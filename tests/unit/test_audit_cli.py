@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import LargeBinary, String, cast, func, update
 from typer.testing import CliRunner, Result
 
+from audit.export import export
 from audit.log.sqlite import connect_writer
 from audit.log.store import ENTRIES
 from audit.trail import Entry, Trail
@@ -17,6 +18,8 @@ from decision_service.cli import receipts
 from decision_service.cli.store import app
 
 ID_NUMBER = "990000199001010007"
+ERASE = ["erase", "--law", "x", "--reason", "x", "--ground", "order", "--yes"]
+DISCLOSE = ["audit", "disclose", "--recipient", "age1x", "--law", "x", "--reason", "x"]
 
 
 @pytest.fixture
@@ -56,6 +59,32 @@ def test_an_entry_is_shown_and_proven_without_personal_data(folder: Path) -> Non
     assert "✔ 已证明在日志中 | proven to be in the log" in shown.output
     assert ID_NUMBER not in shown.output
     assert json.loads(audit("show", 1, "--store", folder, "--json").stdout)["tree_size"] == 3
+
+
+def test_an_entry_of_an_export_is_shown_and_proven(folder: Path, tmp_path: Path) -> None:
+    export(folder, tmp_path / "export", now=datetime.now(UTC))
+
+    shown = [
+        audit("show", 1, "--store", where, "--json") for where in (folder, tmp_path / "export")
+    ]
+
+    assert shown[0].exit_code == 0
+    assert shown[0].output == shown[1].output
+    assert "ENTRY_NOT_FOUND" in audit("show", 3, "--store", tmp_path / "export").output
+
+
+@pytest.mark.parametrize("spoilt", ["tile/entries/000.p/3", "tile/0/000.p/3"])
+def test_an_entry_of_an_export_that_was_changed_is_not_shown_as_proven(
+    folder: Path, tmp_path: Path, spoilt: str
+) -> None:
+    export(folder, tmp_path / "export", now=datetime.now(UTC))
+    content = (tmp_path / "export" / spoilt).read_bytes()
+    for changed in (content.swapcase(), content[:9], b""):
+        (tmp_path / "export" / spoilt).write_bytes(changed)
+
+        shown = audit("show", 1, "--store", tmp_path / "export")
+
+        assert (shown.exit_code, "RECEIPT_UNPROVEN" in shown.output) == (1, True)
 
 
 def test_an_entry_that_is_not_there_is_an_error(folder: Path) -> None:
@@ -207,3 +236,60 @@ def spoil(folder: Path) -> None:
             update(ENTRIES).where(ENTRIES.c.idx == 1).values(leaf=cast(changed, LargeBinary))
         )
     connection.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["audit", "query", "--limit", str(1 << 31)],
+        ["audit", "accesses", "--id", ID_NUMBER, "--limit", str(1 << 31)],
+        ["audit", "entry", str(1 << 63)],
+        ["audit", "replay", str(1 << 63)],
+        ["audit", "lift", str(1 << 63), "--law", "x", "--reason", "x"],
+        [*DISCLOSE, "--first", str(1 << 63)],
+        [*DISCLOSE, "--end", str(1 << 63)],
+        ["counter", "queue", "--limit", str(1 << 31)],
+        ["counter", "overrides", "--limit", str(1 << 31)],
+        ["receipt", "get", "c", "--index", str(1 << 63)],
+    ],
+)
+def test_a_number_that_the_contract_cannot_write_is_a_slip(typed: list[str]) -> None:
+    done = CliRunner().invoke(miaopi, typed)
+
+    assert (done.exit_code, "should be less than or equal to" in done.output) == (2, True), (
+        done.output
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            ["query", "--id", ID_NUMBER, "--organisation", "9199"],
+            "give one of --id and --organisation",
+        ),
+        (
+            [*ERASE, "--id", ID_NUMBER, "--organisation", "9199"],
+            "give one of --id and --organisation",
+        ),
+        (["replay", "3", "--filter", "outcome = approved"], "give an index or --filter"),
+    ],
+)
+def test_of_two_that_exclude_each_other_none_is_passed_over(typed: list[str], said: str) -> None:
+    done = CliRunner().invoke(miaopi, ["audit", *typed, "--address", "127.0.0.1:1"])
+
+    assert (done.exit_code, said in " ".join(done.output.replace("│", "").split())) == (2, True), (
+        done.output
+    )
+
+
+@pytest.mark.parametrize("typed", [["verify"], ["show", 1]])
+def test_an_empty_key_is_none_and_not_the_key_of_the_folder(
+    folder: Path, tmp_path: Path, typed: list[object]
+) -> None:
+    export(folder, tmp_path / "export", now=datetime.now(UTC))
+
+    for store in (folder, tmp_path / "export"):
+        told = audit(*typed, "--store", store, "--key", "")
+        assert told.exit_code == 1
+        assert "KEY_MALFORMED" in told.output

@@ -10,7 +10,8 @@ from rich.console import Console, RenderableType
 from typer.testing import CliRunner
 
 from decision_service.cli import app, show
-from decision_service.client import CaseEvent, ClientError
+from decision_service.cli.trail import release_stats
+from decision_service.client import CaseEvent, ClientError, ReleaseStats
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,16 @@ def test_a_table_too_wide_for_its_terminal_is_shown_row_by_row(width: int) -> No
     assert "办件 Case  018ebcb27777757bb0f6c6936e000817" in narrow
     assert narrow.count("栏 Column 7  值 value 7") == 2
     assert "Column 0" not in narrow, "of what is empty nothing is said"
+
+
+def test_of_what_no_person_decided_no_figure_is_shown() -> None:
+    one = ReleaseStats(release="library_card@2020-01-01", decisions=1, automatic=1)
+    one.outcomes["approved"] = 1
+    one.longest_duration.FromMilliseconds(20)
+
+    shown = " ".join(printed(release_stats([one]), 60).split())
+
+    assert "人工决定 By persons" not in shown
+    assert "人工用时 Took: 50% / 90% / max —" in shown
+    assert "用时 Took: 50% / 90% / max 0:00:00 / 0:00:00 / 0:00:01" in shown
+    assert dict(one.determinations) == {}, "to look changes nothing"
