@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from audit.errors import AuditError, StoreRefusedError
-from audit.log import connections, store
+from audit.log import connections, sqlite, store
 from audit.log.checkpoint import Checkpoint
 from audit.log.connections import STORE_FILE
 from audit.log.log import refuse_missing
@@ -133,6 +133,7 @@ def diagnose(folder: Path, *, now: datetime, anchor: Path | None = None) -> Diag
     )
     findings = [
         *(_refusal(one) for one in refusals),
+        *_linked(folder / STORE_FILE),
         *_exposed(folder),
         *_space(found),
         *_unfinished(folder),
@@ -167,6 +168,14 @@ def _inside(
 
 def _refusal(refusal: AuditError) -> Finding:
     return Finding(Level.STOP, refusal.reason, str(refusal), refusal.zh, refusal.hint)
+
+
+def _linked(file: Path) -> Iterator[Finding]:
+    try:
+        if file.exists():
+            sqlite.refuse_linked(file)
+    except StoreRefusedError as refusal:
+        yield _refusal(refusal)
 
 
 def _exposed(folder: Path) -> Iterator[Finding]:

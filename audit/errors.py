@@ -50,7 +50,7 @@ class StoreRefusedError(AuditError):
     """The store must not be opened as it is.
 
     Reasons: ``STORE_MISSING``, ``STORE_EXISTS``, ``STORE_LOST``, ``STORE_UNREADABLE``,
-    ``STORE_IN_USE``,
+    ``STORE_IN_USE``, ``STORE_LINKED``,
     ``FOLDER_UNWRITABLE``, ``SCHEMA_OLD``, ``SCHEMA_UNKNOWN``, ``ORIGIN_INVALID``, ``KEY_MISSING``,
     ``KEY_INVALID``, ``KEY_EXPOSED``, ``KEYS_DIFFER``, ``ANCHOR_MISSING``, ``ANCHOR_INVALID``,
     ``STORE_BEHIND_ANCHOR``, ``STORE_BEHIND_CHECKPOINT``, ``STORE_FORKED``, ``STORE_FOREIGN``,

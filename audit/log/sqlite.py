@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
+from audit.errors import StoreRefusedError
 from audit.log.files import Lock
 from audit.log.reader import Reader
 
@@ -41,7 +42,8 @@ class File:
     """The place of a store (`connections.Database`)."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._given = path
+        self._path = path.resolve()  # its WAL lies beside the file itself, not beside a link
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ class File:
         A store at rest is read as a file that does not change, because SQLite would make its WAL
         anew; if a service was started meanwhile, the question is asked once more, beside it.
         """
-        at_rest, before = not _has_wal(self._path), _stamp(self._path)
+        at_rest, before = _is_at_rest(self._path), _stamp(self._path)
         if at_rest:
             try:
                 found = _ask(self._path, question, "ro&immutable=1")
@@ -110,7 +112,28 @@ class File:
         return Lock.holder(self._path.with_name(LOCK_FILE))
 
     def _lock(self) -> Lock:
+        refuse_linked(self._given)
         return Lock(self._path.with_name(LOCK_FILE))
+
+
+def refuse_linked(path: Path) -> None:
+    """Make sure that a store to be written has one name.
+
+    By another one, another process holds another lock and writes another WAL: what both
+    acknowledge, one of them loses.
+
+    Raises:
+        StoreRefusedError: It is a link, or has a second name (``STORE_LINKED``).
+    """
+    if path.is_symlink() or path.stat().st_nlink > 1:
+        raise StoreRefusedError(
+            f"`{path.name}` is a link, or has another name on its disk",
+            zh=f"`{path.name}` 是链接，或在磁盘上另有名称（硬链接），两个服务可能同写一库；"
+            "请停服后将它复制为单独的文件放在原处",
+            reason="STORE_LINKED",
+            hint="While no service runs, put a copy of the file itself in its place; a folder may"
+            " be a link.",
+        )
 
 
 class Turns:
@@ -224,7 +247,7 @@ def _ask(path: Path, question: Callable[[Connection], Found], mode: str) -> Foun
 def _stamp(path: Path) -> tuple[bool, int, int]:
     """Changes when somebody begins to write the store, or has written it."""
     status = path.stat()
-    return _has_wal(path), status.st_mtime_ns, status.st_size
+    return _is_at_rest(path), status.st_mtime_ns, status.st_size
 
 
 def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noqa: ANN401  # passed on
@@ -251,5 +274,6 @@ def _engine(path: Path, mode: str, *, begin: str, **pool: Any) -> Engine:  # noq
     return engine
 
 
-def _has_wal(path: Path) -> bool:
-    return path.with_name(path.name + "-wal").exists()
+def _is_at_rest(path: Path) -> bool:
+    """Whether all of a store is in its file: no WAL, no journal that is to be played back."""
+    return not any(path.with_name(path.name + end).exists() for end in ("-wal", "-journal"))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import shutil
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,21 @@ def refused(folder: Path) -> str:
     with pytest.raises(StoreRefusedError) as caught:
         Trail.open(folder)
     return caught.value.reason
+
+
+async def test_behind_a_link_a_store_is_read_with_what_its_service_wrote_last(
+    folder: Path, tmp_path: Path
+) -> None:
+    linked = tmp_path / "linked"
+    async with Trail.open(folder) as trail:
+        await trail.append(entry(), expect={})
+        shutil.copytree(folder, linked, ignore=shutil.ignore_patterns("store.sqlite*"))
+        (linked / "store.sqlite").symlink_to(folder / "store.sqlite")
+
+        taken = await asyncio.to_thread(back_up, linked)
+        found = await asyncio.to_thread(verify_store, linked)
+
+    assert (taken.head.size, found.problems) == (6, ())
 
 
 async def test_a_backup_is_taken_while_the_service_writes_and_each_is_one_instant(

@@ -130,9 +130,28 @@ def another_key(folder: Path) -> None:
     shutil.copy(folder.with_name("other") / "signing.key", folder)
 
 
+def link(folder: Path) -> None:
+    """So that a service of another folder holds another lock, and writes another WAL."""
+    (folder / "other").hardlink_to(folder / "store.sqlite")
+
+
+def symbolic_link(folder: Path) -> None:
+    (folder / "store.sqlite").rename(folder / "elsewhere")
+    (folder / "store.sqlite").symlink_to(folder / "elsewhere")
+
+
+def journal(folder: Path) -> None:
+    """As a program leaves it that wrote the file in another mode, and was killed."""
+    pages = bytes.fromhex("d9d505f920a163d7") + bytes(504)
+    (folder / "store.sqlite-journal").write_bytes(pages)
+
+
 @pytest.mark.parametrize(
     ("spoil", "stops"),
     [
+        pytest.param(link, ["STORE_LINKED"], id="another name"),
+        pytest.param(symbolic_link, ["STORE_LINKED"], id="a link"),
+        pytest.param(journal, ["STORE_UNREADABLE"], id="journal"),
         pytest.param(remove("anchor"), ["ANCHOR_MISSING"], id="anchor missing"),
         pytest.param(fill("anchor", "x"), ["ANCHOR_INVALID"], id="anchor unreadable"),
         pytest.param(remove("signing.key"), ["KEY_MISSING"], id="signing key missing"),
