@@ -158,6 +158,16 @@ class Leaf(msgspec.Struct, frozen=True):
             )
         return content
 
+    def is_text_of(self, content: bytes) -> bool:
+        """Whether these bytes, which it was read from, are what `encode` writes.
+
+        Any others (a member twice) are read, too, but somebody else could read them otherwise.
+        """
+        try:
+            return self.encode() == content
+        except NotRecordedError:
+            return False
+
     @classmethod
     def decode(cls, content: bytes) -> "Leaf":
         """Read what `encode` wrote.

@@ -27,7 +27,7 @@ from audit.trail.layout import (
     RELEASES_FOLDER,
 )
 from audit.trail.recoveries import RECOVERY_TYPE, Recovery
-from audit.verify.report import PROBLEMS, Depth, Problem, Progress, Report, in_order
+from audit.verify.report import AMBIGUOUS, PROBLEMS, Depth, Problem, Progress, Report, in_order
 
 _BUNDLE_BYTES = WIDTH * (2 + 0xFFFF)
 SHUT = (
@@ -193,6 +193,8 @@ class _Check:
         except (ValueError, TypeError, AttributeError):
             self._wrong(index, "the permanent part cannot be read", "永久部分读不出来")
             return
+        if not leaf.is_text_of(content):
+            self._wrong(index, *AMBIGUOUS)
         digest = leaf.permanent.get("release_digest")
         if isinstance(digest, str) and digest:
             self._named.setdefault(digest, index)

@@ -14,6 +14,12 @@ Progress: TypeAlias = Callable[[int, int], None]
 Wrong: TypeAlias = Callable[[int | None, str, str], None]
 """Told what is wrong: at which entry, in English, in Chinese."""
 
+AMBIGUOUS = (
+    "the permanent part is not its one canonical text, so readers could differ",
+    "永久部分不是唯一的规范写法，不同的人可能读出不同内容",
+)
+"""What is wrong with a leaf that is read, and that no service writes."""
+
 PROBLEMS = 1_000
 """Where that much is wrong, the rest is not looked at."""
 

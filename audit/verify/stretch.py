@@ -23,7 +23,7 @@ from audit.trail.recoveries import RECOVERY_TYPE, opens_from, read_recoveries
 from audit.trail.seal import Keyring, commitment, digest_of
 from audit.trail.unsealing import MASTER_KEY_FILE
 from audit.verify.pointers import Pointers
-from audit.verify.report import PROBLEMS, Depth, Problem, Wrong
+from audit.verify.report import AMBIGUOUS, PROBLEMS, Depth, Problem, Wrong
 
 CHAIN_BROKEN = Problem(
     None,
@@ -216,6 +216,8 @@ class _Beside:
 
     def _entry(self, row: Sequence[Any], leaf: Leaf, links: Links) -> None:
         index, content = row[_INDEX], row[_CONTENT]
+        if not leaf.is_text_of(row[_LEAF]):
+            self._wrong(index, *AMBIGUOUS)
         if leaf.type in self._chains and index not in self._chains[leaf.type]:
             self._wrong(
                 index,

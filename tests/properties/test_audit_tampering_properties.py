@@ -295,6 +295,14 @@ NAMED = [
         id="an entry that is no UTF-8",
     ),
     pytest.param(
+        [
+            """UPDATE log_entries SET leaf = CAST(replace(CAST(leaf AS TEXT),
+               '"outcome":', '"outcome":"refused","outcome":') AS BLOB) WHERE idx = 7"""
+        ],
+        (7, "the permanent part is not its one canonical text, so readers could differ"),
+        id="an entry that says one thing to who reads the first and another to who reads the last",
+    ),
+    pytest.param(
         ["UPDATE log_tiles SET hashes = hashes || x'00'"],
         (0, "tile 0/0 does not follow from the entries"),
         id="a tile with a byte too many",

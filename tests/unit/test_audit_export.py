@@ -19,6 +19,7 @@ from audit import recovery
 from audit.errors import StoreRefusedError, TamperedError
 from audit.export import export
 from audit.log.checkpoint import Signer
+from audit.log.tiles import bundle_entries, split_bundle
 from audit.trail import Entry, Trail
 from audit.trail.projections import archive_hash
 from audit.verify import Depth, verify_export, verify_store
@@ -187,6 +188,19 @@ def test_whoever_verifies_misses_a_release_that_entries_name(
 
     assert problems[0].index == 1, "the first that names it"
     assert all(DIGEST in problem.what for problem in problems)
+
+
+def test_an_entry_that_readers_could_read_differently_is_named(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "export", tmp_path / "e")
+    bundle = tmp_path / "e" / "tile" / "entries" / "000"
+    leaves = [*split_bundle(bundle.read_bytes())]
+    leaves[7] = leaves[7].replace(b'"permanent":{', b'"permanent":{"outcome":"refused",', 1)
+    bundle.write_bytes(bundle_entries(leaves))
+
+    problems = verify_export(tmp_path / "e").problems
+
+    said = "the permanent part is not its one canonical text, so readers could differ"
+    assert said in [problem.what for problem in problems if problem.index == 7]
 
 
 def test_without_checkpoint_or_with_a_foreign_one_there_is_nothing_to_export(
