@@ -132,6 +132,7 @@ class Server:
             "statement_timeout": statement_s * 1_000,
             "lock_timeout": _WAIT_S * 1_000,
             "idle_in_transaction_session_timeout": statement_s * 1_000,
+            "search_path": "public",  # a schema of the account's own name would come before it
         }
         conninfo = make_conninfo(
             **{

@@ -295,6 +295,16 @@ async def test_whatever_the_owner_puts_into_the_way_of_rows_is_named(
     assert f"{named} is not as this program makes it" in [p.what for p in report.problems]
 
 
+async def test_a_schema_of_an_accounts_own_name_takes_the_place_of_no_table(folder: Path) -> None:
+    """Else a service could be shown other tables than whoever checks them."""
+    sql(folder, "CREATE SCHEMA owner; CREATE TABLE owner.log_entries (LIKE public.log_entries)")
+    async with Trail.open(folder) as trail:
+        await trail.append(entry(), expect={})
+
+    assert sql(folder, "SELECT count(*) FROM public.log_entries") == "1"
+    assert verify_store(folder).problems == ()
+
+
 FORBIDDEN = {
     "appender": (
         "UPDATE log_entries SET leaf = leaf",
