@@ -206,11 +206,16 @@ async def timeline(
 ) -> tuple[CaseSummary, Page]:
     """A case and its entries, the oldest first, up to the look with which the first page came.
 
+    Args:
+        case_id: Its id, or its number as notices have it (办件编号).
+
     Raises:
         InvalidRequestError: The token is not of this question.
         NotFoundError: There is no such case.
         NotRecordedError: The look could not be recorded.
     """
+    if "-" in case_id:
+        case_id = await office.record.case_numbered(case_id) or case_id
     case = await office.record.case(case_id)
     if case is None:
         raise no_such_case()

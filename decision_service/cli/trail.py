@@ -15,7 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from rich.console import RenderableType
 
 from decision_service.cli import show, store
-from decision_service.cli.service import LAST, LOCAL, Address, CaseId, Json, Limit, Token, call
+from decision_service.cli.service import LAST, LOCAL, Address, Json, Limit, Token, call
 from decision_service.client import (
     Access,
     Client,
@@ -101,7 +101,13 @@ def entry(index: Index, *, address: Address = LOCAL, token: Token = "", json: Js
 
 @app.command()
 def timeline(
-    case_id: CaseId, *, address: Address = LOCAL, token: Token = "", json: Json = False
+    case_id: Annotated[
+        str, typer.Argument(metavar="CASE", help="办件标识或编号 | Its id, or number.")
+    ],
+    *,
+    address: Address = LOCAL,
+    token: Token = "",
+    json: Json = False,
 ) -> None:
     """查看办件全程 | Show everything that happened with a case."""
 

@@ -11,6 +11,7 @@ from decision_service.inspection import Ask as Question
 from decision_service.model import Application, Contest, MatterId, PrefillRequest
 from decision_service.offers import MOST, Answer, Run
 from decision_service.rights import Ask
+from decision_service.server import shapes
 from decision_service.server.call import Call
 from decision_service.server.fields import Reader
 from decision_service.v1 import (
@@ -283,7 +284,7 @@ def read_timeline(request: trail_pb2.GetCaseTimelineRequest) -> tuple[str, int, 
         InvalidRequestError: It is not of the form that the contract promises; every field.
     """
     reader = Reader()
-    case_id = reader.case_id(request.case_id)
+    case_id = reader.word("case_id", request.case_id, shapes.CASE_OR_NUMBER)
     size = reader.page_size(request.page_size, default=100, most=500)
     reader.finish()
     return case_id, size, request.page_token

@@ -191,7 +191,7 @@ class GetCaseTimelineRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
-    """The case."""
+    """The case: its id, or its number as notices have it (办件编号), e.g. `20261124-7K3M-9QXW`."""
     page_size: _builtins.int
     """At most so many entries; 0 means 100, more than 500 means 500."""
     page_token: _builtins.str

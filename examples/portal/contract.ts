@@ -2244,7 +2244,7 @@ export interface GetEntryResponse {
 
 /** What `GetCaseTimeline` is asked. */
 export interface GetCaseTimelineRequest {
-  /** The case. */
+  /** The case: its id, or its number as notices have it (办件编号), e.g. `20261124-7K3M-9QXW`. */
   caseId: string;
   /** At most so many entries; 0 means 100, more than 500 means 500. */
   pageSize?: number;

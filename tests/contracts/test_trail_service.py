@@ -304,6 +304,21 @@ async def test_a_case_is_told_from_its_beginning_to_this_look(lived: Lived) -> N
 
 
 @module
+async def test_a_case_is_found_by_the_number_on_its_notice(lived: Lived) -> None:
+    decision = lived.decisions["referred"]
+
+    told = await lived.ask(TIMELINE, case_id=decision.case_number, page_size=2)
+    more = await lived.ask(
+        TIMELINE, case_id=decision.case_id, page_size=2, page_token=told.next_page_token
+    )
+
+    assert told.case.case_id == decision.case_id
+    assert more.entries[0].index > told.entries[-1].index
+    failure = await lived.call(TIMELINE, case_id="20260101-0000-0000")
+    assert (failure.code, "CASE_NOT_FOUND" in str(failure.details)) == ("NOT_FOUND", True)
+
+
+@module
 async def test_a_case_is_told_in_pages_that_end_with_the_first_look(lived: Lived) -> None:
     case_id = lived.decisions["referred"].case_id
     whole = await lived.ask(TIMELINE, case_id=case_id)
