@@ -162,6 +162,13 @@ class _Check:
             self._tile(level, position, hashes)
         for digest, index in self._named.items():
             self._release(digest, index)
+        told = {one.old_verifier_key for one in self.recoveries if one.old_verifier_key}
+        if self._depth is not Depth.TREE and told != {*_earlier_keys(self._folder)}:
+            self._wrong(
+                None,
+                f"`{EARLIER_KEYS_FILE}` has other keys than the recoveries on record tell of",
+                f"`{EARLIER_KEYS_FILE}` 中的公钥与恢复记录所载不符",
+            )
 
     def _grow(self, hashes: Sequence[Hash]) -> None:
         """Let the tree grow, and stop at each size of interest to see its root."""

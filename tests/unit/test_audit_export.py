@@ -333,6 +333,23 @@ def test_keys_from_before_a_recovery_go_along(made: Path, tmp_path: Path) -> Non
     assert [one.reason for one in report.recoveries] == ["lost"]
 
 
+@pytest.mark.parametrize("recovered", [True, False])
+def test_an_earlier_key_of_which_no_recovery_tells_is_named(
+    made: Path, tmp_path: Path, *, recovered: bool
+) -> None:
+    shutil.copytree(made / "s", tmp_path / "s")
+    if recovered:
+        (tmp_path / "s" / "signing.key").unlink()
+        recovery.recover(tmp_path / "s", reason="lost", operator="o", now=NOW)
+    export(tmp_path / "s", tmp_path / "e", now=NOW)
+    with (tmp_path / "e" / "earlier-verifier-keys").open("a") as file:
+        file.write(Signer(Signer.generate("test.invalid/miaopi")).verifier_key + "\n")
+
+    assert [problem.what for problem in verify_export(tmp_path / "e").problems] == [
+        "`earlier-verifier-keys` has other keys than the recoveries on record tell of"
+    ]
+
+
 def test_as_people_type_it(made: Path, tmp_path: Path) -> None:
     def audit(*arguments: object) -> tuple[int, str]:
         done = CliRunner().invoke(miaopi, ["audit", *map(str, arguments)])
