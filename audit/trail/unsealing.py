@@ -68,7 +68,7 @@ def _keyring(keys: Mapping[str, bytes], masters: Sequence[bytes]) -> Keyring | N
         if following is None:
             return None
     for master in masters:
-        with suppress(TamperedError, ValueError):
+        with suppress(*_NO_KEY):
             keyring = Keyring(master, keys.get(TAG_KEY, b""))
             return keyring if following is None else keyring.followed_by(following)
     return None
@@ -77,9 +77,13 @@ def _keyring(keys: Mapping[str, bytes], masters: Sequence[bytes]) -> Keyring | N
 def _opens(master: bytes, wrapped_tag_key: bytes) -> bool:
     try:
         Keyring(master, wrapped_tag_key)
-    except (TamperedError, ValueError):
+    except _NO_KEY:
         return False
     return True
+
+
+_NO_KEY = (TamperedError, ValueError, TypeError)
+"""What opening a key raises that is none, or (SQLite allows it) is of another type."""
 
 
 def sealed_row(connection: Connection, index: int) -> RowMapping | None:

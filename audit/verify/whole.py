@@ -17,6 +17,7 @@ from audit.trail.projections import (
     ENTRIES,
     MARK_SETS,
     SEALED,
+    SERVICE_KEYS,
     SPAN,
     SPANS,
     SUBJECT_KEYS,
@@ -24,6 +25,7 @@ from audit.trail.projections import (
     content_of,
     mark_set_id,
 )
+from audit.trail.unsealing import FOLLOWING_TAG_KEY, TAG_KEY
 from audit.verify.pointers import newest_of_case, tell_case
 from audit.verify.report import Wrong
 
@@ -74,9 +76,16 @@ def check_rows(connection: Connection, size: int, wrong: Wrong) -> None:
 
 
 def check_subject_keys(connection: Connection, wrong: Wrong) -> None:
-    """Every subject key has sealed something that is there."""
+    """Every subject key has sealed something that is there, and no other key is kept."""
     if connection.execute(select(SUBJECT_KEYS.c.id).where(not_(is_used())).limit(1)).first():
         wrong(None, "there is a subject key that no entry uses", "有对象密钥不属于任何记录")
+    known = SERVICE_KEYS.c.name.in_([TAG_KEY, FOLLOWING_TAG_KEY])
+    if connection.execute(select(SERVICE_KEYS.c.name).where(not_(known)).limit(1)).first():
+        wrong(
+            None,
+            "there is a key of the service that it does not know",
+            "服务密钥中有本程序所不知的",
+        )
 
 
 def check_marks(connection: Connection, wrong: Wrong) -> None:

@@ -180,6 +180,9 @@ def journal(folder: Path) -> None:
             execute("DELETE FROM log_entries WHERE idx = 4"), ["STORE_DAMAGED"], id="last entry"
         ),
         pytest.param(execute("DELETE FROM service_keys"), ["STORE_DAMAGED"], id="no key for tags"),
+        pytest.param(
+            execute("UPDATE service_keys SET wrapped = 'x'"), ["KEY_INVALID"], id="key as text"
+        ),
         pytest.param(execute("DROP TABLE log_tiles"), ["STORE_UNREADABLE"], id="table gone"),
         pytest.param(
             fill("store.sqlite", "nonsense" * 999), ["STORE_UNREADABLE"], id="no database"

@@ -328,6 +328,11 @@ NAMED = [
         id="an archived release that is not of its digest",
     ),
     pytest.param(
+        ["INSERT INTO service_keys VALUES ('kept', x'00')"],
+        (None, "there is a key of the service that it does not know"),
+        id="a key that is kept among those of the service",
+    ),
+    pytest.param(
         ["UPDATE log_head SET size = -5"],
         (None, "the head of size -5 does not follow from the entries"),
         id="a head of fewer than no entries",
