@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -385,17 +385,22 @@ async def test_a_queue_is_in_the_order_of_what_is_due_and_goes_on_where_it_ended
     await append(trail, 1, case=case("approved", name="done"))
     await append(trail, 1, case=replace(case("referred", name="other"), matter="n"))
 
-    async def page(matter: str, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+    async def page(
+        matters: Sequence[str] | None, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, str]]:
         found = await trail.ask(
-            lambda c: queries.cases(c, "referred", matter, after=after, limit=limit)
+            lambda c: queries.cases(c, "referred", matters, after=after, limit=limit)
         )
         return [(time_text(one.due_time) if one.due_time else "", one.case_id) for one in found]
 
-    first = await page("m", ("", ""), 3)
-    rest = await page("m", first[-1], 3)
+    first = await page(["m"], ("", ""), 3)
+    rest = await page(["m"], first[-1], 3)
 
     assert [name for _, name in (*first, *rest)] == ["also soon", "soon", "late", "later"]
-    assert next(name for _, name in await page("", ("", ""), 9)) == "other"
+    everything = [name for _, name in await page(None, ("", ""), 9)]
+    assert everything == ["other", "also soon", "soon", "late", "later"]
+    assert [name for _, name in await page(["m", "n"], ("", ""), 9)] == everything
+    assert await page([], ("", ""), 9) == []
 
 
 async def test_decisions_and_what_became_of_them_are_counted_by_release(trail: Trail) -> None:
