@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from audit.trail import Trail
 from decision_service import catalogue
@@ -36,8 +36,13 @@ from tests.service import open_office
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
-# How long one generated case takes says more of the machine's other work than of ours.
-settings.register_profile("unhurried", deadline=None)
+# How long a generated case takes says more of the machine's other work than of ours, and how many
+# were drawn too large before ten were not, more of the dice.
+settings.register_profile(
+    "unhurried",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from audit.errors import StoreRefusedError, TamperedError
@@ -119,7 +119,7 @@ def test_an_honest_store_is_found_honest(copy: Path) -> None:
     assert seen == [(256, SIZE), (SIZE, SIZE)]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120)
 @given(data=st.data())
 def test_no_changed_cell_goes_unseen(
     copy: Path, cells: dict[str, list[tuple[str, str]]], data: st.DataObject

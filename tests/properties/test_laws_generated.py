@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from decision_service.catalogue import Catalogue
@@ -53,12 +53,10 @@ Facts = dict[Concept, Fact]
 sources = st.sampled_from((DECLARED, "register_a", "register_b"))
 generously = settings(
     max_examples=BOOKS,
-    deadline=None,
     database=None,
     derandomize=False,
     phases=(Phase.generate, Phase.shrink),
     report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

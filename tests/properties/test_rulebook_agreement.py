@@ -8,7 +8,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from decision_service.catalogue import Catalogue
@@ -35,12 +35,7 @@ BOOKS = 250
 CASES = 100
 """Generated applications for each generated rule file."""
 
-generously = settings(
-    deadline=None,
-    database=None,
-    report_multiple_bugs=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+generously = settings(database=None, report_multiple_bugs=False)
 
 
 def agree(book: Rulebook, seed: int, cases: int) -> set[VerdictKind]:

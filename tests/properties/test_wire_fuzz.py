@@ -59,11 +59,7 @@ REVIEWED = {
 }
 """Every reason that somebody has read aloud; see ``tests/golden/errors.toml``."""
 
-once_and_for_all = settings(
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+once_and_for_all = settings(database=None)
 the_same = settings(once_and_for_all, derandomize=True, max_examples=60)
 new_ones = settings(once_and_for_all, max_examples=8)
 many = settings(once_and_for_all, max_examples=100)

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -242,7 +242,7 @@ def note_of(folder: Path) -> str:
     return (folder / "checkpoint").read_text()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_changed_byte_goes_unseen(spoilt: Path, data: st.DataObject) -> None:
     """Change, drop or add a byte of anything that is evidence."""
