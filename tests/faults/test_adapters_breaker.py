@@ -21,6 +21,7 @@ from evidence_adapters.breaker import (
 )
 from evidence_adapters.guard import MARGIN_S, PATIENCE_S, Ask, FaultError, GuardedSource
 from evidence_adapters.tally import Tally
+from tests.timeless import timeless
 
 DEATHS = registry.load()[EvidenceType("death_register")]
 PERSON = "990000195012010014"
@@ -185,6 +186,7 @@ async def test_refusals_and_nonsense_come_from_a_register_that_is_there() -> Non
     assert {await fetch(source) for _ in range(2 * LEAST)} == {"HTTP 403"}
 
 
+@timeless
 async def test_callers_in_haste_take_a_register_from_nobody() -> None:
     """Deadlines that no register could meet, as many as one likes, leave it open to others."""
     hasty = True
@@ -213,6 +215,7 @@ async def test_counts_tell_of_tries_and_places_and_begin_anew() -> None:
     assert tally.take() == {}
 
 
+@timeless
 async def test_the_service_tells_the_counts_every_so_often_and_at_the_end() -> None:
     tally = Tally()
     with capture_logs() as lines:
