@@ -5,9 +5,11 @@ import datetime as dt
 import hmac
 import io
 import json
+import secrets
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -397,6 +399,17 @@ def server(office: Office, clock: Any, **more: Any) -> Server:
             **more,
         },
     )
+
+
+def free_port() -> int:
+    """A port of this machine for a server that cannot be given one by the system.
+
+    It lies below those that the system gives to whoever asks for any, so nobody takes it meanwhile.
+    """
+    while True:
+        at = ("127.0.0.1", 10_000 + secrets.randbelow(20_000))
+        with suppress(OSError), socket.create_server(at):
+            return at[1]
 
 
 def person_tag(number: str) -> str:

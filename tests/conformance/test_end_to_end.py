@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -28,17 +27,11 @@ def _miaopi(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """`miaopi run --once` on a new store: what it printed, and the store."""
     store = tmp_path_factory.mktemp("city") / "store"
-    ran = _miaopi("run", "--once", MIAOPI_STORE=str(store), MIAOPI_PORT=str(_free_port()))
+    ran = _miaopi("run", "--once", MIAOPI_STORE=str(store), MIAOPI_PORT="0")
     assert ran.returncode == 0, ran.stderr
     return ran.stdout, store
 
@@ -91,25 +84,26 @@ def test_its_log_has_one_line_a_request_and_nobody_in_it(shown: tuple[str, Path]
 @pytest.fixture
 def serving(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """`miaopi run`, still serving: its address and a token."""
-    port = _free_port()
     environment = {
         **os.environ,
         "COLUMNS": "200",
         "MIAOPI_STORE": str(tmp_path / "store"),
-        "MIAOPI_PORT": str(port),
+        "MIAOPI_PORT": "0",
     }
     with subprocess.Popen(
         [*MIAOPI, "run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        token, output = "", process.stdout
+        address, token, output = "", "", process.stdout
         assert output is not None
         started = time.monotonic()
         for line in output:
+            if line.startswith("地址 address"):
+                address = line.split()[-1]
             if "export MIAOPI_TOKEN=" in line:
                 token = line.partition("export MIAOPI_TOKEN=")[2].strip()
             if "Ctrl-C" in line or time.monotonic() - started > 60:
                 break
-        yield f"127.0.0.1:{port}", token
+        yield address, token
         process.terminate()
         assert process.wait(timeout=30) == 0
 

@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -35,6 +34,7 @@ from audit.trail import CaseRow, Conflict, Entry, Receipt, Trail
 from audit.verify import verify_receipt, verify_store
 from decision_service.cli import app
 from tests.postgres import Postgres
+from tests.service import free_port
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2030, 1, 2, tzinfo=UTC)
@@ -223,8 +223,7 @@ async def test_whoever_starts_as_maintenance_ends_is_let_in(folder: Path) -> Non
 
 def test_a_session_that_is_hidden_from_an_account_may_be_of_another_machine() -> None:
     """Who may not see from where a session comes has not seen that it comes from here."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with Postgres(port=port) as server:
         server.run("CREATE ROLE near LOGIN; CREATE ROLE far LOGIN")
         by_socket = f"postgresql://near@/postgres?host={server.home}&port={port}"
