@@ -51,6 +51,11 @@ async def served(office: Office, clock: Any, **more: Any) -> AsyncIterator[Line]
         await server.__aexit__(None, None, None)
 
 
+@pytest.fixture(autouse=True)
+def _longer_than_a_busy_machine_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evidence_adapters.sandbox.server.SLOW_S", 2.0)
+
+
 @pytest.fixture
 def person(people: Any, clock: Any, office: Office) -> Any:
     return people.cast(office.today(clock()))["aged_75"]
@@ -90,7 +95,7 @@ async def test_what_is_in_flight_is_answered_and_what_comes_later_is_sent_elsewh
     office: Office, clock: Any, running: Running, asked: Any
 ) -> None:
     running.misbehave(POPULATION, Misconduct.SLOW)
-    async with served(office, clock, pause_s=0.2) as wire:
+    async with served(office, clock, pause_s=0.7) as wire:
         watch = health_pb2_grpc.HealthStub(wire._channel).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
         deciding = asyncio.create_task(wire.call(DECIDE, asked))

@@ -458,9 +458,9 @@ async def _seen(wire: Wire, timeout_s: float | None) -> tuple[Call, float]:
 
 
 async def test_a_deadline_reaches_the_handler_as_what_is_left_of_it(wire: Wire) -> None:
-    _, left_s = await _seen(wire, timeout_s=3)
+    _, left_s = await _seen(wire, timeout_s=20)
 
-    assert 2 < left_s < 3.1
+    assert 15 < left_s < 20.1
 
 
 @pytest.mark.parametrize("timeout_s", [None, 3600])
@@ -495,14 +495,14 @@ async def test_a_call_without_a_deadline_ends_at_ours() -> None:
 
 
 async def test_a_stream_ends_at_its_deadline_and_its_handler_is_closed() -> None:
-    async with served(Limits(longest_call_s=0.05)) as wire:
+    async with served(Limits(longest_call_s=1.0)) as wire:
         wire.script.does = _for_ever
         call = wire.stream(timeout_s=None)
         assert (await call.read()).WhichOneof("event") == "started"
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await wire.script.closed.wait()
 
 
@@ -512,7 +512,7 @@ async def test_a_caller_who_hangs_up_closes_the_handler(wire: Wire) -> None:
         call = wire.stream()
         await call.read()
         call.cancel()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await wire.script.closed.wait()
 
     (line,) = await lines_of(hang_up)

@@ -214,7 +214,7 @@ async def test_decisions_whose_callers_hung_up_take_places_until_they_are_record
 
 
 async def test_a_burst_passes_and_what_is_faster_is_told_when_to_come_again() -> None:
-    async with served(Limits(calls_per_s=5, burst=10)) as wire:
+    async with served(Limits(calls_per_s=1, burst=10)) as wire:
         wire.slow.go_on.set()
         fast = [await wire.call("portal-fast") for _ in range(30)]
         other = [await wire.call("portal-other") for _ in range(10)]
@@ -223,7 +223,7 @@ async def test_a_burst_passes_and_what_is_faster_is_told_when_to_come_again() ->
 
         assert 10 <= fast.count(("", 0.0)) < 20
         assert {reason for reason, _ in fast} == {"", "CALLER_TOO_FAST"}
-        assert all(0 < wait_s <= 0.2 for wait_s in refused), "one call in a fifth of a second"
+        assert all(0 < wait_s <= 1 for wait_s in refused), "one call in a second"
         assert other == [("", 0.0)] * 10
         assert await wire.call("portal-fast") == ("", 0.0), "who waited as told is let in"
 
@@ -246,20 +246,20 @@ async def test_the_rate_of_callers_who_have_been_quiet_is_forgotten(
 
 
 async def test_a_standing_queue_is_shed_before_a_token_is_looked_at_and_one_hiccup_is_not() -> None:
-    async with served(Limits(longest_lag_s=0.02)) as wire:
+    async with served(Limits(longest_lag_s=0.1)) as wire:
         wire.slow.go_on.set()
         watch = asyncio.create_task(wire.edge.load.watch())
         await asyncio.sleep(0.35)
-        time.sleep(0.15)  # noqa: ASYNC251 - the hiccup
+        time.sleep(0.4)  # noqa: ASYNC251 - the hiccup
         assert await wire.call("portal-a") == ("", 0.0)
 
         async def late() -> None:
             while True:
-                time.sleep(0.06)  # noqa: ASYNC251 - every turn of the loop is late
+                time.sleep(0.25)  # noqa: ASYNC251 - every turn of the loop is late
                 await asyncio.sleep(0)
 
         busy = asyncio.create_task(late())
-        await asyncio.sleep(1)
+        await asyncio.sleep(1.5)
         reason, _ = await wire.call("portal-a")
         busy.cancel()
         async with asyncio.timeout(10):

@@ -351,7 +351,7 @@ async def test_the_end_of_the_service_ends_its_streams_and_refuses_new_calls(
     asked = service.message(PREFILL, service.request_to_prefill(person, clock()))
     async with (
         aiohttp.ClientSession() as session,
-        service.server(office, clock, web_address="127.0.0.1:0", drain_s=0.5) as server,
+        service.server(office, clock, web_address="127.0.0.1:0", drain_s=1.0) as server,
     ):
         wire = JsonWire(session, clock, server.web_port)
         cut = asyncio.create_task(wire.call(PREFILL, asked))
