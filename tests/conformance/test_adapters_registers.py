@@ -36,8 +36,8 @@ DEADLINE_S = 3.0
 SHORT_S = 0.3
 """For registers that never answer; the others have time, however busy the machine is."""
 
-STALL_S = 0.5
-"""What a busy machine may take from us after a deadline."""
+STALL_S = 1.5
+"""What a busy machine may take from us after a deadline; closing in good order takes longer."""
 
 PACKAGED = registry.load()
 CITY = City(11)

@@ -40,6 +40,8 @@ PERSON, ANOTHER, NOBODY = (
 HOLDERS = EvidenceType("holder_register")
 DEADLINE_S = 5.0
 SHORT_S = 0.5
+STALL_S = 1.5
+"""What a busy machine may take from us after a deadline; closing in good order takes longer."""
 
 FILE = """
 key = "holder_register"
@@ -225,7 +227,7 @@ async def ask(
     ) as sources:
         started = loop.time()
         evidence = await sources[HOLDERS].fetch(query(id_number), deadline=started + within_s)
-        assert loop.time() - started < within_s + 0.2, evidence
+        assert loop.time() - started < within_s + STALL_S, evidence
     assert id_number not in evidence.detail
     return evidence
 
@@ -389,10 +391,10 @@ async def test_a_slow_view_is_left_at_the_deadline_and_by_the_database_too(
         "no answer within the deadline",
     )
     if database.kind == "postgresql":
-        await asyncio.sleep(0.2)
         database.run(
-            "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'reader' "
-            "AND state = 'active'); END $$;"
+            "DO $$ BEGIN WHILE EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'reader' "
+            "AND state = 'active') LOOP ASSERT clock_timestamp() < now() + interval '20 s'; "
+            "PERFORM pg_sleep(0.05); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$;"
         )
 
 
@@ -437,7 +439,7 @@ async def test_a_locked_file_holds_up_no_other_register(tmp_path: Path) -> None:
             ]
             await asyncio.sleep(0.2)
             found = await sources[other].fetch(
-                asked.model_copy(update={"evidence_type": other}), deadline=loop.time() + 1
+                asked.model_copy(update={"evidence_type": other}), deadline=loop.time() + 2.5
             )
             answers = await asyncio.gather(*waiting)
 
@@ -527,7 +529,7 @@ async def test_a_connection_that_has_fallen_silent_is_left_at_the_deadline(
 
     assert before.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
     assert silent.status is EvidenceStatus.UNAVAILABLE
-    assert took_s < SHORT_S + 0.2
+    assert took_s < SHORT_S + STALL_S
     assert after.status is EvidenceStatus.NO_RECORD_AUTHORITATIVE
 
 

@@ -44,7 +44,7 @@ QUICK = (
 
 
 def _soon() -> float:
-    return asyncio.get_running_loop().time() + 1.0
+    return asyncio.get_running_loop().time() + 10.0
 
 
 async def _fill_the_disk(trail: Trail) -> None:
