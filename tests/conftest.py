@@ -36,6 +36,10 @@ from tests.service import open_office
 
 os.environ["PACT_DO_NOT_TRACK"] = "true"
 
+# Words are looked for in what commands print, so nothing may have them coloured.
+for name in ("FORCE_COLOR", "GITHUB_ACTIONS", "PY_COLORS"):
+    os.environ.pop(name, None)
+
 # How long a generated case takes says more of the machine's other work than of ours, and how many
 # were drawn too large before ten were not, more of the dice.
 settings.register_profile(
