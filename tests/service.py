@@ -225,6 +225,8 @@ class GrpcWire(Wire):
             return Answer(
                 error.code().name, error.details() or "", tuple(responses), _details(error)
             )
+        finally:
+            calling.cancel()  # a task that is cancelled as the call begins leaves it open else
         return Answer("OK", "", tuple(responses), {})
 
 
