@@ -55,7 +55,13 @@ async def prefill(
     )
     about = asked_about(request, asked)
     await office.record.access(
-        request, about, case=case, release_digest=release.digest, now=now, flow="prefill"
+        request,
+        about,
+        case=case,
+        opens_case=not request.case_id,
+        release_digest=release.digest,
+        now=now,
+        flow="prefill",
     )
     yield PrefillStarted(
         case_id=case.case_id,

@@ -276,7 +276,7 @@ class Record:
         release_digest: str,
         now: datetime,
         flow: str,
-        opens_case: bool = True,
+        opens_case: bool,
         role: str = "",
     ) -> None:
         """Record that registers are about to be asked: one entry for each whom it is about.
@@ -285,7 +285,9 @@ class Record:
 
         Args:
             about: By subject, the questions. Only the request's own subject has the case.
-            opens_case: Whether there is a case from now on; if not, its id names the questions.
+            opens_case: Whether there is a case from now on. If not, it is there and stays as it
+                stands, for it may have moved since it was seen; or there is none, and its id names
+                the questions.
             role: Of the caller, where it is somebody of the staff; empty for a system.
 
         Raises:
@@ -393,7 +395,6 @@ class Record:
                 },
                 subject=request.subject,
                 notice="",
-                case=case_row(case),
             )
         )
 

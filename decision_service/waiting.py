@@ -113,7 +113,8 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     await office.record.access(
         before.application,
         asked_about(before.application, asked),
-        case=before.case.model_copy(update={"state": before.state}),
+        case=before.case,
+        opens_case=False,
         release_digest=release.digest,
         now=now,
         flow="waiting",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from audit.trail.entries import time_text
 from audit.trail.holds import Hold, not_held
@@ -19,7 +19,7 @@ class KeptEntry:
     Attributes:
         kind: What happened, without version.
         case_state: How its case stands; empty if it belongs to none.
-        newest_time: When its case was last changed; of an entry without case, its own.
+        newest_time: When its case was last changed; its own where that is later, or it has none.
     """
 
     index: int
@@ -94,7 +94,7 @@ def _is_overdue(
 _TYPE, _MATTER = MARK_SETS.alias("type"), MARK_SETS.alias("matter")
 _BESIDE = SEALED.c.idx == ENTRIES.c.idx
 _LAST = ENTRIES.alias("last")
-_NEWEST_TIME = func.coalesce(_LAST.c.time, ENTRIES.c.time)
+_NEWEST_TIME = case((_LAST.c.time > ENTRIES.c.time, _LAST.c.time), else_=ENTRIES.c.time)
 _KEPT = (
     select(
         ENTRIES.c.idx,

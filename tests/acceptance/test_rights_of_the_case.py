@@ -255,6 +255,52 @@ async def test_s10_a_person_can_be_asked_for_after_every_outcome_at_no_loss(
     assert await decide_again(decision.case_id, office=office, now=clock()) is None
 
 
+# ── what asks registers leaves the case where it is ──────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        pytest.param({}, CaseState.APPROVED, id="approved"),
+        pytest.param({"person_requested": True}, CaseState.REFERRED, id="with a person"),
+    ],
+)
+async def test_a_form_that_is_still_being_filled_takes_no_case_back_that_was_decided(
+    office: Office,
+    clock: Any,
+    apply_for: ApplyFor,
+    ask_for: AskFor,
+    cast: Any,
+    changes: dict[str, bool],
+    state: CaseState,
+) -> None:
+    """Else a referral is in nobody's queue, and what was granted can be granted again."""
+    person = cast["aged_75"]
+    shown = prefill(ask_for(person, "library_card"), office=office, now=clock(), deadline=soon())
+    started = await anext(shown)
+    assert isinstance(started, PrefillStarted)
+    decision = await decided(
+        apply_for(person, "library_card", case_id=started.case_id, **changes), office, clock
+    )
+    async for _ in shown:
+        pass
+
+    case = await case_now(started.case_id, office)
+    assert (case.state, case.filing_date) == (state, decision.filing_date)
+
+
+async def test_a_case_that_waits_keeps_its_day_when_registers_are_asked_again(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any, running: Running
+) -> None:
+    running.misbehave(EvidenceType("death_register"), Misconduct.SILENT)
+    waiting = await decided(apply_for(cast["aged_75"], ALLOWANCE), office, clock)
+
+    assert await decide_again(waiting.case_id, office=office, now=clock()) is None
+
+    case = await case_now(waiting.case_id, office)
+    assert (case.state, case.filing_date) == (CaseState.WAITING, waiting.filing_date)
+
+
 # ── objections ───────────────────────────────────────────────────────────────────────────────────
 
 
