@@ -199,6 +199,7 @@ def _planned(
         application,
         admission.release,
         gaps,
+        objected=admission.objected,
         case_id=admission.case.case_id,
         filing_date=admission.filing_date,
         now=now,

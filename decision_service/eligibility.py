@@ -84,6 +84,7 @@ async def check(
         request,
         release,
         gaps,
+        objected=admission.objected,
         case_id=admission.case.case_id,
         filing_date=admission.filing_date,
         now=now,

@@ -14,6 +14,7 @@ from decision_service.model import (
     Application,
     Capacity,
     CaseId,
+    Concept,
     Consent,
     Evidence,
     EvidenceStatus,
@@ -73,6 +74,7 @@ def plan(
     release: Release,
     gaps: Sequence[Gap],
     *,
+    objected: frozenset[Concept],
     case_id: CaseId,
     filing_date: date,
     now: datetime,
@@ -86,6 +88,8 @@ def plan(
     Args:
         request: What is asked for; an inquiry has a purpose of its own.
         gaps: What the form found wanting in the answers; no register is asked by such a one.
+        objected: Concepts under an open objection that the request itself does not make; no
+            register is asked by such a one either, and nobody is a guardian by it.
         now: Freshness of what a question hangs on is judged against it.
         new_id: Makes the id of a query; the only randomness.
     """
@@ -124,10 +128,8 @@ def plan(
                 filing_date=filing_date,
                 fresh_for=release.fresh_for[item.type],
             )
-    contested = frozenset(
-        contest.concept
-        for contest in (request.contests if isinstance(request, Application) else ())
-    )
+    contests = request.contests if isinstance(request, Application) else ()
+    contested = objected.union(contest.concept for contest in contests)
     return Plan(
         questions=tuple(asked.values()),
         facts=lambda seen: settle(

@@ -284,6 +284,7 @@ async def _certain(inquiry: Inquiry, run: Run, release: Release, office: Office)
         inquiry,
         release,
         (),
+        objected=frozenset(),  # nothing is offered to who has objected
         case_id=offer_id,
         filing_date=today,
         now=run.now,

@@ -48,6 +48,7 @@ async def prefill(
         request,
         release,
         release.form.read(request.answers),
+        objected=admission.objected,
         case_id=case.case_id,
         filing_date=admission.filing_date,
         now=now,

@@ -17,6 +17,7 @@ from decision_service.admission import (
     refuse_low_assurance,
     refuse_without_mandate,
     subject_of,
+    unknown_here,
 )
 from decision_service.casebook import By
 from decision_service.casework import Onlooker, file_of
@@ -321,6 +322,7 @@ async def _is_guardian(
         request,
         release,
         (),
+        objected=unknown_here(request, release, await office.casebook.look(request)),
         case_id=case.case_id,
         filing_date=today,
         now=ask.now,

@@ -101,10 +101,14 @@ async def decide_again(case_id: CaseId, *, office: Office, now: datetime) -> Dec
     before = await office.record.draft_at(index, release.matter)
     if not isinstance(before.outcome, Waiting):
         return None
+    objected = unknown_here(
+        before.application, release, await office.casebook.look(before.application)
+    )
     asked = plan(
         before.application,
         release,
         release.form.read(before.application.answers),
+        objected=objected,
         case_id=case_id,
         filing_date=before.filing_date,
         now=now,

@@ -25,10 +25,12 @@ from decision_service.errors import (
 )
 from decision_service.followup import Act, Happened, Mandate
 from decision_service.model import (
+    GUARDIAN_RELATION,
     Application,
     Approved,
     AssuranceLevel,
     CaseState,
+    Contest,
     Decision,
     Document,
     EvidenceType,
@@ -38,15 +40,17 @@ from decision_service.model import (
     PrefillRequest,
     Referred,
     Request,
+    Waiting,
 )
 from decision_service.office import Office
 from decision_service.prefill import prefill
 from decision_service.replay import Reproduced, replay
-from decision_service.rights import request_review, withdraw
+from decision_service.rights import contest, request_review, withdraw
 from decision_service.v1.case_pb2 import ExportOwnDataResponse
 from decision_service.v1.decision_pb2 import DecideResponse
 from decision_service.v1.mandate_pb2 import GrantMandateResponse, ListMandatesResponse
 from decision_service.v1.matter_pb2 import ListMattersResponse
+from decision_service.waiting import decide_again
 from evidence_adapters.sandbox import City, Misconduct, Person, Running
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, act, ask, decided, soon, task
@@ -522,6 +526,64 @@ async def test_a_guardian_has_a_say_as_long_as_the_register_says_so(
     with pytest.raises(NotAuthorizedError) as caught:
         await withdraw(ask(guardian, made.case_id, "WithdrawCase", clock), "", office=office)
     assert caught.value.reason == "GUARDIAN_NOT_PROVEN"
+
+
+async def objected_to(case_id: str, ward: Person, office: Office, clock: Any) -> None:
+    """The ward says that nobody is their guardian."""
+    no = Contest(concept=GUARDIAN_RELATION, claimed="none", text="已变更监护人")
+    await contest(ask(ward, case_id, "ContestFact", clock), no, office=office)
+
+
+async def test_whose_guardianship_is_objected_to_learns_nothing_more(
+    office: Office,
+    clock: Any,
+    apply_for: ApplyFor,
+    ask_for: Callable[..., PrefillRequest],
+    running: Running,
+    cast: Any,
+) -> None:
+    """In the form, in a check, in an application, and about what they have handed in."""
+    child, guardian = cast["child"], cast["guardian"]
+    made = await decided(by(apply_for(child, CARD), "guardian", guardian), office, clock)
+    await objected_to(made.case_id, child, office, clock)
+    request = by(ask_for(child, CARD), "guardian", guardian)
+    running.accesses.clear()
+
+    shown = prefill(request, office=office, now=clock(), deadline=soon())
+    completed = [event async for event in shown][-1]
+    found = await check(request, office=office, now=clock(), deadline=soon())
+    decision = await decided(by(apply_for(child, CARD), "guardian", guardian), office, clock)
+    with pytest.raises(NotAuthorizedError) as caught:
+        await request_review(ask(guardian, made.case_id, "RequestReview", clock), "", office=office)
+
+    assert asked(running) == {GUARDIANS}
+    assert isinstance(completed, PrefillCompleted)
+    assert all(field.display.zh == "" for field in completed.fields)
+    assert {one.evidence_type for one in found.evidence} == {GUARDIANS}
+    assert isinstance(decision.outcome, Referred)
+    assert "AUTHORITY_NOT_PROVEN" in codes(decision)
+    assert isinstance(await replay(decision.receipt.index, office=office), Reproduced)
+    assert caught.value.reason == "GUARDIAN_NOT_PROVEN"
+
+
+async def test_a_guardianship_that_is_objected_to_while_a_case_waits_asks_nothing_more(
+    office: Office, clock: Any, apply_for: ApplyFor, running: Running, cast: Any
+) -> None:
+    ward, guardian = cast["ward"], cast["guardian"]
+    running.misbehave(EvidenceType("death_register"), Misconduct.DOWN)
+    waiting = await decided(by(apply_for(ward, ALLOWANCE), "guardian", guardian), office, clock)
+    assert isinstance(waiting.outcome, Waiting)
+    own = await decided(apply_for(ward, ALLOWANCE, person_requested=True), office, clock)
+    await objected_to(own.case_id, ward, office, clock)
+    running.reset()
+    running.accesses.clear()
+
+    decision = await decide_again(waiting.case_id, office=office, now=clock())
+
+    assert asked(running) == {GUARDIANS}
+    assert decision is not None
+    assert "AUTHORITY_NOT_PROVEN" in codes(decision)
+    assert isinstance(await replay(decision.receipt.index, office=office), Reproduced)
 
 
 @pytest.mark.parametrize(

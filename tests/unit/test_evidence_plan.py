@@ -58,12 +58,15 @@ def city() -> dict[EvidenceType, Register]:
     return {key: Register(values) for key, values in VALUES.items()}
 
 
-def planned(release: Release, asked: Application) -> Plan:
+def planned(
+    release: Release, asked: Application, objected: frozenset[Concept] = frozenset()
+) -> Plan:
     ids = iter("abcdefgh")
     return plan(
         asked,
         release,
         release.form.read(asked.answers),
+        objected=objected,
         case_id=CaseId("case"),
         filing_date=DAY,
         now=NOW,
@@ -77,9 +80,10 @@ async def gathered(
     asked: Application | None = None,
     *,
     within_s: float = 1.0,
+    objected: frozenset[Concept] = frozenset(),
 ) -> list[Evidence]:
     answers = gather(
-        planned(release, asked or application()),
+        planned(release, asked or application(), objected),
         city,
         deadline=asyncio.get_running_loop().time() + within_s,
         now=NOW,
@@ -223,6 +227,17 @@ async def test_what_the_applicant_contests_finds_nothing(
     seen = await gathered(release, city, application(contests=(contest,)))
 
     assert silent not in {one.evidence_type for one in seen}
+
+
+@pytest.mark.parametrize(
+    ("concept", "silent"), [(UNIT, PROPERTY), (REPRESENTED, CREDIT)], ids=["a key", "a yes"]
+)
+async def test_what_is_under_an_open_objection_finds_nothing(
+    release: Release, city: dict[EvidenceType, Register], concept: Concept, silent: EvidenceType
+) -> None:
+    seen = await gathered(release, city, objected=frozenset({concept}))
+
+    assert {one.evidence_type for one in seen} == set(VALUES) - {silent}
 
 
 @pytest.mark.parametrize(
