@@ -16,7 +16,7 @@ from decision_service.admission import (
 )
 from decision_service.casebook import Sight
 from decision_service.draft import Draft
-from decision_service.errors import PreconditionError, RequestReusedError
+from decision_service.errors import NotAuthorizedError, PreconditionError, RequestReusedError
 from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, plan
 from decision_service.judge import (
     ALREADY_GRANTED,
@@ -97,48 +97,79 @@ async def _decide(
     admission = admit(application, sight, mode="instant", office=office, now=now, deadline=deadline)
     gaps = admission.release.form.read(application.answers)  # refuse before anybody is asked
     agreed = await office.offerbook.agreed(application, admission.release, admission.filing_date)
-    wait_until = now + admission.release.matter.retry_for
     with office.record.in_flight(key) as interrupted:
         if application.contests:
             sight = await raise_objections(application, admission, sight, office=office, now=now)
-        if interrupted:
-            await _tell_what_may_have_been_asked(application, admission, gaps, office, now=now)
+        asked = _planned(
+            application,
+            admission,
+            gaps,
+            now=now,
+            new_id=lambda: "unknown" if interrupted else str(uuid4()),
+        )
+        if interrupted:  # it may have asked, and no decision can account for what came of it
+            await _tell_who_asked(application, admission, asked, office, now, flow="interrupted")
             seen = None
         else:
-            seen = await _seen(application, admission, gaps, office, now=now, deadline=deadline)
-        while True:
-            draft = (
-                unjudged(application, admission, now=now)
-                if seen is None
-                else judged(
-                    application,
-                    admission,
-                    seen,
-                    now=now,
-                    wait_until=wait_until if wait_until > now else None,
-                )
+            seen = await _seen(application, admission, asked, office, now=now, deadline=deadline)
+        try:
+            return await _committed(
+                application, admission, seen, sight, office, key=key, agreed=agreed, now=now
             )
-            match await commit(draft, {key: None, **agreed}, sight, office):
-                case Decision() as decision:
-                    return decision
-                case Taken(key=taken, index=int(index)) if taken == key:
-                    return await _earlier(application, index, office)
-                case Taken(key=taken) if taken in agreed:
-                    raise offer_ended()  # it was answered meanwhile
-                case Taken():  # what it rests on has moved: see, and judge the same evidence again
-                    sight = await office.casebook.look(application)
-                    objected = unknown_here(application, admission.release, sight)
-                    admission = replace(admission, objected=objected, is_stopped=sight.is_stopped)
-                    if application.authority.capacity is Capacity.AGENT:
-                        refuse_without_mandate(
-                            sight.mandate, application.matter, admission.filing_date
-                        )
+        except (NotAuthorizedError, PreconditionError):  # nothing is decided that tells of it
+            if seen is not None:
+                await _tell_who_asked(application, admission, asked, office, now, flow="decide")
+            raise
+
+
+async def _committed(
+    application: Application,
+    admission: Admission,
+    seen: Sequence[Evidence] | None,
+    sight: Sight,
+    office: Office,
+    *,
+    key: str,
+    agreed: Mapping[str, int | None],
+    now: datetime,
+) -> Decision:
+    """The decision, judged again by the same evidence as often as what it rests on has moved.
+
+    Args:
+        seen: None where the process died under the request before; then nothing is judged.
+    """
+    wait_until = now + admission.release.matter.retry_for
+    while True:
+        draft = (
+            unjudged(application, admission, now=now)
+            if seen is None
+            else judged(
+                application,
+                admission,
+                seen,
+                now=now,
+                wait_until=wait_until if wait_until > now else None,
+            )
+        )
+        match await commit(draft, {key: None, **agreed}, sight, office):
+            case Decision() as decision:
+                return decision
+            case Taken(key=taken, index=int(index)) if taken == key:
+                return await _earlier(application, index, office)
+            case Taken(key=taken) if taken in agreed:
+                raise offer_ended()  # it was answered meanwhile
+            case Taken():  # what it rests on has moved: see, and judge the same evidence again
+                sight = await office.casebook.look(application)
+                objected = unknown_here(application, admission.release, sight)
+                admission = replace(admission, objected=objected, is_stopped=sight.is_stopped)
+                if application.authority.capacity is Capacity.AGENT:
+                    refuse_without_mandate(sight.mandate, application.matter, admission.filing_date)
 
 
 async def _seen(
     application: Application,
     admission: Admission,
-    gaps: Sequence[Gap],
+    asked: Plan,
     office: Office,
     *,
     now: datetime,
@@ -149,7 +180,6 @@ async def _seen(
     The decision's own entry tells its subject that they were asked. Whoever else is asked about
     has an entry before, so that they, too, can learn who asked for their data.
     """
-    asked = _planned(application, admission, gaps, now=now, new_id=lambda: str(uuid4()))
     about = asked_about(application, asked)
     del about[application.subject]
     await office.record.access(
@@ -166,24 +196,24 @@ async def _seen(
         return [evidence async for evidence in answers]
 
 
-async def _tell_what_may_have_been_asked(
+async def _tell_who_asked(
     application: Application,
     admission: Admission,
-    gaps: Sequence[Gap],
+    asked: Plan,
     office: Office,
-    *,
     now: datetime,
+    *,
+    flow: str,
 ) -> None:
-    """The process that died may have asked, and its decision can account for nothing any more."""
-    asked = _planned(application, admission, gaps, now=now, new_id=lambda: "unknown")
+    """Record for the subject that registers were asked, which no decision tells them."""
     await office.record.access(
         application,
         {application.subject: asked.questions},
         case=admission.case,
-        opens_case=not application.case_id,
+        opens_case=False,
         release_digest=admission.release.digest,
         now=now,
-        flow="interrupted",
+        flow=flow,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from typing import cast as cast_to
 from uuid import uuid4
 
 import pytest
@@ -629,6 +630,12 @@ async def test_what_is_taken_back_while_registers_are_asked_decides_nothing(
     assert caught.value.reason == "NO_MANDATE"
     key = office.record.request_key("Decide", application)
     assert await office.record.latest(key) is None
+    about = await office.record.kept_about(application.subject)
+    told = (await office.record.recorded(about[-1].index)).permanent
+    assert told["flow"] == "decide", "registers were asked, whatever has come of it"
+    queries = cast_to(list[dict[str, str]], told["queries"])
+    assert {one["evidence_type"] for one in queries} >= asked(running)
+    assert {one.query_id for one in running.accesses} <= {one["query_id"] for one in queries}
 
 
 async def test_over_the_wire_a_mandate_is_granted_used_listed_exported_and_taken_back(
