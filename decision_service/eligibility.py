@@ -7,9 +7,9 @@ from enum import StrEnum
 from uuid import uuid4
 
 from audit.trail.queries import All, Is
-from decision_service.admission import admit
+from decision_service.admission import Admission, admit
 from decision_service.errors import TooOftenError
-from decision_service.evidence import RESERVED_S, asked_about, gather, plan
+from decision_service.evidence import RESERVED_S, Plan, asked_about, gather, plan
 from decision_service.judge import explain, judge
 from decision_service.model import Evidence, MatterId, PrefillRequest, Reason, Text
 from decision_service.office import Office
@@ -79,7 +79,6 @@ async def check(
     admission = admit(request, sight, mode="instant", office=office, now=now, deadline=deadline)
     release = admission.release
     gaps = release.form.read(request.answers)
-    await _refuse_too_often(request, office, now)
     asked = plan(
         request,
         release,
@@ -90,15 +89,7 @@ async def check(
         now=now,
         new_id=lambda: str(uuid4()),
     )
-    await office.record.access(
-        request,
-        asked_about(request, asked),
-        case=admission.case,
-        opens_case=False,
-        release_digest=release.digest,
-        now=now,
-        flow=FLOW,
-    )
+    await _count(request, asked, admission, office=office, now=now)
     answers = gather(asked, office.sources, deadline=deadline - RESERVED_S, now=now)
     async with aclosing(answers):
         seen = [evidence async for evidence in answers]
@@ -128,6 +119,29 @@ def _prospect(requirements: tuple[Reason, ...]) -> Prospect:
     if "REQUIREMENT_NOT_MET" in codes:
         return Prospect.MISSES_SOME
     return Prospect.MEETS_ALL if codes == {"REQUIREMENT_MET"} else Prospect.OPEN
+
+
+async def _count(
+    request: PrefillRequest, asked: Plan, admission: Admission, *, office: Office, now: datetime
+) -> None:
+    """Record that registers are about to be asked; of checks at once each counts the others."""
+    record = office.record
+    key = record.check_key(request.subject)
+    while True:
+        newest = await record.latest(key)
+        await _refuse_too_often(request, office, now)
+        taken = await record.access(
+            request,
+            asked_about(request, asked),
+            case=admission.case,
+            opens_case=False,
+            release_digest=admission.release.digest,
+            now=now,
+            flow=FLOW,
+            expect={key: newest},
+        )
+        if taken is None:
+            return
 
 
 async def _refuse_too_often(request: PrefillRequest, office: Office, now: datetime) -> None:

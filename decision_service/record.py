@@ -238,6 +238,10 @@ class Record:
         about = f"{subject}\n{json.dumps(said, ensure_ascii=False, sort_keys=True)}"
         return "ticket:" + self._trail.tag(about)
 
+    def check_key(self, subject: str) -> str:
+        """Points at the newest check of whether something could be granted to somebody."""
+        return "check:" + self._trail.tag(f"check\n{subject}")
+
     def offer_key(self, matter: MatterId, subject: str) -> str:
         """Points at the newest offer of a matter to somebody, or at how they answered it."""
         return "offer:" + self._trail.tag(f"offer\n{matter}\n{subject}")
@@ -278,7 +282,8 @@ class Record:
         flow: str,
         opens_case: bool,
         role: str = "",
-    ) -> None:
+        expect: Mapping[str, int | None] = MappingProxyType({}),
+    ) -> Taken | None:
         """Record that registers are about to be asked: one entry for each whom it is about.
 
         A question that hangs on another's answer is among them, and may in the end not be put.
@@ -289,12 +294,16 @@ class Record:
                 stands, for it may have moved since it was seen; or there is none, and its id names
                 the questions.
             role: Of the caller, where it is somebody of the staff; empty for a system.
+            expect: What every key that the asking claims must point at.
+
+        Returns:
+            A key that another entry holds by now: then nothing is recorded. Without claims, None.
 
         Raises:
             NotRecordedError: It could not be; nothing may be asked.
         """
         for subject, questions in about.items():
-            await self._append(
+            written = await self.claim(
                 Entry(
                     type=ACCESS,
                     id=str(uuid4()),
@@ -325,8 +334,12 @@ class Record:
                     subject=subject,
                     notice="",
                     case=(case_row(case) if opens_case and subject == request.subject else None),
-                )
+                ),
+                expect if subject == request.subject else {},
             )
+            if isinstance(written, Taken):
+                return written
+        return None
 
     async def looked(self, look: Look, *, now: datetime) -> int:
         """Record that somebody of the staff is about to see what is recorded.

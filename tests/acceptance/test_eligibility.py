@@ -1,6 +1,8 @@
 """Whether somebody could be granted something, without applying; asked over a real port."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,14 @@ from typing import Any
 import pytest
 
 from decision_service.catalogue import Catalogue
+from decision_service.eligibility import Eligibility, check
+from decision_service.errors import TooOftenError
+from decision_service.model import PrefillRequest
+from decision_service.office import Office
 from decision_service.v1.decision_pb2 import CheckEligibilityResponse, DecideResponse
 from evidence_adapters.sandbox import City, Person
 from tests import service
+from tests.acceptance.rights import soon
 from tests.service import CHECK, DECIDE, Answer, Town
 from tests.words import MOMENTS, in_words
 
@@ -111,3 +118,17 @@ async def test_who_checks_too_often_waits_and_others_do_not(
     read(await asked(town, cast["aged_95"], at))
     at.now += timedelta(minutes=41)
     read(await asked(town, cast["aged_75"], at))
+
+
+async def test_who_checks_all_at_once_gets_no_more_checks_than_one_by_one(
+    office: Office, clock: Any, ask_for: Callable[..., PrefillRequest], people: City
+) -> None:
+    person = people.cast(office.today(clock()))["aged_75"]
+    checks = (
+        check(ask_for(person, "library_card"), office=office, now=clock(), deadline=soon())
+        for _ in range(30)
+    )
+
+    ends = await asyncio.gather(*checks, return_exceptions=True)
+
+    assert Counter(map(type, ends)) == {Eligibility: 20, TooOftenError: 10}
