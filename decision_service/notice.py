@@ -53,7 +53,8 @@ def write_notice(
     """The notice of a decision, in both languages.
 
     Each reason stands with the facts that it rests on, who vouches for them and as of when, and
-    the law behind it (S5, S9); also where everything is granted.
+    the law behind it (S5, S9); also where everything is granted. Where no reason has a law, the
+    matter's stands there; and whoever has to wait is told for whom, and until when.
 
     Args:
         zone: In which times are told.
@@ -63,6 +64,7 @@ def write_notice(
         determination: That persons decided; None for the rules.
     """
     title, remedies, by = _TITLES[type(outcome)], matter.remedies, _by(determination)
+    between = (*_term_line(outcome, matter, evidence, zone), *_law_line(outcome, matter))
     zh = [
         f"{matter.name.zh} {title.zh}",
         f"办件编号：{case_number}　申请日：{filing_date}",
@@ -74,6 +76,7 @@ def write_notice(
             for reason in outcome.reasons
             for line in _reason_lines(reason, evidence, zone, "zh")
         ),
+        *(line.zh for line in between),
         f"决定机关：{matter.competent_authority.zh}{by.zh}",
         (
             f"对本决定不服的，可自知道之日起{remedies.reconsideration.days}日内向"
@@ -94,6 +97,7 @@ def write_notice(
             for reason in outcome.reasons
             for line in _reason_lines(reason, evidence, zone, "en")
         ),
+        *(line.en for line in between),
         f"Decided by: {matter.competent_authority.en}{by.en}",
         (
             f"You can ask {remedies.reconsideration.organ.en} to reconsider within "
@@ -263,6 +267,46 @@ def _papers_line(papers: Sequence[Replaced]) -> tuple[Text, ...]:
             en=f"Papers you did not have to bring: {len(papers)} ({en})",
         ),
     )
+
+
+def _term_line(
+    outcome: Outcome, matter: Matter, evidence: Sequence[Evidence], zone: ZoneInfo
+) -> tuple[Text, ...]:
+    """Until when it is open, where it is; the promise is counted from the day of handing in."""
+    match outcome:
+        case Waiting(until=until, waiting_for=away):
+            names = [one.provider for one in evidence if one.evidence_type in away]
+            zh, en = "；".join(one.zh for one in names), "; ".join(one.en for one in names)
+            latest = _clock_time(until, zone)
+            return (
+                Text(
+                    zh=f"等待：{zh}，最迟至 {latest}；届时仍不能核实的转人工办理。"
+                    "您无须重新申请，申请日不变。",
+                    en=f"Waiting for: {en}, until {latest} at the latest; then a person decides. "
+                    "You need not apply again, and the application keeps its day.",
+                ),
+            )
+        case Referred():
+            limit = matter.promised_limit
+            of_work = limit.unit == "working"
+            zh = f"{limit.days} 个工作日" if of_work else f"{limit.days} 日"
+            en = f"{limit.days} {'working ' if of_work else ''}day{'s' * (limit.days > 1)}"
+            return (
+                Text(
+                    zh=f"由工作人员决定，承诺办结时限：{zh}，自申请日起计算。",
+                    en=f"A person decides, promised within {en} of the day it was handed in.",
+                ),
+            )
+        case _:
+            return ()
+
+
+def _law_line(outcome: Outcome, matter: Matter) -> tuple[Text, ...]:
+    """The matter's law, where no reason names its own."""
+    if any(reason.legal_basis for reason in outcome.reasons):
+        return ()
+    laws = matter.legal_resources
+    return (Text(zh=f"法律依据：{'；'.join(laws)}", en=f"Law: {'; '.join(laws)}"),)
 
 
 def _law(reason: Reason) -> str:

@@ -5,8 +5,19 @@ from typing import Any
 
 import pytest
 
-from decision_service.model import Application, EvidenceType
+from decision_service.model import (
+    Application,
+    Determination,
+    EvidenceType,
+    Reason,
+    Referred,
+    Refused,
+    Text,
+    Waiting,
+)
+from decision_service.notice import write_notice
 from decision_service.office import Office
+from decision_service.release import Release
 from decision_service.replay import Reproduced, replay
 from evidence_adapters.sandbox import City, Misconduct, Running
 from tests.acceptance.rights import ALLOWANCE, decided
@@ -73,3 +84,44 @@ async def test_s9_every_notice_has_reasons_with_facts_and_sources_law_and_remedi
     assert [word for word in REMEDIES["zh"] if word not in notice.zh] == []
     assert [word for word in REMEDIES["en"] if word not in notice.en] == []
     assert await replay(decision.receipt.index, office=office) == Reproduced()
+
+
+async def test_whoever_has_to_wait_is_told_for_whom_and_until_when(
+    office: Office, clock: Any, apply_for: ApplyFor, people: City, running: Running
+) -> None:
+    person = people.cast(office.today(clock()))["aged_75"]
+    running.misbehave(EvidenceType("death_register"), Misconduct.SILENT)
+
+    waiting = await decided(apply_for(person, ALLOWANCE), office, clock)
+    referred = await decided(apply_for(person, ALLOWANCE, person_requested=True), office, clock)
+
+    assert isinstance(waiting.outcome, Waiting)
+    until = f"{waiting.outcome.until.astimezone(office.zone):%Y-%m-%d %H:%M}"
+    assert f"等待：卫健、民政、公安，最迟至 {until}" in waiting.notice.zh
+    assert f"Waiting for: health, civil affairs, police, until {until}" in waiting.notice.en
+    assert isinstance(referred.outcome, Referred)
+    assert "承诺办结时限：5 个工作日，自申请日起" in referred.notice.zh
+    assert "promised within 5 working days of the day it was handed in" in referred.notice.en
+    for decision in (waiting, referred):
+        assert await replay(decision.receipt.index, office=office) == Reproduced()
+
+
+def test_a_notice_whose_reasons_name_no_law_names_that_of_the_matter(
+    office: Office, clock: Any, allowance: Release
+) -> None:
+    """What a clerk has found without an article, or what came of a stop."""
+    found = Reason(code="FRAUD_SUSPICION", text=Text(zh="材料不实。", en="A paper is false."))
+
+    notice = write_notice(
+        allowance.matter,
+        Refused(reasons=(found,)),
+        case_number="20261127-AAAA-AAAA",
+        filing_date=office.today(clock()),
+        zone=office.zone,
+        evidence=(),
+        papers=(),
+        determination=Determination(overrides=True, text=found.text),
+    )
+
+    assert "法律依据：深民规〔2019〕2号" in notice.zh
+    assert "Law: 深民规〔2019〕2号" in notice.en
