@@ -621,7 +621,7 @@ class Offers(Frozen):
 
 TwoPersons: TypeAlias = Literal["approve", "approve_against_not_met", "refuse", "override"]
 """What a matter lets no clerk do alone. Two are needed anyhow to approve against a requirement
-that is not met, and to take back what was granted."""
+that is not met, and to take back or change what was granted."""
 
 
 class Capacity(StrEnum):

@@ -3,7 +3,7 @@
 A clerk does not fill in an outcome: what the clerk has found out, e.g. from a paper, joins the
 facts, and the rules are applied again by both evaluators. Whatever the clerk then decides is held
 against what the rules say. Going against them takes a ground of the matter's list; approving
-against a requirement that is not met, or taking back a grant, takes two persons.
+against a requirement that is not met, or taking back or changing a grant, takes two persons.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -170,12 +170,19 @@ class Drawn:
     after: tuple[tuple[str, str], ...]
 
 
-def draw(instruction: Instruction, basis: Basis, *, stands: CaseState, granted: bool) -> Drawn:
+def draw(
+    instruction: Instruction,
+    basis: Basis,
+    *,
+    stands: CaseState,
+    held: tuple[Granted, ...] | None,
+) -> Drawn:
     """Make an outcome of what a clerk wants, or say everything that is wrong with it.
 
     Args:
         stands: What the newest decision of the case brought it to.
-        granted: Whether something is granted that anything but an approval would take.
+        held: What is granted, and would be taken by anything but an approval of just that; None
+            if nothing was.
 
     Raises:
         InvalidRequestError: It cannot be decided like this.
@@ -195,7 +202,11 @@ def draw(instruction: Instruction, basis: Basis, *, stands: CaseState, granted: 
         outcome=_outcome(instruction, basis, after, grant),
         overrides=overrides,
         two_persons=_needs_two(
-            instruction, basis, (before, after), overrides=overrides, granted=granted
+            instruction,
+            basis,
+            (before, after),
+            overrides=overrides,
+            takes=held is not None and _takes(instruction, grant, held),
         ),
         before=_statuses(before),
         after=_statuses(after),
@@ -235,13 +246,18 @@ def _needs_two(
     judged: tuple[Judgement, Judgement],
     *,
     overrides: bool,
-    granted: bool,
+    takes: bool,
 ) -> bool:
     asked = basis.release.matter.two_persons_for
     result = instruction.result
-    takes = granted and result != "approve"
     against = result == "approve" and any(map(_has_unmet, judged))
     return takes or against or result in asked or (overrides and "override" in asked)
+
+
+def _takes(instruction: Instruction, grant: Sequence[Granted], held: Sequence[Granted]) -> bool:
+    """Whether somebody does not keep what is granted to them, or gets another thing for it."""
+    given = {one.id: one.value for one in grant}
+    return instruction.result != "approve" or any(given.get(one.id) != one.value for one in held)
 
 
 def _has_unmet(judged: Judgement) -> bool:

@@ -76,7 +76,7 @@ async def determine(
         )
     await refuse_unopened(found, clerk, office, since=found.decided)
     await refuse_foreign_papers(instruction.papers, found, office, at="papers")
-    drawn = draw(instruction, found.basis, stands=found.stands, granted=found.granted)
+    drawn = draw(instruction, found.basis, stands=found.stands, held=found.held)
     handling_s = seconds_since_claim(found, clerk)
     if not drawn.two_persons:
         return await _decide(
@@ -99,7 +99,7 @@ async def confirm(case_id: str, tag: str, text: str, *, clerk: Clerk, office: Of
         NotRecordedError: It could not be recorded, so nothing is decided.
     """
     found, proposal = await _proposed(case_id, tag, clerk, office)
-    drawn = draw(proposal.instruction, found.basis, stands=found.stands, granted=found.granted)
+    drawn = draw(proposal.instruction, found.basis, stands=found.stands, held=found.held)
     return await _decide(
         found,
         proposal.instruction,

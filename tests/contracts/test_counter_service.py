@@ -647,6 +647,33 @@ async def test_s10_a_person_who_is_asked_for_afterwards_takes_nothing_alone(
 
 
 @module
+async def test_no_clerk_alone_grants_less_than_was_granted(
+    town: Town, at: Moved, cast: Cast, li: AtCounter, wang: AtCounter
+) -> None:
+    """Who asks for a person after an approval must not lose by it what one clerk takes."""
+    person = cast["aged_95"]
+    case_id = (await apply(town, person)).case_id
+    asked = service.message(REVIEW, by_applicant(person, case_id, at, "金额不对"))
+    await town.wire.call(REVIEW, asked)
+    etag = await li.claim(case_id)
+    younger = instruction(
+        case_id,
+        etag,
+        "approve",
+        ground={"reason": "data_wrong_at_source", "ticket": "JHDD-1"},
+        findings={"applicant.birth_date": {"date": {"year": 1950, "month": 12, "day": 1}}},
+    )
+
+    proposed = await li.ask(DETERMINE, **younger)
+    before = await case_of(town, case_id)
+    lowered = (await wang.confirm(case_id)).decision
+
+    assert not proposed.HasField("decision")
+    assert [one.value.number for one in before.grant] == ["500.00"]
+    assert [one.value.number for one in lowered.approved.grant] == ["200.00"]
+
+
+@module
 async def test_a_refusal_is_overridden_within_what_the_ground_bears(
     town: Town, cast: Cast, li: AtCounter, wang: AtCounter
 ) -> None:
