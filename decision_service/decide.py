@@ -260,8 +260,6 @@ def judged(
     draft = _draft(
         application, admission, judgement, seen, facts=facts, now=now, wait_until=wait_until
     )
-    if admission.is_stopped:
-        return referred(draft, MATTER_STOPPED)
     if (admission.objected or application.contests) and isinstance(
         draft.outcome, Approved | Refused
     ):
@@ -270,6 +268,8 @@ def judged(
         facts, release.matter, admission.filing_date
     ):
         draft = referred(draft, AUTHORITY_NOT_PROVEN)
+    if admission.is_stopped:
+        return referred(draft, MATTER_STOPPED)
     if application.person_requested or admission.person_wanted:
         draft = referred(draft, PERSON_REQUESTED)
     elif admission.was_decided:  # rules would take what was granted, or be believed twice

@@ -55,6 +55,7 @@ from decision_service.waiting import decide_again
 from evidence_adapters.sandbox import City, Misconduct, Person, Running
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, act, ask, decided, soon, task
+from tests.acceptance.test_stops import stopped
 from tests.counter import clerk_of_all
 from tests.service import (
     CASE,
@@ -584,6 +585,20 @@ async def test_a_guardianship_that_is_objected_to_while_a_case_waits_asks_nothin
     assert asked(running) == {GUARDIANS}
     assert decision is not None
     assert "AUTHORITY_NOT_PROVEN" in codes(decision)
+    assert isinstance(await replay(decision.receipt.index, office=office), Reproduced)
+
+
+async def test_a_clerk_is_told_of_an_unproven_guardian_also_while_the_matter_is_stopped(
+    office: Office, clock: Any, apply_for: ApplyFor, cast: Any
+) -> None:
+    await stopped(office, clock, CARD)
+
+    decision = await decided(
+        by(apply_for(cast["child"], CARD), "guardian", cast["agent"]), office, clock
+    )
+
+    assert {"MATTER_STOPPED", "AUTHORITY_NOT_PROVEN"} <= codes(decision)
+    assert decision.outcome.reasons[0].code == "MATTER_STOPPED"
     assert isinstance(await replay(decision.receipt.index, office=office), Reproduced)
 
 
