@@ -57,7 +57,7 @@ class Admission:
         zone: IANA name of the time zone that the day is of, and that notices tell times in.
         follows: Index of the newest entry that moved the case; None if none has yet.
         objected: Concepts under an open objection that the application itself does not make.
-        person_wanted: A person was asked for before the application was handed in.
+        person_wanted: A person was asked for before in the case; see `Sight`.
         was_decided: The case was ended before, and a person has sent it back for correction.
         is_stopped: Nothing of the matter is decided by rules.
     """

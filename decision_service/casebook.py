@@ -38,6 +38,7 @@ from decision_service.followup import (
     Stop,
     Withdrawal,
 )
+from decision_service.judge import PERSON_REQUESTED
 from decision_service.model import (
     Authority,
     Capacity,
@@ -87,6 +88,9 @@ STOPPED = frozenset({"stop/1", "lift_proposal/1"})
 """Of the last word on a matter, if it is stopped."""
 
 OBJECTION, RESOLUTION, REVIEW = "contest/1", "resolution/1", "review_request/1"
+
+_ASKED_FOR = Marked("reason", PERSON_REQUESTED.code)
+"""Of a decision on an application that asked for a person."""
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that can be misread or misheard as a digit."""
@@ -157,7 +161,8 @@ class Sight:
         case: The case that it goes on with; None if it names none, or there is none.
         opened: The entry that opened that case.
         follows: Index of the newest entry that moved that case; None if none has.
-        person_wanted: A review was requested before the case had a decision.
+        person_wanted: A person was asked for in the case before, by a request for a review or with
+            an application that was sent back for correction.
         was_decided: The case was ended before, and a person has sent it back for correction.
         is_granted: What is granted once is granted, and no machine may grant it again.
         free: Else what the key of the grant must point at: None, or what freed it.
@@ -322,15 +327,20 @@ class Casebook:
             row = at.case(request.case_id) if request.case_id else None
             granted = held.get(grant)
             is_free = granted is None or _frees(at.permanent(granted))
+            is_sent_back = row is not None and row.state == CaseState.NEEDS_CORRECTION.value
+
+            def is_there(condition: Condition) -> bool:
+                of_case = Is("case_id", "=", request.case_id)
+                return bool(at.find(All((of_case, condition)), limit=1))
+
             return Sight(
                 earlier=held.get(key),
                 case=None if row is None else summary(row),
                 opened=None if row is None else at.read(row.first_index),
                 follows=held.get(case),
-                person_wanted=row is not None and at.is_in_case(row.case_id, REVIEW),
-                was_decided=row is not None
-                and row.state == CaseState.NEEDS_CORRECTION.value
-                and bool(at.find(All((Is("case_id", "=", row.case_id), HAS_ENDED)), limit=1)),
+                person_wanted=row is not None
+                and (at.is_in_case(row.case_id, REVIEW) or (is_sent_back and is_there(_ASKED_FOR))),
+                was_decided=is_sent_back and is_there(HAS_ENDED),
                 is_granted=not is_free,
                 free=granted if is_free else None,
                 marks={

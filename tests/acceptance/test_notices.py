@@ -86,7 +86,7 @@ async def test_s9_every_notice_has_reasons_with_facts_and_sources_law_and_remedi
     assert await replay(decision.receipt.index, office=office) == Reproduced()
 
 
-async def test_whoever_has_to_wait_is_told_for_whom_and_until_when(
+async def test_s10_whoever_has_to_wait_is_told_for_whom_and_until_when(
     office: Office, clock: Any, apply_for: ApplyFor, people: City, running: Running
 ) -> None:
     person = people.cast(office.today(clock()))["aged_75"]

@@ -16,7 +16,7 @@ import pytest_asyncio
 from audit.verify import verify_store
 from decision_service.catalogue import Catalogue
 from decision_service.v1 import case_pb2, prefill_pb2, trail_pb2
-from evidence_adapters.sandbox import City, Person
+from evidence_adapters.sandbox import City, Misconduct, Person
 from tests import service
 from tests.counter import AtCounter, apply, instruction, read
 from tests.service import (
@@ -399,7 +399,9 @@ async def test_corrections_send_the_case_back_and_the_applicant_goes_on_with_it(
     town: Town, cast: Cast, li: AtCounter
 ) -> None:
     person = cast["aged_75"]
-    referred = await apply(town, person, person_requested=True)
+    town.running.misbehave("death_register", Misconduct.GARBAGE)
+    referred = await apply(town, person)
+    town.running.reset()
 
     decision = (
         await li.determine(referred.case_id, "correct", fields=["applicant.mobile"])
@@ -412,6 +414,20 @@ async def test_corrections_send_the_case_back_and_the_applicant_goes_on_with_it(
     assert [one.WhichOneof("outcome") for one in case.decisions] == [
         *("referred", "needs_correction", "approved")
     ]
+
+
+@module
+async def test_s10_who_has_asked_for_a_person_has_one_also_after_a_correction(
+    town: Town, cast: Cast, li: AtCounter
+) -> None:
+    """Else a machine decides, and may refuse, what it was forbidden to."""
+    person = cast["aged_75"]
+    referred = await apply(town, person, person_requested=True)
+    await li.determine(referred.case_id, "correct", fields=["applicant.mobile"])
+
+    corrected = await apply(town, person, case_id=referred.case_id)
+
+    assert corrected.referred.reasons[0].code == "PERSON_REQUESTED"
 
 
 @module
@@ -647,7 +663,7 @@ async def test_s10_a_person_who_is_asked_for_afterwards_takes_nothing_alone(
 
 
 @module
-async def test_no_clerk_alone_grants_less_than_was_granted(
+async def test_s10_no_clerk_alone_grants_less_than_was_granted(
     town: Town, at: Moved, cast: Cast, li: AtCounter, wang: AtCounter
 ) -> None:
     """Who asks for a person after an approval must not lose by it what one clerk takes."""
