@@ -163,7 +163,7 @@ def answer(
 @app.command()
 def tickets(
     register: Annotated[
-        str, typer.Argument(metavar="[REGISTER]", help="登记机关 | Of this register alone.")
+        str, typer.Argument(metavar="REGISTER", help="登记机关 | Of this register alone.")
     ] = "",
     *,
     address: Address = LOCAL,

@@ -71,7 +71,7 @@ Papers = Annotated[
 ]
 Filter = Annotated[
     str,
-    typer.Argument(metavar="[FILTER]", help="筛选式 | e.g. 'reasons:HARDSHIP AND caller = li'"),
+    typer.Argument(metavar="FILTER", help="筛选式 | e.g. 'reasons:HARDSHIP AND caller = li'"),
 ]
 
 _MEDIA = {

@@ -90,7 +90,7 @@ LOCAL = "127.0.0.1:50051"
 
 
 def matters(
-    matter: Annotated[str, typer.Argument(metavar="[MATTER]", help="事项 | One matter.")] = "",
+    matter: Annotated[str, typer.Argument(metavar="MATTER", help="事项 | One matter.")] = "",
     *,
     address: Address = LOCAL,
     token: Token = "",

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.containers import Lines
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Words
@@ -36,6 +37,7 @@ from decision_service.client import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod, OverflowMethod
     from rich.progress import Progress
 
 Shown = TypeVar("Shown", bound=Message)
@@ -61,6 +63,28 @@ def _without_blanks_beyond(self: Words, size: int) -> None:
 
 # Rich counts characters there, so a line with Chinese kept its blank and lost a letter instead.
 Words.rstrip_end = _without_blanks_beyond  # type: ignore[method-assign]
+
+
+def _folded(  # rich's own arguments
+    self: Words,
+    console: Console,
+    width: int,
+    *,
+    justify: "JustifyMethod | None" = None,
+    overflow: "OverflowMethod | None" = None,
+    tab_size: int = 8,
+    no_wrap: bool | None = None,
+) -> Lines:
+    """Go on in the next line with a word that is wider than its column, instead of cutting it."""
+    overflow = "fold" if overflow == "ellipsis" else overflow
+    return _wrap(
+        self, console, width, justify=justify, overflow=overflow, tab_size=tab_size, no_wrap=no_wrap
+    )
+
+
+# Rich parts words at blanks, and so took half a sentence of Chinese from the tables of a help.
+_wrap = Words.wrap
+Words.wrap = _folded  # type: ignore[method-assign]
 
 
 _PIECE = re.compile(r"(?:[!-~]+|[^\n])[，。；：、）】》”]*")

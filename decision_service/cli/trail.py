@@ -32,7 +32,7 @@ app = store.app
 Filter = Annotated[
     str,
     typer.Argument(
-        metavar="[FILTER]",
+        metavar="FILTER",
         help="筛选式 | e.g. 'outcome = referred AND reasons:REQUIREMENT_UNKNOWN'",
     ),
 ]
@@ -172,7 +172,7 @@ def stats(
 @app.command()
 def replay(
     index: Annotated[
-        int | None, typer.Argument(min=0, max=LAST, metavar="[INDEX]", help="序号 | One decision.")
+        int | None, typer.Argument(min=0, max=LAST, metavar="INDEX", help="序号 | One decision.")
     ] = None,
     *,
     filter_: Annotated[

@@ -1,15 +1,20 @@
 """How the service's no looks on a terminal."""
 
 import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from decision_service.cli import app, show
+from decision_service.__main__ import app
+from decision_service.cli import show
 from decision_service.cli.trail import release_stats
 from decision_service.client import CaseEvent, ClientError, ReleaseStats
 
@@ -79,6 +84,28 @@ def test_help_loses_no_letter_of_what_it_says(width: int) -> None:
 
     assert "检查" in told
     assert "…" not in told
+
+
+def typed(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that can be typed, with the words that lead to it."""
+    yield path
+    with command.make_context("miaopi", [], resilient_parsing=True) as context:
+        for name in command.list_commands(context) if hasattr(command, "commands") else ():
+            yield from typed(command.get_command(context, name), (*path, name))
+
+
+@pytest.mark.parametrize(
+    "words", [pytest.param(one, id=" ".join(one)) for one in typed(get_command(app))]
+)
+def test_no_help_loses_chinese_words_where_the_terminal_is_narrow(words: tuple[str, ...]) -> None:
+    def chinese(width: int) -> Counter[str]:
+        told = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": str(width)}).stdout
+        return Counter(re.findall(r"[\u3001-\u9fff\uff01-\uff5e]", told))
+
+    wide = chinese(400)
+
+    assert wide
+    assert chinese(80) == chinese(60) == wide
 
 
 @pytest.mark.parametrize("width", [80, 60, 50])
