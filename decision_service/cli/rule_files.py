@@ -14,7 +14,7 @@ import typer
 from decision_service import catalogue, workdays
 from decision_service.cli import show
 from decision_service.errors import InvalidPublicationError
-from decision_service.matter import Meanings
+from decision_service.matter import Meanings, Registers
 from decision_service.model import FILING_DATE, Calendar, Concept, Text
 from decision_service.publication import seal_file
 from decision_service.release import Release, compose, read_meanings
@@ -151,6 +151,12 @@ def city_meanings(path: Path) -> Meanings:
         raise typer.BadParameter(_beside(error)) from None
 
 
+def city_registers(path: Path) -> Registers:
+    """What the registers of the city in whose folder a rule file lies mean."""
+    own = path.absolute().parent.parent.parent / "registers"
+    return {key: one.meaning for key, one in registry.load(own if own.is_dir() else None).items()}
+
+
 def drafted(path: Path, concepts: Sequence[str], *, title: str, authority: str) -> str:
     """The first draft of a rule file: from the release before, or from the concepts it uses.
 
@@ -270,14 +276,12 @@ def _as_published(path: Path, text: str, book: Rulebook) -> Rulebook | None:
     catalogue.refuse_misnamed(place, city, f"{book.matter}@{book.effective}")
     if not folder.is_dir():
         return None
-    own = city / "registers"
-    registers = registry.load(own if own.is_dir() else None)
     return compose(
         rules=text,
         matter=catalogue.text_of(folder / "matter.toml", city),
         form=catalogue.text_of(folder / "form.schema.json", city),
         meanings=read_meanings(catalogue.text_of(concepts, city), where="matters/concepts.toml"),
-        registers={key: one.meaning for key, one in registers.items()},
+        registers=city_registers(path),
         where=str(path),
         calendar=workdays.load(city).calendar,
     ).book

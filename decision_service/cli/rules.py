@@ -13,6 +13,7 @@ import typer
 
 from decision_service import catalogue
 from decision_service.cli import card, explanation, sealing, show, simulation
+from decision_service.cli.beginnings import begun
 from decision_service.cli.expression import answered
 from decision_service.cli.rule_files import (
     SUFFIX,
@@ -20,6 +21,7 @@ from decision_service.cli.rule_files import (
     as_json,
     city_calendar,
     city_meanings,
+    city_registers,
     composed_city,
     drafted,
     is_sealed,
@@ -103,21 +105,19 @@ def new(
     text = drafted(path, concepts or [], title=title, authority=authority)
     write(path, text)
     show.out.print(f"✓ {path}", soft_wrap=True)
-    _print_what_is_due(city / "matters" / matter, path, day)
+    _prepare_what_is_due(city / "matters" / matter, path, day)
 
 
-def _print_what_is_due(folder: Path, path: Path, day: str) -> None:
-    """What a release needs beside its rule file, copied from the one before, and what is next."""
+def _prepare_what_is_due(folder: Path, path: Path, day: str) -> None:
+    """Begin what a release needs beside its rule file, or copy it; and say what is next."""
     beside, before = folder / day, release_before(path)
     if before and (folder / f"{before}").is_dir() and not beside.exists():
         shutil.copytree(folder / f"{before}", beside)
         show.out.print(f"✓ {beside}", soft_wrap=True)
-    elif not beside.exists():
-        files = "matter.toml, form.schema.json"
-        show.out.print(
-            f"  还须写 to be written, as those of other matters: {beside}/ ({files})",
-            soft_wrap=True,
-        )
+    elif not beside.exists() and (book := open_rule_file(path).book):
+        for name, text in begun(book, city_meanings(path), city_registers(path)).items():
+            write(beside / name, text)
+        show.out.print(f"✓ {beside}", soft_wrap=True)
     name = f"{folder.name}@{day}"
     for command in (f"check {path}", f"test {path}", f"seal {name} --key FILE"):
         show.out.print(f"  接着 next: miaopi rules {command}", soft_wrap=True)

@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from decision_service import catalogue
+from decision_service.cli.rule_files import composed_city
 from decision_service.cli.rules import app
+from decision_service.model import Text
 from decision_service.publication import read_signatories
 from decision_service.rulebook import document
 from evidence_adapters import registry
@@ -184,7 +186,6 @@ def test_new_begins_a_file_that_is_sound_and_decides(tmp_path: Path) -> None:
     result = run("new", "parking_permit", "2027-01-01", *concepts, "--city", tmp_path)
 
     assert result.exit_code == 0
-    assert f"{tmp_path}/matters/parking_permit/2027-01-01/ (matter.toml" in result.stdout
     assert run("check", made).exit_code == 0
     assert run("test", made).stdout == f"✓ {made}  4 个情形 scenarios  覆盖 coverage 6 / 9\n"
     assert run("fmt", "--check", made).exit_code == 0
@@ -197,6 +198,45 @@ def test_new_begins_a_file_that_is_sound_without_any_concept(tmp_path: Path) -> 
 
     assert run("new", "parking_permit", "2027-01-01", "--city", tmp_path).exit_code == 0
     assert run("test", made).exit_code == run("check", made).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "concepts",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param(["applicant.birth_date", "applicant.living_status"], id="of a person"),
+        pytest.param(["applicant.accepts_reading_rules"], id="of what the applicant declares"),
+        pytest.param(["organisation.registration_status"], id="of a firm"),
+        pytest.param(["premises.house_code", "premises.use"], id="of what the applicant names"),
+        pytest.param(["applicant.library_items_outstanding"], id="of a number"),
+    ],
+)
+def test_new_begins_all_files_of_a_release_that_its_city_can_publish(
+    city: Path, concepts: list[str]
+) -> None:
+    title = ["--title", '“好”证 | "Good" permit', "--authority", "某局 | some bureau"]
+
+    told = run("new", "good_permit", "2027-01-01", *concepts, *title, "--city", city)
+
+    beside = city / "matters" / "good_permit" / "2027-01-01"
+    assert told.stdout.splitlines()[:2] == [
+        f"✓ {city}/rules/good_permit/2027-01-01.rules.md",
+        f"✓ {beside}",
+    ]
+    (begun,) = (one for one in composed_city(city) if one.name == "good_permit@2027-01-01")
+    assert begun.matter.name == Text(zh="“好”证", en='"Good" permit')
+    assert begun.matter.competent_authority == Text(zh="某局", en="some bureau")
+    assert {*concepts} <= {*begun.form.concepts.values()}
+    assert "applicant.truthful" in begun.form.declared
+
+
+def test_new_leaves_alone_what_service_design_has_begun(city: Path) -> None:
+    beside = city / "matters" / "good_permit" / "2027-01-01"
+    beside.mkdir(parents=True)
+    (beside / "matter.toml").write_text("mine", encoding="utf-8")
+
+    assert run("new", "good_permit", "2027-01-01", "--city", city).exit_code == 0
+    assert [(one.name, one.read_text()) for one in beside.iterdir()] == [("matter.toml", "mine")]
 
 
 DAYS = ("2019-10-01", "2027-01-01")
