@@ -15,7 +15,7 @@ from decision_service.publication import (
     read_signatories,
     seal_file,
 )
-from decision_service.release import Release, compose, read_meanings
+from decision_service.release import Release, compose, read_meanings, refuse_other_names
 from decision_service.rulebook.tree import RuleFileError
 
 
@@ -176,6 +176,7 @@ def _compose(  # noqa: PLR0917  # what a release is made of
         calendar=calendar,
     )
     refuse_misnamed(rules, city, release.name)
+    refuse_other_names(release)
     return release
 
 

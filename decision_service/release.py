@@ -598,6 +598,24 @@ def _disagreements(book: Rulebook, meanings: Meanings, registers: Registers) -> 
     return tuple(found)
 
 
+def refuse_other_names(release: Release) -> None:
+    """Hold the names in matter.toml against those of the rule file, from which it may be copied.
+
+    It is asked of what a city has, not of archives: what was decided is decided again as it was.
+
+    Raises:
+        InvalidPublicationError: Notices would name another matter, or another authority.
+    """
+    matter, book = release.matter, release.book
+    pairs = (matter.name, book.title), (matter.competent_authority, book.authority)
+    if wrong := [
+        f"`{here.zh} | {here.en}` in matter.toml is `{there.zh} | {there.en}` in the rule file"
+        for here, there in pairs
+        if here != there
+    ]:
+        raise unfit("MATTER_INVALID", f"{_folder_beside(book.where)}/matter.toml", wrong)
+
+
 def _refuse_unfit(
     file: DataFile,
     matter: Matter,

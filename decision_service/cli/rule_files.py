@@ -17,7 +17,7 @@ from decision_service.errors import InvalidPublicationError
 from decision_service.matter import Meanings, Registers
 from decision_service.model import FILING_DATE, Calendar, Concept, Text
 from decision_service.publication import seal_file
-from decision_service.release import Release, compose, read_meanings
+from decision_service.release import Release, compose, read_meanings, refuse_other_names
 from decision_service.rulebook import engine, skeleton
 from decision_service.rulebook.document import read
 from decision_service.rulebook.formatting import formatted
@@ -276,7 +276,7 @@ def _as_published(path: Path, text: str, book: Rulebook) -> Rulebook | None:
     catalogue.refuse_misnamed(place, city, f"{book.matter}@{book.effective}")
     if not folder.is_dir():
         return None
-    return compose(
+    release = compose(
         rules=text,
         matter=catalogue.text_of(folder / "matter.toml", city),
         form=catalogue.text_of(folder / "form.schema.json", city),
@@ -284,7 +284,9 @@ def _as_published(path: Path, text: str, book: Rulebook) -> Rulebook | None:
         registers=city_registers(path),
         where=str(path),
         calendar=workdays.load(city).calendar,
-    ).book
+    )
+    refuse_other_names(release)
+    return release.book
 
 
 # ── showing ──────────────────────────────────────────────────────────────────────────────────────

@@ -192,6 +192,37 @@ def test_a_matter_says_how_it_may_be_offered_or_is_not_offered(
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        pytest.param(
+            'zh = "高龄老人津贴"',
+            'zh = "读者证"',
+            "`读者证 | Old-age allowance` in matter.toml is `高龄老人津贴 | Old-age allowance`"
+            " in the rule file",
+            id="another matter's name",
+        ),
+        pytest.param(
+            'en = "district civil affairs bureau"',
+            'en = "public library"',
+            "`区民政局 | public library` in matter.toml is "
+            "`区民政局 | district civil affairs bureau` in the rule file",
+            id="another authority",
+        ),
+    ],
+)
+def test_a_matter_is_called_and_decided_as_its_rule_file_says(
+    city: Path, old: str, new: str, fault: str
+) -> None:
+    """Whoever copies matter.toml of another matter would send notices in its name."""
+    _spoil(city / "matters/old_age_allowance/2019-10-01/matter.toml", old, new)
+
+    with pytest.raises(InvalidPublicationError) as caught:
+        catalogue.load(city, REGISTERS)
+    assert caught.value.reason == "MATTER_INVALID"
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("matter", "fault"),
     [
         ("talent_subsidy/2021-09-01", "which only the applicant can tell"),
