@@ -179,8 +179,14 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         ),
         f"  .venv/bin/miaopi offers list --id {person.id_number} --address {sandbox.address}",
         "",
-        "紧急暂停 stops",
+        "政策人员 policy staff",
         f"  export APPROVER={sandbox.approver_token}",
+        (
+            f"  .venv/bin/miaopi rules simulate rules/{ALLOWANCE}/2019-10-01.rules.md"
+            f" --address {sandbox.address} --token $APPROVER"
+        ),
+        "",
+        "紧急暂停 stops",
         *(
             f"  .venv/bin/miaopi stops {ask} --address {sandbox.address} --token ${who}"
             for ask, who in (
@@ -201,7 +207,8 @@ def print_how_to_call(sandbox: Sandbox) -> None:
         "JSON",
         plain_curl,
         "",
-        "Python",
+        "Python (.venv/bin/python -m asyncio)",
+        "  import os",
         "  from decision_service.client import Client",
         f'  async with Client("{sandbox.address}", os.environ["MIAOPI_TOKEN"]) as client:',
         "      print(await client.matters())",

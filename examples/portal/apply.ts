@@ -1,6 +1,7 @@
 /**
  * Fills a form and decides, over JSON. For the sandbox city of `make run`:
  *
+ *     npm ci
  *     MIAOPI_URL=http://127.0.0.1:50052 MIAOPI_TOKEN=… npm run apply -- 990000193012010023
  *
  * Prints one JSON object a line; ends with 1 if the service said no.

@@ -1,6 +1,7 @@
 /**
  * The same over gRPC, with `@grpc/grpc-js` and the contract as it is published:
  *
+ *     npm ci
  *     MIAOPI_ADDRESS=127.0.0.1:50051 MIAOPI_TOKEN=… npm run apply:grpc -- 990000193012010023
  */
 import { fileURLToPath } from "node:url";
