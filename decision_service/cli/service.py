@@ -145,7 +145,7 @@ def prefill(
             authority=asked.authority,
             answers=read_answers(answer or (), found.form_json_schema),
         )
-        form = show.Prefilled()
+        form = show.Prefilled(found.form_json_schema)
         if json:
             async for event in events:
                 show.out.print(as_json(event), soft_wrap=True)

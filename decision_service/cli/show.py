@@ -1,5 +1,6 @@
 """How answers of the service look on a terminal: both languages, nothing left out."""
 
+import json
 import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -155,9 +156,15 @@ def matter(one: Matter) -> RenderableType:
 
 
 class Prefilled:
-    """A form that fills while registers answer; feed it every message of the stream."""
+    """A form that fills while registers answer; feed it every message of the stream.
 
-    def __init__(self) -> None:
+    Args:
+        form_json_schema: Of the matter; it names what is left to the applicant.
+    """
+
+    def __init__(self, form_json_schema: str) -> None:
+        fields = json.loads(form_json_schema)["properties"]
+        self._titles = {key: field.get("title", "") for key, field in fields.items()}
         self._case = ""
         self._answers: dict[str, str] = {}
         self._fields: dict[str, PrefilledField] = {}
@@ -193,7 +200,8 @@ class Prefilled:
                 shown += f" ({claims(field.contradiction)})"
             fields.add_row(field.key, both(field.name), shown, field.evidence_type)
         for key in self._declared:
-            fields.add_row(key, "", Words("请填写 to be filled in", style="dim"), "")
+            name = self._titles.get(key, "").replace(" | ", " ")
+            fields.add_row(key, name, Words("请填写 to be filled in", style="dim"), "")
         return Group(Words(f"办件 Case  {self._case}"), asked, fields, Words(self._replaced))
 
 

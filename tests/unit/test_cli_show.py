@@ -1,5 +1,6 @@
 """How the service's no looks on a terminal."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from decision_service.__main__ import app
 from decision_service.cli import show
 from decision_service.cli.trail import release_stats
-from decision_service.client import CaseEvent, ClientError, ReleaseStats
+from decision_service.client import CaseEvent, ClientError, PrefillResponse, ReleaseStats
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,16 @@ def test_what_the_applicant_was_told_of_a_case_that_is_looked_at_again_is_shown(
 
     assert "重新审查 looked at again" in shown
     assert "A new decision is promised by 2026-12-01." in shown
+
+
+def test_what_is_left_to_the_applicant_is_shown_by_its_name() -> None:
+    schema = {"properties": {"applicant.mobile": {"title": "手机号码 | mobile number"}}}
+    message = PrefillResponse()
+    message.completed.declared_fields.append("applicant.mobile")
+
+    shown = printed(show.Prefilled(json.dumps(schema)).feed(message), 120)
+
+    assert "手机号码 mobile number" in shown
 
 
 @pytest.mark.parametrize("width", range(60, 100))
