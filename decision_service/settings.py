@@ -1,6 +1,7 @@
 """What an operator can choose. `__main__` reads it from the environment, once."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from decision_service.errors import InvalidPublicationError
 
@@ -192,13 +194,24 @@ def read_settings(environment: Mapping[str, str], **defaults: Any) -> Settings: 
     try:
         return Settings(**{**defaults, **fields, "registers": registers})
     except ValidationError as error:
-        wrong = "; ".join(f"`{_variable(*item['loc'])}`: {item['msg']}" for item in error.errors())
+        wrong = [(_variable(*item["loc"]), _what(item)) for item in error.errors()]
         raise InvalidPublicationError(
-            f"settings are wrong: {wrong}",
-            zh=f"设置有误：{wrong}",
+            "settings are wrong: " + "; ".join(f"`{name}`: {en}" for name, (en, _) in wrong),
+            zh="设置有误：" + "；".join(f"`{name}`：{zh}" for name, (_, zh) in wrong),
             reason="SETTINGS_INVALID",
             hint="Correct the environment variables; the README lists them.",
         ) from None
+
+
+def _what(item: ErrorDetails) -> tuple[str, str]:
+    """What is wrong with a variable, in English and Chinese; pydantic speaks English alone."""
+    if item["type"] != "extra_forbidden":
+        return item["msg"], item["msg"]
+    meant = get_close_matches(str(item["loc"][-1]), Settings.model_fields, n=1)
+    if not meant:
+        return "there is no such setting", "没有这一设置"
+    name = _variable(meant[0])
+    return f"there is no such setting, but `{name}`", f"没有这一设置，是否应为 `{name}`"
 
 
 def _variable(field: object, *inside: object) -> str:

@@ -366,9 +366,11 @@ def unavailable(address: str) -> NotListeningError:
     """Say that an address cannot be had."""
     return NotListeningError(
         f"`{address}` cannot be listened on",
-        zh=f"无法监听地址 {address}，可能已被占用。",
+        zh=f"无法监听地址 {address}，可能已被占用；请查看占用者（`ss -ltnp`），或用 MIAOPI_PORT、"
+        "MIAOPI_HTTP_PORT、MIAOPI_METRICS_PORT 另设端口。",
         reason="ADDRESS_UNAVAILABLE",
-        hint="See whether another process has it (`ss -ltnp`), or choose another port.",
+        hint="See whether another process has it (`ss -ltnp`), or choose another port by "
+        "`MIAOPI_PORT`, `MIAOPI_HTTP_PORT` or `MIAOPI_METRICS_PORT`.",
         address=address,
     )
 

@@ -299,6 +299,8 @@ async def test_a_second_service_on_the_address_is_refused(
 
     assert str(caught.value) == f"`{address}` cannot be listened on"
     assert caught.value.reason == "ADDRESS_UNAVAILABLE"
+    assert "`MIAOPI_PORT`" in caught.value.hint
+    assert "MIAOPI_PORT" in caught.value.zh
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "city.invalid", ""])  # noqa: S104

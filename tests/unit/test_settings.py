@@ -110,7 +110,8 @@ def test_a_slip_in_how_a_register_is_reached_is_told_without_its_secret(
         ("CALLS_PER_S", "inf", "Input should be a finite number"),
         ("CALLS_BURST", "many", "Input should be a valid integer"),
         ("DRAIN_S", "-1", "Input should be greater than or equal to 0"),
-        ("PAUSE_SECONDS", "1", "Extra inputs are not permitted"),
+        ("PAUSE_SECONDS", "1", "there is no such setting, but `MIAOPI_PAUSE_S`"),
+        ("COLOUR", "red", "there is no such setting"),
         ("HTTP_PORT", "65536", "Input should be less than or equal to 65535"),
         ("HTTP_ORIGINS", "*", "String should match pattern"),
         ("HTTP_ORIGINS", "https://a.example/", "String should match pattern"),
@@ -126,6 +127,16 @@ def test_a_slip_in_a_setting_is_told_by_its_name(name: str, value: str, message:
 
     assert f"`MIAOPI_{name}`: {message}" in str(caught.value)
     assert caught.value.reason == "SETTINGS_INVALID"
+
+
+def test_a_setting_that_there_is_not_is_told_in_chinese_with_the_one_that_is_meant() -> None:
+    with pytest.raises(InvalidPublicationError) as caught:
+        read_settings({"MIAOPI_STORES": "var", "MIAOPI_COLOUR": "red"}, city=Path())
+
+    assert caught.value.zh == (
+        "设置有误：`MIAOPI_STORES`：没有这一设置，是否应为 `MIAOPI_STORE`；"
+        "`MIAOPI_COLOUR`：没有这一设置"
+    )
 
 
 def test_origins_are_apart_by_commas() -> None:
