@@ -421,14 +421,13 @@ class Client:
 
     async def watch(self, case_id: str) -> AsyncIterator[Case]:
         """A case of ours, and again whenever it has moved, until it is closed."""
-        while True:
-            told, asked = Case(), WatchCaseRequest(case_id=case_id)
+        told, asked = Case(), WatchCaseRequest(case_id=case_id)
+        while told.state not in _CLOSED:
             with self.streamed(self._cases.WatchCase, asked) as events:
                 async for event in events:
-                    told = event.case
-                    yield told
-            if told.state in _CLOSED:
-                return
+                    if event.case != told:  # the first of a call may be the last of the one before
+                        told = event.case
+                        yield told
 
     async def withdraw(
         self, case_id: str, person: Person, *, request_id: str, text: str = ""

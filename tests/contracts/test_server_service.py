@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
-from decision_service.client import Client, ClientError
+from decision_service.client import Case, Client, ClientError
 from decision_service.model import Application, EvidenceType, PrefillRequest
 from decision_service.office import Office
 from decision_service.server import (
@@ -109,6 +109,30 @@ async def test_a_portal_lists_prefills_decides_and_fetches_the_receipt(
     assert decision.case_id == case_id
     assert case.decisions[-1] == decision
     assert json.loads(receipt)
+
+
+async def test_a_case_that_is_followed_is_told_again_only_when_it_has_moved(
+    server: Server, client: Client, clock: Any, ask_for: AskFor, apply_for: ApplyFor, cast: Any
+) -> None:
+    """A call ends before the case does; the next one begins with what was told already."""
+    person = cast["aged_75"]
+    prefilled = [event async for event in client.prefill(**asked(ask_for(person, MATTER)))]
+    case_id = prefilled[0].started.case_id
+    told: asyncio.Queue[Case] = asyncio.Queue()
+
+    async def follow() -> None:
+        address = f"127.0.0.1:{server.port}"
+        async with Client(address, token(clock), timeout_s=1.5) as follower:
+            async for case in follower.watch(case_id):
+                told.put_nowait(case)
+
+    following = asyncio.create_task(follow())
+    await asyncio.sleep(4)
+    assert [told.get_nowait().state for _ in range(told.qsize())] == [Case.STATE_OPEN]
+
+    await client.decide(**asked(apply_for(person, MATTER, case_id=case_id)))
+    await asyncio.wait_for(following, timeout=10)
+    assert [told.get_nowait().state for _ in range(told.qsize())] == [Case.STATE_APPROVED]
 
 
 async def test_a_firm_moves_from_wire_to_disk_and_back(
