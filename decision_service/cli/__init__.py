@@ -20,7 +20,8 @@ for command in (service.matters, service.prefill, service.decide):
     app.command()(command)
 
 
-_CASE_ID = re.compile(r"[0-9a-f]{32}\Z")
+_CASE = re.compile(r"[0-9a-f]{32}\Z|[0-9]{8}(-[0-9A-Z]{4}){2}\Z")
+"""The id of a case, or its number on a notice."""
 
 
 class _Later(TyperGroup):
@@ -39,7 +40,7 @@ class _Case(_Later):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
         """``miaopi case CASE`` shows the case."""
-        if args and _CASE_ID.match(args[0]):
+        if args and _CASE.match(args[0]):
             args = ["show", *args]
         return super().parse_args(ctx, args)
 

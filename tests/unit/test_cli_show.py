@@ -144,3 +144,11 @@ def test_of_what_no_person_decided_no_figure_is_shown() -> None:
     assert "人工用时 Took: 50% / 90% / max —" in shown
     assert "用时 Took: 50% / 90% / max 0:00:00 / 0:00:00 / 0:00:01" in shown
     assert dict(one.determinations) == {}, "to look changes nothing"
+
+
+@pytest.mark.parametrize("case", ["018ebda909cabd8fb7388602681e9fa9", "20261127-KQHE-WZ4A"])
+def test_a_case_is_asked_for_as_a_notice_or_the_service_names_it(case: str) -> None:
+    """What is no command to the command line may be a case to the service, which says so."""
+    told = CliRunner().invoke(app, ["case", case, "--address", "127.0.0.1:1"])
+
+    assert "服务没有应答" in told.stderr
