@@ -609,11 +609,16 @@ def refuse_other_names(release: Release) -> None:
     matter, book = release.matter, release.book
     pairs = (matter.name, book.title), (matter.competent_authority, book.authority)
     if wrong := [
-        f"`{here.zh} | {here.en}` in matter.toml is `{there.zh} | {there.en}` in the rule file"
+        Fault(
+            f"这里写“{here.zh} | {here.en}”，规则文件中是“{there.zh} | {there.en}”，请改为一致",
+            f"`{here.zh} | {here.en}` in matter.toml is `{there.zh} | {there.en}` in the rule file:"
+            " write the same in both",
+        )
         for here, there in pairs
         if here != there
     ]:
-        raise unfit("MATTER_INVALID", f"{_folder_beside(book.where)}/matter.toml", wrong)
+        where = f"{_folder_beside(book.where)}/matter.toml"
+        raise UnfitFileError("MATTER_INVALID", where, wrong)
 
 
 def _refuse_unfit(
