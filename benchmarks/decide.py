@@ -33,6 +33,8 @@ from evidence_adapters.sandbox import City
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 CHANNELS, AT_ONCE, FEW = 4, 32, 2
+LAWS = {"old_age_allowance": "深民规〔2019〕2号", "library_card": "中华人民共和国公共图书馆法"}
+
 ANSWERS = {
     "old_age_allowance": {
         "applicant.mobile": Value(text="13800000000"),
@@ -112,7 +114,7 @@ def applications(matter: str) -> Iterator[bytes]:
         request.authority.person.CopyFrom(person)
         request.authority.assurance_level = "ASSURANCE_LEVEL_HIGH"
         request.authority.authentication_time.FromDatetime(stand.clock())
-        request.authority.statutory_duty.CopyFrom(StatutoryDuty(article="bench"))
+        request.authority.statutory_duty.CopyFrom(StatutoryDuty(article=LAWS[matter]))
         yield request.SerializeToString()
 
 

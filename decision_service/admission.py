@@ -36,6 +36,7 @@ from decision_service.model import (
     MatterId,
     Party,
     Request,
+    StatutoryDuty,
 )
 from decision_service.office import Office
 from decision_service.record import new_case_id, parties_of, readable
@@ -300,6 +301,13 @@ def _unfit_authority(
     authority: Authority, matter: Matter, now: datetime
 ) -> Iterator[FieldViolation]:
     basis = authority.basis
+    if isinstance(basis, StatutoryDuty) and not basis.article.startswith(matter.legal_resources):
+        yield FieldViolation(
+            field="authority.statutory_duty.article",
+            reason="NOT_THE_LAW_OF_THE_MATTER",
+            message=f"must begin with a law of the matter: {', '.join(matter.legal_resources)}",
+            zh=f"应以该事项的法律依据开头：{'、'.join(matter.legal_resources)}",
+        )
     if isinstance(basis, Consent):
         if basis.notice_version != matter.consent_notice_version:
             yield FieldViolation(

@@ -308,7 +308,9 @@ class StatutoryDuty(_message.Message):
 
     ARTICLE_FIELD_NUMBER: _builtins.int
     article: _builtins.str
-    """The article, e.g. `深民规〔2019〕2号 第五条`."""
+    """The article, e.g. `深民规〔2019〕2号 第五条`. It begins with a law of the matter
+    (`Matter.legal_resources`): nobody asks by a law that says nothing of it.
+    """
     def __init__(
         self,
         *,

@@ -77,7 +77,10 @@ export interface Consent {
 
 /** The law itself allows the questions (PIPL Article 13(1)(3)). */
 export interface StatutoryDuty {
-  /** The article, e.g. `深民规〔2019〕2号 第五条`. */
+  /**
+   * The article, e.g. `深民规〔2019〕2号 第五条`. It begins with a law of the matter
+   * (`Matter.legal_resources`): nobody asks by a law that says nothing of it.
+   */
   article: string;
 }
 

@@ -252,6 +252,13 @@ REQUESTS = [
             (("authority", "statutory_duty"), {"article": " "}),
         ),
     ),
+    Bad(
+        "a duty by a law of something else",
+        edits=(
+            (("authority", "consent"), GONE),
+            (("authority", "statutory_duty"), {"article": "治安管理处罚法 第九条"}),
+        ),
+    ),
     # what the applicant says
     answer("an answer that a register gives", {"date": {"year": 1940}}, "applicant.birth_date"),
     answer(

@@ -17,7 +17,7 @@ from decision_service.errors import DecisionServiceError
 from decision_service.office import Office
 from decision_service.server import Issuer, Keys, Verifier, fetch, issue, new_private_key
 from decision_service.server import issuer as module
-from decision_service.server.identity import Caller, NotAuthenticatedError, public_jwks
+from decision_service.server.identity import NotAuthenticatedError, public_jwks
 from decision_service.service import service as compose
 from decision_service.settings import Settings
 from evidence_adapters import registry
@@ -107,7 +107,7 @@ async def followed(city: City) -> AsyncIterator[tuple[Verifier, Keys]]:
 
 def is_believed(verifier: Verifier, token: str) -> bool:
     try:
-        return verifier.verify(token, now=NOW) == Caller(subject="portal-test", role="portal")
+        return verifier.verify(token, now=NOW).subject == "portal-test"
     except NotAuthenticatedError:
         return False
 
