@@ -411,13 +411,19 @@ def _named(composed: Sequence[Release], names: Sequence[str] | None) -> tuple[Re
 
 
 def _to_sign(city: Path, names: Sequence[str] | None, among: Signatories) -> tuple[Release, ...]:
-    """The releases that are named, or that do not count yet; none that fails its scenarios."""
+    """The releases that are named, or that do not count yet; none unfinished, or that fails."""
     found = _named(composed_city(city), names)
     if not names:
         found = tuple(one for one in found if not sealing.is_published(city, one, among))
         if not found:
             show.err.print("没有待签署的版本 | every release is published")
     for release in found:
+        if blank := sealing.left_blank(city, release):
+            listed = "\n  ".join(blank)
+            raise typer.BadParameter(
+                "初稿留待填写之处还没有写，请填写后再签署 | "
+                f"the draft leaves this to you: write it before you sign\n  {listed}"
+            )
         failed = [(name, one) for name, one in _results(release.book) if not one.passed]
         if failed:
             file = open_rule_file(city / release.book.where)

@@ -1,6 +1,7 @@
 """What two persons do with a release before it counts: each signs it with a key of their own."""
 
 import os
+import re
 from pathlib import Path
 
 import typer
@@ -19,6 +20,9 @@ title = {{ zh = "（姓名、职务）", en = "(name, office)" }}
 may = ["{write}", "{approve}"]  # 编写、审批，按职责保留 | keep what is their duty
 """
 """What to put into the file of those who may sign."""
+
+_BLANK = re.compile("（(?:名称|主管|文件名称|条款|原文|用途|复议机关|法院|填写)）")
+"""What drafts leave to people (`rulebook.skeleton`, `beginnings`): no notice is sent with one."""
 
 
 def make_key(name: str, to: Path) -> str:
@@ -68,6 +72,19 @@ def read_key(path: Path, duty: Duty, among: Signatories) -> SigningKey:
             " printed belongs there"
         )
     return key
+
+
+def left_blank(city: Path, release: Release) -> list[str]:
+    """What of a draft nobody has written yet, each with its file, line and column."""
+    matter, _, day = release.name.partition("@")
+    found = []
+    for where in (release.book.where, f"matters/{matter}/{day}/matter.toml"):
+        text = catalogue.text_of(city / where, city)
+        for number, line in enumerate(text.split("\n"), 1):
+            found += [
+                f"{where}:{number}:{one.start() + 1} {one[0]}" for one in _BLANK.finditer(line)
+            ]
+    return found
 
 
 def is_published(city: Path, release: Release, among: Signatories) -> bool:

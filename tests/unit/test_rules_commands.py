@@ -1,6 +1,7 @@
 """`miaopi rules`: what policy staff see on their terminal, and what machines get."""
 
 import json
+import re
 import resource
 import shutil
 from datetime import date
@@ -735,6 +736,31 @@ def test_what_is_signed_is_never_written_through_a_link(
     assert other.read_bytes() == before
     assert not seal.is_symlink()
     assert seal.read_text("utf-8").count("—") == 1
+
+
+def test_nobody_signs_a_draft_of_which_something_is_left_to_be_written(
+    city: Path, people: Path
+) -> None:
+    """Else a notice tells an applicant that （法院） hears who goes to law."""
+    name = "good_permit@2027-01-01"
+    begun = run("new", *name.split("@"), "applicant.birth_date", "--city", city)
+    assert begun.exit_code == 0
+    rules = city / "rules/good_permit/2027-01-01.rules.md"
+    matter = city / "matters/good_permit/2027-01-01/matter.toml"
+
+    result = run("seal", name, "--city", city, "--key", people / "author")
+
+    told = "".join(words(result).split())
+    left = {*re.findall("（[^（）]*）", told)}
+    drafts = rules.read_text("utf-8") + matter.read_text("utf-8")
+    assert result.exit_code == 2
+    assert {"（文件名称）", "（主管）", "（用途）", "（法院）"} <= left
+    assert left == {*re.findall("（[^（）]*）", drafts)} - {"（单位）"}
+    assert "rules/good_permit/2027-01-01.rules.md:16:10（文件名称）" in told
+    for path in (rules, matter):
+        said = path.read_text("utf-8")
+        path.write_text(re.sub("（(?!单位）)([^（）]*)）", r"\1", said), encoding="utf-8")
+    assert run("seal", name, "--city", city, "--key", people / "author").exit_code == 0
 
 
 def test_a_seal_that_cannot_be_written_is_told(city: Path, people: Path) -> None:
