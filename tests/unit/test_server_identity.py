@@ -86,6 +86,14 @@ def test_a_token_of_ours_names_its_caller() -> None:
     assert verifier().verify(made, now=NOW) == Caller(subject="clerk-7", role="clerk")
 
 
+@pytest.mark.parametrize("named", [[], ["library_card", "old_age_allowance"], ["*"]])
+def test_a_clerk_has_the_matters_that_the_token_names_and_whoever_else_calls_every(
+    named: list[str],
+) -> None:
+    assert verifier().verify(token(role="clerk", matters=named), now=NOW).matters == {*named}
+    assert verifier().verify(token(), now=NOW).matters == {"*"}
+
+
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
@@ -105,6 +113,11 @@ def test_a_token_of_ours_names_its_caller() -> None:
             pytest.param(token(**{claim: None}), "TOKEN_INVALID", id=f"without {claim}")
             for claim in ("iss", "aud", "exp", "sub", "role")
         ),
+        *(
+            pytest.param(token(role="clerk", matters=named), "TOKEN_INVALID", id=f"of {named}")
+            for named in ("*", ["a b"], [7], {"*": True}, ["x" * 65])
+        ),
+        pytest.param(token(matters=["*"]), "TOKEN_INVALID", id="a limit that is no clerk's"),
         pytest.param(unsigned(), "TOKEN_INVALID", id="unsigned"),
         pytest.param(confused(), "TOKEN_INVALID", id="signed with the public key as a secret"),
         pytest.param(forged(), "TOKEN_INVALID", id="with a role written over"),
