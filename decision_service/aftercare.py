@@ -128,7 +128,7 @@ async def change_standing(
 ) -> tuple[CaseFile, int | None]:
     """Record what a person of the authority has done about a grant, with its notice.
 
-    What takes back a grant is only proposed by this; a second person confirms it.
+    What takes back or alters a grant is only proposed by this; a second person confirms it.
 
     Returns:
         The case, and the index of the proposal if it is one.

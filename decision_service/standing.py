@@ -26,7 +26,8 @@ class Rule:
         takes: Whether something is taken from the person, who must have been heard before.
         sets_values: Whether it gives outputs new values.
         overturns: Whether what was decided no longer stands as it was made.
-        two_persons: Whether it takes back what was granted, so that no clerk does it alone (S11).
+        two_persons: Whether it takes back or alters what was granted, so that no clerk does it
+            alone (S11): a correction could make little of much as well.
     """
 
     name: Text
@@ -63,10 +64,21 @@ RULES: Mapping[Act, Rule] = {
         Standing.IN_FORCE,
     ),
     Act.CHANGE: Rule(
-        Text(zh="变更", en="changed"), _LIVE, None, takes=True, sets_values=True, overturns=True
+        Text(zh="变更", en="changed"),
+        _LIVE,
+        None,
+        takes=True,
+        sets_values=True,
+        overturns=True,
+        two_persons=True,
     ),
     Act.CORRECT: Rule(
-        Text(zh="更正", en="corrected"), _LIVE, None, sets_values=True, overturns=True
+        Text(zh="更正", en="corrected"),
+        _LIVE,
+        None,
+        sets_values=True,
+        overturns=True,
+        two_persons=True,
     ),
     Act.REVOKE: Rule(
         Text(zh="撤销", en="revoked"),

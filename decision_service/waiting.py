@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from decision_service.admission import Admission, unknown_here
 from decision_service.decide import commit, judged
-from decision_service.errors import NotRecordedError, PreconditionError
+from decision_service.errors import ErasedError, NotRecordedError, PreconditionError
 from decision_service.evidence import asked_about, gather, plan
 from decision_service.model import CaseId, CaseState, Decision, Waiting
 from decision_service.office import Office
@@ -26,8 +26,9 @@ not asked six thousand times about a person (data minimisation, PIPL Article 6).
 PATIENCE_S = 10.0
 """How long one try waits for its registers: nobody is holding a line open."""
 
-_PASSING = (NotRecordedError, PreconditionError)
-"""What a try may meet and the next need not: a full disk, or somebody who was faster."""
+_NO_FAULT = (NotRecordedError, PreconditionError, ErasedError)
+"""What a try may meet without a fault of ours: a full disk, somebody who was faster, or that
+nobody can decide the case any more."""
 
 AT_ONCE = 16
 """Cases tried together: a register that is still silent holds up so many, and not the others."""
@@ -69,7 +70,7 @@ async def watch(
             tries = (decide_again(case_id, office=office, now=clock()) for case_id in cases)
             ends = await asyncio.gather(*tries, return_exceptions=True)
             for case_id, end in zip(cases, ends, strict=True):
-                if isinstance(end, BaseException) and not isinstance(end, _PASSING):
+                if isinstance(end, BaseException) and not isinstance(end, _NO_FAULT):
                     failed(case_id, end)
         await asyncio.sleep(look_every_s)
 

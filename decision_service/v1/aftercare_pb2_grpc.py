@@ -130,7 +130,7 @@ class AftercareServiceServicer:
 
     def ChangeStanding(self, request, context):
         """Records what a person of the authority has done about a grant, and writes its notice.
-        `ACT_REVOKE` and `ACT_WITHDRAW` are only proposed by this: a second person confirms them. A
+        What takes back or alters a grant is only proposed by this: a second person confirms it. A
         revocation that is not the applicant's fault frees a once-only grant.
 
         Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;

@@ -40,7 +40,7 @@ class AftercareServiceStub:
     """
     ChangeStanding: _aio.UnaryUnaryMultiCallable[_aftercare_pb2.ChangeStandingRequest, _aftercare_pb2.ChangeStandingResponse]
     """Records what a person of the authority has done about a grant, and writes its notice.
-    `ACT_REVOKE` and `ACT_WITHDRAW` are only proposed by this: a second person confirms them. A
+    What takes back or alters a grant is only proposed by this: a second person confirms it. A
     revocation that is not the applicant's fault frees a once-only grant.
 
     Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;
@@ -133,7 +133,7 @@ class AftercareServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_aftercare_pb2.ChangeStandingRequest, _abc.Awaitable[_aftercare_pb2.ChangeStandingResponse]],
     ) -> _abc.Awaitable[_aftercare_pb2.ChangeStandingResponse]:
         """Records what a person of the authority has done about a grant, and writes its notice.
-        `ACT_REVOKE` and `ACT_WITHDRAW` are only proposed by this: a second person confirms them. A
+        What takes back or alters a grant is only proposed by this: a second person confirms it. A
         revocation that is not the applicant's fault frees a once-only grant.
 
         Errors: `NOT_FOUND` with reason `CASE_NOT_FOUND` or `DECISION_NOT_FOUND`;

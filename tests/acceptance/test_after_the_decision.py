@@ -261,7 +261,8 @@ async def test_s11_what_is_taken_back_takes_two_persons_and_nobody_of_the_case(
     def reason(caught: Any) -> str:
         return str(caught.value.reason)
 
-    assert {kind for kind in Act if RULES[kind].two_persons} == {Act.REVOKE, Act.WITHDRAW}
+    two = {kind for kind in Act if RULES[kind].two_persons}
+    assert two == {Act.CHANGE, Act.CORRECT, Act.REVOKE, Act.WITHDRAW}
     for own in (person_tag(person.id_number), ""):
         with pytest.raises(errors.NotAuthorizedError) as caught:
             await proposes(person=own)

@@ -17,7 +17,7 @@ from decision_service.office import Office
 from evidence_adapters.sandbox import City
 from tests import service
 from tests.acceptance.rights import ALLOWANCE, decided
-from tests.service import Metadata, Wire
+from tests.service import Metadata, Wire, person_tag
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -77,10 +77,16 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
             *(wire, "portal", "aftercare", "delivered", case, *decision),
             *("--channel", "sms", "--reference", "SMS-1"),
         )
-        changed = await miaopi(
+        correction = await miaopi(
             *(wire, "clerk", "aftercare", "change", case, "correct", *decision),
             *("--law", "深民规〔2019〕2号", "--effective", today, "--reason", "金额有误"),
             *("--value", "monthly_allowance=250.00", "--json"),
+        )
+        second = wire.bearer("clerk", subject="clerk-2", person=person_tag("another clerk"))
+        changed = await miaopi(
+            *(wire, "clerk", "aftercare", "answer", json.loads(correction)["proposal_index"]),
+            *("--confirm", "--reason", "属实", "--json"),
+            bearer=second,
         )
         proposed = await miaopi(
             *(wire, "clerk", "aftercare", "change", case, "revoke", *decision),
@@ -113,7 +119,8 @@ async def test_an_applicant_and_a_clerk_go_through_a_case_by_hand(
     assert "与 payment_ledger 不一致" in contradicted
     assert "校核已办结" in resolved
     assert "行政复议至 reconsideration until" in delivered
-    assert json.loads(changed)["case"]["grant"][0]["value"] == {"number": "250.00"}
+    assert json.loads(correction)["case"]["grant"][0]["value"] == {"number": "200.00"}
+    assert json.loads(changed)["grant"][0]["value"] == {"number": "250.00"}
     assert f"提议 #{index[1]}" in proposed
     assert "SECOND_PERSON_REQUIRED" in alone
     assert "REFERRED  IN_FORCE" in shown

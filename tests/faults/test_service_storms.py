@@ -25,7 +25,7 @@ from decision_service.v1.vocabulary_pb2 import Decision
 from evidence_adapters import sandbox
 from evidence_adapters.guard import AT_ONCE
 from evidence_adapters.sandbox import City, Misconduct, Running
-from tests.service import Wire, application, message, open_office, serve
+from tests.service import ERASE, Wire, application, message, open_office, right, serve
 
 DECIDE = "/decision_service.v1.DecisionService/Decide"
 REGISTERS = [EvidenceType(f"{name}") for name in ("population_register", "death_register")]
@@ -257,6 +257,43 @@ async def test_a_waiting_case_that_cannot_be_read_does_not_hold_up_the_others(
 
     assert outcomes(cases) == {"waiting": 3}
     assert set(failed) == {(cases[0].case_id, "RecordDamagedError")}
+
+
+async def test_a_waiting_case_that_a_court_has_had_erased_is_no_alarm(
+    published: Catalogue, people: City, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can decide it any more, and nothing is wrong: it was tried with the one behind it."""
+    monkeypatch.setattr(waiting, "FIRST_PAUSE_S", 0.05)
+    cast = people.cast(datetime.now(UTC).date())
+    failed: list[BaseException] = []
+    async with jumpy(published, people, trail) as (wire, clock, running, office):
+        running.misbehave(EvidenceType("population_register"), Misconduct.DOWN)
+        erased, other = [
+            await decided(wire, message(DECIDE, application(cast[role], clock())))
+            for role in ("aged_75", "aged_95")
+        ]
+        order = right(ERASE, cast["aged_75"], clock(), "") | {
+            "subject": {"kind": "resident_id", "number": cast["aged_75"].id_number}
+        }
+        answer = await wire.call(ERASE, message(ERASE, order), role="data_protection_officer")
+        assert answer.code == "OK", answer.words
+        running.reset()
+        watching = asyncio.create_task(
+            waiting.watch(
+                office,
+                clock=clock,
+                failed=lambda _, error: failed.append(error),
+                look_every_s=0.02,
+            )
+        )
+        async with asyncio.timeout(20):
+            while other.case_id in await office.record.waiting():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        assert erased.case_id in await office.record.waiting()
+
+    assert failed == []
 
 
 async def test_a_store_that_stands_still_fills_the_places_and_nothing_more(
