@@ -300,9 +300,12 @@ def release_stats(found: Iterable[ReleaseStats]) -> RenderableType:
             _counts(Counter(one.outcomes)),
             f"{100 * one.automatic / ended:.1f} %" if ended else "—",
             _counts(Counter(one.referral_reasons)),
-            _durations(one.median_duration, one.percentile_90_duration, one.longest_duration),
+            _durations(
+                ended, one.median_duration, one.percentile_90_duration, one.longest_duration
+            ),
             _counts(Counter(one.determinations)),
             _durations(
+                sum(one.determinations.values()),
                 one.median_determination_duration,
                 one.percentile_90_determination_duration,
                 one.longest_determination_duration,
@@ -336,9 +339,9 @@ def _replayed(found: Iterable[Replay]) -> RenderableType:
     return rows
 
 
-def _durations(*took: Duration) -> str:
-    """Median, nine of ten and longest; nothing where nothing was that took time."""
-    return " / ".join(map(_duration, took)) if any(map(_seconds, took)) else "—"
+def _durations(decided: int, *took: Duration) -> str:
+    """Median, nine of ten and longest, where anything was decided: at once takes no time."""
+    return " / ".join(map(_duration, took)) if decided else "—"
 
 
 def _duration(took: Duration) -> str:

@@ -144,6 +144,9 @@ def test_of_what_no_person_decided_no_figure_is_shown() -> None:
     assert "人工用时 Took: 50% / 90% / max —" in shown
     assert "用时 Took: 50% / 90% / max 0:00:00 / 0:00:00 / 0:00:01" in shown
     assert dict(one.determinations) == {}, "to look changes nothing"
+    one.ClearField("longest_duration")
+    at_once = " ".join(printed(release_stats([one]), 60).split())
+    assert "用时 Took: 50% / 90% / max 0:00:00 / 0:00:00 / 0:00:00" in at_once
 
 
 @pytest.mark.parametrize("case", ["018ebda909cabd8fb7388602681e9fa9", "20261127-KQHE-WZ4A"])
