@@ -214,8 +214,7 @@ async def timeline(
         NotFoundError: There is no such case.
         NotRecordedError: The look could not be recorded.
     """
-    if "-" in case_id:
-        case_id = await office.record.case_numbered(case_id) or case_id
+    case_id = await office.record.case_named(case_id)
     case = await office.record.case(case_id)
     if case is None:
         raise no_such_case()

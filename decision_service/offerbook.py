@@ -211,20 +211,8 @@ class Offerbook:
         Raises:
             NotRecordedError: It could not be recorded, so nobody may be asked about.
         """
-        entry = Entry(
-            type=START,
-            id=str(uuid4()),
-            time=now,
-            permanent={
-                "request": request,
-                "matter": release.matter.id,
-                "release_digest": release.digest,
-                "caller": caller,
-                "role": role,
-                "people": people,
-            },
-            sealed={},
-        )
+        said = {"request": request, "caller": caller, "role": role, "people": people}
+        entry = _of_a_run(START, release, said, {}, now)
         key = self._record.offer_day_key(release.matter.id, day)
         return await self._record.claim(entry, {key: follows})
 
@@ -244,20 +232,8 @@ class Offerbook:
         Raises:
             NotRecordedError: It could not be recorded.
         """
-        entry = Entry(
-            type=RUN,
-            id=str(uuid4()),
-            time=now,
-            permanent={
-                "request": request,
-                "matter": release.matter.id,
-                "release_digest": release.digest,
-                "caller": caller,
-                "role": role,
-                **counts,
-            },
-            sealed={"content_digest": content_digest},
-        )
+        said = {"request": request, "caller": caller, "role": role, **counts}
+        entry = _of_a_run(RUN, release, said, {"content_digest": content_digest}, now)
         await self._record.claim(entry, {request: None})  # a twin that was faster has said it
 
     async def newest(self, matter: MatterId, subject: str) -> Recorded | None:
@@ -320,6 +296,14 @@ class Offerbook:
             raise offer_ended()
         key = self._record.offer_key(application.matter, application.subject)
         return {key: offer.index}
+
+
+def _of_a_run(
+    type_: str, release: Release, said: Mapping[str, Any], sealed: Mapping[str, Any], now: datetime
+) -> Entry:
+    """An entry about a request to make offers, which is about nobody."""
+    permanent = {"matter": release.matter.id, "release_digest": release.digest, **said}
+    return Entry(type=type_, id=str(uuid4()), time=now, permanent=permanent, sealed=sealed)
 
 
 def is_open(entry: Recorded, release: Release, today: date) -> bool:

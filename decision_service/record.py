@@ -677,12 +677,10 @@ class Record:
         """Index of the entry that holds the key; None if none does."""
         return await self._trail.latest(key)
 
-    async def case_numbered(self, case_number: str) -> CaseId | None:
-        """The case that was handed in under that number (办件编号); None if there is none."""
-        index = await self.latest(self.number_key(case_number))
-        if index is None:
-            return None
-        return CaseId(str((await self.recorded(index)).permanent["case_id"]))
+    async def case_named(self, name: str) -> str:
+        """The id of the case that was handed in under that number (办件编号), or else the name."""
+        index = await self.latest(self.number_key(name)) if "-" in name else None
+        return name if index is None else str((await self.recorded(index)).permanent["case_id"])
 
     async def decision_at(self, index: int) -> tuple[Application, Decision]:
         """The decision of an entry, and the application that it answers.

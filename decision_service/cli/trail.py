@@ -346,8 +346,4 @@ def _durations(decided: int, *took: Duration) -> str:
 
 def _duration(took: Duration) -> str:
     """To the second above it: nothing that took time shows as none."""
-    return str(timedelta(seconds=ceil(_seconds(took))))
-
-
-def _seconds(took: Duration) -> float:
-    return took.ToTimedelta().total_seconds()
+    return str(timedelta(seconds=ceil(took.ToTimedelta().total_seconds())))

@@ -59,8 +59,7 @@ async def dossier(case_id: str, *, blind: bool, clerk: Clerk, office: Office) ->
         ErasedError: It was erased on the person's demand.
         NotRecordedError: The look could not be recorded.
     """
-    if "-" in case_id:
-        case_id = await office.record.case_numbered(case_id) or case_id
+    case_id = await office.record.case_named(case_id)
     found = await open_case(case_id, clerk, office)
     docket = Docket(office.record)
     look = Look(

@@ -31,10 +31,9 @@ from decision_service.errors import (
     StaleError,
 )
 from decision_service.followup import CaseFile, FollowUp, Objection, Reopening, ReviewRequest
-from decision_service.model import CaseState, CaseSummary, Granted, Reason, Receipt, Text
+from decision_service.model import CaseState, CaseSummary, Reason, Receipt, Text
 from decision_service.office import Office
 from decision_service.record import Taken
-from decision_service.standing import grant_of
 
 ASKED_FOR = {
     "review_request/1": "REVIEW_REQUESTED",
@@ -52,8 +51,7 @@ class Dossier:
         decided: Index of what moved it last: a decision, or what followed one.
         before: The newest decision by rules: what it rests on.
         stands: What the newest decision brought it to. A person may be asked for after that.
-        held: What was granted, as it is now, and an open decision since has left as it is; None if
-            nothing was.
+        granted: Whether something was granted that an open decision since has left as it is.
         whole: With its decisions and all that has followed; None for who must not know how it
             was decided.
         proposal: What waits for a second clerk; None if nothing does.
@@ -65,7 +63,7 @@ class Dossier:
     before: Draft
     basis: Basis
     stands: CaseState
-    held: tuple[Granted, ...] | None
+    granted: bool
     standing: Standing
     whole: CaseFile | None = None
     papers: tuple[Paper, ...] = ()
@@ -130,10 +128,6 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
     refuse_own(before, clerk, office)
     await refuse_who_saw_ratings(clerk.caller, clerk.person, before.application.subject, office)
     sight = await office.casebook.look(before.application)
-    held = None
-    if granted:
-        events = await office.casebook.happened(case_id)
-        held = grant_of(await record.decisions(case_id), events).outputs
     return Dossier(
         case=case.model_copy(update={"filing_date": before.filing_date}),
         subject=before.application.subject,
@@ -149,7 +143,7 @@ async def open_case(case_id: str, clerk: Clerk, office: Office) -> Dossier:
             objected=unknown_here(before.application, release, sight).union(before.objected),
         ),
         stands=stands,
-        held=held,
+        granted=granted,
         standing=await docket.standing(case_id),
     )
 

@@ -38,9 +38,11 @@ from decision_service.errors import (
 from decision_service.model import (
     Approved,
     Decision,
+    Granted,
 )
 from decision_service.office import Office
 from decision_service.record import Taken
+from decision_service.standing import grant_of
 
 
 async def determine(
@@ -76,7 +78,8 @@ async def determine(
         )
     await refuse_unopened(found, clerk, office, since=found.decided)
     await refuse_foreign_papers(instruction.papers, found, office, at="papers")
-    drawn = draw(instruction, found.basis, stands=found.stands, held=found.held)
+    held = await _held(found, office)
+    drawn = draw(instruction, found.basis, stands=found.stands, held=held)
     handling_s = seconds_since_claim(found, clerk)
     if not drawn.two_persons:
         return await _decide(
@@ -99,7 +102,8 @@ async def confirm(case_id: str, tag: str, text: str, *, clerk: Clerk, office: Of
         NotRecordedError: It could not be recorded, so nothing is decided.
     """
     found, proposal = await _proposed(case_id, tag, clerk, office)
-    drawn = draw(proposal.instruction, found.basis, stands=found.stands, held=found.held)
+    held = await _held(found, office)
+    drawn = draw(proposal.instruction, found.basis, stands=found.stands, held=held)
     return await _decide(
         found,
         proposal.instruction,
@@ -128,6 +132,14 @@ async def hand_back(case_id: str, tag: str, text: str, *, clerk: Clerk, office: 
         did="returned",
         more={"text": text, "proposal": proposal.index},
     )
+
+
+async def _held(found: Dossier, office: Office) -> tuple[Granted, ...] | None:
+    """What is granted in the case, as it is now, and would be taken; None if nothing is."""
+    if not found.granted:
+        return None
+    decisions = await office.record.decisions(found.case.case_id)
+    return grant_of(decisions, await office.casebook.happened(found.case.case_id)).outputs
 
 
 async def _proposed(
